@@ -1,0 +1,33 @@
+package collectors
+
+import (
+	"context"
+	"log/slog"
+
+	"rondo/rrd"
+)
+
+// A Collector brings samples in until ctx ends. Run returns nil after ctx has
+// ended and everything it started has ended too.
+type Collector interface {
+	Run(ctx context.Context) error
+}
+
+// Env is what a collector is given to work with.
+type Env struct {
+	Log   *slog.Logger
+	Store rrd.Appender
+	Stats *Stats
+}
+
+// A Kind is a sort of collector, as the configuration names it.
+type Kind struct {
+	Name string
+	// Default says whether it runs where no configuration names it.
+	Default bool
+	// Build makes a collector. decode fills a configuration struct strictly:
+	// it must be called once, with defaults already set, and its error names
+	// file, line and column. Build binds the collector's sockets, so that a
+	// port in use is found at start; Run owns and closes them.
+	Build func(env Env, decode func(config any) error) (Collector, error)
+}

@@ -1,0 +1,29 @@
+// Package rrd is the vocabulary and the pure arithmetic of a round-robin
+// time-series store: what a series is called, what a sample is, how primary
+// points are built from samples and how archives consolidate them.
+//
+// # Terms
+//
+// A data source is one series of numbers with a type (gauge, counter, derive,
+// absolute), a step, a heartbeat and limits. Its archives are rings of rows:
+// an archive of N steps per row and R rows remembers N*R*step and never
+// grows. A point that is not known is simply absent on the read side, and NaN
+// where a row must exist (RRDtool's unknown).
+//
+// # Two ways to build primary points
+//
+// Exact: RRDtool's own time-weighted arithmetic ([Set.Update]).
+//
+// Slot: a slot is the half-open interval (end-step, end], stamped with its
+// end. It keeps sum, count, min, max and last of the samples that fall into
+// it, and for cumulative counters their increase. Sums are exact, so the order
+// of arrival cannot change a row.
+//
+//	samples   .  . .   .    .  .        (any times, any order in the window)
+//	slots    |-----|-----|-----|-----|  step
+//	rows     |-----------|-----------|  steps per row * step
+//	         ^           ^ end of row: its stamp
+//
+// The package imports the standard library only, knows no clock, no goroutine,
+// no disk and no network.
+package rrd

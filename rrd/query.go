@@ -1,0 +1,101 @@
+package rrd
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Column is one number that a row of an archive holds.
+type Column uint8
+
+// The columns of a row. Average is sum/count, made on reading. Total is the
+// running total of a counter's increase: its difference between two rows is
+// the increase between them, resets handled.
+const (
+	ColAverage Column = iota
+	ColMin
+	ColMax
+	ColLast
+	ColSum
+	ColCount
+	ColTotal
+	NumColumns
+)
+
+var columnNames = [...]string{"average", "min", "max", "last", "sum", "count", "total"}
+
+func (c Column) String() string { return columnNames[c] }
+
+// MatchOp is how a Matcher compares.
+type MatchOp uint8
+
+// The ways to compare, as PromQL writes them: = != =~ !~. Regular expressions
+// are anchored at both ends.
+const (
+	Equal MatchOp = iota
+	NotEqual
+	Regexp
+	NotRegexp
+)
+
+// A Matcher is one condition on a label; a label that is absent is "".
+type Matcher struct {
+	Label string
+	Op    MatchOp
+	Value string
+}
+
+// A Query asks for rows of all series that match.
+type Query struct {
+	Matchers   []Matcher
+	Start, End Time          // rows with Start < stamp <= End
+	Columns    []Column      // which columns to fill
+	Row        time.Duration // 0: the finest archive that covers Start; else the coarsest whose row is not longer
+	Limit      int           // most series; 0: no limit
+}
+
+// A Series is one series' known rows out of one archive, oldest first.
+// Unknown rows are left out. Times are the rows' ends, but for the open row,
+// which carries its newest sample's time.
+type Series struct {
+	Key        Key
+	Definition Definition
+	Archive    int  // index in Definition.Archives
+	Open       bool // the last row is still open
+	Times      []Time
+	Values     [NumColumns][]float64 // as long as Times where asked for, else nil
+}
+
+// Row is how long one row lasts.
+func (s Series) Row() time.Duration { return s.Definition.Row(s.Archive) }
+
+// A Querier reads archives. Series come sorted by Key; the slices belong to
+// the caller. An error ends the sequence.
+type Querier interface {
+	Select(ctx context.Context, q Query) iter.Seq2[Series, error]
+}
+
+// An Index knows which series there are.
+type Index interface {
+	// Find returns the keys that match, sorted, at most limit (0: all).
+	Find(ctx context.Context, m []Matcher, limit int) ([]Key, error)
+	// LabelNames and LabelValues are sorted and cover the matching series.
+	LabelNames(ctx context.Context, m []Matcher) ([]string, error)
+	LabelValues(ctx context.Context, name string, m []Matcher) ([]string, error)
+	// Heads yields each series that has a sample newer than since, with the
+	// time of its newest sample.
+	Heads(since Time) iter.Seq2[Key, Time]
+}
+
+// A Value is one series' value at an instant.
+type Value struct {
+	Labels Labels
+	Time   Time
+	Value  float64
+}
+
+// An Evaluator answers an expression at one instant (rrd/promql is one).
+type Evaluator interface {
+	Eval(ctx context.Context, expr string, at time.Time) ([]Value, error)
+}
