@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type sampleConfig struct {
+	Data  string        `yaml:"data"`
+	Every time.Duration `yaml:"every"`
+	Web   struct {
+		Listen string `yaml:"listen"`
+		Max    int    `yaml:"max_connections"`
+	} `yaml:"web"`
+	Rules []struct {
+		Name  string            `yaml:"name"`
+		Raise float64           `yaml:"raise"`
+		Tags  map[string]string `yaml:"labels"`
+	} `yaml:"rules"`
+	Allow []string `yaml:"allow"`
+	Tight bool     `yaml:"tight"`
+}
+
+func TestDecode(t *testing.T) {
+	t.Setenv("RONDO_TEST_TOKEN", "s3cret")
+	n, err := parseTree("a.yml", []byte(`
+# a comment
+data: "${RONDO_TEST_TOKEN}"
+every: 14d
+web: {listen: ":80"}
+base: &b {severity: page}
+rules:
+  - name: one
+    raise: 4
+    labels: *b
+allow: 127.0.0.0/8
+tight: true
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = n.without("base")
+	var got sampleConfig
+	got.Web.Max = 7
+	if err := decode(n, &got); err != nil {
+		t.Fatal(err)
+	}
+	var want sampleConfig
+	want.Data, want.Every, want.Tight = "s3cret", 14*24*time.Hour, true
+	want.Web.Listen, want.Web.Max = ":80", 7
+	want.Allow = []string{"127.0.0.0/8"}
+	want.Rules = append(want.Rules, struct {
+		Name  string            `yaml:"name"`
+		Raise float64           `yaml:"raise"`
+		Tags  map[string]string `yaml:"labels"`
+	}{"one", 4, map[string]string{"severity": "page"}})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestDecodeErrors: every error names file, line, column, the path of the key
+// and what is wanted.
+func TestDecodeErrors(t *testing.T) {
+	f := func(text string, want ...string) {
+		t.Helper()
+		n, err := parseTree("a.yml", []byte(text))
+		if err == nil {
+			var c sampleConfig
+			err = decode(n, &c)
+		}
+		if err == nil {
+			t.Errorf("%q: no error", text)
+			return
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%q:\n got %s\nwant %s", text, err, w)
+			}
+		}
+	}
+	f("dta: x", `a.yml:1:1: unknown key "dta"; did you mean "data"?`)
+	f("web:\n  lisen: x", `a.yml:2:3: web: unknown key "lisen"; did you mean "listen"?`)
+	f("web: 5", `a.yml:1:6: web: want a mapping, found a single value`)
+	f("every: soon", `a.yml:1:8: every: "soon": want a duration such as 10s`)
+	f("rules:\n- name: x\n  raise: high", `a.yml:3:10: rules[x].raise: "high": want a number`)
+	f("rules:\n- raise: [1]", `rules[0].raise: want a number, found a list`)
+	f("web: {max_connections: 1.5}", `want a whole number`)
+	f("data: ${RONDO_NO_SUCH_VARIABLE}", `a.yml:1:7: ${RONDO_NO_SUCH_VARIABLE}: no such variable`)
+	f("data: [unclosed", `a.yml:1:`)
+	f("data: a\ndata: b", `a.yml:2:1`)
+	f("tight: maybe\nevery: x", `want true or false`, `want a duration`)
+	f("zzzzzz: 1", `known are allow, data, every`)
+}
+
+func TestMerge(t *testing.T) {
+	f := func(a, b, wantErr string, want int) {
+		t.Helper()
+		x, err := parseTree("rondo.yml", []byte(a))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := parseTree("conf.d/b.yml", []byte(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = merge(x, y)
+		if got := fmt.Sprint(err); err != nil && got != wantErr || err == nil && wantErr != "" {
+			t.Errorf("error %q, want %q", got, wantErr)
+		}
+		if rules := x.get("rules"); err == nil && len(rules.items) != want {
+			t.Errorf("%d rules, want %d", len(rules.items), want)
+		}
+	}
+	f("rules: [{name: a}]", "rules: [{name: b}, {raise: 3}]", "", 3)
+	f("data: x", "rules: [{name: b}]", "", 1)
+	f("", "rules: [{name: b}]", "", 1)
+	f("rules: [{name: a}]", "", "", 1)
+	f("rules: [{name: a}]", "rules: [{name: a}]", `conf.d/b.yml:1:16: "a" is already defined at rondo.yml:1:16`, 0)
+	f("data: x", "data: y", `conf.d/b.yml:1:7: already given at rondo.yml:1:7`, 0)
+}
+
+func FuzzParseTree(f *testing.F) {
+	f.Add("a: 1\nb: [x, {c: d}]\n")
+	f.Add("a: &x {b: c}\nd: *x\n<<: *x\n")
+	f.Add("${A}")
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := parseTree("f", []byte(text))
+		if err != nil {
+			return
+		}
+		var c sampleConfig
+		_ = decode(n, &c) // must not panic
+	})
+}
