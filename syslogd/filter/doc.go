@@ -5,17 +5,42 @@
 //
 // # Grammar
 //
-//	filter  = or
-//	or      = and { ("or" | "OR" | "|") and }
-//	and     = unary { unary }                        juxtaposition is AND
-//	unary   = [ "-" | "not" | "NOT" ] primary
+//	filter  = or                                     the empty filter matches all
+//	or      = and { ("or" | "|") and }               keywords in any case
+//	and     = unary { ["and"] unary }                juxtaposition is AND
+//	unary   = [ "-" | "not" ] primary
 //	primary = "(" or ")" | field | word | phrase | regex
 //	field   = name op value      op: ":" "=" "!=" "<" "<=" ">" ">="
-//	word    = run of characters without blank, quote or bracket
+//	value   = phrase | run of characters without blank, quote, bracket or bar
+//	word    = run of characters without blank, quote, bracket or bar
 //	phrase  = '"' ... '"'        with \" and \\
 //	regex   = "/" ... "/"        RE2; \/ for a slash
 //
-// A word matches whole words of the text, ignoring case; "tim*" matches a
-// prefix. A phrase is a substring, ignoring case. Names are app (alias program), host,
-// severity, facility, pid, msgid, sd.KEY and sender; a value may hold "*".
+// # Words, phrases, regular expressions
+//
+// They look at the text of the message. A word matches whole words, ignoring
+// case: "time" does not match "timeout", "tim*" does. Words are runs of letters,
+// digits, "_" and all bytes from 0x80 on; a word with other characters in it,
+// such as 10.0.0.1 or foo-bar, matches where that run of words stands whole. A
+// phrase is a substring, ignoring case. A regular expression heeds case; begin
+// it with (?i) if it should not. "*" alone matches everything.
+//
+// # Fields
+//
+// Names are app (alias program), host, severity, facility, pid, msgid, sender
+// and sd.KEY. ":" ignores case, "=" and "!=" heed it; an unquoted value may
+// hold "*" for any characters, and a value that is "*" alone means that the
+// field is present. The others compare numbers, for severity, pid and sd.KEY.
+//
+//   - severity is a name or 0-7, where 0 is the gravest: severity<=err is err
+//     and everything graver.
+//   - host is HOSTNAME, or the sender's address where the message has none.
+//   - sender is an address or a network: sender:10.0.0.0/8.
+//   - sd.KEY is a parameter of the structured data; KEY is its name, or the
+//     name of its element, a dot and its name. It matches if any such
+//     parameter does; with "!=" if none is equal.
+//
+// A text with ":" or "=" after a name, such as status=500, must be quoted:
+// an unknown name is an error, because a misspelt field would otherwise match
+// nothing in silence.
 package filter

@@ -1,0 +1,406 @@
+package filter
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"rondo/syslogd/syslog"
+)
+
+// parser is a recursive descent over the grammar of the package's comment.
+type parser struct {
+	src   string
+	pos   int
+	depth int
+}
+
+func (p *parser) errorf(pos int, format string, args ...any) error {
+	return &SyntaxError{Offset: pos, Msg: fmt.Sprintf(format, args...)}
+}
+
+func (p *parser) parse() (Expr, error) {
+	if p.skipBlank(); p.pos == len(p.src) {
+		return nil, nil
+	}
+	e, err := p.or()
+	if err == nil && p.pos < len(p.src) {
+		return nil, p.errorf(p.pos, "%q without an opening bracket", p.src[p.pos])
+	}
+	return e, err
+}
+
+func (p *parser) skipBlank() {
+	for p.pos < len(p.src) && isBlank(p.src[p.pos]) {
+		p.pos++
+	}
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+// endsWord reports whether c cannot stand in a word.
+func endsWord(c byte) bool {
+	return isBlank(c) || c == '"' || c == '(' || c == ')' || c == '|'
+}
+
+// run returns the characters of a word from the position on.
+func (p *parser) run() string {
+	end := p.pos
+	for end < len(p.src) && !endsWord(p.src[end]) {
+		end++
+	}
+	return p.src[p.pos:end]
+}
+
+// accept takes a keyword, in any case, if it is next.
+func (p *parser) accept(keyword string) bool {
+	if !strings.EqualFold(p.run(), keyword) {
+		return false
+	}
+	p.pos += len(keyword)
+	p.skipBlank()
+	return true
+}
+
+// enter bounds the recursion; leave is its end.
+func (p *parser) enter() error {
+	if p.depth++; p.depth > MaxDepth {
+		return p.errorf(p.pos, "nested deeper than %d", MaxDepth)
+	}
+	return nil
+}
+
+func (p *parser) leave() { p.depth-- }
+
+func (p *parser) or() (Expr, error) {
+	var terms []Expr
+	for {
+		e, err := p.and()
+		if err != nil {
+			return nil, err
+		}
+		if o, ok := e.(Or); ok {
+			terms = append(terms, o.Terms...)
+		} else {
+			terms = append(terms, e)
+		}
+		if p.pos < len(p.src) && p.src[p.pos] == '|' {
+			p.pos++
+			p.skipBlank()
+		} else if !p.accept("or") {
+			break
+		}
+	}
+	if len(terms) == 1 {
+		return terms[0], nil
+	}
+	return Or{terms}, nil
+}
+
+func (p *parser) and() (Expr, error) {
+	var terms []Expr
+	for {
+		e, err := p.unary()
+		if err != nil {
+			return nil, err
+		}
+		if a, ok := e.(And); ok {
+			terms = append(terms, a.Terms...)
+		} else {
+			terms = append(terms, e)
+		}
+		p.skipBlank()
+		if !p.accept("and") && p.atEndOfAnd() {
+			break
+		}
+	}
+	if len(terms) == 1 {
+		return terms[0], nil
+	}
+	return And{terms}, nil
+}
+
+func (p *parser) atEndOfAnd() bool {
+	if p.pos == len(p.src) || p.src[p.pos] == ')' || p.src[p.pos] == '|' {
+		return true
+	}
+	return strings.EqualFold(p.run(), "or")
+}
+
+func (p *parser) unary() (Expr, error) {
+	p.skipBlank()
+	if p.pos < len(p.src) && p.src[p.pos] == '-' {
+		p.pos++
+	} else if !p.accept("not") {
+		return p.primary()
+	}
+	e, err := p.primary()
+	if err != nil {
+		return nil, err
+	}
+	return Not{e}, nil
+}
+
+func (p *parser) primary() (Expr, error) {
+	if p.pos == len(p.src) {
+		return nil, p.errorf(p.pos, "the filter ends where a word, a field or a bracket is expected")
+	}
+	switch c := p.src[p.pos]; c {
+	case '(':
+		return p.group()
+	case '"':
+		text, err := p.quoted()
+		if err == nil && text == "" {
+			return nil, p.errorf(p.pos, "an empty phrase")
+		}
+		return Phrase{Lower(text)}, err
+	case '/':
+		return p.regex()
+	case ')', '|':
+		return nil, p.errorf(p.pos, "%q where a word, a field or a bracket is expected", c)
+	}
+	if name, op := p.fieldAhead(); op != "" {
+		return p.field(name, op)
+	}
+	return p.word()
+}
+
+func (p *parser) group() (Expr, error) {
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	open := p.pos
+	p.pos++
+	e, err := p.or()
+	if err != nil {
+		return nil, err
+	}
+	if p.pos == len(p.src) || p.src[p.pos] != ')' {
+		return nil, p.errorf(open, "a bracket that is not closed")
+	}
+	p.pos++
+	return e, nil
+}
+
+// quoted reads a phrase; the position is on its opening quote.
+func (p *parser) quoted() (string, error) {
+	var b strings.Builder
+	for i := p.pos + 1; i < len(p.src); i++ {
+		switch c := p.src[i]; {
+		case c == '"':
+			p.pos = i + 1
+			return b.String(), nil
+		case c == '\\' && i+1 < len(p.src) && (p.src[i+1] == '"' || p.src[i+1] == '\\'):
+			i++
+			b.WriteByte(p.src[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", p.errorf(p.pos, "a quote that is not closed")
+}
+
+// regex reads an expression between slashes. A path looks the same, so it is
+// told from one by what follows.
+func (p *parser) regex() (Expr, error) {
+	open := p.pos
+	var b strings.Builder
+	for i := open + 1; i < len(p.src); i++ {
+		switch c := p.src[i]; {
+		case c == '\\' && i+1 < len(p.src):
+			i++
+			if p.src[i] != '/' {
+				b.WriteByte(c)
+			}
+			b.WriteByte(p.src[i])
+		case c != '/':
+			b.WriteByte(c)
+		case b.Len() == 0 || i+1 < len(p.src) && !endsWord(p.src[i+1]):
+			return nil, p.errorf(open, "not a regular expression; write a path in quotes")
+		default:
+			p.pos = i + 1
+			re, err := regexp.Compile(b.String())
+			if err != nil {
+				return nil, p.errorf(open, "%v", err)
+			}
+			return Regex{re}, nil
+		}
+	}
+	return nil, p.errorf(open, "a regular expression that is not closed by /; write a path in quotes")
+}
+
+func (p *parser) word() (Expr, error) {
+	text := p.run()
+	at := p.pos
+	p.pos += len(text)
+	if text == "*" {
+		return Word{Prefix: true}, nil
+	}
+	if text == "" || text[0] == '-' || strings.EqualFold(text, "or") || strings.EqualFold(text, "and") || strings.EqualFold(text, "not") {
+		return nil, p.errorf(at, "%q where a word is expected; write it in quotes to search for it", text)
+	}
+	word, prefix := strings.CutSuffix(text, "*")
+	if strings.Contains(word, "*") {
+		return nil, p.errorf(at, "%q: * stands at the end of a word only; use /a.*b/", text)
+	}
+	if strings.IndexFunc(word, func(r rune) bool { return r >= 0x80 || isTokenByte(byte(r)) }) < 0 {
+		return nil, p.errorf(at, "%q has no letter or digit; write it in quotes", text)
+	}
+	return Word{Text: Lower(word), Prefix: prefix}, nil
+}
+
+// fieldAhead returns the name and the operator if a field is next, without
+// taking them. A name begins with a letter: 12:30 and 10.0.0.1:80 are words.
+func (p *parser) fieldAhead() (name string, op Op) {
+	text := p.run()
+	i := 0
+	for i < len(text) && text[i] < 0x80 && (isTokenByte(text[i]) || strings.IndexByte(".-@/", text[i]) >= 0) {
+		i++
+	}
+	if i == 0 || !isLetter(text[0]) || strings.ContainsAny(text[:i], "-@/") && !hasSDPrefix(text) {
+		return "", ""
+	}
+	for _, op := range []Op{NotEqual, LessEqual, GreaterEqual, Is, Equal, Less, Greater} {
+		if strings.HasPrefix(text[i:], string(op)) {
+			return text[:i], op
+		}
+	}
+	return "", ""
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+// field reads name, operator and value.
+func (p *parser) field(name string, op Op) (Expr, error) {
+	at := p.pos
+	known, ok := fieldName(name)
+	if !ok {
+		return nil, p.errorf(at, "unknown field %q; did you mean %s? To search for the text, write %q",
+			name, nearest(name), p.run())
+	}
+	f := &Field{Name: known, Op: op}
+	p.pos += len(name) + len(op)
+	if p.pos < len(p.src) && p.src[p.pos] == '"' {
+		v, err := p.quoted()
+		if err != nil {
+			return nil, err
+		}
+		f.Value, f.Quoted = v, true
+	} else if f.Value = p.run(); f.Value == "" {
+		return nil, p.errorf(p.pos, "%s%s without a value; write \"\" for the empty one", name, op)
+	} else {
+		p.pos += len(f.Value)
+	}
+	if err := f.compile(); err != nil {
+		return nil, p.errorf(at, "%v", err)
+	}
+	return f, nil
+}
+
+// fieldName returns the canonical name of a field.
+func fieldName(name string) (string, bool) {
+	if hasSDPrefix(name) && len(name) > 3 {
+		return "sd." + name[3:], true
+	}
+	name = strings.ToLower(name)
+	if name == "program" {
+		return "app", true
+	}
+	for _, known := range fieldNames() {
+		if name == known {
+			return known, true
+		}
+	}
+	return "", false
+}
+
+func hasSDPrefix(s string) bool { return len(s) >= 3 && strings.EqualFold(s[:3], "sd.") }
+
+func fieldNames() []string {
+	return []string{"app", "host", "severity", "facility", "pid", "msgid", "sender"}
+}
+
+// compile checks the value against the field's kind.
+func (f *Field) compile() error {
+	var err error
+	switch f.Name {
+	case "severity":
+		var s syslog.Severity
+		s, err = syslog.ParseSeverity(f.Value)
+		f.Number, f.Value, f.Quoted = float64(s), s.String(), false
+		return err
+	case "facility":
+		var n syslog.Facility
+		n, err = syslog.ParseFacility(f.Value)
+		f.Number, f.Value, f.Quoted = float64(n), n.String(), false
+	case "sender":
+		if strings.Contains(f.Value, "/") {
+			f.network, err = netip.ParsePrefix(f.Value)
+		} else if a, aerr := netip.ParseAddr(f.Value); aerr == nil {
+			f.Value = a.Unmap().String()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	f.folded = Lower(f.Value)
+	return f.compileNumber()
+}
+
+func (f *Field) compileNumber() error {
+	if !f.Op.numeric() {
+		return nil
+	}
+	if f.Name != "pid" && !strings.HasPrefix(f.Name, "sd.") {
+		return fmt.Errorf("%s has no order; use : or = or !=", f.Name)
+	}
+	n, err := strconv.ParseFloat(f.Value, 64)
+	if err != nil {
+		return fmt.Errorf("%s%s%s: not a number", f.Name, f.Op, f.Value)
+	}
+	f.Number = n
+	return nil
+}
+
+// nearest is the known field whose name goes on where name ends, or else the
+// one that is closest to it.
+func nearest(name string) string {
+	best, bestDistance := "", 1<<30
+	for _, known := range append(fieldNames(), "program", "sd."+name) {
+		d := distance(strings.ToLower(name), known)
+		if strings.HasPrefix(known, strings.ToLower(name)) {
+			d = 0
+		}
+		if d < bestDistance {
+			best, bestDistance = known, d
+		}
+	}
+	return best
+}
+
+// distance is the number of characters to insert, delete, replace or swap
+// with their neighbour that make a out of b (optimal string alignment).
+func distance(a, b string) int {
+	older, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], older[j-2]+1)
+			}
+		}
+		older, prev, cur = prev, cur, older
+	}
+	return prev[len(b)]
+}

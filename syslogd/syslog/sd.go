@@ -1,0 +1,106 @@
+package syslog
+
+import (
+	"iter"
+	"strings"
+)
+
+// An SDParam is one parameter of structured data (RFC 5424, 6.3).
+type SDParam struct {
+	ID   string // SD-ID of its element
+	Name string
+	Raw  string // PARAM-VALUE as written, escapes included, without the quotes
+}
+
+// Value is the parameter's value without escapes.
+func (p SDParam) Value() string {
+	if strings.IndexByte(p.Raw, '\\') < 0 {
+		return p.Raw
+	}
+	var b strings.Builder
+	for i := 0; i < len(p.Raw); i++ {
+		// Only these three are escapes; before anything else the backslash
+		// is an ordinary character (RFC 5424, 6.3.3).
+		if c := p.Raw[i]; c == '\\' && i+1 < len(p.Raw) && strings.IndexByte(`"\]`, p.Raw[i+1]) >= 0 {
+			i++
+		}
+		b.WriteByte(p.Raw[i])
+	}
+	return b.String()
+}
+
+// SDParams yields the parameters of structured data in their order,
+// duplicates included, as far as it is well formed.
+func SDParams(sd string) iter.Seq[SDParam] {
+	return func(yield func(SDParam) bool) {
+		for len(sd) > 0 && sd[0] == '[' {
+			id, rest, ok := sdName(sd[1:])
+			for ok && len(rest) > 0 && rest[0] == ' ' {
+				p := SDParam{ID: id}
+				if p.Name, p.Raw, rest, ok = sdParam(rest[1:]); ok && !yield(p) {
+					return
+				}
+			}
+			if !ok || rest == "" || rest[0] != ']' {
+				return
+			}
+			sd = rest[1:]
+		}
+	}
+}
+
+// SDValue returns the value of the first parameter of that name in an element
+// of that ID; the empty ID stands for any element.
+func SDValue(sd, id, name string) (value string, ok bool) {
+	for p := range SDParams(sd) {
+		if (id == "" || p.ID == id) && p.Name == name {
+			return p.Value(), true
+		}
+	}
+	return "", false
+}
+
+// sdEnd returns the length of the well-formed structured data that s begins
+// with, or 0. Names may have any length: senders with long ones exist.
+func sdEnd(s string) int {
+	rest := s
+	for len(rest) > 0 && rest[0] == '[' {
+		_, next, ok := sdName(rest[1:])
+		for ok && len(next) > 0 && next[0] == ' ' {
+			_, _, next, ok = sdParam(next[1:])
+		}
+		if !ok || next == "" || next[0] != ']' {
+			return 0
+		}
+		rest = next[1:]
+	}
+	return len(s) - len(rest)
+}
+
+// sdName cuts an SD-NAME off s (RFC 5424, 6.3.2).
+func sdName(s string) (name, rest string, ok bool) {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == '=' || c == ']' || c == '"' || c == 0x7f {
+			return s[:i], s[i:], i > 0
+		}
+	}
+	return "", s, false
+}
+
+// sdParam cuts PARAM-NAME="PARAM-VALUE" off s.
+func sdParam(s string) (name, value, rest string, ok bool) {
+	name, rest, ok = sdName(s)
+	if !ok || len(rest) < 2 || rest[0] != '=' || rest[1] != '"' {
+		return "", "", s, false
+	}
+	rest = rest[2:]
+	for i := 0; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			return name, rest[:i], rest[i+1:], true
+		}
+	}
+	return "", "", s, false
+}
