@@ -1,0 +1,55 @@
+package state
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+func TestCorruptHidesNoOther(t *testing.T) {
+	d, err := Open(t.TempDir(), Options{Reserve: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Write(t.Context(), Put("a", []byte("1")), Put("b", []byte("2")), Put("c", []byte("3"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range [][]byte{nil, []byte("xx"), []byte("2abcd")} {
+		err = d.db.Update(func(tx *badger.Txn) error { return tx.Set([]byte("b"), damaged) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Get("b"); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%q: got %v, want ErrCorrupt", damaged, err)
+		}
+		got := ""
+		for e, err := range d.Scan(Range{}) {
+			if (e.Key == "b") != errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%s: %v", e.Key, err)
+			}
+			got += e.Key
+		}
+		if got != "abc" {
+			t.Fatalf("scan saw %q", got)
+		}
+	}
+}
+
+// TestSwappedValue: a value that belongs to another key is damage too.
+func TestSwappedValue(t *testing.T) {
+	d, err := Open(t.TempDir(), Options{Reserve: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	sealed := d.seal(Put("a", []byte("1")))
+	err = d.db.Update(func(tx *badger.Txn) error { return tx.Set([]byte("b"), sealed) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Get("b"); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("got %v, want ErrCorrupt", err)
+	}
+}
