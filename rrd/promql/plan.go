@@ -1,0 +1,160 @@
+package promql
+
+import (
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"rondo/rrd"
+)
+
+// A selector is one place of the expression that reads series, and what was
+// read for it.
+type selector struct {
+	node   *parser.VectorSelector
+	matrix *parser.MatrixSelector // around node; nil for a plain selector
+	fn     string                 // the function whose window matrix is, else ""
+	text   string                 // as the query has it
+
+	// The instants at which it is evaluated, less its offset, in ms.
+	start, end int64
+
+	rows []rrd.Series
+}
+
+// findSelectors walks a prepared statement, in which offsets, durations and @
+// are numbers already.
+func findSelectors(stmt *parser.EvalStmt, expr string) []*selector {
+	var found []*selector
+	parser.Inspect(stmt.Expr, func(node parser.Node, path []parser.Node) error {
+		vs, ok := node.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		s := &selector{node: vs, text: slice(expr, vs)}
+		s.start, s.end = instants(stmt, vs, path)
+		if n := len(path); n > 0 {
+			s.matrix, _ = path[n-1].(*parser.MatrixSelector)
+		}
+		if s.matrix != nil {
+			s.text = slice(expr, s.matrix)
+			s.fn = windowFunction(path)
+		}
+		found = append(found, s)
+		return nil
+	})
+	return found
+}
+
+// slice cuts a node's text out of the query.
+func slice(expr string, n parser.Node) string {
+	r := n.PositionRange()
+	if r.Start < 0 || int(r.End) > len(expr) || r.Start > r.End {
+		return n.String()
+	}
+	return expr[r.Start:r.End]
+}
+
+// windowFunction names the function of the matrix selector at the end of path.
+func windowFunction(path []parser.Node) string {
+	for i := len(path) - 2; i >= 0; i-- {
+		switch n := path[i].(type) {
+		case *parser.ParenExpr, *parser.StepInvariantExpr:
+		case *parser.Call:
+			return n.Func.Name
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+// instants is the first and last instant at which a selector will be evaluated,
+// less its offset. A subquery around it reaches back by its own range and
+// offset, and an @ of a subquery or of the selector itself takes the place of the
+// query's own times.
+func instants(stmt *parser.EvalStmt, vs *parser.VectorSelector, path []parser.Node) (start, end int64) {
+	start, end = stmt.Start.UnixMilli(), stmt.End.UnixMilli()
+	for _, node := range path {
+		sub, ok := node.(*parser.SubqueryExpr)
+		if !ok {
+			continue
+		}
+		if sub.Timestamp != nil {
+			start, end = *sub.Timestamp, *sub.Timestamp
+		}
+		start -= (sub.OriginalOffset + sub.Range).Milliseconds()
+		end -= sub.OriginalOffset.Milliseconds()
+	}
+	if vs.Timestamp != nil {
+		start, end = *vs.Timestamp, *vs.Timestamp
+	}
+	offset := vs.OriginalOffset.Milliseconds()
+	return start - offset, end - offset
+}
+
+// window is how far the selector looks back from each instant.
+func (s *selector) window(lookback time.Duration) time.Duration {
+	if s.matrix != nil {
+		return s.matrix.Range
+	}
+	return lookback
+}
+
+// twoRows is the length of two rows of the coarsest archive that answered.
+func (s *selector) twoRows() time.Duration {
+	var d time.Duration
+	for _, r := range s.rows {
+		d = max(d, 2*r.Row())
+	}
+	return d
+}
+
+// matchers translates the conditions of a selector.
+func matchers(ms []*labels.Matcher) []rrd.Matcher {
+	out := make([]rrd.Matcher, len(ms))
+	for i, m := range ms {
+		out[i] = rrd.Matcher{Label: m.Name, Value: m.Value, Op: matchOp(m.Type)}
+	}
+	return out
+}
+
+func matchOp(t labels.MatchType) rrd.MatchOp {
+	switch t {
+	case labels.MatchNotEqual:
+		return rrd.NotEqual
+	case labels.MatchRegexp:
+		return rrd.Regexp
+	case labels.MatchNotRegexp:
+		return rrd.NotRegexp
+	}
+	return rrd.Equal
+}
+
+// replace puts f's result in the place of every node below e, innermost first,
+// and returns what takes the place of e itself.
+func replace(e parser.Expr, f func(parser.Expr) parser.Expr) parser.Expr {
+	switch n := e.(type) {
+	case *parser.AggregateExpr:
+		n.Expr = replace(n.Expr, f)
+		if n.Param != nil {
+			n.Param = replace(n.Param, f)
+		}
+	case *parser.BinaryExpr:
+		n.LHS, n.RHS = replace(n.LHS, f), replace(n.RHS, f)
+	case *parser.Call:
+		for i := range n.Args {
+			n.Args[i] = replace(n.Args[i], f)
+		}
+	case *parser.ParenExpr:
+		n.Expr = replace(n.Expr, f)
+	case *parser.UnaryExpr:
+		n.Expr = replace(n.Expr, f)
+	case *parser.SubqueryExpr:
+		n.Expr = replace(n.Expr, f)
+	case *parser.StepInvariantExpr:
+		n.Expr = replace(n.Expr, f)
+	}
+	return f(e)
+}
