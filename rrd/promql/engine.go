@@ -129,6 +129,9 @@ func (e *Engine) run(ctx context.Context, expr string, prepare func(context.Cont
 	case <-ctx.Done():
 		return nil, contextError(ctx.Err(), "query queue")
 	}
+	if ctx.Err() != nil { // a place was free, but time was not
+		return nil, contextError(ctx.Err(), "query queue")
+	}
 	query, err := prepare(ctx)
 	if err != nil {
 		return nil, badQuery(err)

@@ -131,3 +131,61 @@ func (s *memorySeries) increase(i int) float64 {
 	}
 	return v - s.samples[i-1].v
 }
+
+// Find implements rrd.Index.
+func (m *memory) Find(_ context.Context, ms []rrd.Matcher, limit int) ([]rrd.Key, error) {
+	var keys []rrd.Key
+	for _, s := range m.series {
+		if matches(s.key, ms) && (limit == 0 || len(keys) < limit) {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys, m.fail
+}
+
+// LabelNames implements rrd.Index.
+func (m *memory) LabelNames(_ context.Context, ms []rrd.Matcher) ([]string, error) {
+	return m.labels(ms, func(l rrd.Label) (string, bool) { return l.Name, true })
+}
+
+// LabelValues implements rrd.Index.
+func (m *memory) LabelValues(_ context.Context, name string, ms []rrd.Matcher) ([]string, error) {
+	return m.labels(ms, func(l rrd.Label) (string, bool) { return l.Value, l.Name == name })
+}
+
+func (m *memory) labels(ms []rrd.Matcher, of func(rrd.Label) (string, bool)) ([]string, error) {
+	var all []string
+	for _, s := range m.series {
+		if !matches(s.key, ms) {
+			continue
+		}
+		for _, l := range s.key.Labels() {
+			if v, ok := of(l); ok {
+				all = append(all, v)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), m.fail
+}
+
+// Heads implements rrd.Index.
+func (m *memory) Heads(since rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
+	return func(yield func(rrd.Key, rrd.Time) bool) {
+		for _, s := range m.series {
+			if t := s.samples[len(s.samples)-1].t; t > since && !yield(s.key, t) {
+				return
+			}
+		}
+	}
+}
+
+// Describe implements Describer.
+func (m *memory) Describe(k rrd.Key) (rrd.Definition, bool) {
+	for _, s := range m.series {
+		if s.key == k {
+			return s.def, true
+		}
+	}
+	return rrd.Definition{}, false
+}

@@ -1,0 +1,160 @@
+package promql
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/common/model"
+
+	"rondo/rrd"
+)
+
+// A Describer tells what kind of series a key names. An rrd.Index that is one
+// lets /api/v1/metadata tell counters from gauges.
+type Describer interface {
+	Describe(rrd.Key) (rrd.Definition, bool)
+}
+
+// forEach asks the index with each set of matchers, or once with none.
+func forEach[T ~string](sets [][]rrd.Matcher, ask func([]rrd.Matcher) ([]T, error)) ([]T, error) {
+	if len(sets) == 0 {
+		sets = [][]rrd.Matcher{nil}
+	}
+	lists := make([][]T, len(sets))
+	for i, ms := range sets {
+		var err error
+		if lists[i], err = ask(ms); err != nil {
+			return nil, storeError(err)
+		}
+	}
+	return union(lists...), nil
+}
+
+func (e *Engine) serveLabels(r *http.Request, p *params) (reply, error) {
+	limit := p.limit()
+	p.bounds()
+	sets := p.selectors()
+	if p.err != nil {
+		return reply{}, p.err
+	}
+	names, err := forEach(sets, func(ms []rrd.Matcher) ([]string, error) {
+		return e.index.LabelNames(r.Context(), ms)
+	})
+	return textsReply(names, limit), err
+}
+
+func (e *Engine) serveValues(r *http.Request, p *params) (reply, error) {
+	name := r.PathValue("name")
+	if strings.HasPrefix(name, "U__") { // how Grafana writes a name that is no identifier
+		name = model.UnescapeName(name, model.ValueEncodingEscaping)
+	}
+	if !model.UTF8Validation.IsValidLabelName(name) {
+		return reply{}, &Error{BadData, fmt.Errorf("invalid label name: %q", name)}
+	}
+	limit := p.limit()
+	p.bounds()
+	sets := p.selectors()
+	if p.err != nil {
+		return reply{}, p.err
+	}
+	values, err := forEach(sets, func(ms []rrd.Matcher) ([]string, error) {
+		return e.index.LabelValues(r.Context(), name, ms)
+	})
+	return textsReply(values, limit), err
+}
+
+func textsReply(list []string, limit int) reply {
+	list, cut := truncate(list, limit)
+	return reply{data: func(j *jsonWriter) { j.texts(list) }, warnings: cut}
+}
+
+func (e *Engine) serveSeries(r *http.Request, p *params) (reply, error) {
+	limit := p.limit()
+	p.bounds()
+	sets := p.selectors()
+	if p.err == nil && len(sets) == 0 {
+		p.err = &Error{BadData, fmt.Errorf("no match[] parameter provided")}
+	}
+	if p.err != nil {
+		return reply{}, p.err
+	}
+	most := min(cmp.Or(limit, e.options.MaxSeries), e.options.MaxSeries)
+	keys, err := forEach(sets, func(ms []rrd.Matcher) ([]rrd.Key, error) {
+		return e.index.Find(r.Context(), ms, most+1)
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	keys, cut := truncate(keys, most)
+	return reply{warnings: cut, data: func(j *jsonWriter) {
+		j.raw("[")
+		for i, k := range keys {
+			if i > 0 {
+				j.raw(",")
+			}
+			j.raw("{")
+			for n, l := range k.Labels() {
+				j.member(n == 0, l.Name, l.Value)
+			}
+			j.raw("}")
+			j.flushIfFull()
+		}
+		j.raw("]")
+	}}, nil
+}
+
+// serveMetadata tells the type of each name, as far as the index knows it.
+func (e *Engine) serveMetadata(r *http.Request, p *params) (reply, error) {
+	limit, name := p.limit(), p.Get("metric")
+	if p.err != nil {
+		return reply{}, p.err
+	}
+	var ms []rrd.Matcher
+	if name != "" {
+		ms = []rrd.Matcher{{Label: rrd.NameLabel, Value: name}}
+	}
+	names, err := e.index.LabelValues(r.Context(), rrd.NameLabel, ms)
+	if err != nil {
+		return reply{}, storeError(err)
+	}
+	names, _ = truncate(names, min(cmp.Or(limit, e.options.MaxSeries), e.options.MaxSeries))
+	types := make([]string, len(names))
+	for i, n := range names {
+		types[i] = e.typeOf(r.Context(), n)
+	}
+	return reply{data: func(j *jsonWriter) {
+		j.raw("{")
+		for i, n := range names {
+			if i > 0 {
+				j.raw(",")
+			}
+			j.text(n)
+			j.raw(`:[{"type":"` + types[i] + `","help":"","unit":""}]`)
+			j.flushIfFull()
+		}
+		j.raw("}")
+	}}, nil
+}
+
+// typeOf is a metric's type in Prometheus' words, by the first of its series.
+func (e *Engine) typeOf(ctx context.Context, name string) string {
+	d, ok := e.index.(Describer)
+	if !ok {
+		return "unknown"
+	}
+	keys, err := e.index.Find(ctx, []rrd.Matcher{{Label: rrd.NameLabel, Value: name}}, 1)
+	if err != nil || len(keys) == 0 {
+		return "unknown"
+	}
+	def, ok := d.Describe(keys[0])
+	switch {
+	case !ok:
+		return "unknown"
+	case def.Type == rrd.Counter:
+		return "counter"
+	}
+	return "gauge"
+}
