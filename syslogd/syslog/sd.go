@@ -35,13 +35,13 @@ func SDParams(sd string) iter.Seq[SDParam] {
 	return func(yield func(SDParam) bool) {
 		for len(sd) > 0 && sd[0] == '[' {
 			id, rest, ok := sdName(sd[1:])
-			for ok && len(rest) > 0 && rest[0] == ' ' {
+			for rest = skipSpaces(rest); ok && !strings.HasPrefix(rest, "]"); rest = skipSpaces(rest) {
 				p := SDParam{ID: id}
-				if p.Name, p.Raw, rest, ok = sdParam(rest[1:]); ok && !yield(p) {
+				if p.Name, p.Raw, rest, ok = sdParam(rest); ok && !yield(p) {
 					return
 				}
 			}
-			if !ok || rest == "" || rest[0] != ']' {
+			if !ok {
 				return
 			}
 			sd = rest[1:]
@@ -66,10 +66,10 @@ func sdEnd(s string) int {
 	rest := s
 	for len(rest) > 0 && rest[0] == '[' {
 		_, next, ok := sdName(rest[1:])
-		for ok && len(next) > 0 && next[0] == ' ' {
-			_, _, next, ok = sdParam(next[1:])
+		for next = skipSpaces(next); ok && !strings.HasPrefix(next, "]"); next = skipSpaces(next) {
+			_, _, next, ok = sdParam(next)
 		}
-		if !ok || next == "" || next[0] != ']' {
+		if !ok {
 			return 0
 		}
 		rest = next[1:]

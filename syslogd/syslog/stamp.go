@@ -1,0 +1,348 @@
+package syslog
+
+import (
+	"strings"
+	"time"
+)
+
+// anyTime reads a time of any form that stands in front of a BSD message and
+// returns its length, or 0. The time is zero if it is none, such as February
+// 29 with no leap year near.
+func anyTime(s string, received time.Time) (time.Time, int) {
+	if s == "" {
+		return time.Time{}, 0
+	}
+	if !isDigit(s[0]) {
+		return bsdTime(s, 0, received)
+	}
+	if t, n := isoTime(s, received.Location()); n > 0 {
+		return t, n
+	}
+	if year, n := number(s, 4); n == 4 && len(s) > 5 && s[4] == ' ' && !isDigit(s[5]) { // NX-OS
+		t, n := bsdTime(s[5:], year, received)
+		if n > 0 {
+			n += 5
+		}
+		return t, n
+	}
+	return epochTime(s)
+}
+
+// clock is a time of day as read.
+type clock struct{ hour, minute, second, nano int }
+
+// readClock reads H:MM:SS with a fraction or none. A leap second is allowed.
+func readClock(s string) (c clock, n int) {
+	if len(s) < 7 {
+		return c, 0
+	}
+	var k int
+	if c.hour, n = number(s, 2); n == 0 || c.hour > 23 {
+		return c, 0
+	}
+	if len(s) < n+6 || s[n] != ':' || s[n+3] != ':' {
+		return c, 0
+	}
+	if c.minute, k = number(s[n+1:], 2); k != 2 || c.minute > 59 {
+		return c, 0
+	}
+	if c.second, k = number(s[n+4:], 2); k != 2 || c.second > 60 {
+		return c, 0
+	}
+	n += 6
+	if n+1 < len(s) && (s[n] == '.' || s[n] == ',') && isDigit(s[n+1]) {
+		c.nano, k = fraction(s[n+1:])
+		n += 1 + k
+	}
+	return c, n
+}
+
+// fraction reads digits behind the point as nanoseconds; further ones than
+// the ninth are skipped.
+func fraction(s string) (nanos, n int) {
+	nanos, n = number(s, 9)
+	for i := n; i < 9; i++ {
+		nanos *= 10
+	}
+	for n < len(s) && isDigit(s[n]) {
+		n++
+	}
+	return nanos, n
+}
+
+// isoTime reads an RFC 3339 time and its relatives: a blank for the T, a
+// comma in the fraction, an offset without colon or minutes, no zone.
+func isoTime(s string, loc *time.Location) (time.Time, int) {
+	if len(s) < 19 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != 't' && s[10] != ' ' {
+		return time.Time{}, 0
+	}
+	year, a := number(s, 4)
+	month, b := number(s[5:], 2)
+	day, c := number(s[8:], 2)
+	clock, n := readClock(s[11:])
+	if a != 4 || b != 2 || c != 2 || n < 8 || !validDate(year, month, day) {
+		return time.Time{}, 0
+	}
+	n += 11
+	offset, k := zone(s[n:])
+	return instant(year, month, day, clock, offset, k > 0, loc), n + k
+}
+
+// bsdTime reads "Oct 11 22:14:15" and its relatives: any case, a day with a
+// zero or without, a fraction, a zone, a year behind the day, the time or the
+// zone. A year of 0 is unknown.
+func bsdTime(s string, year int, received time.Time) (time.Time, int) {
+	month := monthOf(s)
+	if month == 0 || len(s) < 12 || s[3] != ' ' {
+		return time.Time{}, 0
+	}
+	n := 4
+	if s[n] == ' ' {
+		n++
+	}
+	day, k := number(s[n:], 2)
+	n += k
+	if k == 0 || n >= len(s) || s[n] != ' ' {
+		return time.Time{}, 0
+	}
+	n++
+	if y, k := yearOf(s[n:]); k > 0 && year == 0 {
+		year = y
+		n += k + 1
+	}
+	clock, k := readClock(s[min(n, len(s)):])
+	if k == 0 {
+		return time.Time{}, 0
+	}
+	n += k
+	year, n = yearBehind(s, n, year)
+	offset, k := zone(s[n:])
+	year, n = yearBehind(s, n+k, year)
+	return guessYear(year, month, day, clock, offset, k > 0, received, n)
+}
+
+// yearBehind reads a blank and a year at s[n:], if none is known yet.
+func yearBehind(s string, n, year int) (int, int) {
+	if year == 0 && n < len(s) && s[n] == ' ' {
+		if y, k := yearOf(s[n+1:]); k > 0 {
+			return y, n + 1 + k
+		}
+	}
+	return year, n
+}
+
+// yearOf reads four digits from 1970 to 2099 that stand alone.
+func yearOf(s string) (year, n int) {
+	year, n = number(s, 5)
+	alone := len(s) == 4 || n == 4 && (s[4] == ' ' || strings.HasPrefix(s[4:], ": "))
+	if n != 4 || year < 1970 || year > 2099 || !alone {
+		return 0, 0
+	}
+	return year, n
+}
+
+// monthOf reads the three letters of a month, in any case.
+func monthOf(s string) int {
+	if len(s) < 3 {
+		return 0
+	}
+	// Setting the bit 0x20 lowers letters; nothing else becomes one.
+	const names = "janfebmaraprmayjunjulaugsepoctnovdec"
+	a, b, c := s[0]|0x20, s[1]|0x20, s[2]|0x20
+	for i := 0; i < len(names); i += 3 {
+		if names[i] == a && names[i+1] == b && names[i+2] == c {
+			return i/3 + 1
+		}
+	}
+	return 0
+}
+
+// guessYear completes a time without a year by the one that puts it nearest
+// to its reception: in January, December was last year.
+func guessYear(year, month, day int, c clock, offset int, zoned bool, received time.Time, n int) (time.Time, int) {
+	loc := received.Location()
+	switch {
+	case year != 0 && !validDate(year, month, day), !validDate(2000, month, day):
+		return time.Time{}, 0
+	case year != 0:
+		return instant(year, month, day, c, offset, zoned, loc), n
+	}
+	year = received.Year()
+	if month == 2 && day == 29 {
+		for _, y := range [...]int{year, year - 1, year + 1} {
+			if isLeap(y) {
+				return instant(y, month, day, c, offset, zoned, loc), n
+			}
+		}
+		return time.Time{}, n
+	}
+	const halfYear = 183 * 24 * time.Hour
+	t := instant(year, month, day, c, offset, zoned, loc)
+	switch ahead := t.Sub(received); {
+	case ahead > halfYear:
+		t = instant(year-1, month, day, c, offset, zoned, loc)
+	case ahead < -halfYear:
+		t = instant(year+1, month, day, c, offset, zoned, loc)
+	}
+	return t, n
+}
+
+// epochTime reads "1 1563249630.774247467", the time of Meraki devices: a
+// version as in RFC 5424, but the rest of the message is not.
+func epochTime(s string) (time.Time, int) {
+	if !strings.HasPrefix(s, "1 ") {
+		return time.Time{}, 0
+	}
+	seconds, k := number(s[2:], 11)
+	n := 2 + k
+	if k != 10 || len(s) < n+2 || s[n] != '.' || !isDigit(s[n+1]) {
+		return time.Time{}, 0
+	}
+	nanos, k := fraction(s[n+1:])
+	return time.Unix(int64(seconds), int64(nanos)).UTC(), n + 1 + k
+}
+
+// zone reads "Z", an offset, or the abbreviation of a zone, and returns its
+// seconds east of Greenwich and its length.
+func zone(s string) (offset, n int) {
+	if s == "" {
+		return 0, 0
+	}
+	if s[0] == 'Z' || s[0] == 'z' {
+		return 0, 1
+	}
+	blank := 0
+	if s[0] == ' ' && len(s) > 1 {
+		blank = 1
+	}
+	if c := s[blank]; c == '+' || c == '-' {
+		if offset, n = numericZone(s[blank:]); n > 0 {
+			n += blank
+		}
+		return offset, n
+	}
+	end := blank
+	for end < len(s) && 'A' <= s[end] && s[end] <= 'Z' {
+		end++
+	}
+	if blank == 0 || end < len(s) && s[end] != ' ' && s[end] != ':' {
+		return 0, 0
+	}
+	if offset, ok := namedZone(s[blank:end]); ok {
+		return offset, end
+	}
+	return 0, 0
+}
+
+// numericZone reads +hh, +hhmm or +hh:mm.
+func numericZone(s string) (offset, n int) {
+	hours, k := number(s[1:], 2)
+	if k != 2 || hours > 23 {
+		return 0, 0
+	}
+	n = 3
+	minutes, k := number(s[min(n, len(s)):], 2)
+	if k == 0 && n < len(s) && s[n] == ':' {
+		minutes, k = number(s[n+1:], 2)
+		n++
+	}
+	if k != 0 && (k != 2 || minutes > 59) || s[n-1] == ':' && k == 0 {
+		return 0, 0
+	}
+	n += k
+	if n < len(s) && isAlnum(s[n]) {
+		return 0, 0
+	}
+	offset = hours*3600 + minutes*60
+	if s[0] == '-' {
+		offset = -offset
+	}
+	return offset, n
+}
+
+// namedZone knows the abbreviations that devices send. Where one stands for
+// several zones (CST, IST, BST), it is the one with most syslog senders.
+func namedZone(s string) (offset int, ok bool) {
+	const half = 1800
+	switch s {
+	case "UTC", "GMT", "WET":
+		return 0, true
+	case "CET", "WEST", "BST":
+		return 2 * half, true
+	case "CEST", "EET", "SAST":
+		return 4 * half, true
+	case "EEST", "MSK":
+		return 6 * half, true
+	case "IST":
+		return 11 * half, true
+	case "HKT", "SGT", "AWST":
+		return 16 * half, true
+	case "JST", "KST":
+		return 18 * half, true
+	case "AEST":
+		return 20 * half, true
+	case "AEDT":
+		return 22 * half, true
+	case "NZST":
+		return 24 * half, true
+	case "NZDT":
+		return 26 * half, true
+	case "BRT":
+		return -6 * half, true
+	case "EDT":
+		return -8 * half, true
+	case "EST", "CDT":
+		return -10 * half, true
+	case "CST", "MDT":
+		return -12 * half, true
+	case "MST", "PDT":
+		return -14 * half, true
+	case "PST", "AKDT":
+		return -16 * half, true
+	case "AKST":
+		return -18 * half, true
+	case "HST":
+		return -20 * half, true
+	}
+	return 0, false
+}
+
+// instant is the moment of a civil time, at an offset if zoned, else in loc.
+// It is in UTC; that of a leap second is the second that follows.
+func instant(year, month, day int, c clock, offset int, zoned bool, loc *time.Location) time.Time {
+	if !zoned && loc != time.UTC {
+		return time.Date(year, time.Month(month), day, c.hour, c.minute, c.second, c.nano, loc).UTC()
+	}
+	seconds := int64(days(year, month, day))*86400 + int64(c.hour*3600+c.minute*60+c.second-offset)
+	return time.Unix(seconds, int64(c.nano)).UTC()
+}
+
+// days counts from 1970-01-01 in the proleptic Gregorian calendar, years
+// beginning in March so that the leap day is the last.
+func days(year, month, day int) int {
+	if month <= 2 {
+		year--
+		month += 12
+	}
+	era := year / 400
+	if year < 0 {
+		era = (year - 399) / 400
+	}
+	y := year - era*400
+	return era*146097 + y*365 + y/4 - y/100 + (153*(month-3)+2)/5 + day - 1 - 719468
+}
+
+func isLeap(year int) bool { return year%4 == 0 && (year%100 != 0 || year%400 == 0) }
+
+func validDate(year, month, day int) bool {
+	if month < 1 || month > 12 || day < 1 || day > 31 {
+		return false
+	}
+	switch month {
+	case 4, 6, 9, 11:
+		return day <= 30
+	case 2:
+		return day <= 28 || day == 29 && isLeap(year)
+	}
+	return true
+}
