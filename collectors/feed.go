@@ -1,0 +1,179 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"rondo/rrd"
+)
+
+// MaxPending bounds the text, in bytes, that one Feed has taken and not yet
+// brought to disk. Samples of very short lines take up to 8 times that.
+const MaxPending = 16 << 20
+
+// maxBatch bounds the samples of one Append.
+const maxBatch = 16384
+
+// A Feed brings samples to the store, and counts and logs what becomes of
+// them: "samples" (taken), the reasons of rrd.Refusal, and "not_stored" where
+// the store failed.
+type Feed struct {
+	env     Env
+	budget  *semaphore.Weighted
+	refused Notice
+	failed  Notice
+}
+
+// NewFeed returns a Feed to env's store.
+func NewFeed(env Env) *Feed {
+	return &Feed{env: env, budget: semaphore.NewWeighted(MaxPending)}
+}
+
+// Append brings the batch to disk. Refused samples are no error: they are
+// counted by reason, and one a minute is logged. The error says that the store
+// failed, which is already counted and logged too.
+func (f *Feed) Append(ctx context.Context, batch []rrd.Sample) error {
+	var failed error
+	for len(batch) > 0 {
+		n := min(maxBatch, len(batch))
+		if err := f.append(ctx, batch[:n]); err != nil {
+			failed = err
+		}
+		batch = batch[n:]
+	}
+	return failed
+}
+
+func (f *Feed) append(ctx context.Context, batch []rrd.Sample) error {
+	err := f.env.Store.Append(ctx, batch)
+	if refusal, ok := errors.AsType[*rrd.BatchError](err); ok {
+		f.countRefused(batch, refusal.Refused)
+		return nil
+	}
+	if err != nil {
+		f.env.Stats.Add("not_stored", len(batch))
+		f.failed.Warn(f.env.Log, "samples could not be stored", "samples", len(batch), "err", err)
+		return err
+	}
+	f.env.Stats.Add("samples", len(batch))
+	return nil
+}
+
+func (f *Feed) countRefused(batch []rrd.Sample, refused []rrd.Refused) {
+	reasons := make(map[rrd.Refusal]int)
+	for _, r := range refused {
+		reasons[r.Reason]++
+	}
+	for reason, n := range reasons {
+		f.env.Stats.Add(string(reason), n)
+	}
+	f.env.Stats.Add("samples", len(batch)-len(refused))
+	if len(refused) > 0 {
+		first := refused[0]
+		f.refused.Warn(f.env.Log, "samples refused", "samples", len(refused),
+			"series", batch[first.Index].Key.String(), "reason", string(first.Reason), "detail", first.Detail)
+	}
+}
+
+// A Parser appends the samples of a block of lines to dst. The block may be
+// kept: it is nobody else's.
+type Parser func(dst []rrd.Sample, block string) []rrd.Sample
+
+// A Buffer collects the samples of one source while an earlier batch of it is
+// being appended, in order and never two at once.
+type Buffer struct {
+	feed *Feed
+
+	mu     sync.Mutex
+	filled *sync.Cond   // open is not empty, or closed
+	open   []rrd.Sample // collected
+	text   int64        // what open holds of the budget
+	closed bool
+	err    error // of the first batch that the store failed to take
+
+	done chan struct{}
+}
+
+// NewBuffer starts the goroutine that appends. Close ends it.
+func (f *Feed) NewBuffer(ctx context.Context) *Buffer {
+	b := &Buffer{feed: f, done: make(chan struct{})}
+	b.filled = sync.NewCond(&b.mu)
+	// What was read is brought home even where we are told to stop.
+	go b.run(context.WithoutCancel(ctx))
+	return b
+}
+
+// Add parses block. It waits while MaxPending is reached, and returns ctx's
+// error or that of a store that failed.
+func (b *Buffer) Add(ctx context.Context, block string, parse Parser) error {
+	cost := int64(min(len(block), MaxPending))
+	if err := b.feed.budget.Acquire(ctx, cost); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open = parse(b.open, block)
+	if len(b.open) == 0 {
+		b.feed.budget.Release(cost)
+		return b.err
+	}
+	b.text += cost
+	b.filled.Signal()
+	return b.err
+}
+
+// Close waits until all that was added is appended. Its error is that of the
+// first batch that the store failed to take.
+func (b *Buffer) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	b.filled.Signal()
+	b.mu.Unlock()
+	<-b.done
+	return b.err
+}
+
+func (b *Buffer) run(ctx context.Context) {
+	defer close(b.done)
+	var spare []rrd.Sample
+	for {
+		batch, text := b.take(spare)
+		if len(batch) == 0 {
+			return
+		}
+		err := b.feed.Append(ctx, batch)
+		b.feed.budget.Release(text)
+		b.mu.Lock()
+		if b.err == nil {
+			b.err = err
+		}
+		b.mu.Unlock()
+		spare = recycle(batch)
+	}
+}
+
+// take waits for samples and leaves spare in their place. It returns none when
+// the buffer is closed.
+func (b *Buffer) take(spare []rrd.Sample) (batch []rrd.Sample, text int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.open) == 0 && !b.closed {
+		b.filled.Wait()
+	}
+	batch, text = b.open, b.text
+	b.open, b.text = spare, 0
+	return batch, text
+}
+
+// recycle empties a batch for reuse. Large ones are left to the garbage
+// collector, so that a burst does not stay in memory for every connection.
+func recycle(batch []rrd.Sample) []rrd.Sample {
+	if cap(batch) > 4096 {
+		return nil
+	}
+	clear(batch) // let go of the text
+	return batch[:0]
+}
