@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,12 @@ const (
 
 var statusNames = [...]string{"ok", "warning", "critical", "unknown"}
 
-func (s Status) String() string { return statusNames[s] }
+func (s Status) String() string {
+	if int(s) < len(statusNames) {
+		return statusNames[s]
+	}
+	return fmt.Sprintf("status(%d)", uint8(s))
+}
 
 // UnmarshalText reads a status as it stands in a configuration.
 func (s *Status) UnmarshalText(b []byte) error {
@@ -63,12 +69,31 @@ type Transition struct {
 	At       time.Time // when it became hard
 	Value    float64
 	Text     string
+
+	Expr        string            // what the rule checks, for people
+	Annotations map[string]string // of the rule
+	Muted       bool              // a silence matched when it became hard
 }
 
-// An Action acts on transitions. Act is idempotent on the transition's ID.
+// An Action acts on transitions. Act is idempotent on the transition's ID. An
+// error is tried again later unless it is [Permanent].
 type Action interface {
 	Act(ctx context.Context, t Transition) error
 }
+
+// Permanent marks an error of an Action as one that trying again cannot mend.
+func Permanent(err error) error { return &permanentError{err} }
+
+// IsPermanent says whether err was marked by Permanent.
+func IsPermanent(err error) bool {
+	_, ok := errors.AsType[*permanentError](err)
+	return ok
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
 
 // A View is one state as pages and commands see it.
 type View struct {
@@ -88,4 +113,14 @@ type View struct {
 	Clear     float64
 	Silenced  bool
 	LastCheck time.Time
+	Ack       *Ack   // nil: nobody has acknowledged it
+	CheckErr  string // why the newest check failed; "" where it did not
+}
+
+// An Ack is somebody's word that they know of a problem. It ends when the
+// hard status changes.
+type Ack struct {
+	By      string    `json:"by,omitempty"`
+	Comment string    `json:"comment,omitempty"`
+	At      time.Time `json:"at"`
 }

@@ -1,0 +1,255 @@
+package alerts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+	"time"
+
+	"rondo/alerts/state"
+)
+
+// maxText bounds the text of a reading, in bytes.
+const maxText = 2 << 10
+
+// A batch gathers what one pass over a rule's records changes: it is written
+// to the store first, and shown and told only then.
+type batch struct {
+	e      *Engine
+	r      *runner
+	policy Policy
+	now    time.Time
+
+	changes     []state.Change
+	size        int
+	updated     map[string]record
+	removed     []string
+	transitions []Transition
+	out         []outgoing
+	admitted    int // records that are new
+}
+
+// outgoing is an item on its way into a queue.
+type outgoing struct {
+	q  *queue
+	it *item
+}
+
+func (e *Engine) newBatch(r *runner, now time.Time) *batch {
+	return &batch{e: e, r: r, policy: r.Policy, now: now, updated: make(map[string]record)}
+}
+
+// fail adapts the policy to a check that failed: that says nothing of the
+// value, so it is unknown, unless the policy keeps states.
+func (b *batch) fail() {
+	if b.policy.Missing != MissingKeep {
+		b.policy.Missing = MissingUnknown
+	}
+}
+
+// absent handles a label set that the check did not mention.
+func (b *batch) absent(ctx context.Context, key string, rec record, failed error) error {
+	rd := Reading{Labels: rec.labels, Value: math.NaN(), At: b.now, Missing: true, Text: "no reading"}
+	if !rec.gone.IsZero() {
+		rd.Text = "no reading since " + rec.gone.UTC().Format(time.RFC3339)
+	}
+	switch {
+	case failed != nil:
+		rd.Text = failed.Error()
+	case rec.byError:
+		return b.end(ctx, key, rec, "the rule can be checked")
+	case !rec.gone.IsZero() && b.now.Sub(rec.gone) >= b.e.o.Forget:
+		return b.end(ctx, key, rec, "missing for "+b.e.o.Forget.String()+", forgotten")
+	}
+	return b.step(ctx, key, rec, true, rd)
+}
+
+// step brings one record forward by one reading.
+func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd Reading) error {
+	if b.e.o.Withdrawn(rec.labels) {
+		if !known {
+			return nil
+		}
+		return b.end(ctx, key, rec, "withdrawn")
+	}
+	if !known && !b.admit() {
+		return nil
+	}
+	if len(rd.Text) > maxText {
+		rd.Text = strings.ToValidUTF8(rd.Text[:maxText], "")
+	}
+	before := rec
+	var t *Transition
+	rec.state, t = Step(b.policy, rec.state, rd, b.now)
+	rec.reading = rd
+	switch {
+	case !rd.Missing:
+		rec.gone = time.Time{}
+	case rec.gone.IsZero():
+		rec.gone = b.now
+	}
+	if err := b.changed(&rec, t); err != nil {
+		return err
+	}
+	stored := known && rec.state == before.state && rec.told == before.told && rec.gone.Equal(before.gone)
+	return b.put(ctx, key, rec, !stored)
+}
+
+// admit says whether there is room for one more record.
+func (b *batch) admit() bool {
+	b.e.mu.Lock()
+	defer b.e.mu.Unlock()
+	if b.e.states+b.admitted >= b.e.o.MaxStates {
+		b.e.stats.StatesFull.Add(1)
+		return false
+	}
+	b.admitted++
+	return true
+}
+
+// changed records a hard change and tells what there is to tell: the change,
+// or an earlier one that a silence held back until now.
+func (b *batch) changed(rec *record, t *Transition) error {
+	b.e.mu.RLock()
+	muted := b.e.muted(b.r.Rule.ID(), rec.labels, b.now)
+	b.e.mu.RUnlock()
+	if t != nil {
+		t.Expr, t.Annotations = b.r.Expr, b.r.Annotations
+		if rec.last != nil && t.Annotations == nil {
+			t.Annotations = rec.last.Annotations // the rule may be gone
+		}
+		t.Muted = muted && !(t.To == OK && rec.told != OK)
+		rec.last, rec.ack = t, nil
+		if err := b.record(*t); err != nil {
+			return err
+		}
+	}
+	if rec.state.Hard == rec.told || rec.last == nil || muted && rec.state.Hard != OK {
+		return nil
+	}
+	tell := *rec.last
+	tell.From, tell.Muted = rec.told, false
+	rec.told = rec.state.Hard
+	return b.tell(tell)
+}
+
+// end closes a record and removes it.
+func (b *batch) end(ctx context.Context, key string, rec record, why string) error {
+	rd := Reading{Labels: rec.labels, Value: math.NaN(), At: b.now, Missing: true, Text: why}
+	var t *Transition
+	rec.state, t = End(b.policy, rec.state, rd, b.now)
+	if err := b.changed(&rec, t); err != nil {
+		return err
+	}
+	b.add(state.Delete(b.key(key)))
+	b.removed = append(b.removed, key)
+	return b.full(ctx)
+}
+
+// key is a record's key in the store.
+func (b *batch) key(labels string) string {
+	return statePrefix + b.r.Rule.ID() + "\x00" + labels
+}
+
+func (b *batch) add(changes ...state.Change) {
+	b.changes = append(b.changes, changes...)
+	for _, c := range changes {
+		b.size += len(c.Key) + len(c.Value)
+	}
+}
+
+// record adds a transition to the history.
+func (b *batch) record(t Transition) error {
+	value, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("alerts: transition %s: %w", t.ID, err)
+	}
+	_, changes := b.e.history.Changes(value)
+	b.add(changes...)
+	b.transitions = append(b.transitions, t)
+	return nil
+}
+
+// tell adds a transition to the outbox of every target.
+func (b *batch) tell(t Transition) error {
+	value, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("alerts: transition %s: %w", t.ID, err)
+	}
+	for _, q := range b.e.live() {
+		b.e.mu.Lock()
+		b.e.outSeq++
+		key := outKey(q.name, b.e.outSeq)
+		b.e.mu.Unlock()
+		b.add(state.Put(key, value))
+		b.out = append(b.out, outgoing{q, newItem(key, t)})
+	}
+	return nil
+}
+
+// put adds a record's new form; stored says whether the store must know it,
+// or only who looks at it now.
+func (b *batch) put(ctx context.Context, key string, rec record, stored bool) error {
+	b.updated[key] = rec
+	if !stored {
+		return nil
+	}
+	value, err := rec.encode(b.r.Rule.ID())
+	if err != nil {
+		return fmt.Errorf("alerts: state of %s%s: %w", b.r.Rule.ID(), key, err)
+	}
+	b.add(state.Put(b.key(key), value))
+	return b.full(ctx)
+}
+
+// full commits a batch that nears the limits of one write. What belongs
+// together was added together, so any place between two records will do.
+func (b *batch) full(ctx context.Context) error {
+	if len(b.changes) < state.MaxChanges/4 && b.size < state.MaxBatch/4 {
+		return nil
+	}
+	return b.commit(ctx)
+}
+
+// commit writes what was gathered, and then shows and tells it. If it cannot
+// be written, nothing happened: the next check finds the same again.
+func (b *batch) commit(ctx context.Context) error {
+	if len(b.changes) > 0 {
+		if err := b.e.o.Store.Write(ctx, b.changes...); err != nil {
+			return fmt.Errorf("alerts: state not stored: %w", err)
+		}
+	}
+	e := b.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before := len(b.r.records)
+	maps.Copy(b.r.records, b.updated)
+	for _, key := range b.removed {
+		delete(b.r.records, key)
+	}
+	e.states += len(b.r.records) - before
+	e.remember(b.transitions)
+	for _, o := range b.out {
+		e.push(o)
+	}
+	*b = batch{e: e, r: b.r, policy: b.policy, now: b.now, updated: make(map[string]record)}
+	return nil
+}
+
+// remember keeps transitions for Transitions. The caller holds e.mu.
+func (e *Engine) remember(ts []Transition) {
+	for _, t := range ts {
+		e.stats.Transitions.Add(1)
+		if t.Muted {
+			e.stats.Muted.Add(1)
+		}
+		e.o.Log.Info("transition", "rule", t.Rule, "labels", t.Labels.String(), "from", t.From, "to", t.To, "value", t.Value, "muted", t.Muted)
+	}
+	e.recent = append(e.recent, ts...)
+	if extra := len(e.recent) - e.o.History; extra > 0 {
+		e.recent = append(e.recent[:0], e.recent[extra:]...)
+	}
+}

@@ -1,0 +1,200 @@
+package alerts
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxBody bounds the body of a command, in bytes.
+const maxBody = 64 << 10
+
+// Handler answers what may be read:
+//
+//	GET /api/alerts                                  states, as Views sorts them
+//	GET /api/alerts/transitions?since=-1h&limit=100  hard changes, newest first
+//	GET /api/alerts/silences                         silences in force
+//
+// since is RFC 3339, seconds since the epoch, or a duration back from now.
+func (e *Engine) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/alerts", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, e.Views())
+	})
+	mux.HandleFunc("GET /api/alerts/transitions", e.serveTransitions)
+	mux.HandleFunc("GET /api/alerts/silences", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, append([]Silence{}, e.Silences()...))
+	})
+	return mux
+}
+
+// Commands answers what changes something; who mounts it must guard it.
+//
+//	POST   /api/alerts/silence  {"matchers": ["host=~\"web-.*\""], "for": "2h", "by": "", "comment": ""}
+//	DELETE /api/alerts/silence?id=ID
+//	POST   /api/alerts/ack      {"matchers": ["alertname=load", "host=web-1"], "by": "", "comment": ""}
+//
+// The fields may also come as a form or in the query (matcher, repeated).
+// until (RFC 3339) may stand for "for".
+func (e *Engine) Commands() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/alerts/silence", e.serveSilence)
+	mux.HandleFunc("DELETE /api/alerts/silence", e.serveUnsilence)
+	mux.HandleFunc("POST /api/alerts/ack", e.serveAck)
+	return mux
+}
+
+func (e *Engine) serveTransitions(w http.ResponseWriter, r *http.Request) {
+	since, err := parseSince(r.FormValue("since"), time.Now())
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	ts := e.Transitions(since)
+	if s := r.FormValue("limit"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			writeError(w, http.StatusBadRequest, fmt.Errorf("limit %q: want a positive number", s))
+			return
+		}
+		ts = ts[:min(n, len(ts))]
+	}
+	writeJSON(w, http.StatusOK, append([]Transition{}, ts...))
+}
+
+func parseSince(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		if d > 0 {
+			d = -d
+		}
+		return now.Add(d), nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t, nil
+	}
+	sec, err := strconv.ParseFloat(s, 64)
+	if err != nil || sec < 0 || sec > 1e11 {
+		return time.Time{}, fmt.Errorf("since %q: want -1h, RFC 3339 or seconds since the epoch", s)
+	}
+	return time.UnixMicro(int64(sec * 1e6)), nil
+}
+
+// A command is the body of a POST.
+type command struct {
+	Matchers []Matcher `json:"matchers"`
+	For      string    `json:"for"`
+	Until    time.Time `json:"until"`
+	By       string    `json:"by"`
+	Comment  string    `json:"comment"`
+}
+
+func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if r.Header.Get("Content-Type") == "application/json" {
+		d := json.NewDecoder(r.Body)
+		d.DisallowUnknownFields()
+		if err := d.Decode(&c); err != nil {
+			return c, fmt.Errorf("body: %w", err)
+		}
+		return c, c.check()
+	}
+	if err := r.ParseForm(); err != nil {
+		return c, fmt.Errorf("form: %w", err)
+	}
+	for _, s := range r.Form["matcher"] {
+		m, err := ParseMatcher(s)
+		if err != nil {
+			return c, err
+		}
+		c.Matchers = append(c.Matchers, m)
+	}
+	c.For, c.By, c.Comment = r.Form.Get("for"), r.Form.Get("by"), r.Form.Get("comment")
+	if s := r.Form.Get("until"); s != "" {
+		if c.Until, err = time.Parse(time.RFC3339, s); err != nil {
+			return c, fmt.Errorf("until: %w", err)
+		}
+	}
+	return c, c.check()
+}
+
+func (c *command) check() error {
+	if len(c.Comment) > maxText || len(c.By) > 200 {
+		return fmt.Errorf("comment or name is too long: at most %d and 200 bytes", maxText)
+	}
+	if c.For == "" {
+		return nil
+	}
+	d, err := time.ParseDuration(c.For)
+	if err != nil {
+		return fmt.Errorf("for: %w", err)
+	}
+	c.Until = time.Now().Add(d)
+	return nil
+}
+
+func (e *Engine) serveSilence(w http.ResponseWriter, r *http.Request) {
+	c, err := parseCommand(w, r)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	s, err := e.Silence(r.Context(), Silence{Matchers: c.Matchers, Until: c.Until, By: c.By, Comment: c.Comment})
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, s)
+}
+
+func (e *Engine) serveUnsilence(w http.ResponseWriter, r *http.Request) {
+	if err := e.Unsilence(r.Context(), r.FormValue("id")); err != nil {
+		writeError(w, codeOf(err), err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (e *Engine) serveAck(w http.ResponseWriter, r *http.Request) {
+	c, err := parseCommand(w, r)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	n, err := e.Ack(r.Context(), c.Matchers, Ack{By: c.By, Comment: c.Comment})
+	if err != nil {
+		writeError(w, codeOf(err), err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]int{"acknowledged": n})
+}
+
+func codeOf(err error) int {
+	if errors.Is(err, ErrNotFound) {
+		return http.StatusNotFound
+	}
+	return http.StatusBadRequest
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		writeError(w, http.StatusInternalServerError, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(b, '\n')) // the client is gone: nobody to tell
+}
+
+func writeError(w http.ResponseWriter, code int, err error) {
+	b, _ := json.Marshal(map[string]string{"error": err.Error()}) // strings always marshal
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(b, '\n'))
+}

@@ -1,0 +1,125 @@
+package alerts
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Missing says what a reading that is missing means.
+type Missing uint8
+
+// The policies for missing readings.
+const (
+	MissingUnknown Missing = iota // the status is unknown
+	MissingOK                     // nothing there is nothing wrong: as a cleared value
+	MissingKeep                   // the state stays as it is
+	MissingRaise                  // silence is the problem: as a value beyond the gravest threshold
+)
+
+var missingNames = [...]string{"unknown", "ok", "keep", "raise"}
+
+func (m Missing) String() string {
+	if int(m) < len(missingNames) {
+		return missingNames[m]
+	}
+	return fmt.Sprintf("missing(%d)", uint8(m))
+}
+
+// UnmarshalText reads the policy's name as it stands in a configuration.
+func (m *Missing) UnmarshalText(b []byte) error {
+	for i, n := range missingNames {
+		if n == string(b) {
+			*m = Missing(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("missing %q: want unknown, ok, keep or raise", b)
+}
+
+// MarshalText writes the policy's name.
+func (m Missing) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// A Threshold has its own value to return by: hysteresis.
+type Threshold struct {
+	Raise float64 // beyond it (not at it) is a problem
+	Clear float64 // at it or back of it the problem is over
+}
+
+// A Policy says how the readings of one rule become states.
+type Policy struct {
+	Rule        string     // the rule's ID, part of every transition's ID
+	Below       bool       // a problem is a value below the threshold, not above it
+	Warning     *Threshold // nil: the rule has no such level
+	Critical    *Threshold
+	For         time.Duration // how long every reading must have been beyond Raise
+	ClearFor    time.Duration // how long every reading must have been cleared
+	MaxAttempts int           // readings beyond before a problem is hard; 0 means 1
+	Missing     Missing
+	MissingFor  time.Duration // how long readings must have been missing, for unknown and raise
+}
+
+// Validate says what is wrong with a policy, or nil.
+func (p Policy) Validate() error {
+	var errs []error
+	if p.Warning == nil && p.Critical == nil {
+		errs = append(errs, errors.New("no threshold: set one for warning or critical"))
+	}
+	errs = append(errs, p.validate("warning", p.Warning), p.validate("critical", p.Critical))
+	if p.Warning != nil && p.Critical != nil && p.beyond(p.Warning.Raise, p.Critical.Raise) {
+		errs = append(errs, fmt.Errorf("critical (%v) must lie beyond warning (%v)", p.Critical.Raise, p.Warning.Raise))
+	}
+	if p.For < 0 || p.ClearFor < 0 || p.MissingFor < 0 {
+		errs = append(errs, errors.New("for, clear_for and missing_for must not be negative"))
+	}
+	if p.MaxAttempts < 0 || p.MaxAttempts > 1000 {
+		errs = append(errs, fmt.Errorf("max_attempts %d: want 1 to 1000", p.MaxAttempts))
+	}
+	return errors.Join(errs...)
+}
+
+func (p Policy) validate(name string, t *Threshold) error {
+	switch {
+	case t == nil:
+		return nil
+	case math.IsNaN(t.Raise) || math.IsNaN(t.Clear):
+		return fmt.Errorf("%s: a threshold is not a number", name)
+	case p.beyond(t.Clear, t.Raise) && p.Below:
+		return fmt.Errorf("%s: clear (%v) must not be below raise (%v), since the problem is a low value", name, t.Clear, t.Raise)
+	case p.beyond(t.Clear, t.Raise):
+		return fmt.Errorf("%s: clear (%v) must not be above raise (%v)", name, t.Clear, t.Raise)
+	}
+	return nil
+}
+
+// beyond says whether a is on the bad side of b.
+func (p Policy) beyond(a, b float64) bool {
+	if p.Below {
+		return a < b
+	}
+	return a > b
+}
+
+// attempts is MaxAttempts with its default.
+func (p Policy) attempts() int { return max(p.MaxAttempts, 1) }
+
+// Severity is the gravest level that the rule can raise by a value.
+func (p Policy) Severity() Status {
+	if p.Critical != nil {
+		return Critical
+	}
+	return Warning
+}
+
+// threshold is that of a level, or nil.
+func (p Policy) threshold(level Status) *Threshold {
+	switch level {
+	case Warning:
+		return p.Warning
+	case Critical:
+		return p.Critical
+	case OK, Unknown:
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package alerts
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"rondo/rrd"
+)
+
+// A record is the state of one label set with all that goes with it. Records
+// are replaced, never changed in place.
+type record struct {
+	labels  rrd.Labels
+	state   State
+	told    Status      // newest hard status that went to the outbox
+	last    *Transition // newest hard change
+	ack     *Ack
+	gone    time.Time // since when readings are missing; zero while they are not
+	byError bool      // stands for a rule that failed before it gave any reading
+
+	reading Reading // newest; not stored
+}
+
+// A runner is a rule with its records.
+type runner struct {
+	Supervised
+	mu      sync.Mutex // held while records are brought forward
+	gone    bool       // replaced by Reload; guarded by mu
+	records map[string]record
+
+	lastCheck time.Time // these two are guarded by Engine.mu, as records are
+	checkErr  string
+}
+
+// records returns a copy of a runner's records.
+func (e *Engine) records(r *runner) map[string]record {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return maps.Clone(r.records)
+}
+
+// watch checks one rule at its interval until ctx ends.
+func (e *Engine) watch(ctx context.Context, r *runner) {
+	interval := r.Interval
+	if interval <= 0 {
+		interval = DefaultInterval
+	}
+	first := time.NewTimer(spread(r.Rule.ID(), interval))
+	defer first.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-first.C:
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e.workers <- struct{}{}:
+		}
+		e.check(ctx, r)
+		<-e.workers
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// check checks one rule once.
+func (e *Engine) check(ctx context.Context, r *runner) {
+	timeout := r.Timeout
+	if timeout <= 0 {
+		timeout = 10 * time.Second
+	}
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	readings, err := r.Rule.Check(limited, time.Now())
+	if ctx.Err() != nil {
+		return // we are stopping; what the check says of that is no finding
+	}
+	if err == nil && limited.Err() != nil {
+		err = fmt.Errorf("check took longer than %v", timeout)
+	}
+	e.stats.Checks.Add(1)
+	if err != nil {
+		e.stats.CheckErrors.Add(1)
+	}
+	if err := e.apply(ctx, r, readings, err, time.Now()); err != nil && ctx.Err() == nil {
+		e.stats.StoreErrors.Add(1)
+		e.note(r, time.Time{}, err)
+	}
+}
+
+// note remembers how the newest check went, and logs when that changes.
+func (e *Engine) note(r *runner, at time.Time, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	e.mu.Lock()
+	before := r.checkErr
+	r.checkErr = text
+	if !at.IsZero() {
+		r.lastCheck = at
+	}
+	e.mu.Unlock()
+	switch {
+	case text != "" && before == "":
+		e.o.Log.Warn("rule cannot be checked", "rule", r.Rule.ID(), "err", err)
+	case text == "" && before != "":
+		e.o.Log.Info("rule can be checked again", "rule", r.Rule.ID())
+	}
+}
+
+// apply brings all records of a rule forward by what a check found.
+func (e *Engine) apply(ctx context.Context, r *runner, readings []Reading, failed error, now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gone {
+		return nil
+	}
+	e.note(r, now, failed)
+	records := e.records(r)
+	b := e.newBatch(r, now)
+	if failed != nil {
+		b.fail()
+		readings = nil
+		if len(records) == 0 {
+			readings = []Reading{{At: now, Missing: true, Text: failed.Error()}}
+		}
+	}
+	seen := make(map[string]bool, len(readings))
+	for _, rd := range readings {
+		key := rd.Labels.String()
+		if seen[key] {
+			continue // a rule must not say two things of one label set; the first counts
+		}
+		seen[key] = true
+		rec, known := records[key]
+		if !known {
+			rec = record{labels: rd.Labels, byError: failed != nil}
+		}
+		if err := b.step(ctx, key, rec, known, rd); err != nil {
+			return err
+		}
+	}
+	for key, rec := range records {
+		if seen[key] {
+			continue
+		}
+		if err := b.absent(ctx, key, rec, failed); err != nil {
+			return err
+		}
+	}
+	return b.commit(ctx)
+}
+
+// closeAll ends all states of a rule. The caller holds r.mu.
+func (e *Engine) closeAll(r *runner, why string) error {
+	ctx := context.Background() // a reload is not to be cut short
+	b := e.newBatch(r, time.Now())
+	for key, rec := range e.records(r) {
+		if err := b.end(ctx, key, rec, why); err != nil {
+			return err
+		}
+	}
+	return b.commit(ctx)
+}

@@ -1,0 +1,158 @@
+package alerts
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"rondo/alerts/state"
+	"rondo/rrd"
+)
+
+// maxSilences bounds the silences in force; more are refused.
+const maxSilences = 1000
+
+// ErrNotFound is returned where nothing matches a command.
+var ErrNotFound = errors.New("alerts: nothing matches")
+
+// A Silence mutes the telling of problems that meet all its matchers, until
+// its end.
+type Silence struct {
+	ID       string    `json:"id"`
+	Matchers []Matcher `json:"matchers"`
+	Until    time.Time `json:"until"`
+	By       string    `json:"by,omitempty"`
+	Comment  string    `json:"comment,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// Silence stores a silence and returns it with its ID.
+func (e *Engine) Silence(ctx context.Context, s Silence) (Silence, error) {
+	now := time.Now()
+	switch {
+	case len(s.Matchers) == 0:
+		return s, errors.New("alerts: a silence needs a matcher")
+	case !s.Until.After(now):
+		return s, errors.New("alerts: a silence must end in the future")
+	case len(e.Silences()) >= maxSilences:
+		return s, fmt.Errorf("alerts: there are already %d silences", maxSilences)
+	}
+	s.ID, s.Created = strings.ToLower(rand.Text()[:10]), now
+	b, err := json.Marshal(s)
+	if err != nil {
+		return s, fmt.Errorf("alerts: silence: %w", err)
+	}
+	if err := e.o.Store.Write(ctx, state.Put(silencePrefix+s.ID, b)); err != nil {
+		return s, fmt.Errorf("alerts: silence: %w", err)
+	}
+	e.mu.Lock()
+	e.silences[s.ID] = s
+	e.mu.Unlock()
+	return s, nil
+}
+
+// Unsilence ends a silence early.
+func (e *Engine) Unsilence(ctx context.Context, id string) error {
+	e.mu.RLock()
+	_, ok := e.silences[id]
+	e.mu.RUnlock()
+	if !ok {
+		return fmt.Errorf("%w: silence %q", ErrNotFound, id)
+	}
+	if err := e.o.Store.Write(ctx, state.Delete(silencePrefix+id)); err != nil {
+		return fmt.Errorf("alerts: silence: %w", err)
+	}
+	e.mu.Lock()
+	delete(e.silences, id)
+	e.mu.Unlock()
+	return nil
+}
+
+// Silences returns those in force, the next to end first.
+func (e *Engine) Silences() []Silence {
+	now := time.Now()
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return slices.SortedFunc(func(yield func(Silence) bool) {
+		for s := range maps.Values(e.silences) {
+			if s.Until.After(now) && !yield(s) {
+				return
+			}
+		}
+	}, func(a, b Silence) int { return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID)) })
+}
+
+// muted says whether a silence in force matches. The caller holds e.mu.
+func (e *Engine) muted(rule string, ls rrd.Labels, now time.Time) bool {
+	for _, s := range e.silences {
+		if s.Until.After(now) && matchAll(s.Matchers, rule, ls) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropSilences forgets those that have ended.
+func (e *Engine) dropSilences(ctx context.Context, now time.Time) {
+	e.mu.RLock()
+	var ended []string
+	for id, s := range e.silences {
+		if !s.Until.After(now) {
+			ended = append(ended, id)
+		}
+	}
+	e.mu.RUnlock()
+	for _, id := range ended {
+		if err := e.Unsilence(ctx, id); err != nil {
+			e.o.Log.Debug("ended silence stays stored", "err", err) // tried again; it mutes nothing meanwhile
+		}
+	}
+}
+
+// Ack acknowledges all hard problems that meet the matchers and returns how
+// many. An acknowledgement ends when the hard status changes.
+func (e *Engine) Ack(ctx context.Context, ms []Matcher, a Ack) (int, error) {
+	if len(ms) == 0 {
+		return 0, errors.New("alerts: an acknowledgement needs a matcher")
+	}
+	a.At = time.Now()
+	n := 0
+	for _, r := range e.runners() {
+		m, err := e.ackRule(ctx, r, ms, a)
+		if n += m; err != nil {
+			return n, fmt.Errorf("alerts: acknowledge: %w", err)
+		}
+	}
+	if n == 0 {
+		return 0, fmt.Errorf("%w: no hard problem", ErrNotFound)
+	}
+	return n, nil
+}
+
+func (e *Engine) ackRule(ctx context.Context, r *runner, ms []Matcher, a Ack) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gone {
+		return 0, nil
+	}
+	b := e.newBatch(r, a.At)
+	n := 0
+	for key, rec := range e.records(r) {
+		if rec.state.Hard == OK || !matchAll(ms, r.Rule.ID(), rec.labels) {
+			continue
+		}
+		n++
+		rec.ack = &a
+		if err := b.put(ctx, key, rec, true); err != nil {
+			return n, err
+		}
+	}
+	return n, b.commit(ctx)
+}

@@ -1,0 +1,215 @@
+package alerts
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"time"
+
+	"rondo/rrd"
+)
+
+// A Level is the memory of one threshold. Its clocks are zero while they do
+// not run.
+type Level struct {
+	Active  bool      `json:"active,omitempty"` // raised, hard
+	Raised  time.Time `json:"raised,omitzero"`  // since when every reading was beyond
+	Cleared time.Time `json:"cleared,omitzero"` // since when every reading was cleared, while active
+}
+
+// A State is what is remembered of one label set of a rule. The zero State is
+// OK and has seen nothing.
+type State struct {
+	Status   Status    `json:"status"` // present status, soft or hard
+	Hard     Status    `json:"hard"`   // newest hard status; while it is not OK it is the present one too
+	Attempts int       `json:"attempts,omitempty"`
+	Since    time.Time `json:"since,omitzero"`    // of the present status
+	Start    time.Time `json:"start,omitzero"`    // of the episode: its first bad reading; zero while OK
+	Changes  uint64    `json:"changes,omitempty"` // hard changes so far
+	Levels   [3]Level  `json:"levels"`            // of Warning, Critical, Unknown
+}
+
+// level is the memory of a status that is not OK.
+func (s *State) level(l Status) *Level { return &s.Levels[l-Warning] }
+
+// Soft says whether a problem is seen but not yet believed.
+func (s State) Soft() bool { return s.Status != s.Hard }
+
+// Resume is the state after a time without checks: the clocks start again.
+func (s State) Resume() State {
+	for i := range s.Levels {
+		s.Levels[i].Raised, s.Levels[i].Cleared = time.Time{}, time.Time{}
+	}
+	return s
+}
+
+// A verdict is what one reading says about one level.
+type verdict uint8
+
+const (
+	cleared verdict = iota
+	between
+	beyond
+)
+
+// judge compares a reading with every level of the policy.
+func (p Policy) judge(r Reading) (v [3]verdict) {
+	missing := r.Missing || math.IsNaN(r.Value)
+	for l := Warning; l <= Unknown; l++ {
+		switch t := p.threshold(l); {
+		case missing:
+			v[l-Warning] = p.judgeMissing(l)
+		case t == nil:
+			v[l-Warning] = cleared
+		case p.beyond(r.Value, t.Raise):
+			v[l-Warning] = beyond
+		case p.beyond(r.Value, t.Clear):
+			v[l-Warning] = between
+		}
+	}
+	return v
+}
+
+func (p Policy) judgeMissing(l Status) verdict {
+	switch {
+	case p.Missing == MissingOK:
+		return cleared
+	case p.Missing == MissingRaise && l == p.Severity(), p.Missing == MissingUnknown && l == Unknown:
+		return beyond
+	case l == Unknown:
+		return cleared
+	}
+	return between
+}
+
+// Step brings a state forward by one reading taken at now. The transition is
+// nil unless the hard status changed. Step is pure: the same arguments give
+// the same results.
+func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
+	verdicts := p.judge(r)
+	s.count(p, verdicts)
+	hard := OK
+	for l := Warning; l <= Unknown; l++ {
+		held := p.For
+		if r.Missing || math.IsNaN(r.Value) {
+			held = p.MissingFor
+		}
+		s.level(l).step(verdicts[l-Warning], now, held, p.clearFor(l), s.Attempts >= p.attempts())
+		if s.level(l).Active {
+			hard = l
+		}
+	}
+	status := hard
+	if hard == OK && s.Attempts > 0 {
+		status = s.soft(verdicts)
+	}
+	return s.enter(p, status, hard, r, now)
+}
+
+// clearFor is how long a level must be cleared before it ends. That a value
+// is known again needs no proof over time.
+func (p Policy) clearFor(l Status) time.Duration {
+	if l == Unknown {
+		return 0
+	}
+	return p.ClearFor
+}
+
+// count counts attempts: up at every bad reading, to zero at a good one, and
+// not at all while a problem is hard or a value is between its thresholds.
+func (s *State) count(p Policy, verdicts [3]verdict) {
+	worst := max(verdicts[0], verdicts[1], verdicts[2])
+	switch {
+	case s.Hard != OK:
+		s.Attempts = p.attempts()
+	case worst == beyond:
+		s.Attempts = min(s.Attempts+1, p.attempts())
+	case worst == cleared:
+		s.Attempts = 0
+	}
+}
+
+// soft is the gravest level that the reading is beyond, or the present status
+// where it is beyond none.
+func (s *State) soft(verdicts [3]verdict) Status {
+	for l := Unknown; l >= Warning; l-- {
+		if verdicts[l-Warning] == beyond {
+			return l
+		}
+	}
+	return s.Status
+}
+
+// step moves the clocks of one level, and raises or ends it.
+func (l *Level) step(v verdict, now time.Time, raiseFor, clearFor time.Duration, attempted bool) {
+	if v != beyond {
+		l.Raised = time.Time{}
+	} else if l.Raised.IsZero() {
+		l.Raised = now
+	}
+	if v != cleared || !l.Active {
+		l.Cleared = time.Time{}
+	} else if l.Cleared.IsZero() {
+		l.Cleared = now
+	}
+	switch {
+	case !l.Active && v == beyond && attempted && now.Sub(l.Raised) >= raiseFor:
+		l.Active = true
+	case l.Active && v == cleared && now.Sub(l.Cleared) >= clearFor:
+		*l = Level{}
+	}
+}
+
+// enter puts the new status in place and makes the transition of a hard
+// change.
+func (s State) enter(p Policy, status, hard Status, r Reading, now time.Time) (State, *Transition) {
+	if s.Since.IsZero() || status != s.Status {
+		s.Since = now
+	}
+	if status != OK && s.Start.IsZero() {
+		s.Start = now
+	}
+	var t *Transition
+	if hard != s.Hard {
+		s.Changes++
+		t = &Transition{
+			ID:   TransitionID(p.Rule, r.Labels, s.Start, s.Changes),
+			Rule: p.Rule, Labels: r.Labels, From: s.Hard, To: hard,
+			Since: s.Start, At: now, Value: r.Value, Text: r.Text,
+		}
+	}
+	if s.Hard != OK && hard == OK {
+		s.Attempts = 0
+		status, s.Since = OK, now
+	}
+	s.Status, s.Hard = status, hard
+	if status == OK {
+		s.Start = time.Time{}
+	}
+	return s, t
+}
+
+// End closes a state for a reason other than a good reading: the rule is
+// gone, the host was withdrawn. The transition is nil unless a problem was
+// hard.
+func End(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
+	s.Levels, s.Attempts = [3]Level{}, 0
+	return s.enter(p, OK, OK, r, now)
+}
+
+// TransitionID names a change for ever: the rule, the label set, when the
+// episode began (milliseconds since the epoch) and the how manyth change of
+// the state it is.
+func TransitionID(rule string, ls rrd.Labels, start time.Time, change uint64) string {
+	return fmt.Sprintf("%s-%016x-%d-%d", rule, Fingerprint(ls), start.UnixMilli(), change)
+}
+
+// Fingerprint hashes labels as Prometheus does (FNV-1a over names and values,
+// each followed by 0xff).
+func Fingerprint(ls rrd.Labels) uint64 {
+	h := fnv.New64a()
+	for _, l := range ls {
+		h.Write([]byte(l.Name + "\xff" + l.Value + "\xff"))
+	}
+	return h.Sum64()
+}

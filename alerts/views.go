@@ -1,0 +1,89 @@
+package alerts
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Views returns all states: hard problems first, then soft ones, then what is
+// well; the graver first, then by rule and labels. A rule that has matched
+// nothing yet is there too, so that a rule with a mistake is seen.
+func (e *Engine) Views() []View {
+	now := time.Now()
+	e.mu.RLock()
+	out := make([]View, 0, e.states)
+	for _, r := range e.rules {
+		if len(r.records) == 0 {
+			out = append(out, e.emptyView(r))
+		}
+		for _, rec := range r.records {
+			out = append(out, e.view(r, rec, now))
+		}
+	}
+	e.mu.RUnlock()
+	slices.SortFunc(out, func(a, b View) int {
+		return cmp.Or(
+			cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Status, a.Status),
+			strings.Compare(a.Rule, b.Rule), strings.Compare(a.Labels.String(), b.Labels.String()),
+		)
+	})
+	return out
+}
+
+func rank(v View) int {
+	switch {
+	case v.Status == OK:
+		return 2
+	case v.Hard:
+		return 0
+	}
+	return 1
+}
+
+// baseView is what a view shows of the rule. The caller holds e.mu.
+func (e *Engine) baseView(r *runner) View {
+	v := View{
+		Rule: r.Rule.ID(), Severity: r.Policy.Severity(), Max: r.Policy.attempts(), Expr: r.Expr,
+		LastCheck: r.lastCheck, CheckErr: r.checkErr, Hard: true,
+	}
+	if t := r.Policy.threshold(v.Severity); t != nil {
+		v.Raise, v.Clear = t.Raise, t.Clear
+	}
+	return v
+}
+
+func (e *Engine) emptyView(r *runner) View {
+	v := e.baseView(r)
+	v.Missing, v.Text = true, "matches nothing"
+	if v.LastCheck.IsZero() {
+		v.Text = "not checked yet"
+	}
+	return v
+}
+
+func (e *Engine) view(r *runner, rec record, now time.Time) View {
+	v := e.baseView(r)
+	v.Labels, v.Status, v.Hard = slices.Clone(rec.labels), rec.state.Status, !rec.state.Soft()
+	v.Attempts, v.Since, v.Ack = rec.state.Attempts, rec.state.Since, rec.ack
+	v.Value, v.Missing, v.Text = rec.reading.Value, rec.reading.Missing, rec.reading.Text
+	v.Silenced = e.muted(v.Rule, rec.labels, now)
+	if rec.reading.At.IsZero() && rec.last != nil {
+		v.Value, v.Text = rec.last.Value, rec.last.Text // loaded, not checked yet
+	}
+	return v
+}
+
+// Transitions returns the hard changes at or after since, newest first.
+func (e *Engine) Transitions(since time.Time) []Transition {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var out []Transition
+	for i := len(e.recent) - 1; i >= 0; i-- {
+		if t := e.recent[i]; !t.At.Before(since) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
