@@ -8,42 +8,83 @@ import (
 // Phase is where an instance is in its life.
 type Phase string
 
-// The phases of an instance.
+// The phases of an instance. Pending, Booting and InService are capacity.
 const (
 	Pending     Phase = "pending"     // launched, not running yet
 	Booting     Phase = "booting"     // running, no heartbeat yet
 	InService   Phase = "in-service"  // heartbeat seen
+	Silent      Phase = "silent"      // running, but its heartbeat ended or never came in time
 	Draining    Phase = "draining"    // chosen to go, not terminated yet
 	Terminating Phase = "terminating" // termination asked for
+	Stopped     Phase = "stopped"     // stopped by someone else; not ours to start
+	Terminated  Phase = "terminated"  // over; the cloud still remembers it
+)
+
+// The tags that rondo puts on an instance, and the one that it obeys.
+const (
+	TagGroup    = "rondo:group"    // the group that owns the instance
+	TagDecision = "rondo:decision" // the journalled attempt that launched it
+	TagProtect  = "rondo:protect"  // any value but "" and "false": never terminated by rondo
 )
 
 // An Instance of a group, as the cloud and the fleet see it.
 type Instance struct {
-	ID         string
-	Type       string
-	Zone       string
-	PrivateDNS string
-	PrivateIP  string
-	Launched   time.Time
-	Phase      Phase
-	Tags       map[string]string
+	ID         string            `json:"id"`
+	Type       string            `json:"type,omitempty"`
+	Zone       string            `json:"zone,omitempty"`
+	PrivateDNS string            `json:"private_dns,omitempty"`
+	PrivateIP  string            `json:"private_ip,omitempty"`
+	Launched   time.Time         `json:"launched"`
+	Phase      Phase             `json:"phase"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Host       string            `json:"host,omitempty"`     // the name it has in the fleet, once heard of
+	LastSeen   time.Time         `json:"last_seen,omitzero"` // its newest heartbeat
 }
 
-// A Launch asks for instances.
+// Protected says whether the instance's tags forbid its termination.
+func (i Instance) Protected() bool {
+	v := i.Tags[TagProtect]
+	return v != "" && v != "false"
+}
+
+// A Template is what instances of a group are launched as. Fields that are
+// empty are left to the launch template, or to the cloud.
+type Template struct {
+	LaunchTemplate string            `yaml:"launch_template" json:"launch_template,omitempty"` // lt-... or its name
+	Image          string            `yaml:"image" json:"image,omitempty"`
+	Type           string            `yaml:"type" json:"type,omitempty"`
+	Subnet         string            `yaml:"subnet" json:"subnet,omitempty"`
+	Zone           string            `yaml:"zone" json:"zone,omitempty"`
+	Key            string            `yaml:"key" json:"key,omitempty"`
+	SecurityGroups []string          `yaml:"security_groups" json:"security_groups,omitempty"` // IDs
+	Profile        string            `yaml:"profile" json:"profile,omitempty"`                 // IAM instance profile's name
+	UserData       string            `yaml:"user_data" json:"user_data,omitempty"`             // plain text, at most 16 KiB
+	Tags           map[string]string `yaml:"tags" json:"tags,omitempty"`
+}
+
+// A Launch asks for instances. It is journalled whole, so that a retry asks
+// for exactly the same.
 type Launch struct {
-	Group string
-	Count int
-	Token string            // ClientToken: the same token never launches twice
-	Tags  map[string]string // put on at launch
+	Group    string            `json:"group"`
+	Count    int               `json:"count"` // as many as can be had, at least one
+	Token    string            `json:"token"` // ClientToken: the same token never launches twice
+	Tags     map[string]string `json:"tags"`  // put on at launch
+	Template Template          `json:"template"`
 }
 
-// A Cloud is where instances come from. Calls are safe to repeat with the same arguments.
+// A Cloud is where instances come from. Calls are safe to repeat with the same
+// arguments. Their errors are *CallError where it is known what the failed call
+// left behind; any other error counts as unclear.
 type Cloud interface {
-	// Instances lists all that carry the group's tag and are not terminated.
+	// Instances lists all that carry the group's tag; those that are over too,
+	// as Terminated, for as long as the cloud remembers them. An instance may
+	// appear some time after Launch returned it.
 	Instances(ctx context.Context, group string) ([]Instance, error)
 	// Launch returns what was launched, and the API's request ID.
 	Launch(ctx context.Context, l Launch) ([]Instance, string, error)
-	// Terminate returns the API's request ID.
+	// Terminate reads the instances' tags and states again right before it acts,
+	// and touches none of them if one is not the group's or is protected. It
+	// returns the API's request ID.
 	Terminate(ctx context.Context, group string, ids []string) (string, error)
 }
 
@@ -65,12 +106,13 @@ type Point struct {
 
 // A Decision is what the controller decided in one tick, and why.
 type Decision struct {
-	ID        string    `json:"id"`
+	ID        string    `json:"id,omitempty"` // of the journalled attempt; "" where nothing was to be done
 	Group     string    `json:"group"`
 	At        time.Time `json:"at"`
 	Direction Direction `json:"direction"`
 	From      int       `json:"from"` // capacity before
 	To        int       `json:"to"`   // capacity wanted
+	Code      string    `json:"code"` // short stable name of the reason and of what held it
 	Reason    string    `json:"reason"`
 	Held      string    `json:"held,omitempty"` // what kept it from acting
 	Points    []Point   `json:"points,omitempty"`
@@ -78,18 +120,25 @@ type Decision struct {
 	Instances []string  `json:"instances,omitempty"`
 	RequestID string    `json:"request_id,omitempty"`
 	Outcome   string    `json:"outcome,omitempty"` // done, failed: ..., unclear: ...
+	Count     int       `json:"count,omitempty"`   // ticks that came to this same non-decision
+	First     time.Time `json:"first,omitzero"`    // the first of them
 }
+
+// Acts says whether the decision is to be carried out.
+func (d Decision) Acts() bool { return d.Direction != Stay && d.Held == "" && !d.DryRun }
 
 // A View is one group as pages and commands see it.
 type View struct {
 	Name      string     `json:"name"`
 	Mode      string     `json:"mode"` // act or dry-run
 	Stopped   bool       `json:"stopped"`
+	StoppedBy string     `json:"stopped_by,omitempty"` // who stopped it and why
 	Min       int        `json:"min"`
 	Max       int        `json:"max"`
 	Desired   int        `json:"desired"`
 	Metric    string     `json:"metric"`
-	Value     float64    `json:"-"`
+	Title     string     `json:"title"` // what the metric is called in reasons
+	Value     float64    `json:"-"`     // NaN while missing
 	Out       float64    `json:"out_above"`
 	In        float64    `json:"in_below"`
 	Cooldown  time.Time  `json:"cooldown_until"`

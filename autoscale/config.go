@@ -1,0 +1,198 @@
+package autoscale
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// Mode says whether a group's decisions are carried out.
+type Mode string
+
+// The modes.
+const (
+	DryRun Mode = "dry-run" // decide, explain, do nothing
+	Act    Mode = "act"
+)
+
+// Config is the section "autoscale" of the configuration.
+type Config struct {
+	Tick   time.Duration `yaml:"tick"` // how often each group is looked at
+	Groups []Group       `yaml:"groups"`
+	Keep   int           `yaml:"keep"` // journal entries that are kept
+}
+
+// DefaultConfig has no groups.
+func DefaultConfig() Config { return Config{Tick: 5 * time.Second, Keep: 20_000} }
+
+// Validate says what is wrong with the configuration. Groups are checked as
+// [Group.WithDefaults] completes them.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Tick < 100*time.Millisecond || c.Tick > time.Minute {
+		errs = append(errs, fmt.Errorf("autoscale: tick %v: want 100ms to 1m", c.Tick))
+	}
+	if least := max(1000, 50*len(c.Groups)); c.Keep < least {
+		errs = append(errs, fmt.Errorf("autoscale: keep %d: want at least %d journal entries", c.Keep, least))
+	}
+	seen := make(map[string]bool)
+	for _, g := range c.Groups {
+		if seen[g.Name] {
+			errs = append(errs, fmt.Errorf("autoscale: group %q is defined twice", g.Name))
+		}
+		seen[g.Name] = true
+		errs = append(errs, g.WithDefaults().Validate())
+	}
+	return errors.Join(errs...)
+}
+
+// A Group is a set of like instances that share one load, and the policy by
+// which it grows and shrinks.
+//
+// Metric is a PromQL expression that yields one series: the load of one
+// instance on average (avg, not sum).
+type Group struct {
+	Name     string        `yaml:"name"`
+	Mode     Mode          `yaml:"mode"` // dry-run unless it says act
+	Metric   string        `yaml:"metric"`
+	Title    string        `yaml:"title"` // what the metric is called in reasons; default "load"
+	Min      int           `yaml:"min"`
+	Max      int           `yaml:"max"`
+	Out      OutPolicy     `yaml:"out"`
+	In       InPolicy      `yaml:"in"`
+	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
+	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat; no reversal within it; default 3m
+	Stale    time.Duration `yaml:"stale"`    // an older point is no point; default 1m
+	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
+	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
+	MaxStep  int           `yaml:"max_step"` // most instances in one decision; default 20
+	Launch   Template      `yaml:"launch"`
+}
+
+// An OutPolicy says when to launch how many.
+type OutPolicy struct {
+	Above float64       `yaml:"above"`
+	For   time.Duration `yaml:"for"` // how long the metric must stay above
+	Add   Amount        `yaml:"add"`
+	Steps []Step        `yaml:"steps"` // instead of add: the highest step reached counts
+}
+
+// A Step of an [OutPolicy].
+type Step struct {
+	Above float64 `yaml:"above"`
+	Add   Amount  `yaml:"add"`
+}
+
+// An InPolicy says when to retire how many.
+type InPolicy struct {
+	Below  float64       `yaml:"below"`
+	For    time.Duration `yaml:"for"` // how long the metric must stay below
+	Remove Amount        `yaml:"remove"`
+}
+
+// Amount is how many instances a policy adds or removes.
+type Amount int
+
+// Enough is the amount that brings the metric back to the threshold, taking
+// the load per instance to fall as instances are added: a run queue of 137 on
+// 2 instances and a threshold of 4 want 69.
+const Enough Amount = -1
+
+// UnmarshalText reads a positive number or "enough".
+func (a *Amount) UnmarshalText(b []byte) error {
+	if string(b) == "enough" {
+		*a = Enough
+		return nil
+	}
+	n, err := strconv.Atoi(string(b))
+	if err != nil || n < 1 {
+		return fmt.Errorf("amount %q: want a number from 1 on, or enough", b)
+	}
+	*a = Amount(n)
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (a Amount) MarshalText() ([]byte, error) {
+	if a == Enough {
+		return []byte("enough"), nil
+	}
+	return strconv.AppendInt(nil, int64(a), 10), nil
+}
+
+// WithDefaults fills in what the configuration left out.
+func (g Group) WithDefaults() Group {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	set(&g.Cooldown, 2*time.Minute)
+	set(&g.Boot, 3*time.Minute)
+	set(&g.Stale, time.Minute)
+	set(&g.Silent, 2*time.Minute)
+	if g.Mode == "" {
+		g.Mode = DryRun
+	}
+	if g.Title == "" {
+		g.Title = "load"
+	}
+	if g.MaxStep == 0 {
+		g.MaxStep = 20
+	}
+	return g
+}
+
+// groupName is what fits an EC2 tag, a URL path and a metric's name.
+var groupName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+
+// Validate says all that is wrong with the group, each with its field's name.
+func (g Group) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("autoscale: group %q: "+format, append([]any{g.Name}, args...)...))
+		}
+	}
+	check(groupName.MatchString(g.Name), "name: want 1 to 63 letters, digits, - or _")
+	check(g.Mode == DryRun || g.Mode == Act, "mode %q: want dry-run or act", g.Mode)
+	check(g.Metric != "", "metric: a PromQL expression is wanted")
+	check(g.Min >= 0, "min %d: want 0 or more", g.Min)
+	check(g.Max >= 1 && g.Max >= g.Min && g.Max <= 2000, "max %d: want %d to 2000 (not less than min)", g.Max, max(g.Min, 1))
+	check(g.MaxStep >= 1, "max_step %d: want 1 or more", g.MaxStep)
+	check(g.In.Below < g.Out.Above, "in.below %v must be less than out.above %v: between them nothing changes", g.In.Below, g.Out.Above)
+	check(g.In.Remove >= 1 || g.In.Remove == Enough, "in.remove: want a number from 1 on, or enough")
+	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"stale", g.Stale}, {"silent", g.Silent}} {
+		check(f.d > 0, "%s %v: want more than 0", f.name, f.d)
+	}
+	for _, f := range []named{{"out.for", g.Out.For}, {"in.for", g.In.For}, {"drain", g.Drain}} {
+		check(f.d >= 0 && f.d <= time.Hour, "%s %v: want 0 to 1h", f.name, f.d)
+	}
+	check(len(g.Launch.UserData) <= 16<<10, "launch.user_data: %d bytes, EC2 takes 16384", len(g.Launch.UserData))
+	check(g.Mode != Act || g.Launch.Image != "" || g.Launch.LaunchTemplate != "", "mode act needs launch.image or launch.launch_template")
+	g.Out.validate(check)
+	return errors.Join(errs...)
+}
+
+// A named duration is a field under validation.
+type named struct {
+	name string
+	d    time.Duration
+}
+
+// validate checks the thresholds and amounts of the out policy.
+func (o OutPolicy) validate(check func(bool, string, ...any)) {
+	check(o.Above > 0 && !math.IsInf(o.Above, 0), "out.above %v: want more than 0", o.Above)
+	check(o.Add == 0 || len(o.Steps) == 0, "out: add and steps exclude each other")
+	check(o.Add != 0 || len(o.Steps) > 0, "out: add (a number or enough) or steps is wanted")
+	check(o.Add >= Enough, "out.add %d: want a number from 1 on, or enough", o.Add)
+	last := math.Inf(-1)
+	for i, s := range o.Steps {
+		check(s.Above >= o.Above && s.Above > last, "out.steps[%d].above %v: steps rise and start at out.above %v or more", i, s.Above, o.Above)
+		check(s.Add >= 1 || s.Add == Enough, "out.steps[%d].add: want a number from 1 on, or enough", i)
+		last = s.Above
+	}
+}

@@ -1,0 +1,189 @@
+package autoscale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"rondo/alerts"
+	"rondo/rrd"
+)
+
+// A Fleet knows which hosts are heard of (alerts/fleet does).
+type Fleet interface {
+	// LastSeen returns when a host was last heard of.
+	LastSeen(host string) (time.Time, bool)
+	// Withdraw says that a host goes on purpose: it may fall silent.
+	Withdraw(host, reason string)
+	// Bind says which EC2 instance a host is.
+	Bind(host, instance string)
+}
+
+// A Drainer knows when an instance has no work left: its newest log line is
+// stored, its sessions have ended.
+type Drainer interface {
+	Drained(host string, since time.Time) bool
+}
+
+// Options are what a Controller works with.
+type Options struct {
+	Config  Config
+	Cloud   Cloud
+	Metrics rrd.Evaluator
+	Fleet   Fleet
+	Drainer Drainer // nil: a drain lasts as long as the group says
+	Journal Log
+	Log     *slog.Logger
+}
+
+// The controller's own budget of changing calls, below what EC2 grants an
+// account (RunInstances: 5 at once, then 2 a second).
+const (
+	callsPerSecond = 1
+	callsAtOnce    = 4
+)
+
+// A Controller keeps groups at the capacity that [Want] says. It is an
+// alerts.Action, but scales on levels: a transition only wakes it.
+type Controller struct {
+	groups  []*group
+	tick    time.Duration
+	keep    int
+	journal *Journal
+	log     *slog.Logger
+	counts  counters
+}
+
+// New reads the journal, so that nothing that was under way is forgotten. A
+// journal whose chain is broken stops all groups until they are started by
+// hand.
+func New(ctx context.Context, o Options) (*Controller, error) {
+	if err := o.Config.Validate(); err != nil {
+		return nil, err
+	}
+	journal, entries, broken := OpenJournal(o.Journal)
+	if journal == nil {
+		return nil, broken
+	}
+	c := &Controller{tick: o.Config.Tick, keep: o.Config.Keep, journal: journal, log: o.Log}
+	budget := rate.NewLimiter(callsPerSecond, callsAtOnce)
+	for _, conf := range o.Config.Groups {
+		c.groups = append(c.groups, newGroup(conf.WithDefaults(), o, c, budget, entries))
+	}
+	if broken != nil {
+		o.Log.Error("the journal is damaged, all groups are stopped", "err", broken)
+		for _, g := range c.groups {
+			if err := g.write(ctx, Entry{Kind: KindStop, Text: "rondo: " + broken.Error()}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c, nil
+}
+
+// Run looks at each group every tick until ctx ends. A call that is under way
+// then gets a few seconds to return.
+//
+//	ticker, transition, end of a call
+//	        |
+//	      group ──> metric ──> inventory ──> Want ──> journal ──> call (own goroutine)
+//	        ^                                                      |
+//	        └──────────────── journal <── outcome ─────────────────┘
+//
+// Each group has a goroutine of its own: a slow call holds no other group.
+func (c *Controller) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, g := range c.groups {
+		wg.Go(func() { g.run(ctx, c.tick) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// Act wakes all groups. The transition itself decides nothing.
+func (c *Controller) Act(context.Context, alerts.Transition) error {
+	for _, g := range c.groups {
+		g.poke()
+	}
+	return nil
+}
+
+// Views returns all groups as they are now, in the order of the configuration.
+func (c *Controller) Views() []View {
+	views := make([]View, len(c.groups))
+	for i, g := range c.groups {
+		views[i] = g.view()
+	}
+	return views
+}
+
+// View returns one group as it is now.
+func (c *Controller) View(name string) (View, error) {
+	g, err := c.group(name)
+	if err != nil {
+		return View{}, err
+	}
+	return g.view(), nil
+}
+
+// Decisions returns a group's decisions, newest first.
+func (c *Controller) Decisions(name string) ([]Decision, error) {
+	v, err := c.View(name)
+	return v.Recent, err
+}
+
+// ErrNoGroup says that there is no group of that name.
+var ErrNoGroup = errors.New("no such group")
+
+func (c *Controller) group(name string) (*group, error) {
+	i := slices.IndexFunc(c.groups, func(g *group) bool { return g.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("autoscale: %q: %w", name, ErrNoGroup)
+	}
+	return c.groups[i], nil
+}
+
+// Stop pulls a group's stop switch: no call is made until Start, over restarts
+// too. A call that is under way is not taken back.
+func (c *Controller) Stop(ctx context.Context, name, by string) error {
+	return c.command(ctx, name, Entry{Kind: KindStop, Text: clean(by, "someone")})
+}
+
+// Start releases a group's stop switch.
+func (c *Controller) Start(ctx context.Context, name, by string) error {
+	return c.command(ctx, name, Entry{Kind: KindStart, Text: clean(by, "someone")})
+}
+
+func (c *Controller) command(ctx context.Context, name string, e Entry) error {
+	g, err := c.group(name)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.write(ctx, e); err != nil {
+		return err
+	}
+	c.log.Info("stop switch", "group", name, "to", e.Kind, "by", e.Text)
+	g.poke()
+	return nil
+}
+
+// maxBy bounds what a command says about who gave it.
+const maxBy = 200
+
+// clean makes a text from outside fit the journal and a page's line.
+func clean(s, empty string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	if s == "" {
+		return empty
+	}
+	return string([]rune(s)[:min(maxBy, len([]rune(s)))])
+}

@@ -1,0 +1,79 @@
+package autoscale
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// endDrains settles drains that ended by themselves, takes back victims that
+// were protected meanwhile, and terminates what has drained. Callers hold g.mu.
+func (g *group) endDrains(ctx context.Context, now time.Time, may bool) {
+	var over, back, ready []string
+	for id, l := range g.memory.Leaving {
+		at := slices.IndexFunc(g.instances, func(i Instance) bool { return i.ID == id })
+		switch {
+		case at < 0 || g.instances[at].Phase != Draining:
+			over = append(over, id)
+		case g.instances[at].Protected():
+			back = append(back, id)
+		case g.drained(g.instances[at], l.Since, now):
+			ready = append(ready, id)
+		}
+	}
+	if len(over) > 0 {
+		slices.Sort(over)
+		g.note(ctx, Entry{Kind: KindOutcome, At: now, Instances: over})
+	}
+	if len(back) > 0 {
+		slices.Sort(back)
+		g.note(ctx, Entry{Kind: KindReclaim, At: now, Instances: back, Text: "protected by tag " + TagProtect})
+	}
+	if may && len(ready) > 0 {
+		slices.Sort(ready)
+		g.terminate(ctx, now, ready)
+	}
+}
+
+// note writes an entry that only keeps the books.
+func (g *group) note(ctx context.Context, e Entry) {
+	if err := g.write(ctx, e); err != nil {
+		g.log.Error("journal", "err", err)
+	}
+}
+
+// drained says whether an instance may be terminated: it has no work left, or
+// had the time that the group gives.
+func (g *group) drained(i Instance, since, now time.Time) bool {
+	if now.Sub(since) >= g.Drain {
+		return true
+	}
+	return g.drainer != nil && i.Host != "" && g.drainer.Drained(i.Host, since)
+}
+
+// terminate withdraws the hosts first, so that their silence is no alarm. An
+// attempt that fails leaves them draining; the next one asks again, for
+// terminating twice does no harm.
+func (g *group) terminate(ctx context.Context, now time.Time, ids []string) {
+	attempt := g.attempt(now)
+	if err := g.write(ctx, Entry{Kind: KindTerminate, At: now, Attempt: attempt, Instances: ids}); err != nil {
+		g.log.Error("journal", "err", err)
+		g.ending.fail(now, err)
+		return
+	}
+	for _, i := range g.instances {
+		if i.Host != "" && slices.Contains(ids, i.ID) {
+			g.fleet.Withdraw(i.Host, fmt.Sprintf("autoscale: group %s retires %s", g.Name, i.ID))
+		}
+	}
+	g.call(ctx, now, fmt.Sprintf("termination of %d", len(ids)), &g.ending, func(ctx context.Context) Entry {
+		request, err := g.cloud.Terminate(ctx, g.Name, ids)
+		e := outcome(attempt, request, err)
+		e.Instances = ids
+		if err == nil {
+			g.counts.add("terminated", len(ids))
+		}
+		return e
+	})
+}

@@ -1,0 +1,236 @@
+package ec2sim
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A filter is one condition: the field has one of the values, which may
+// contain * and ?.
+type filter struct {
+	name   string
+	values []string
+}
+
+// filters reads Filter.1.Name, Filter.1.Value.1 and so on.
+func (p params) filters() (out []filter) {
+	for n := 1; n <= maxBatch; n++ {
+		at := "Filter." + strconv.Itoa(n)
+		name := p.get(at + ".Name")
+		if name == "" {
+			break
+		}
+		out = append(out, filter{name, p.list(at + ".Value")})
+	}
+	return out
+}
+
+// field returns what a filter of that name looks at.
+func (i Instance) field(name string) ([]string, bool) {
+	if key, ok := strings.CutPrefix(name, "tag:"); ok {
+		v, has := i.Tags[key]
+		if !has {
+			return nil, true
+		}
+		return []string{v}, true
+	}
+	switch name {
+	case "instance-state-name":
+		return []string{string(i.State)}, true
+	case "instance-state-code":
+		return []string{strconv.Itoa(i.State.code())}, true
+	case "instance-id":
+		return []string{i.ID}, true
+	case "instance-type":
+		return []string{i.Type}, true
+	case "image-id":
+		return []string{i.Image}, true
+	case "availability-zone":
+		return []string{i.Zone}, true
+	case "client-token":
+		return []string{i.Token}, true
+	case "reservation-id":
+		return []string{i.Reservation}, true
+	case "private-dns-name":
+		return []string{i.PrivateDNS}, true
+	case "private-ip-address":
+		return []string{i.PrivateIP}, true
+	case "subnet-id":
+		return []string{i.Subnet}, true
+	case "tag-key":
+		var keys []string
+		for _, t := range sortedTags(i.Tags) {
+			keys = append(keys, t.Key)
+		}
+		return keys, true
+	}
+	return nil, false
+}
+
+// match says whether an instance passes all filters.
+func (i Instance) match(fs []filter) (bool, *apiError) {
+	for _, f := range fs {
+		have, ok := i.field(f.name)
+		if !ok {
+			return false, apiErrorf("InvalidParameterValue", "The filter '%s' is invalid", f.name)
+		}
+		if !slices.ContainsFunc(have, func(v string) bool { return glob(f.values, v) }) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// glob says whether one of the patterns matches. EC2 knows * and ?; that *
+// stops at a slash here is of no consequence for what instances carry.
+func glob(patterns []string, v string) bool {
+	for _, p := range patterns {
+		if p == v {
+			return true
+		}
+		p = strings.NewReplacer(`[`, `\[`).Replace(p)
+		if ok, err := path.Match(p, v); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// selected returns one page of the instances that a Describe asks for, and
+// the token of the next page.
+func (s *Sim) selected(p params, now time.Time, also func(Instance) bool) ([]Instance, string, *apiError) {
+	ids, fs := p.list("InstanceId"), p.filters()
+	size, err := p.number("MaxResults", maxBatch, 5, maxBatch)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(ids) > 0 && p.get("MaxResults") != "" {
+		return nil, "", apiErrorf("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults")
+	}
+	if _, err := (Instance{}).match(fs); err != nil {
+		return nil, "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.visible(ids, now); err != nil {
+		return nil, "", err
+	}
+	after := p.get("NextToken")
+	from := 0
+	if after != "" {
+		if from = 1 + slices.Index(s.order, after); from == 0 {
+			return nil, "", apiErrorf("InvalidNextToken", "The token '%s' is invalid", after)
+		}
+	}
+	var out []Instance
+	for _, id := range s.order[from:] {
+		i := s.instances[id]
+		if len(ids) > 0 && !slices.Contains(ids, id) || now.Before(i.Visible) || !also(*i) {
+			continue
+		}
+		if ok, _ := i.match(fs); !ok {
+			continue
+		}
+		if len(out) == size {
+			return out, out[size-1].ID, nil
+		}
+		out = append(out, i.copy())
+	}
+	return out, "", nil
+}
+
+// visible says which of the IDs cannot be described. Callers hold s.mu.
+func (s *Sim) visible(ids []string, now time.Time) *apiError {
+	if err := s.known(ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if now.Before(s.instances[id].Visible) {
+			return apiErrorf("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
+		}
+	}
+	return nil
+}
+
+func everything(Instance) bool { return true }
+
+// describeInstances lists instances by reservation.
+func (s *Sim) describeInstances(p params, now time.Time) (any, *apiError) {
+	is, next, err := s.selected(p, now, everything)
+	if err != nil {
+		return nil, err
+	}
+	out := describeResult{NextToken: next}
+	for _, i := range is {
+		n := len(out.Items)
+		if n == 0 || out.Items[n-1].Reservation != i.Reservation {
+			out.Items = append(out.Items, reservationItem{Reservation: i.Reservation, Owner: owner})
+			n++
+		}
+		out.Items[n-1].Instances = append(out.Items[n-1].Instances, item(i))
+	}
+	return out, nil
+}
+
+// describeInstanceStatus lists the running instances' checks; all pass.
+func (s *Sim) describeInstanceStatus(p params, now time.Time) (any, *apiError) {
+	all := p.get("IncludeAllInstances") == "true"
+	is, next, err := s.selected(p, now, func(i Instance) bool { return all || i.State == Running })
+	if err != nil {
+		return nil, err
+	}
+	out := statusResult{NextToken: next}
+	for _, i := range is {
+		check := "ok"
+		if i.State != Running {
+			check = "not-applicable"
+		}
+		out.Items = append(out.Items, statusItem{i.ID, i.Zone, stateOf(i.State), check, check})
+	}
+	return out, nil
+}
+
+// describeTags lists the tags of instances.
+func (s *Sim) describeTags(p params, now time.Time) (any, *apiError) {
+	fs := p.filters()
+	is, _, err := s.selected(params{nil}, now, everything)
+	if err != nil {
+		return nil, err
+	}
+	var out tagsResult
+	for _, i := range is {
+		for _, t := range sortedTags(i.Tags) {
+			have := map[string]string{"resource-id": i.ID, "resource-type": "instance", "key": t.Key, "value": t.Value}
+			if !slices.ContainsFunc(fs, func(f filter) bool { return !glob(f.values, have[f.name]) }) {
+				out.Items = append(out.Items, resourceTag{i.ID, "instance", t.Key, t.Value})
+			}
+		}
+	}
+	return out, nil
+}
+
+// describeImages takes every image that is asked for as given.
+func (s *Sim) describeImages(p params, _ time.Time) (any, *apiError) {
+	var out imagesResult
+	for _, id := range p.list("ImageId") {
+		out.Items = append(out.Items, imageItem{id, "available", owner, "x86_64", "machine", "ebs", "hvm"})
+	}
+	return out, nil
+}
+
+// describeZones lists the region's zones.
+func (s *Sim) describeZones(params, time.Time) (any, *apiError) {
+	var out zonesResult
+	for n := range zones {
+		out.Items = append(out.Items, zoneItem{s.opt.Region + string(rune('a'+n)), "available", s.opt.Region, "availability-zone"})
+	}
+	return out, nil
+}
+
+// describeRegions lists the one region.
+func (s *Sim) describeRegions(params, time.Time) (any, *apiError) {
+	return regionsResult{[]regionItem{{s.opt.Region, "ec2." + s.opt.Region + ".amazonaws.com"}}}, nil
+}

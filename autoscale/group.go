@@ -1,0 +1,221 @@
+package autoscale
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"rondo/rrd"
+)
+
+// A group is a Group under control.
+type group struct {
+	Group
+	cloud   Cloud
+	metrics rrd.Evaluator
+	fleet   Fleet
+	drainer Drainer
+	journal *Journal
+	budget  *rate.Limiter
+	counts  *counters
+	log     *slog.Logger
+	keep    int
+
+	wake  chan struct{}
+	calls sync.WaitGroup
+
+	// Owned by the goroutine of run.
+	points   []Point
+	trouble  string // why the newest reading gave nothing
+	watched  time.Time
+	started  time.Time
+	ticked   time.Time
+	listed   []Instance
+	listedAt time.Time
+	seen     map[string]bool
+	listing  backoff
+
+	mu        sync.Mutex // guards what follows, which calls and pages touch too
+	memory    *memory
+	instances []Instance
+	calling   string // what is under way; "" while nothing is
+	since     time.Time
+	changed   bool // something was done that the list does not show yet
+	launching backoff
+	ending    backoff  // of terminations: what cannot be retired must not keep from launching
+	now       Decision // the newest; the open run where it does nothing
+	value     float64
+	snapped   uint64 // the journal's length at the last snapshot
+}
+
+func newGroup(conf Group, o Options, c *Controller, budget *rate.Limiter, entries []Entry) *group {
+	g := &group{
+		Group: conf, cloud: o.Cloud, metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
+		journal: c.journal, budget: budget, counts: &c.counts, keep: c.keep,
+		log:  o.Log.With("group", conf.Name),
+		wake: make(chan struct{}, 1), seen: make(map[string]bool), memory: newMemory(), value: math.NaN(),
+	}
+	for _, e := range entries {
+		if e.Group == conf.Name {
+			g.memory.apply(e)
+			if e.Kind == KindSnapshot {
+				g.snapped = e.Seq
+			}
+		}
+	}
+	return g
+}
+
+// minPause keeps a storm of transitions from becoming a storm of queries.
+const minPause = 100 * time.Millisecond
+
+func (g *group) run(ctx context.Context, every time.Duration) {
+	defer g.calls.Wait()
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	g.watched = time.Now()
+	for ctx.Err() == nil {
+		g.look(ctx, time.Now(), every)
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		case <-g.wake:
+			sleep(ctx, minPause-time.Since(g.ticked))
+		}
+	}
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// poke makes the group look now.
+func (g *group) poke() {
+	select {
+	case g.wake <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+// look is one tick: see, decide, act.
+func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
+	if now.Sub(g.ticked) > max(g.Stale, 3*every) {
+		g.started = now // the first tick, or the first after a sleep
+	}
+	g.ticked = now
+	g.observe(ctx, now)
+	blind := g.list(ctx, now, every)
+	if ctx.Err() != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if blind == nil {
+		g.instances = g.reconcile(sight{now, g.watched, g.listed, g.memory, g.seen, g.heard})
+	}
+	g.bind()
+	d := Want(g.Group, g.input(now))
+	hold(&d, g.holdCalls(now, d.Direction, blind))
+	g.carryOut(ctx, now, d)
+	g.snapshot(ctx)
+	g.counts.add("decisions", 1)
+}
+
+// input gathers what Want looks at.
+func (g *group) input(now time.Time) Input {
+	in := Input{
+		Now: now, Points: g.points, Trouble: g.trouble, Instances: g.instances,
+		Last: g.memory.Last, Started: g.started, Stopped: g.memory.Stopped,
+	}
+	if open := g.memory.Open; open != nil {
+		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))
+	}
+	return in
+}
+
+// launchedBy returns the instances that carry an attempt's tag.
+func (g *group) launchedBy(attempt string) (ids []string) {
+	for _, i := range g.instances {
+		if i.Tags[TagDecision] == attempt {
+			ids = append(ids, i.ID)
+		}
+	}
+	return ids
+}
+
+// holdCalls lists what the calls themselves forbid.
+func (g *group) holdCalls(now time.Time, dir Direction, blind error) (hs []held) {
+	if blind != nil {
+		hs = append(hs, held{"blind", fmt.Sprintf("the cloud does not list the instances: %v", blind)})
+	}
+	switch {
+	case g.calling != "":
+		hs = append(hs, held{"in-flight", fmt.Sprintf("%s is under way for %s", g.calling, span(now.Sub(g.since)))})
+	case g.memory.Open != nil:
+		hs = append(hs, held{"unclear", fmt.Sprintf("launch %s is unclear, it is asked for again first", short(g.memory.Open.Attempt))})
+	case dir == Out && g.launching.left(now) > 0:
+		hs = append(hs, held{"backoff", fmt.Sprintf("%s; again in %s", g.launching.why, span(g.launching.left(now)))})
+	}
+	return hs
+}
+
+// heard asks the fleet for an instance's heartbeat.
+func (g *group) heard(i Instance) (host string, last time.Time) {
+	for _, name := range hostNames(i) {
+		if t, ok := g.fleet.LastSeen(name); ok && t.After(last) {
+			host, last = name, t
+		}
+	}
+	return host, last
+}
+
+// bind tells the fleet which instance a host is, when it is first heard of.
+func (g *group) bind() {
+	for _, i := range g.instances {
+		if bound := i.ID + "@" + i.Host; i.Host != "" && !g.seen[bound] {
+			g.seen[bound] = true
+			g.fleet.Bind(i.Host, i.ID)
+		}
+	}
+}
+
+// view returns a copy that its reader may keep.
+func (g *group) view() View {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v := View{
+		Name: g.Name, Mode: string(g.Mode), Stopped: g.memory.Stopped != "", StoppedBy: g.memory.Stopped,
+		Min: g.Min, Max: g.Max, Metric: g.Metric, Title: g.Title, Value: g.value, Out: g.Out.Above, In: g.In.Below,
+		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
+	}
+	if g.now.Acts() {
+		v.Desired = g.now.To
+	}
+	if !g.memory.Last.At.IsZero() {
+		v.Cooldown = g.memory.Last.At.Add(g.Cooldown)
+	}
+	v.Recent = append([]Decision{}, g.memory.Recent...)
+	if g.now.Count > 0 {
+		v.Recent = append(v.Recent, g.now)
+	}
+	slices.Reverse(v.Recent)
+	return v
+}
+
+// short is how an attempt is called in texts.
+func short(attempt string) string { return attempt[:min(8, len(attempt))] }

@@ -1,0 +1,177 @@
+package autoscale
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"rondo/alerts/state"
+)
+
+// A Log is an append-only sequence of records that survives a restart and
+// drops its oldest records by itself. *state.Journal is one.
+type Log interface {
+	// Append puts a record at the end. It is on disk when Append returns.
+	Append(ctx context.Context, record []byte) (seq uint64, err error)
+	// After yields the records above seq, oldest first; a damaged one comes
+	// with its number and an error.
+	After(seq uint64) iter.Seq2[state.Record, error]
+}
+
+// Kind is what an [Entry] records.
+type Kind string
+
+// The kinds of entries.
+const (
+	KindDecided   Kind = "decided"   // a finished run of the same non-decision
+	KindLaunch    Kind = "launch"    // about to launch; the call follows
+	KindDrain     Kind = "drain"     // these instances are to go
+	KindReclaim   Kind = "reclaim"   // these draining instances stay after all
+	KindTerminate Kind = "terminate" // about to terminate; the call follows
+	KindOutcome   Kind = "outcome"   // what became of an attempt
+	KindStop      Kind = "stop"      // the stop switch was pulled
+	KindStart     Kind = "start"     // and released
+	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
+)
+
+// An Entry of the journal, stored as
+//
+//	<SHA-256 of the rest, 64 hex digits> <the entry as JSON>
+//
+// Seq and Prev, the hash of the entry before, chain it: whoever changes, drops
+// or inserts an entry breaks the chain.
+type Entry struct {
+	Seq       uint64    `json:"seq"`
+	At        time.Time `json:"at"`
+	Group     string    `json:"group"`
+	Kind      Kind      `json:"kind"`
+	Attempt   string    `json:"attempt,omitempty"` // launch, terminate, outcome
+	Decision  *Decision `json:"decision,omitempty"`
+	Launch    *Launch   `json:"launch,omitempty"`
+	Instances []string  `json:"instances,omitempty"`
+	RequestID string    `json:"request_id,omitempty"`
+	Failure   Failure   `json:"failure,omitempty"` // of an outcome; "" means done
+	Text      string    `json:"text,omitempty"`
+	State     *memory   `json:"state,omitempty"` // of a snapshot
+	Prev      string    `json:"prev"`
+	Hash      string    `json:"-"`
+}
+
+// hashLen is the length of a hash in hex digits.
+const hashLen = 2 * sha256.Size
+
+// encode returns the record of e, and its hash.
+func (e Entry) encode() (record []byte, hash string, err error) {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, "", err
+	}
+	sum := sha256.Sum256(b)
+	hash = hex.EncodeToString(sum[:])
+	return slices.Concat([]byte(hash), []byte{' '}, b), hash, nil
+}
+
+// decodeEntry reads a record. An entry whose hash is wrong comes with ErrChain.
+func decodeEntry(record []byte) (Entry, error) {
+	var e Entry
+	if len(record) <= hashLen {
+		return e, fmt.Errorf("%w: record of %d bytes", ErrChain, len(record))
+	}
+	e.Hash = string(record[:hashLen])
+	body := record[hashLen+1:]
+	if err := json.Unmarshal(body, &e); err != nil {
+		return e, fmt.Errorf("%w: %w", ErrChain, err)
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != e.Hash {
+		return e, fmt.Errorf("%w: entry %d does not have the hash it was written with", ErrChain, e.Seq)
+	}
+	return e, nil
+}
+
+// ErrChain says that the journal was changed from outside, or is damaged.
+var ErrChain = errors.New("journal's chain is broken")
+
+// A Journal is the controller's memory: every attempt is in it before its call
+// is made, so that a restart finds what may be under way. Its methods may be
+// called concurrently.
+type Journal struct {
+	log Log
+
+	mu   sync.Mutex
+	seq  uint64
+	prev string
+}
+
+// OpenJournal reads the whole journal and returns its entries. Where the chain
+// is broken it returns all that is readable, with an error that is ErrChain
+// and names the place; the journal can be written all the same.
+func OpenJournal(log Log) (*Journal, []Entry, error) {
+	j := &Journal{log: log}
+	var entries []Entry
+	var broken error
+	for record, err := range log.After(0) {
+		if err != nil && record.Seq == 0 {
+			return nil, nil, fmt.Errorf("autoscale: journal: %w", err)
+		}
+		e, bad := decodeEntry(record.Value)
+		if err := cmp.Or(err, bad, j.follow(e)); err != nil && broken == nil {
+			broken = fmt.Errorf("autoscale: journal: record %d: %w", record.Seq, err)
+		}
+		if e.Seq > 0 {
+			j.seq, j.prev = e.Seq, e.Hash
+		}
+		if err == nil && bad == nil {
+			entries = append(entries, e)
+		}
+	}
+	return j, entries, broken
+}
+
+// follow checks that e continues the chain. The oldest entry that is left
+// after trimming has nothing to be checked against.
+func (j *Journal) follow(e Entry) error {
+	if j.prev != "" && (e.Prev != j.prev || e.Seq != j.seq+1) {
+		return fmt.Errorf("%w: entry %d of %s does not follow entry %d", ErrChain, e.Seq, e.At.Format(time.RFC3339), j.seq)
+	}
+	return nil
+}
+
+// Append seals e to the chain and writes it. It returns the entry as written.
+func (j *Journal) Append(ctx context.Context, e Entry) (Entry, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	// Round drops the monotonic clock, so that the entry is the same when read back.
+	e.Seq, e.Prev, e.At = j.seq+1, j.prev, e.At.UTC().Round(0)
+	record, hash, err := e.encode()
+	if err != nil {
+		return e, fmt.Errorf("autoscale: journal: %w", err)
+	}
+	if _, err := j.log.Append(ctx, record); err != nil {
+		return e, fmt.Errorf("autoscale: journal: %w", err)
+	}
+	e.Hash = hash
+	j.seq, j.prev = e.Seq, hash
+	return e, nil
+}
+
+// Seq returns the number of the newest entry.
+func (j *Journal) Seq() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
+}
+
+// Hash returns the hash of the newest entry.
+func (j *Journal) Hash() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.prev
+}

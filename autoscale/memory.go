@@ -1,0 +1,161 @@
+package autoscale
+
+import (
+	"slices"
+	"time"
+)
+
+// maxRecent is how many decisions a group shows.
+const maxRecent = 50
+
+// grace is how long the cloud's list may lag behind its answers: an instance
+// launched that recently and not listed is taken to exist, one terminated that
+// recently and still listed as running is taken to be going.
+const grace = 5 * time.Minute
+
+// A memory is what a group's journal entries amount to. It changes by apply
+// alone, while the controller runs and when it reads its journal after a
+// restart, so that both always agree.
+type memory struct {
+	Stopped  string               `json:"stopped,omitempty"`
+	Last     Change               `json:"last"`
+	Open     *Entry               `json:"open,omitempty"` // the launch whose outcome is unclear
+	Launched map[string]time.Time `json:"launched,omitempty"`
+	Leaving  map[string]leave     `json:"leaving,omitempty"` // chosen to go, not terminated
+	Gone     map[string]time.Time `json:"gone,omitempty"`    // termination was accepted
+	Recent   []Decision           `json:"recent,omitempty"`  // oldest first
+}
+
+// A leave is the drain of one instance.
+type leave struct {
+	Since    time.Time `json:"since"`
+	Decision string    `json:"decision"`
+}
+
+func newMemory() *memory {
+	return &memory{Launched: map[string]time.Time{}, Leaving: map[string]leave{}, Gone: map[string]time.Time{}}
+}
+
+// apply adds one entry.
+func (m *memory) apply(e Entry) {
+	switch e.Kind {
+	case KindDecided:
+		m.remember(*e.Decision)
+	case KindLaunch:
+		m.Open = &e
+		m.remember(*e.Decision)
+	case KindDrain:
+		m.Last = Change{In, e.At}
+		m.remember(*e.Decision)
+		for _, id := range e.Instances {
+			m.Leaving[id] = leave{e.At, e.Decision.ID}
+		}
+	case KindReclaim:
+		for _, id := range e.Instances {
+			m.note(m.Leaving[id].Decision, func(d *Decision) { d.Outcome = "taken back: " + e.Text })
+			delete(m.Leaving, id)
+		}
+		if e.Decision != nil {
+			m.Last = Change{Out, e.At}
+			m.remember(*e.Decision)
+		}
+	case KindTerminate: // the drain already says it; the call may be repeated freely
+	case KindOutcome:
+		m.outcome(e)
+	case KindStop:
+		m.Stopped = e.Text
+	case KindStart:
+		m.Stopped = ""
+	case KindSnapshot:
+		*m = *newMemory().merge(e.State)
+	}
+	m.forget(e.At)
+}
+
+// outcome settles an attempt, or keeps it open while it is unclear.
+func (m *memory) outcome(e Entry) {
+	text := "done"
+	if e.Failure != "" {
+		text = e.Text
+	}
+	settle := func(d *Decision) {
+		d.Outcome, d.RequestID = text, e.RequestID
+		if e.Failure == "" && d.Direction == Out {
+			d.Instances = e.Instances
+		}
+	}
+	if m.Open != nil && m.Open.Attempt == e.Attempt {
+		m.note(m.Open.Decision.ID, settle)
+		if e.Failure == Unclear {
+			return
+		}
+		m.Open = nil
+		if e.Failure == "" {
+			m.Last = Change{Out, e.At}
+			for _, id := range e.Instances {
+				m.Launched[id] = e.At
+			}
+		}
+		return
+	}
+	for _, id := range e.Instances {
+		m.note(m.Leaving[id].Decision, settle)
+		if e.Failure == "" {
+			delete(m.Leaving, id)
+			m.Gone[id] = e.At
+		}
+	}
+}
+
+// merge takes over what a snapshot holds.
+func (m *memory) merge(from *memory) *memory {
+	if from == nil {
+		return m
+	}
+	m.Stopped, m.Last, m.Open = from.Stopped, from.Last, from.Open
+	m.Recent = slices.Clone(from.Recent)
+	for id, at := range from.Launched {
+		m.Launched[id] = at
+	}
+	for id, l := range from.Leaving {
+		m.Leaving[id] = l
+	}
+	for id, at := range from.Gone {
+		m.Gone[id] = at
+	}
+	return m
+}
+
+// remember adds a decision to the recent ones.
+func (m *memory) remember(d Decision) {
+	m.Recent = append(m.Recent, d)
+	if over := len(m.Recent) - maxRecent; over > 0 {
+		m.Recent = slices.Delete(m.Recent, 0, over)
+	}
+}
+
+// note changes the recent decision with this ID, if it is still remembered.
+func (m *memory) note(id string, change func(*Decision)) {
+	for i := range m.Recent {
+		if id != "" && m.Recent[i].ID == id {
+			change(&m.Recent[i])
+		}
+	}
+}
+
+// forget drops what the cloud's list has caught up with.
+func (m *memory) forget(now time.Time) {
+	for _, ids := range []map[string]time.Time{m.Launched, m.Gone} {
+		for id, at := range ids {
+			if now.Sub(at) > grace {
+				delete(ids, id)
+			}
+		}
+	}
+}
+
+// sameRun says whether d continues the run of the same non-decision. Figures
+// may differ from tick to tick; the newest are shown.
+func sameRun(run, d Decision) bool {
+	return run.Code == d.Code && run.Direction == d.Direction && run.From == d.From
+}

@@ -1,0 +1,169 @@
+package autoscale
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"rondo/rrd"
+)
+
+// Limits of one look at the world.
+const (
+	queryTimeout = 5 * time.Second
+	listTimeout  = 15 * time.Second
+	maxTrouble   = 300 // bytes of an error's text
+)
+
+// observe reads the metric once and keeps what the policies' durations need.
+func (g *group) observe(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	p, trouble := g.read(ctx, now)
+	if trouble != "" && g.trouble == "" {
+		g.log.Warn("metric is missing", "err", trouble)
+	}
+	g.trouble = trouble
+	g.points = append(g.points, p)
+	since := now.Add(-max(g.Out.For, g.In.For) - g.Stale)
+	old := 0
+	for old < len(g.points)-1 && g.points[old].Time.Before(since) {
+		old++
+	}
+	g.points = slices.Delete(g.points, 0, old)
+	g.mu.Lock()
+	g.value = p.Value
+	g.mu.Unlock()
+}
+
+// read evaluates the metric. A point without a value says since when.
+func (g *group) read(ctx context.Context, now time.Time) (p Point, trouble string) {
+	values, err := g.metrics.Eval(ctx, g.Metric, now)
+	switch {
+	case err != nil:
+		return Point{now, math.NaN()}, fmt.Sprintf("the query failed: %.*s", maxTrouble, err.Error())
+	case len(values) == 0:
+		return Point{now, math.NaN()}, "the query found no series"
+	case len(values) > 1:
+		return Point{now, math.NaN()}, fmt.Sprintf("the query gives %d series, one is wanted: take avg()", len(values))
+	case !finite(values[0].Value):
+		return Point{now, math.NaN()}, fmt.Sprintf("the query gave %v", values[0].Value)
+	}
+	return Point{values[0].Time.Std(), values[0].Value}, ""
+}
+
+// list asks the cloud for the instances, not more often than it helps.
+func (g *group) list(ctx context.Context, now time.Time, every time.Duration) error {
+	g.mu.Lock()
+	changed := g.changed
+	g.changed = false
+	g.mu.Unlock()
+	if g.listing.left(now) > 0 {
+		return g.listing.err
+	}
+	if !changed && now.Sub(g.listedAt) < every/2 {
+		return nil
+	}
+	listCtx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	listed, err := g.cloud.Instances(listCtx, g.Name)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		if g.listing.err == nil {
+			g.log.Warn("cannot list instances", "err", err)
+		}
+		g.counts.add("list_failed_"+string(failureOf(err)), 1)
+		g.listing.fail(now, err)
+		return err
+	}
+	g.listing = backoff{}
+	g.listed, g.listedAt = listed, now
+	for _, i := range listed {
+		g.seen[i.ID] = true
+	}
+	g.forgetSeen(listed)
+	return nil
+}
+
+// maxSeen bounds what is remembered about instances that are over.
+const maxSeen = 10_000
+
+func (g *group) forgetSeen(listed []Instance) {
+	if len(g.seen) <= maxSeen {
+		return
+	}
+	clear(g.seen)
+	for _, i := range listed {
+		g.seen[i.ID] = true
+	}
+}
+
+// A backoff doubles the wait after each failure in a row.
+type backoff struct {
+	n     int
+	until time.Time
+	err   error
+	why   string
+}
+
+// The bounds of a backoff.
+const (
+	firstWait = time.Second
+	maxWait   = 2 * time.Minute
+)
+
+func (b *backoff) fail(now time.Time, err error) {
+	wait := min(firstWait<<min(b.n, 10), maxWait)
+	*b = backoff{n: b.n + 1, until: now.Add(wait), err: err, why: fmt.Sprintf("the last call failed: %.*s", maxTrouble, err.Error())}
+}
+
+func (b *backoff) left(now time.Time) time.Duration { return max(0, b.until.Sub(now)) }
+
+// counters count by name.
+type counters struct {
+	mu sync.Mutex
+	n  map[string]uint64
+}
+
+func (c *counters) add(name string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = make(map[string]uint64)
+	}
+	c.n[name] += uint64(n)
+}
+
+// Stats returns how often what happened: decisions, launches, terminations,
+// failed calls by class.
+func (c *Controller) Stats() map[string]uint64 {
+	c.counts.mu.Lock()
+	defer c.counts.mu.Unlock()
+	return maps.Clone(c.counts.n)
+}
+
+// AppendSamples appends what the groups are like now, as gauges named
+// rondo.autoscale.<group>.<what>: capacity, in_service, on_their_way, draining
+// and desired.
+func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample {
+	for _, v := range c.Views() {
+		n := count(Input{Instances: v.Instances})
+		for _, s := range []struct {
+			what  string
+			value int
+		}{
+			{"capacity", v.Last.From}, {"in_service", n.inService}, {"on_their_way", n.coming()},
+			{"draining", n.draining}, {"desired", v.Desired},
+		} {
+			key := rrd.Key("rondo.autoscale." + v.Name + "." + s.what)
+			dst = append(dst, rrd.Sample{Key: key, Time: rrd.At(now), Value: float64(s.value), Type: rrd.Gauge})
+		}
+	}
+	return dst
+}

@@ -1,0 +1,87 @@
+package autoscale
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// maxPoints is how many points a decision shows.
+const maxPoints = 12
+
+// A reading is what the points say about the thresholds.
+type reading struct {
+	value        float64
+	missing      string        // why there is no value
+	above, below time.Duration // for how long without a break; -1: not now
+	points       []Point       // the newest, as evidence
+}
+
+// read looks at the points up to now. A point that is NaN, infinite or stale
+// is none; one from the future waits until its time has come.
+func read(g Group, in Input) reading {
+	points := slices.DeleteFunc(slices.Clone(in.Points), func(p Point) bool { return p.Time.After(in.Now) })
+	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
+	r := reading{value: math.NaN(), above: -1, below: -1, points: evidence(points)}
+	if len(points) == 0 {
+		r.missing = cmp.Or(in.Trouble, "no point yet")
+		return r
+	}
+	last := points[len(points)-1]
+	age := in.Now.Sub(last.Time)
+	switch {
+	case !finite(last.Value):
+		r.missing = cmp.Or(in.Trouble, "the newest reading gave no number")
+	case age > g.Stale:
+		r.missing = fmt.Sprintf("the newest point is %s old, the limit is %s", span(age), span(g.Stale))
+	default:
+		r.value = last.Value
+		r.above = run(points, g.Stale, func(v float64) bool { return v > g.Out.Above })
+		r.below = run(points, g.Stale, func(v float64) bool { return v < g.In.Below })
+	}
+	return r
+}
+
+// run returns how far back from the newest point all points satisfy is, none
+// of them missing and no gap longer than gap; -1 where the newest does not.
+func run(points []Point, gap time.Duration, is func(float64) bool) time.Duration {
+	last := points[len(points)-1]
+	since := last.Time
+	for _, p := range slices.Backward(points) {
+		if !finite(p.Value) || !is(p.Value) {
+			break
+		}
+		if since.Sub(p.Time) > gap {
+			break
+		}
+		since = p.Time
+	}
+	if !is(last.Value) {
+		return -1
+	}
+	return last.Time.Sub(since)
+}
+
+// evidence returns the newest points that are numbers.
+func evidence(points []Point) []Point {
+	known := slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return !finite(p.Value) })
+	return known[max(0, len(known)-maxPoints):]
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// num writes a number as people say it: at most two decimals.
+func num(v float64) string {
+	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
+}
+
+// span writes a duration as people say it: 3s, 1m30s.
+func span(d time.Duration) string {
+	if d >= time.Second {
+		d = d.Round(time.Second)
+	}
+	return d.String()
+}

@@ -1,0 +1,124 @@
+package autoscale
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A sight is all that the phases of a group's instances follow from.
+type sight struct {
+	now     time.Time
+	started time.Time  // since when heartbeats are listened to
+	listed  []Instance // by the cloud, with its own phases
+	memory  *memory
+	seen    map[string]bool // instances that were listed before
+	heard   func(Instance) (host string, last time.Time)
+}
+
+// overdueAfter is how many boot times an instance may take before it counts
+// as silent.
+const overdueAfter = 3
+
+// reconcile makes one list of what the cloud shows, what the journal knows and
+// what the fleet hears, sorted by launch. Instances that are over are left out.
+//
+// What was launched a moment ago and is not listed yet is Pending, for it
+// would be launched again otherwise; what was terminated a moment ago and is
+// still listed as running is Terminating.
+func (g Group) reconcile(s sight) []Instance {
+	var out []Instance
+	listed := make(map[string]bool, len(s.listed))
+	for _, i := range s.listed {
+		listed[i.ID] = true
+		if i.Phase = g.phase(&i, s); i.Phase != Terminated {
+			out = append(out, i)
+		}
+	}
+	for id, at := range s.memory.Launched {
+		if !listed[id] && !s.seen[id] && s.now.Sub(at) <= grace {
+			out = append(out, Instance{ID: id, Type: g.Launch.Type, Launched: at, Phase: Pending})
+		}
+	}
+	slices.SortFunc(out, func(a, b Instance) int {
+		return cmp.Or(a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// phase refines the cloud's phase of one instance, and notes its heartbeat.
+func (g Group) phase(i *Instance, s sight) Phase {
+	switch i.Phase {
+	case Pending, Booting, InService:
+	default:
+		return i.Phase
+	}
+	if _, ok := s.memory.Gone[i.ID]; ok {
+		return Terminating
+	}
+	// A heartbeat from before the launch is a former instance's of that name.
+	if host, last := s.heard(*i); !last.Before(i.Launched) {
+		i.Host, i.LastSeen = host, last
+	}
+	if _, ok := s.memory.Leaving[i.ID]; ok {
+		return Draining
+	}
+	if i.Phase == Pending {
+		return Pending
+	}
+	switch {
+	case !i.LastSeen.IsZero() && s.now.Sub(i.LastSeen) <= g.Silent:
+		return InService
+	// Just after a start nobody had the time to be heard yet.
+	case s.now.Sub(s.started) <= g.Silent:
+		return Booting
+	case i.LastSeen.IsZero() && s.now.Sub(i.Launched) <= overdueAfter*g.Boot:
+		return Booting
+	}
+	return Silent
+}
+
+// victims chooses up to n instances in service to retire, and says why each:
+// none that is protected; from the zone that has the most, so that zones stay
+// balanced; there the newest, for the oldest carry the longest sessions.
+func victims(instances []Instance, n int) (ids, why []string) {
+	byZone := make(map[string][]Instance)
+	for _, i := range instances {
+		if i.Phase == InService && !i.Protected() {
+			byZone[i.Zone] = append(byZone[i.Zone], i)
+		}
+	}
+	newer := func(a, b Instance) int {
+		return cmp.Or(a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
+	}
+	for len(ids) < n {
+		var zone string
+		for z, is := range byZone {
+			more := cmp.Compare(len(is), len(byZone[zone]))
+			if more == 0 && len(is) > 0 {
+				more = newer(slices.MaxFunc(is, newer), slices.MaxFunc(byZone[zone], newer))
+			}
+			if more > 0 {
+				zone = z
+			}
+		}
+		is := byZone[zone]
+		if len(is) == 0 {
+			break
+		}
+		v := slices.MaxFunc(is, newer)
+		ids = append(ids, v.ID)
+		why = append(why, fmt.Sprintf("%s is the newest of %d in %s", v.ID, len(is), cmp.Or(zone, "its zone")))
+		byZone[zone] = slices.DeleteFunc(is, func(i Instance) bool { return i.ID == v.ID })
+	}
+	return ids, why
+}
+
+// hostNames are the names under which an instance may report, likeliest first.
+func hostNames(i Instance) []string {
+	short, _, _ := strings.Cut(i.PrivateDNS, ".")
+	names := []string{i.PrivateDNS, short, i.ID, i.PrivateIP}
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
+}

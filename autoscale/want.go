@@ -1,0 +1,247 @@
+package autoscale
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// An Input is all that a decision may look at.
+type Input struct {
+	Now       time.Time
+	Points    []Point    // of the metric; NaN where a reading gave nothing
+	Trouble   string     // why the newest reading gave nothing
+	Instances []Instance // with their phases
+	Unsettled int        // asked for by a launch whose outcome is unclear, and not among Instances
+	Last      Change     // the newest change of capacity
+	Started   time.Time  // since when the group is watched without a break
+	Stopped   string     // who pulled the stop switch and why; "" while it is off
+}
+
+// A Change of capacity that was made.
+type Change struct {
+	Direction Direction `json:"direction,omitempty"`
+	At        time.Time `json:"at,omitzero"`
+}
+
+// Want says how many instances the group should have, why, and what keeps the
+// group from going there. It is pure: the controller and a replay over stored
+// history ask the same function.
+//
+// The order is: the metric and the policies say where to go (plan), the limits
+// say how far (min, max, max_step, and no scale-in that would itself cross
+// out.above), the holds say whether now (stop switch, cooldown, boot time and
+// so on). Only the floor, fewer instances than min, goes past cooldown and
+// reversal, for it is not the load that asks.
+func Want(g Group, in Input) Decision {
+	c := count(in)
+	r := read(g, in)
+	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, DryRun: g.Mode != Act}
+	p := g.plan(c, r)
+	p = g.limit(p, c)
+	d.To, d.Code, d.Reason = p.to, p.code, p.reason
+	switch {
+	case p.to > c.capacity:
+		d.Direction = Out
+		g.decideOut(&d, in, c)
+	case p.to < c.capacity:
+		d.Direction = In
+		hold(&d, g.holdIn(in, c))
+	default:
+		d.Direction, d.DryRun = Stay, false
+	}
+	return d
+}
+
+// decideOut holds a scale-out, or lets it take back what still drains: that
+// launches nothing and undoes a scale-in before it is made, so that the rests
+// after a change do not hold it.
+func (g Group) decideOut(d *Decision, in Input, c counts) {
+	hs := g.holdOut(in, c)
+	if d.Code != codeFloor {
+		rest := g.holdTime(in, Out)
+		if back := min(c.draining, d.To-d.From); len(rest) > 0 && back > 0 {
+			d.Reason += fmt.Sprintf("; %d that drain are taken back", back)
+			d.To, d.Code, rest = d.From+back, d.Code+"+taken-back", nil
+		}
+		hs = append(hs, rest...)
+	}
+	hold(d, hs)
+}
+
+// The codes of a plan.
+const (
+	codeFloor   = "below-min"
+	codeCeiling = "above-max"
+	codeMissing = "missing"
+	codeAbove   = "above"
+	codeRising  = "rising" // above, but not for long enough
+	codeCovered = "covered"
+	codeAtMax   = "at-max"
+	codeBelow   = "below"
+	codeFalling = "falling"
+	codeAtMin   = "at-min"
+	codeTight   = "tight" // one less would be too few
+	codeSteady  = "steady"
+)
+
+// A plan is where the policies want to go, before holds.
+type plan struct {
+	to           int
+	code, reason string
+	need         int // per-instance load kept under out.above; a scale-in stops there
+}
+
+// plan asks the floor, the ceiling and the two thresholds, in this order.
+func (g Group) plan(c counts, r reading) plan {
+	stay := func(code, format string, args ...any) plan {
+		return plan{to: c.capacity, code: code, reason: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case c.capacity < g.Min:
+		return plan{to: g.Min, code: codeFloor, reason: fmt.Sprintf("capacity %d is below min %d", c.capacity, g.Min)}
+	case r.missing != "":
+		return stay(codeMissing, "%s missing: %s", g.Title, r.missing)
+	case c.capacity > g.Max:
+		return plan{to: g.Max, code: codeCeiling, reason: fmt.Sprintf("capacity %d is above max %d", c.capacity, g.Max)}
+	case r.above >= 0 && r.above < g.Out.For:
+		return stay(codeRising, "%s %s above %s for %s of %s", g.Title, num(r.value), num(g.Out.Above), span(r.above), span(g.Out.For))
+	case r.above >= 0:
+		return g.planOut(c, r)
+	case r.below >= 0 && r.below < g.In.For:
+		return stay(codeFalling, "%s %s below %s for %s of %s", g.Title, num(r.value), num(g.In.Below), span(r.below), span(g.In.For))
+	case r.below >= 0:
+		return g.planIn(c, r)
+	}
+	return stay(codeSteady, "%s %s between %s and %s", g.Title, num(r.value), num(g.In.Below), num(g.Out.Above))
+}
+
+// planOut adds to what is in service, not to what is on its way: instances
+// that boot count against the need that launched them.
+func (g Group) planOut(c counts, r reading) plan {
+	reason := fmt.Sprintf("%s %s above %s for %s", g.Title, num(r.value), num(g.Out.Above), span(r.above))
+	base := max(c.inService, 1)
+	need := base
+	switch add := g.Out.amount(r.value); add {
+	case Enough:
+		need = wholes(r.value * float64(base) / g.Out.Above)
+	default:
+		need = c.inService + int(add)
+	}
+	switch {
+	case c.capacity >= g.Max:
+		return plan{to: c.capacity, code: codeAtMax, reason: fmt.Sprintf("%s: %d needed, capacity is at max %d", reason, need, g.Max)}
+	case need <= c.capacity:
+		return plan{to: c.capacity, code: codeCovered, reason: fmt.Sprintf("%s: %d needed, capacity %d with %d on their way", reason, need, c.capacity, c.coming())}
+	}
+	return plan{to: need, code: codeAbove, reason: reason}
+}
+
+// amount returns what the policy adds at value.
+func (o OutPolicy) amount(value float64) Amount {
+	add := o.Add
+	for _, s := range o.Steps {
+		if value > s.Above {
+			add = s.Add
+		}
+	}
+	return max(add, Enough)
+}
+
+// planIn never goes so far that the rest would be asked to grow again.
+func (g Group) planIn(c counts, r reading) plan {
+	reason := fmt.Sprintf("%s %s below %s for %s", g.Title, num(r.value), num(g.In.Below), span(r.below))
+	work := r.value * float64(c.inService)
+	to := c.capacity - int(g.In.Remove)
+	if g.In.Remove == Enough {
+		to = wholes(work / g.In.Below)
+		if g.In.Below <= 0 {
+			to = 0
+		}
+	}
+	need := wholes(work / g.Out.Above)
+	switch {
+	case c.capacity <= g.Min:
+		return plan{to: c.capacity, code: codeAtMin, reason: fmt.Sprintf("%s: capacity is at min %d", reason, g.Min)}
+	case need >= c.capacity || to >= c.capacity:
+		return plan{to: c.capacity, code: codeTight, reason: fmt.Sprintf("%s: one less would put %s on each", reason, num(work/float64(max(c.capacity-1, 1))))}
+	}
+	return plan{to: to, code: codeBelow, reason: reason, need: need}
+}
+
+// limit cuts a plan to min, max and max_step, and says so.
+func (g Group) limit(p plan, c counts) plan {
+	wanted, notes := p.to, []string(nil)
+	cut := func(to int, format string, args ...any) {
+		if to != p.to {
+			p.to = to
+			notes = append(notes, fmt.Sprintf(format, args...))
+		}
+	}
+	switch {
+	case p.to > c.capacity:
+		// Silent instances cost money as well: they leave less room below max.
+		room := max(c.capacity, g.Max-c.silent)
+		if c.silent > 0 {
+			cut(min(p.to, room), "max %d with %d silent", g.Max, c.silent)
+		}
+		cut(min(p.to, room), "max %d", g.Max)
+		cut(min(p.to, c.capacity+g.MaxStep), "max_step %d", g.MaxStep)
+	case p.to < c.capacity:
+		cut(max(p.to, p.need), "keep %s at or below %s", g.Title, num(g.Out.Above))
+		cut(max(p.to, g.Min), "min %d", g.Min)
+		cut(max(p.to, c.capacity-g.MaxStep), "max_step %d", g.MaxStep)
+	default:
+		return p
+	}
+	p.reason += fmt.Sprintf(": %d -> %d", c.capacity, p.to)
+	if len(notes) > 0 {
+		p.reason += fmt.Sprintf(", limited to %s (%d wanted)", strings.Join(notes, " and "), wanted)
+	}
+	return p
+}
+
+// counts is how many instances are where.
+type counts struct {
+	capacity  int // in service, and on their way
+	inService int
+	silent    int
+	overdue   int // silent ones that were never heard of
+	draining  int
+}
+
+func (c counts) coming() int { return c.capacity - c.inService }
+
+func count(in Input) counts {
+	c := counts{capacity: in.Unsettled}
+	for _, i := range in.Instances {
+		switch i.Phase {
+		case Pending, Booting:
+			c.capacity++
+		case InService:
+			c.capacity++
+			c.inService++
+		case Silent:
+			c.silent++
+			if i.LastSeen.IsZero() {
+				c.overdue++
+			}
+		case Draining:
+			c.draining++
+		case Terminating, Stopped, Terminated:
+		}
+	}
+	return c
+}
+
+// wholes rounds up to whole instances, at least one, and bounds what a wild
+// metric can ask for.
+func wholes(x float64) int {
+	const most = 1 << 20
+	if !(x < most) {
+		return most
+	}
+	// An x of 3.0000000001 comes from rounding, not from load.
+	return max(int(math.Ceil(x-1e-9)), 1)
+}
