@@ -112,6 +112,9 @@ type Message struct {
 	MsgID    string
 	SD       string // structured data as written, brackets included
 	Text     string // the message proper; never less than what the header did not explain
+	// Truncated says that the line was longer than the listener takes: Raw
+	// and Text end where it was cut.
+	Truncated bool
 }
 
 // When is the message's own time, or its reception where it has none.
