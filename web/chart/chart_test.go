@@ -1,0 +1,52 @@
+package chart
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"rondo/rrd"
+)
+
+// day is a chart with everything in it: a day of a load with a band and a gap,
+// a capacity, thresholds and events.
+func day() Chart {
+	from := rrd.At(time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC))
+	l := Line{Name: "load1 <web>", Step: time.Minute, Area: true}
+	for i := range 1440 {
+		if i > 500 && i < 560 {
+			continue
+		}
+		v := 2 + 1.5*math.Sin(float64(i)/120) + 0.3*math.Sin(float64(i*i))
+		if i == 900 {
+			v = 9
+		}
+		l.Times = append(l.Times, from+rrd.Time(i)*60*rrd.Second)
+		l.Values = append(l.Values, v)
+		l.Min = append(l.Min, v-0.4)
+		l.Max = append(l.Max, v+0.6)
+	}
+	steps := Line{Name: "in service", Times: []rrd.Time{from, from + 36000*rrd.Second, from + 60000*rrd.Second}, Values: []float64{2, 14, 4}}
+	return Chart{
+		Title: "Load & capacity", From: from, To: from + 86400*rrd.Second, Width: 700, Height: 260, Legend: true,
+		Lines: []Line{l}, Steps: []Line{steps},
+		Thresholds: []Threshold{{Value: 6, Label: "raise 6", Color: Critical}, {Value: 1, Label: "clear 1"}},
+		Marks:      []Mark{{Time: from + 36000*rrd.Second, Label: "scale out +12"}},
+	}
+}
+
+func TestLook(t *testing.T) {
+	dir := t.ArtifactDir()
+	var b bytes.Buffer
+	if err := PNG(&b, day()); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(dir, "day.png"), b.Bytes(), 0o644)
+	os.WriteFile("/tmp/day.png", b.Bytes(), 0o644)
+	c := day()
+	c.Standalone = true
+	os.WriteFile("/tmp/day.svg", AppendSVG(nil, c), 0o644)
+}

@@ -1,0 +1,494 @@
+package web_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"maps"
+	"math"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"rondo/alerts"
+	"rondo/alerts/fleet"
+	"rondo/autoscale"
+	"rondo/rrd"
+	"rondo/rrd/promql"
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/syslog"
+	"rondo/web"
+	"rondo/web/pages"
+)
+
+var errFake = errors.New("disk is on fire")
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// A world is a fleet that lives through a flash crowd, computed from the clock.
+type world struct {
+	now   func() time.Time
+	crowd time.Time // when it begins
+	hosts []fleet.Host
+}
+
+// newWorld has n web servers, two at first, and a database; the crowd came 20
+// minutes ago.
+func newWorld(n int) *world {
+	w := &world{now: time.Now, crowd: time.Now().Add(-20 * time.Minute)}
+	for i := range n {
+		id := fmt.Sprintf("web-%d", i+1)
+		h := fleet.Host{ID: id, Group: "web", Instance: fmt.Sprintf("i-0a1b2c3d4e5f%04x", i), Template: "fleet.web." + id + "."}
+		h.FirstSeen = w.crowd.Add(-30 * time.Hour)
+		if i >= 2 {
+			h.FirstSeen = w.crowd.Add(time.Duration(90+20*(i/4)) * time.Second)
+		}
+		w.hosts = append(w.hosts, h)
+	}
+	w.hosts = append(w.hosts, fleet.Host{ID: "db-1", Group: "db", FirstSeen: w.crowd.Add(-400 * time.Hour)},
+		fleet.Host{ID: "cache-1", FirstSeen: w.crowd.Add(-900 * time.Hour)})
+	return w
+}
+
+// load is the run queue of one server at a time: a wave, and the crowd shared
+// by those who serve.
+func (w *world) load(i int, t time.Time) float64 {
+	s := float64(t.Unix())
+	calm := 0.5 + 0.3*math.Sin(s/300+float64(i)) + 0.15*math.Sin(s/17+float64(3*i))
+	since := t.Sub(w.crowd).Seconds()
+	if since < 0 || i > 40 {
+		return max(0, calm)
+	}
+	peak := 137 * math.Exp(-since/240) * min(1, since/40)
+	return max(0, calm+peak*(0.85+0.15*math.Sin(s/13+float64(i))))
+}
+
+type fakeSeries struct {
+	key   rrd.Key
+	typ   rrd.Type
+	born  time.Time
+	value func(t time.Time) float64
+}
+
+func mustKey(name string, ls ...rrd.Label) rrd.Key {
+	k, err := rrd.NewKey(name, ls...)
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+func (w *world) series() []fakeSeries {
+	var out []fakeSeries
+	for i, h := range w.hosts {
+		load := func(t time.Time) float64 { return w.load(i, t) }
+		wave := func(mid, swing, period float64) func(time.Time) float64 {
+			return func(t time.Time) float64 { return mid + swing*math.Sin(float64(t.Unix())/period+float64(i)) }
+		}
+		values := map[string]func(time.Time) float64{
+			"run_queue": load, "load1": load,
+			"cpu_free_percent":    func(t time.Time) float64 { return max(2, 88-load(t)*9) },
+			"mem_used_percent":    wave(54+float64(i%5)*6, 4, 700),
+			"disk_used_percent":   wave(41+float64(i*7%40), .2, 900),
+			"requests_per_second": func(t time.Time) float64 { return 120 + 40*load(t) },
+			"response_ms":         func(t time.Time) float64 { return 18 + 6*load(t) },
+		}
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			k := mustKey(h.Template + name)
+			if h.Template == "" {
+				k = mustKey(name, rrd.Label{Name: "host", Value: h.ID})
+			}
+			out = append(out, fakeSeries{k, rrd.Gauge, h.FirstSeen, values[name]})
+		}
+		if h.Template == "" {
+			for _, dev := range []string{"eth0", "lo"} {
+				k := mustKey("net_received_bytes", rrd.Label{Name: "host", Value: h.ID}, rrd.Label{Name: "device", Value: dev})
+				out = append(out, fakeSeries{k, rrd.Counter, h.FirstSeen, wave(3e6, 1e6, 200)})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b fakeSeries) int { return cmp.Compare(a.key, b.key) })
+	return out
+}
+
+func matches(k rrd.Key, ms []rrd.Matcher) bool {
+	for _, m := range ms {
+		v := k.Get(m.Label)
+		var hit bool
+		switch m.Op {
+		case rrd.Equal, rrd.NotEqual:
+			hit = v == m.Value
+		default:
+			hit = regexp.MustCompile("^(?:" + m.Value + ")$").MatchString(v)
+		}
+		if hit == (m.Op == rrd.NotEqual || m.Op == rrd.NotRegexp) {
+			return false
+		}
+	}
+	return true
+}
+
+// Select reads the world as an archive would hold it.
+func (w *world) Select(_ context.Context, q rrd.Query) iter.Seq2[rrd.Series, error] {
+	return func(yield func(rrd.Series, error) bool) {
+		n := 0
+		for _, s := range w.series() {
+			if !matches(s.key, q.Matchers) {
+				continue
+			}
+			if n++; q.Limit > 0 && n > q.Limit || !yield(w.rows(s, q), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (w *world) rows(s fakeSeries, q rrd.Query) rrd.Series {
+	d := rrd.DefaultDefinition()
+	d.Type = s.typ
+	out := rrd.Series{Key: s.key, Definition: d}
+	for a := range d.Archives {
+		if q.Row > 0 && d.Row(a) <= q.Row || q.Row == 0 && a == 0 {
+			out.Archive = a
+		}
+	}
+	now := rrd.At(w.now())
+	row := d.Row(out.Archive)
+	for _, c := range q.Columns {
+		out.Values[c] = []float64{}
+	}
+	for t := (q.Start + 1).SlotEnd(row); t <= q.End && t.Add(-row) < now; t = t.Add(row) {
+		if t.Std().Before(s.born) {
+			continue
+		}
+		at := t
+		if t > now {
+			at, out.Open = now, true
+		}
+		out.Times = append(out.Times, at)
+		for _, c := range q.Columns {
+			out.Values[c] = append(out.Values[c], cell(s, c, at.Std(), row))
+		}
+	}
+	return out
+}
+
+func cell(s fakeSeries, c rrd.Column, t time.Time, row time.Duration) float64 {
+	v := s.value(t)
+	switch c {
+	case rrd.ColMin:
+		return v * 0.82
+	case rrd.ColMax:
+		return v * 1.25
+	case rrd.ColCount:
+		return row.Seconds()
+	case rrd.ColSum:
+		return v * row.Seconds()
+	case rrd.ColTotal:
+		return v * float64(t.Unix()%1e6)
+	}
+	return v
+}
+
+func (w *world) Find(_ context.Context, m []rrd.Matcher, limit int) ([]rrd.Key, error) {
+	var out []rrd.Key
+	for _, s := range w.series() {
+		if matches(s.key, m) && (limit == 0 || len(out) < limit) {
+			out = append(out, s.key)
+		}
+	}
+	return out, nil
+}
+
+func (w *world) LabelNames(context.Context, []rrd.Matcher) ([]string, error) {
+	return []string{"__name__", "host"}, nil
+}
+
+func (w *world) LabelValues(context.Context, string, []rrd.Matcher) ([]string, error) {
+	return nil, nil
+}
+
+func (w *world) Heads(rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
+	return func(func(rrd.Key, rrd.Time) bool) {}
+}
+
+// Hosts are all hosts, heard of just now, but for one that fell silent.
+func (w *world) Hosts() []fleet.Host {
+	out := slices.Clone(w.hosts)
+	for i := range out {
+		out[i].LastSeen = w.now().Add(-time.Duration(i%7) * time.Second)
+		out[i].LastLog = w.now().Add(-time.Duration(i%5) * time.Second)
+		if out[i].ID == "cache-1" {
+			out[i].LastSeen = w.now().Add(-9 * time.Minute)
+			out[i].LastLog = time.Time{}
+		}
+	}
+	return out
+}
+
+func label(name, value string) rrd.Labels { return rrd.Labels{{Name: name, Value: value}} }
+
+// fakeAlerts are one state of each sort.
+type fakeAlerts struct{ w *world }
+
+func (a fakeAlerts) Views() []alerts.View {
+	now := a.w.now()
+	v := func(rule, host string, st alerts.Status, hard bool) alerts.View {
+		return alerts.View{
+			Rule: rule, Labels: label("host", host), Status: st, Hard: hard, Attempts: 2, Max: 3, Value: 18.4, Raise: 4, Clear: 1,
+			Expr: "run_queue", Since: now.Add(-190 * time.Second), LastCheck: now.Add(-2 * time.Second), Text: "run queue is 18.4, should be below 4",
+		}
+	}
+	out := []alerts.View{
+		v("run-queue", "web-1", alerts.Critical, true), v("run-queue", "web-2", alerts.Warning, false),
+		v("freshness", "cache-1", alerts.Unknown, true),
+	}
+	out[2].Missing, out[2].Text = true, "no sample for 9 minutes"
+	quietly := v("disk", "db-1", alerts.Warning, true)
+	quietly.Silenced, quietly.Expr, quietly.Value, quietly.Raise, quietly.Text = true, "disk_used_percent", 91.2, 90, "91.2 % of / is used"
+	out = append(out, quietly)
+	for _, h := range a.w.hosts {
+		ok := v("memory", h.ID, alerts.OK, true)
+		ok.Expr, ok.Value, ok.Raise, ok.Text, ok.Attempts = "mem_used_percent", 56, 90, "", 0
+		out = append(out, ok)
+	}
+	return out
+}
+
+func (a fakeAlerts) Transitions(since time.Time) []alerts.Transition {
+	out := []alerts.Transition{
+		{Rule: "run-queue", Labels: label("host", "web-1"), From: alerts.OK, To: alerts.Critical, At: a.w.crowd.Add(30 * time.Second), Value: 88, Text: "run queue is 88, should be below 4"},
+		{Rule: "run-queue", Labels: label("host", "web-2"), From: alerts.Critical, To: alerts.OK, At: a.w.crowd.Add(11 * time.Minute), Value: 0.8, Text: "run queue is 0.8"},
+		{Rule: "disk", Labels: label("host", "db-1"), From: alerts.OK, To: alerts.Warning, At: a.w.crowd.Add(-15 * time.Minute), Value: 91, Text: "91 % of / is used"},
+	}
+	out = slices.DeleteFunc(out, func(t alerts.Transition) bool { return t.At.Before(since) })
+	slices.SortFunc(out, func(x, y alerts.Transition) int { return y.At.Compare(x.At) })
+	return out
+}
+
+// fakeGroups are one group that acts and one that only watches.
+type fakeGroups struct{ w *world }
+
+func (g fakeGroups) Views() []autoscale.View {
+	at := func(d time.Duration) time.Time { return g.w.crowd.Add(d) }
+	d := func(when time.Duration, dir autoscale.Direction, from, to int, reason, held string) autoscale.Decision {
+		out := autoscale.Decision{Group: "web", At: at(when), Direction: dir, From: from, To: to, Reason: reason, Held: held}
+		if dir != autoscale.Stay && held == "" {
+			out.Outcome, out.RequestID = "done", "59dbff89-35bd-4eac-99ed-be587EXAMPLE"
+			out.Points = []autoscale.Point{{Time: out.At, Value: 88.2}}
+		}
+		return out
+	}
+	recent := []autoscale.Decision{
+		d(19*time.Minute, autoscale.Stay, 6, 6, "run queue 0.7 is between 1 and 4, or too short below 1", ""),
+		d(17*time.Minute, autoscale.In, 10, 6, "run queue 0.6 was below 1 for 5 minutes", ""),
+		d(14*time.Minute, autoscale.In, 10, 6, "run queue 0.9 was below 1 for 2 minutes", "cooldown: 2 m 10 s left"),
+		d(12*time.Minute, autoscale.In, 14, 10, "run queue 0.8 was below 1 for 5 minutes", ""),
+		d(3*time.Minute, autoscale.Stay, 14, 14, "run queue 21.4 is above 4, but falling and 4 instances are booting", ""),
+		d(80*time.Second, autoscale.Out, 8, 14, "run queue 64 is above 4: 6 more, as the step above 40 says", ""),
+		d(35*time.Second, autoscale.Out, 2, 8, "run queue 137 is above 4: 6 more, as the step above 40 says", ""),
+		d(-40*time.Minute, autoscale.Stay, 2, 2, "run queue 0.5 is below 1, and 2 is the least", ""),
+	}
+	var ins []autoscale.Instance
+	for i := range 8 {
+		in := autoscale.Instance{ID: fmt.Sprintf("i-0a1b2c3d4e5f%04x", i), Type: "m7g.large", Zone: "eu-central-1" + string("abc"[i%3]), PrivateIP: fmt.Sprintf("10.0.%d.%d", i%3, 20+i), Launched: at(time.Duration(i) * time.Minute), Phase: autoscale.InService}
+		switch i {
+		case 6:
+			in.Phase = autoscale.Booting
+		case 7:
+			in.Phase = autoscale.Draining
+		}
+		ins = append(ins, in)
+	}
+	web := autoscale.View{
+		Name: "web", Mode: "act", Min: 2, Max: 20, Desired: 6, Metric: `avg({__name__=~"fleet\\.web\\..*\\.run_queue"})`, Value: 0.72, Out: 4, In: 1,
+		Cooldown: g.w.now().Add(95 * time.Second), Instances: ins, Last: recent[0], Recent: recent,
+	}
+	batch := autoscale.View{Name: "batch", Mode: "dry-run", Min: 0, Max: 4, Desired: 1, Metric: "avg(load1)", Value: math.NaN(), Out: 8, In: 0.5, Last: autoscale.Decision{At: g.w.now(), Direction: autoscale.Out, From: 1, To: 2, DryRun: true, Reason: "load 9.1 is above 8"}}
+	return []autoscale.View{web, batch}
+}
+
+// fakeLogs makes a line each second, more in the crowd, and tails at once.
+type fakeLogs struct{ w *world }
+
+func (l fakeLogs) message(i int64, at time.Time) syslog.Message {
+	texts := []struct {
+		sev  syslog.Severity
+		app  string
+		text string
+	}{
+		{syslog.Informational, "nginx", `10.0.0.7 - - "GET /cart HTTP/1.1" 200 5213 0.018`},
+		{syslog.Informational, "nginx", `10.0.3.9 - - "GET /img/hero.webp HTTP/1.1" 304 0 0.001`},
+		{syslog.Notice, "checkout", "order 88213 paid, 3 items, 41.90 EUR"},
+		{syslog.Warning, "checkout", "payment provider answered after 2.4 s"},
+		{syslog.Informational, "systemd", "Started Daily apt download activities."},
+		{syslog.Debug, "checkout", "cache miss for key cart:5521"},
+		{syslog.Error, "nginx", "upstream timed out (110: Connection timed out) while reading response header"},
+		{syslog.Informational, "sshd", "Accepted publickey for deploy from 10.0.9.4 port 51122 ssh2"},
+	}
+	t := texts[i%7]
+	if i%53 == 0 {
+		t = texts[7]
+	}
+	if at.After(l.w.crowd) && at.Before(l.w.crowd.Add(8*time.Minute)) && i%3 == 0 {
+		t = texts[6]
+	}
+	if i%301 == 0 {
+		t.sev, t.app, t.text = syslog.Critical, "kernel", "Out of memory: Killed process 4121 (node) total-vm:9418232kB"
+	}
+	host := l.w.hosts[i%int64(min(len(l.w.hosts), 6))].ID
+	return syslog.Message{Raw: t.text, Format: syslog.RFC5424, Facility: 3, Severity: t.sev, HasPRI: true, Time: at, Received: at, Host: host, App: t.app, PID: "4121", Text: t.text, Sender: netip.MustParseAddr("10.0.0.7")}
+}
+
+func (l fakeLogs) all(q syslogd.Query) iter.Seq[syslog.Message] {
+	return func(yield func(syslog.Message) bool) {
+		to, from := q.To, q.From
+		if to.After(l.w.now()) {
+			to = l.w.now()
+		}
+		if from.Before(to.Add(-3 * time.Hour)) {
+			from = to.Add(-3 * time.Hour)
+		}
+		for at := to.Truncate(time.Second); at.After(from); at = at.Add(-time.Second) {
+			n := int64(1)
+			if since := at.Sub(l.w.crowd).Seconds(); since > 0 && since < 600 {
+				n = 4
+			}
+			for k := range n {
+				m := l.message(at.Unix()*3+k, at)
+				if q.Filter.Match(&m) && !yield(m) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (l fakeLogs) Search(_ context.Context, q syslogd.Query) iter.Seq2[syslog.Message, error] {
+	return func(yield func(syslog.Message, error) bool) {
+		n := 0
+		for m := range l.all(q) {
+			if n++; q.Limit > 0 && n > q.Limit || !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l fakeLogs) Histogram(_ context.Context, q syslogd.Query, width time.Duration) ([]syslogd.Bin, error) {
+	type at struct {
+		t time.Time
+		s syslog.Severity
+	}
+	counts := make(map[at]int64)
+	for m := range l.all(q) {
+		counts[at{m.Time.Truncate(width), m.Severity}]++
+	}
+	var out []syslogd.Bin
+	for k, n := range counts {
+		out = append(out, syslogd.Bin{Start: k.t, Severity: k.s, Count: n})
+	}
+	slices.SortFunc(out, func(a, b syslogd.Bin) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Severity, b.Severity))
+	})
+	return out, nil
+}
+
+func (l fakeLogs) Facets(_ context.Context, q syslogd.Query, field string, limit int) ([]syslogd.Facet, error) {
+	counts := make(map[string]int64)
+	for m := range l.all(q) {
+		v := map[string]string{"host": m.Host, "app": m.App, "severity": m.Severity.String(), "facility": m.Facility.String()}[field]
+		counts[v]++
+	}
+	var out []syslogd.Facet
+	for v, n := range counts {
+		out = append(out, syslogd.Facet{Value: v, Count: n})
+	}
+	slices.SortFunc(out, func(a, b syslogd.Facet) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
+	})
+	return out[:min(len(out), limit)], nil
+}
+
+func (l fakeLogs) Tail(ctx context.Context, f *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {
+	return func(yield func(syslog.Message, syslogd.TailStatus) bool) {
+		for i := int64(0); ; i++ {
+			m := l.message(i, l.w.now())
+			if f.Match(&m) && !yield(m, syslogd.TailStatus{}) {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(400 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// rich is everything configured and busy.
+func rich(n int) web.Deps {
+	w := newWorld(n)
+	return web.Deps{
+		Metrics: w, Index: w, Ranger: promql.New(w, w, promql.Options{}), Logs: fakeLogs{w}, Alerts: fakeAlerts{w}, Fleet: w, Groups: fakeGroups{w},
+		System: func() pages.System {
+			return pages.System{
+				Version: "0.1.0", Started: w.crowd.Add(-41 * time.Hour), Retention: "30 days or 10 GiB", Graphite: "127.0.0.1:2003", Syslog: "127.0.0.1:5514",
+				Story: "A small web shop is linked from a large site. Its run queue climbs to 137 where it should be below 1; servers are launched, and retired when the crowd has gone. Boot takes 12 s here instead of minutes.",
+				Dirs:  []pages.Dir{{Name: "metrics", Bytes: 48 << 20}, {Name: "logs", Bytes: 210 << 20}},
+			}
+		},
+	}
+}
+
+// failing is everything configured and broken.
+func failing() web.Deps {
+	w := newWorld(3)
+	return web.Deps{Metrics: broken{}, Index: broken{}, Ranger: broken{}, Logs: broken{}, Alerts: fakeAlerts{w}, Fleet: w, Groups: fakeGroups{w}}
+}
+
+// broken fails at everything.
+type broken struct{}
+
+func (broken) Select(context.Context, rrd.Query) iter.Seq2[rrd.Series, error] {
+	return func(yield func(rrd.Series, error) bool) { yield(rrd.Series{}, errFake) }
+}
+
+func (broken) Find(context.Context, []rrd.Matcher, int) ([]rrd.Key, error) { return nil, errFake }
+
+func (broken) LabelNames(context.Context, []rrd.Matcher) ([]string, error) { return nil, errFake }
+
+func (broken) LabelValues(context.Context, string, []rrd.Matcher) ([]string, error) {
+	return nil, errFake
+}
+
+func (broken) Heads(rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
+	return func(func(rrd.Key, rrd.Time) bool) {}
+}
+
+func (broken) Range(context.Context, string, time.Time, time.Time, time.Duration) (promql.Result, error) {
+	return promql.Result{}, errFake
+}
+
+func (broken) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, error] {
+	return func(yield func(syslog.Message, error) bool) { yield(syslog.Message{}, errFake) }
+}
+
+func (broken) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
+	return nil, errFake
+}
+
+func (broken) Facets(context.Context, syslogd.Query, string, int) ([]syslogd.Facet, error) {
+	return nil, errFake
+}
+
+func (broken) Tail(context.Context, *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {
+	return func(func(syslog.Message, syslogd.TailStatus) bool) {}
+}

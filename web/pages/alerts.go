@@ -1,0 +1,140 @@
+package pages
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"rondo/alerts"
+)
+
+const (
+	maxStates      = 200
+	maxTransitions = 100
+)
+
+// A StateRow is one state of a rule for a label set.
+type StateRow struct {
+	Problem
+	Against string // the value beside its threshold
+	Tries   string // soft 2/3
+	Explore string
+	Silence string
+}
+
+// A TransitionRow is one hard change.
+type TransitionRow struct {
+	alerts.Transition
+	From, To Badge
+	Name     string
+	Host     string
+}
+
+type alertsView struct {
+	Frame
+	HasAlerts bool
+	States    []StateRow
+	Matching  int
+	Only      string
+	Counts    []StateCount
+	Changes   []TransitionRow
+	MoreOf    int
+}
+
+// A StateCount is how many states there are of one kind, with a link to them.
+type StateCount struct {
+	Badge    Badge
+	Count    int
+	URL      string
+	Selected bool
+}
+
+// alerts shows every state, the gravest first, and the hard changes.
+func (p *Pages) alerts(w http.ResponseWriter, r *http.Request) {
+	f := p.frame(r, "alerts", "Alerts", "state")
+	v := alertsView{Frame: f, HasAlerts: p.deps.Alerts != nil, Only: r.URL.Query().Get("state")}
+	if v.HasAlerts {
+		all := p.views()
+		v.Counts = stateCounts(all, v.Only, f.Range)
+		for _, s := range all {
+			if v.Only != "" && badge(s).Class != v.Only {
+				continue
+			}
+			v.Matching++
+			if len(v.States) < maxStates {
+				v.States = append(v.States, stateRow(s, f.Range))
+			}
+		}
+		p.changes(&v)
+	}
+	p.render(w, http.StatusOK, "alerts", v)
+}
+
+func stateCounts(all []alerts.View, only string, r Range) []StateCount {
+	counts := make(map[string]*StateCount)
+	var order []string
+	for _, s := range all {
+		b := badge(s)
+		if counts[b.Class] == nil {
+			if b.Class == "soft" || b.Class == "quiet" {
+				b.Text = map[string]string{"soft": "soft", "quiet": "silenced"}[b.Class]
+			}
+			counts[b.Class] = &StateCount{Badge: b, URL: "/alerts?state=" + b.Class + "&" + r.Query(), Selected: only == b.Class}
+			if only == b.Class {
+				counts[b.Class].URL = "/alerts?" + r.Query()
+			}
+			order = append(order, b.Class)
+		}
+		counts[b.Class].Count++
+	}
+	out := make([]StateCount, len(order))
+	for i, c := range order {
+		out[i] = *counts[c]
+	}
+	return out
+}
+
+func stateRow(s alerts.View, r Range) StateRow {
+	row := StateRow{Problem: problem(s)}
+	if s.Status != alerts.OK && !s.Hard && s.Max > 0 {
+		row.Tries = strconv.Itoa(s.Attempts) + "/" + strconv.Itoa(s.Max)
+	}
+	if s.Expr != "" {
+		row.Explore = "/explore?e=" + url.QueryEscape(s.Expr) + "&" + r.Query()
+	}
+	row.Against = against(s)
+	return row
+}
+
+// against sets the value beside what it is measured by.
+func against(s alerts.View) string {
+	if s.Missing {
+		return "no data"
+	}
+	unit := unitOf(s.Expr)
+	v := number(s.Value, unit)
+	if math.IsNaN(s.Raise) || s.Expr == "" {
+		return v
+	}
+	if s.Clear > s.Raise {
+		return v + ", raises below " + number(s.Raise, unit)
+	}
+	return v + ", raises above " + number(s.Raise, unit)
+}
+
+func (p *Pages) changes(v *alertsView) {
+	for _, t := range p.deps.Alerts.Transitions(v.Range.Start) {
+		if t.At.After(v.Range.End) {
+			continue
+		}
+		if len(v.Changes) == maxTransitions {
+			v.MoreOf++
+			continue
+		}
+		v.Changes = append(v.Changes, TransitionRow{
+			Transition: t, From: statusBadge(t.From), To: statusBadge(t.To),
+			Name: instance(t.Rule, t.Labels), Host: t.Labels.Get("host"),
+		})
+	}
+}

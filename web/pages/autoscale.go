@@ -1,0 +1,239 @@
+package pages
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"rondo/autoscale"
+)
+
+const (
+	groupSteps   = 300
+	maxGroups    = 12
+	maxInstances = 60
+	maxDecisions = 40
+)
+
+// A GroupCard is one group at a glance.
+type GroupCard struct {
+	autoscale.View
+	URL      string
+	Running  int
+	Phases   []PhaseCount
+	Mood     Badge
+	Holding  string // the cooldown that is left
+	Age      string // of the newest decision
+	Why      string // of the newest decision
+	LastMove *autoscale.Decision
+}
+
+// A PhaseCount is how many instances are in a phase.
+type PhaseCount struct {
+	Phase autoscale.Phase
+	Count int
+}
+
+func (p *Pages) groupCards(now time.Time) []GroupCard {
+	if p.deps.Groups == nil {
+		return nil
+	}
+	var out []GroupCard
+	for _, v := range p.deps.Groups.Views() {
+		out = append(out, groupCard(v, now))
+	}
+	return out
+}
+
+func groupCard(v autoscale.View, now time.Time) GroupCard {
+	c := GroupCard{View: v, URL: "/autoscale?group=" + url.QueryEscape(v.Name), Why: v.Last.Reason, Age: ago(now, v.Last.At)}
+	phases := []autoscale.Phase{autoscale.Pending, autoscale.Booting, autoscale.InService, autoscale.Draining, autoscale.Terminating}
+	for _, ph := range phases {
+		n := 0
+		for _, i := range v.Instances {
+			if i.Phase == ph {
+				n++
+			}
+		}
+		if n > 0 {
+			c.Phases = append(c.Phases, PhaseCount{ph, n})
+		}
+		if ph == autoscale.InService {
+			c.Running = n
+		}
+	}
+	switch {
+	case v.Stopped:
+		c.Mood = Badge{"quiet", "◇", "stopped"}
+	case v.Mode != "act":
+		c.Mood = Badge{"quiet", "◇", "dry run"}
+	case !math.IsNaN(v.Value) && v.Value > v.Out && v.Out > v.In:
+		c.Mood = Badge{"warning", "▲", "above the threshold"}
+	default:
+		c.Mood = Badge{"ok", "●", "acting"}
+	}
+	if v.Cooldown.After(now) {
+		c.Holding = span(v.Cooldown.Sub(now))
+	}
+	if i := slices.IndexFunc(v.Recent, acted); i >= 0 {
+		c.LastMove = &v.Recent[i]
+	}
+	return c
+}
+
+// A GroupPage is one group in full.
+type GroupPage struct {
+	GroupCard
+	Metric    Figure
+	Capacity  Figure
+	Err       string
+	WhyNot    string
+	Decisions []DecisionRow
+	Shown     []autoscale.Instance
+	Open      bool
+}
+
+// A DecisionRow is one line of the activity log.
+type DecisionRow struct {
+	autoscale.Decision
+	Badge  Badge
+	Change string
+	Seen   string // the points it saw
+}
+
+type autoscaleView struct {
+	Frame
+	HasGroups bool
+	Groups    []GroupPage
+	Total     int
+	Only      string
+}
+
+// autoscale shows each group's metric with both thresholds above its capacity
+// on the same time axis, and every decision with its reason.
+func (p *Pages) autoscale(w http.ResponseWriter, r *http.Request) {
+	f := p.frame(r, "autoscale", "Autoscale", "group")
+	v := autoscaleView{Frame: f, HasGroups: p.deps.Groups != nil, Only: r.URL.Query().Get("group")}
+	for _, c := range p.groupCards(f.Now) {
+		if v.Only != "" && c.Name != v.Only {
+			continue
+		}
+		v.Total++
+		if len(v.Groups) < maxGroups {
+			v.Groups = append(v.Groups, p.groupPage(r.Context(), c, f, len(v.Groups)))
+		}
+	}
+	p.render(w, http.StatusOK, "autoscale", v)
+}
+
+func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) GroupPage {
+	g := GroupPage{GroupCard: c, Shown: c.Instances[:min(len(c.Instances), maxInstances)], WhyNot: whyNot(c)}
+	g.Decisions = decisionRows(c.Recent)
+	id := strconv.Itoa(n)
+	var err error
+	g.Metric, err = p.metricFigure(ctx, c.View, f.Range)
+	g.Err = p.failed("The group's metric", err)
+	g.Metric.ID, g.Capacity = "metric"+id, capacityFigure(c.View, f.Range)
+	g.Capacity.ID = "capacity" + id
+	ms := groupMarks(c.View, f.Range)
+	g.Metric.Marks, g.Capacity.Marks = ms, ms
+	return g
+}
+
+// metricFigure draws what the group scales on, with both thresholds.
+func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Figure, error) {
+	fig, _ := p.newFigure(r, groupSteps)
+	fig.Title, fig.Unit = v.Metric, exprUnit([]string{v.Metric})
+	fig.Link = "/explore?e=" + url.QueryEscape(v.Metric) + "&" + r.Query()
+	fig.Thresholds = []Threshold{{"scale out above", v.Out, "raise"}, {"scale in below", v.In, "clear"}}
+	if p.deps.Ranger == nil || v.Metric == "" {
+		return fig, nil
+	}
+	a, err := p.answer(ctx, v.Metric, r, groupSteps)
+	fig.Curves = a.curves[:min(len(a.curves), maxCurves)]
+	if len(fig.Curves) == 1 {
+		fig.Curves[0].Name = "metric"
+	}
+	return fig, err
+}
+
+// capacityFigure is a step line of the group's capacity, made backwards from
+// what is desired now through the decisions that changed it.
+func capacityFigure(v autoscale.View, r Range) Figure {
+	g := newGrid(r, groupSteps)
+	fig := Figure{Title: "Capacity", Start: r.Start, End: r.End, Times: g.times()}
+	avg := unknowns(g.len())
+	moves := slices.DeleteFunc(slices.Clone(v.Recent), func(d autoscale.Decision) bool { return !acted(d) })
+	oldest := time.Time{}
+	if n := len(v.Recent); n > 0 {
+		oldest = v.Recent[n-1].At
+	}
+	now, i := v.Desired, 0
+	for k, t := range slices.Backward(fig.Times) {
+		at := time.Unix(t, 0)
+		for i < len(moves) && moves[i].At.After(at) {
+			now = moves[i].From
+			i++
+		}
+		if at.Before(oldest) && i == len(moves) && at.Before(r.Start) {
+			break
+		}
+		avg[k] = float64(now)
+	}
+	fig.Curves = []Curve{{Name: "desired", Avg: avg, Step: true}}
+	fig.Thresholds = []Threshold{{"most", float64(v.Max), "limit"}, {"least", float64(v.Min), "limit"}}
+	return fig
+}
+
+func groupMarks(v autoscale.View, r Range) []Mark {
+	var es []Event
+	for _, d := range v.Recent {
+		if acted(d) && !d.At.Before(r.Start) && !d.At.After(r.End) && len(es) < maxEvents {
+			es = append(es, decisionEvent(d))
+		}
+	}
+	return marks(es)
+}
+
+// whyNot is the present reason for not acting.
+func whyNot(c GroupCard) string {
+	d := c.Last
+	switch {
+	case d.At.IsZero():
+		return "no decision was made yet"
+	case c.Stopped:
+		return "the group is stopped: it decides, but does not act"
+	case d.Held != "":
+		return d.Held
+	case d.DryRun:
+		return "dry run: it would " + change(d) + "; set mode: act to let it"
+	case d.Direction == autoscale.Stay:
+		return d.Reason
+	}
+	return ""
+}
+
+func decisionRows(ds []autoscale.Decision) []DecisionRow {
+	var out []DecisionRow
+	for _, d := range ds[:min(len(ds), maxDecisions)] {
+		row := DecisionRow{Decision: d, Badge: Badge{"quiet", "·", "stayed"}}
+		switch {
+		case d.Direction == autoscale.Out:
+			row.Badge = Badge{"out", "＋", "scale out"}
+		case d.Direction == autoscale.In:
+			row.Badge = Badge{"in", "－", "scale in"}
+		}
+		if d.From != d.To {
+			row.Change = strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To)
+		}
+		if n := len(d.Points); n > 0 {
+			row.Seen = strconv.Itoa(n) + " points, last " + number(d.Points[n-1].Value, "")
+		}
+		out = append(out, row)
+	}
+	return out
+}

@@ -1,0 +1,62 @@
+package pages
+
+import (
+	"context"
+	"time"
+
+	"rondo/alerts"
+	"rondo/alerts/fleet"
+	"rondo/autoscale"
+	"rondo/rrd"
+	"rondo/rrd/promql"
+	"rondo/syslogd"
+)
+
+// Deps is what the pages read. Any part may be nil: its pages then say how to
+// configure it.
+type Deps struct {
+	Metrics rrd.Querier
+	Index   rrd.Index
+	Ranger  Ranger
+	Logs    syslogd.Searcher
+	Alerts  Alerts
+	Fleet   Fleet
+	Groups  Groups
+	System  func() System
+}
+
+// A Ranger evaluates PromQL on the steps of a range, both ends included
+// (*promql.Engine is one).
+type Ranger interface {
+	Range(ctx context.Context, expr string, start, end time.Time, step time.Duration) (promql.Result, error)
+}
+
+// Alerts are the present states and the past hard changes, newest first.
+type Alerts interface {
+	Views() []alerts.View
+	Transitions(since time.Time) []alerts.Transition
+}
+
+// Fleet lists the hosts.
+type Fleet interface{ Hosts() []fleet.Host }
+
+// Groups lists the autoscaling groups.
+type Groups interface{ Views() []autoscale.View }
+
+// System is what the program knows of itself.
+type System struct {
+	Version   string
+	Started   time.Time
+	Story     string // what the demo plays, for the banner; "" outside the demo
+	From      string // the range of a page that is asked for none; "" means -1h
+	Retention string // of the logs, for people
+	Graphite  string // where our Graphite listener is, for the commands that pages show
+	Syslog    string // and the syslog listener
+	Dirs      []Dir
+}
+
+// A Dir is one part of the data directory with its size.
+type Dir struct {
+	Name  string
+	Bytes int64
+}

@@ -1,0 +1,22 @@
+// Package pages renders rondo's pages on the server: complete with tables and
+// SVG graphs, so that they work without scripts. The modules in web/static
+// then make the same pages move.
+//
+// # How a page is made
+//
+//	URL -> Range ("?from=-1h&to=now", the same on every page)
+//	    -> gather (read stores through the interfaces of Deps)
+//	    -> a view: plain values, nothing left to compute
+//	    -> html/template
+//
+// A graph is a [Figure]: it is drawn as SVG in the page, and stands beside it
+// as JSON from which the script draws the interactive one. A live page is
+// refreshed by fetching its own URL again: there is no second rendering.
+//
+// # Laws
+//
+// No inline script or style (the Content-Security-Policy forbids them), no
+// other host, no status by colour alone, no page whose cost grows with the
+// fleet beyond a page of rows. A part that is not configured or fails says so
+// in its place; the rest of the page stands.
+package pages

@@ -1,0 +1,73 @@
+package pages
+
+import (
+	gobytes "bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// graphSVG and graphPNG answer e=&from=&to=&w=&h= with a picture, for wikis
+// and mails.
+func (p *Pages) graphSVG(w http.ResponseWriter, r *http.Request) {
+	p.picture(w, r, "image/svg+xml", writeSVG)
+}
+
+func (p *Pages) graphPNG(w http.ResponseWriter, r *http.Request) {
+	p.picture(w, r, "image/png", writePNG)
+}
+
+func (p *Pages) picture(w http.ResponseWriter, r *http.Request, kind string, draw drawFunc) {
+	fig, err := p.pictureFigure(r.Context(), r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	q := r.URL.Query()
+	var b gobytes.Buffer
+	if err := draw(&b, fig, pixels(q.Get("w"), 900, 2400), pixels(q.Get("h"), 300, 1600)); err != nil {
+		http.Error(w, p.failed("The graph", err), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b.Bytes()) // the reader may have left
+}
+
+func (p *Pages) pictureFigure(ctx context.Context, r *http.Request) (Figure, error) {
+	q := r.URL.Query()
+	rng, err := ParseRange(q, "", time.Now())
+	if err != nil {
+		return Figure{}, err
+	}
+	es := exprs(q)
+	if len(es) == 0 {
+		return Figure{}, errors.New("e= is missing: the expression to draw")
+	}
+	if p.deps.Ranger == nil {
+		return Figure{}, errors.New("no metric store is configured")
+	}
+	fig, _ := p.newFigure(rng, exploreSteps)
+	fig.Title, fig.Unit = strings.Join(es, "; "), exprUnit(es)
+	for _, e := range es {
+		a, err := p.answer(ctx, e, rng, exploreSteps)
+		if err != nil {
+			return Figure{}, err
+		}
+		fig.Curves = append(fig.Curves, a.curves...)
+	}
+	fig.Curves = fig.Curves[:min(len(fig.Curves), maxSeries)]
+	return fig, nil
+}
+
+// pixels reads a size within bounds; anything else is the default.
+func pixels(s string, def, most int) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 100 {
+		return def
+	}
+	return min(n, most)
+}

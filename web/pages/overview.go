@@ -1,0 +1,34 @@
+package pages
+
+import (
+	"net/http"
+)
+
+type overviewView struct {
+	Frame
+	Fleet    FleetTable
+	HasFleet bool
+	Groups   []GroupCard
+	Hist     Histogram
+	HasLogs  bool
+	Lane     Lane
+	Hosts    int
+	Newest   string
+}
+
+// overview answers: is all well, and if not, what and where.
+func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" {
+		p.Error(w, r, http.StatusNotFound)
+		return
+	}
+	f := p.frame(r, "overview", "Overview", "hosts")
+	v := overviewView{
+		Frame: f, HasFleet: p.deps.Fleet != nil, HasLogs: p.deps.Logs != nil,
+		Fleet:  p.fleetTable(r.Context(), r.URL.Query(), f),
+		Groups: p.groupCards(f.Now),
+		Hist:   p.histogram(r.Context(), nil, "", f.Range, histBins),
+		Lane:   newLane(p.events(f.Range), f.Range),
+	}
+	p.render(w, http.StatusOK, "overview", v)
+}

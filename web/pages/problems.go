@@ -1,0 +1,145 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"rondo/alerts"
+	"rondo/rrd"
+)
+
+// maxProblems is how many problems the overview lists; all are counted.
+const maxProblems = 12
+
+// Problems are the states that are not OK, the gravest first.
+type Problems struct {
+	Known  bool // there is supervision at all
+	Checks int
+	Hard   int // hard and not silenced
+	Soft   int
+	Worst  Badge
+	List   []Problem
+}
+
+// A Problem is one state for a page.
+type Problem struct {
+	alerts.View
+	Badge Badge
+	Host  string
+	Name  string // rule and labels, for people
+	Unit  string
+}
+
+// A Badge is a status as a page shows it: never by colour alone.
+type Badge struct{ Class, Glyph, Text string }
+
+// badge names a state: its status, and how sure we are.
+func badge(v alerts.View) Badge {
+	b := statusBadge(v.Status)
+	switch {
+	case v.Status != alerts.OK && v.Silenced:
+		return Badge{"quiet", "◇", b.Text + ", silenced"}
+	case v.Status != alerts.OK && !v.Hard:
+		return Badge{"soft", "◌", "soft " + b.Text}
+	}
+	return b
+}
+
+func statusBadge(s alerts.Status) Badge {
+	switch s {
+	case alerts.OK:
+		return Badge{"ok", "●", "ok"}
+	case alerts.Warning:
+		return Badge{"warning", "▲", "warning"}
+	case alerts.Critical:
+		return Badge{"critical", "■", "critical"}
+	}
+	return Badge{"unknown", "?", "unknown"}
+}
+
+// grave orders states: hard before soft before silenced before OK, and by status within.
+func grave(v alerts.View) int {
+	if v.Status == alerts.OK {
+		return 0
+	}
+	rank := map[alerts.Status]int{alerts.Critical: 3, alerts.Unknown: 2, alerts.Warning: 1}[v.Status]
+	switch {
+	case v.Silenced:
+		return rank
+	case v.Hard:
+		return 20 + rank
+	}
+	return 10 + rank
+}
+
+// views returns all states, the gravest and newest first.
+func (p *Pages) views() []alerts.View {
+	if p.deps.Alerts == nil {
+		return nil
+	}
+	vs := p.deps.Alerts.Views()
+	slices.SortStableFunc(vs, func(a, b alerts.View) int {
+		return cmp.Or(cmp.Compare(grave(b), grave(a)), b.Since.Compare(a.Since), strings.Compare(a.Rule, b.Rule),
+			strings.Compare(a.Labels.String(), b.Labels.String()))
+	})
+	return vs
+}
+
+// problems counts all states and lists the gravest.
+func (p *Pages) problems() Problems {
+	out := Problems{Known: p.deps.Alerts != nil, Worst: statusBadge(alerts.OK)}
+	for _, v := range p.views() {
+		out.Checks++
+		if v.Status == alerts.OK {
+			continue
+		}
+		if len(out.List) == 0 {
+			out.Worst = badge(v)
+		}
+		switch {
+		case v.Silenced:
+		case v.Hard:
+			out.Hard++
+		default:
+			out.Soft++
+		}
+		if len(out.List) < maxProblems {
+			out.List = append(out.List, problem(v))
+		}
+	}
+	return out
+}
+
+func problem(v alerts.View) Problem {
+	return Problem{View: v, Badge: badge(v), Host: v.Labels.Get("host"), Name: instance(v.Rule, v.Labels), Unit: ""}
+}
+
+// instance names a rule's label set for people.
+func instance(rule string, ls rrd.Labels) string {
+	var rest []string
+	for _, l := range ls {
+		if l.Name != rrd.NameLabel && l.Name != "host" {
+			rest = append(rest, l.Name+"="+l.Value)
+		}
+	}
+	if len(rest) == 0 {
+		return rule
+	}
+	return rule + " (" + strings.Join(rest, ", ") + ")"
+}
+
+// Lasting is how long the state has been as it is.
+func (p Problem) Lasting(now time.Time) string {
+	if p.Since.IsZero() {
+		return ""
+	}
+	return span(now.Sub(p.Since))
+}
+
+func ctxErr(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}

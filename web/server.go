@@ -1,0 +1,214 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
+
+	"rondo/web/pages"
+	"rondo/web/static"
+)
+
+// Deps is what the pages read. Parts that are not configured stay nil; the
+// page that would show them says so.
+type Deps = pages.Deps
+
+// grace is how long a stop waits for answers that are being written.
+const grace = 5 * time.Second
+
+// A Server is the HTTP edge: it owns routing, limits and access, and serves
+// the pages. What other packages answer is mounted with Handle, Stream and
+// Command before Run.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	echo    *echo.Echo
+	handler http.Handler
+	streams chan struct{} // a place for each live reader
+	closing context.Context
+	close   context.CancelFunc
+}
+
+// New makes a server with all pages mounted.
+func New(cfg Config, deps Deps, log *slog.Logger) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p, err := pages.New(deps, log)
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s := &Server{cfg: cfg, log: log, echo: echo.New(), streams: make(chan struct{}, cfg.Limits.MaxStreams)}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.echo.HTTPErrorHandler = s.routeError(p)
+	s.handler = s.chain()
+	s.Handle("GET /static/{path...}", http.StripPrefix("/static/", static.Handler()))
+	for _, r := range p.Routes() {
+		if r.Stream {
+			s.Stream(r.Pattern, r.Handler)
+			continue
+		}
+		s.Handle(r.Pattern, r.Handler)
+	}
+	return s, nil
+}
+
+// chain puts the checks before the router, the cheapest first.
+func (s *Server) chain() http.Handler {
+	var h http.Handler = s.echo
+	if s.cfg.exposed() {
+		h = s.exempt(h, s.requireToken(h))
+	}
+	h = http.NewCrossOriginProtection().Handler(h)
+	h = s.checkHost(h)
+	return secureHeaders(http.MaxBytesHandler(h, s.cfg.Limits.MaxBody))
+}
+
+// exempt lets health checks by, which load balancers send without a token.
+func (s *Server) exempt(open, closed http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+			open.ServeHTTP(w, r)
+			return
+		}
+		closed.ServeHTTP(w, r)
+	})
+}
+
+// Handle mounts h. The pattern is written as for [http.ServeMux]: an optional
+// method, then a path whose {name} and {name...} are r.PathValue's; a path
+// that ends in / serves all below it.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	method, path, names := parsePattern(pattern)
+	serve := func(c echo.Context) error {
+		r := c.Request()
+		for i, n := range names {
+			r.SetPathValue(n, c.ParamValues()[i])
+		}
+		h.ServeHTTP(c.Response(), r)
+		return nil
+	}
+	switch method {
+	case "":
+		s.echo.Any(path, serve)
+	case http.MethodGet:
+		s.echo.Match([]string{http.MethodGet, http.MethodHead}, path, serve)
+	default:
+		s.echo.Add(method, path, serve)
+	}
+}
+
+// Command mounts a handler that changes something: it needs the token or the
+// unix socket, even on loopback.
+func (s *Server) Command(pattern string, h http.Handler) { s.Handle(pattern, s.requireToken(h)) }
+
+// Stream mounts a handler that answers for as long as its reader stays. It
+// has no write timeout, counts against the limit of live readers, and its
+// request's context ends when the server stops.
+func (s *Server) Stream(pattern string, h http.Handler) {
+	s.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.streams <- struct{}{}:
+			defer func() { <-s.streams }()
+		default:
+			w.Header().Set("Retry-After", "10")
+			http.Error(w, fmt.Sprintf("all %d places for live readers are taken (web: limits: max_streams)", cap(s.streams)), http.StatusServiceUnavailable)
+			return
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.closing, cancel)()
+		// A recorder in a test has no deadline to lift; a real connection has.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+		h.ServeHTTP(w, r.WithContext(ctx))
+	}))
+}
+
+// ServeHTTP answers one request with all checks.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Run serves on the listeners, which it closes, until ctx ends; then it ends
+// the streams and waits for the answers that are being written.
+func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
+	l := s.cfg.Limits
+	srv := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: l.ReadHeader, ReadTimeout: l.Read, WriteTimeout: l.Write, IdleTimeout: l.Idle,
+		MaxHeaderBytes: l.MaxHeader,
+		ConnContext:    markSocket,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, ln := range listeners {
+		g.Go(func() error {
+			if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("web: %w", err)
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		<-ctx.Done()
+		s.close()
+		return stop(srv)
+	})
+	return g.Wait()
+}
+
+// stop waits for running answers, then cuts what is left.
+func stop(srv *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("web: stop: %w", err), srv.Close())
+	}
+	return nil
+}
+
+// routeError answers where no route does.
+func (s *Server) routeError(p *pages.Pages) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		status := http.StatusInternalServerError
+		if he, ok := errors.AsType[*echo.HTTPError](err); ok {
+			status = he.Code
+		}
+		if c.Response().Committed {
+			return
+		}
+		p.Error(c.Response(), c.Request(), status)
+	}
+}
+
+// parsePattern translates a ServeMux pattern into echo's words.
+func parsePattern(pattern string) (method, path string, names []string) {
+	path = pattern
+	if m, p, ok := strings.Cut(pattern, " "); ok {
+		method, path = m, p
+	}
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		name, ok := strings.CutPrefix(part, "{")
+		if !ok {
+			continue
+		}
+		name = strings.TrimSuffix(name, "}")
+		parts[i] = ":" + name
+		if rest, ok := strings.CutSuffix(name, "..."); ok {
+			parts[i], name = "*", rest
+		}
+		names = append(names, name)
+	}
+	path = strings.Join(parts, "/")
+	if strings.HasSuffix(path, "/") && path != "/" {
+		path += "*"
+	}
+	return method, path, names
+}

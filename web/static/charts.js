@@ -1,0 +1,269 @@
+// Interactive graphs, drawn by uPlot from the JSON beside each SVG. Where
+// uPlot was not installed the SVG stays.
+import { zoomTo } from "./range.js";
+import { clock, format } from "./units.js";
+
+const plots = new Map(); // figure element -> uPlot
+let uPlot = null;
+let sync = null;
+
+export async function enhanceCharts() {
+  if (!("enhanced" in document.body.dataset)) return;
+  ({ default: uPlot } = await import("./vendor/uPlot.esm.js"));
+  sync = uPlot.sync("page");
+  watch(document);
+  document.addEventListener("rondo:theme", () => { for (const figure of [...plots.keys()]) draw(figure); });
+}
+
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const plot = plots.get(target.closest("figure"));
+    if (plot && target.clientWidth && plot.width !== target.clientWidth) plot.setSize({ width: target.clientWidth, height: plot.height });
+  }
+});
+
+// Graphs are made when they come near the window: a page may hold dozens.
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    seen.unobserve(entry.target);
+    draw(entry.target);
+  }
+}, { rootMargin: "300px" });
+
+function watch(root) {
+  for (const figure of root.querySelectorAll("figure[data-chart]")) if (dataOf(figure)) seen.observe(figure);
+}
+
+const dataOf = (figure) => {
+  const block = figure.querySelector("script");
+  return block ? JSON.parse(block.textContent) : null;
+};
+
+// updateCharts takes over the graphs of a newer rendering of the page.
+export function updateCharts(fresh) {
+  for (const figure of document.querySelectorAll("figure[data-chart]")) {
+    const next = fresh.getElementById(figure.id);
+    if (!next) { remove(figure); continue; }
+    const before = figure.querySelector("script"), after = next.querySelector("script");
+    if (before && after && before.textContent === after.textContent) continue;
+    const plot = plots.get(figure);
+    if (!plot || !after || !same(dataOf(figure), dataOf(next))) {
+      drop(figure);
+      figure.replaceChildren(...document.adoptNode(next).childNodes);
+      if (uPlot && dataOf(figure)) draw(figure);
+      continue;
+    }
+    before.textContent = after.textContent;
+    set(figure, plot);
+  }
+  for (const grid of document.querySelectorAll("[data-charts][id]")) {
+    const now = fresh.getElementById(grid.id);
+    for (const figure of now?.querySelectorAll("figure[data-chart]") ?? []) {
+      if (!document.getElementById(figure.id)) { grid.append(document.adoptNode(figure)); if (uPlot && dataOf(figure)) seen.observe(figure); }
+    }
+  }
+}
+
+// same says whether two graphs differ in their points only.
+function same(a, b) {
+  const shape = (d) => JSON.stringify([d.unit, d.thresholds, d.curves.map((c) => [c.name, !!c.min, c.right, c.step])]);
+  return shape(a) === shape(b);
+}
+
+function set(figure, plot) {
+  const data = dataOf(figure);
+  plot.rondo = data;
+  plot.setData(columns(data), false);
+  plot.setScale("x", { min: data.start, max: data.end });
+  legend(figure, plot, plot.cursor.idx);
+}
+
+function drop(figure) {
+  plots.get(figure)?.destroy();
+  plots.delete(figure);
+}
+
+function remove(figure) {
+  drop(figure);
+  figure.remove();
+}
+
+// columns lays the curves out as uPlot reads them: time, then for each curve
+// its average and, where there is a band, its max and min.
+function columns(data) {
+  const out = [data.times];
+  for (const c of data.curves) {
+    out.push(c.avg);
+    if (c.min) out.push(c.max, c.min);
+  }
+  return out;
+}
+
+function draw(figure) {
+  drop(figure);
+  const data = dataOf(figure);
+  const holder = figure.querySelector(".plot");
+  if (!data || !holder) return;
+  const height = Math.max(120, Math.round(holder.getBoundingClientRect().height) || 180);
+  const colours = [...figure.querySelectorAll(".legend li i")].map((i) => getComputedStyle(i).color);
+  holder.replaceChildren();
+  const plot = new uPlot(options(figure, data, colours, holder.clientWidth, plotHeight(figure, height)), columns(data), holder);
+  plot.rondo = data;
+  plots.set(figure, plot);
+  sync.sub(plot);
+  resized.observe(holder);
+  legend(figure, plot, null);
+}
+
+const plotHeight = (figure) => (figure.classList.contains("tall") ? (innerWidth < 700 ? 220 : 300) : 170);
+
+function options(figure, data, colours, width, height) {
+  const css = getComputedStyle(figure);
+  const ink = css.getPropertyValue("color");
+  const quiet = getComputedStyle(figure.querySelector(".note, .legend")).color;
+  const line = getComputedStyle(figure).borderTopColor;
+  const axis = { stroke: quiet, font: "11px system-ui, sans-serif", grid: { stroke: line, width: 1 }, ticks: { show: false } };
+  const { series, bands } = seriesOf(data, colours);
+  return {
+    width, height, series, bands,
+    ms: 1e-3, // x values are seconds
+    tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
+    padding: [8, 8, 0, 0],
+    legend: { show: false },
+    scales: { x: { time: true, min: data.start, max: data.end, range: () => [plotData(figure, data).start, plotData(figure, data).end] }, y: { range: (u, lo, hi) => yRange(u.rondo ?? data, lo, hi) } },
+    axes: [
+      { ...axis, space: 70, size: 26, values: timeTicks },
+      { ...axis, size: 58, space: 32, values: (u, splits) => splits.map((v) => format(v, data.unit)) },
+    ],
+    cursor: {
+      sync: { key: "page", setSeries: false },
+      drag: { x: true, y: false, setScale: false },
+      points: { size: 6 },
+      focus: { prox: 16 },
+    },
+    hooks: {
+      draw: [(u) => overlay(u, ink)],
+      setCursor: [(u) => legend(figure, u, u.cursor.idx)],
+      setSelect: [(u) => { if (u.select.width > 4) zoomTo(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")); }],
+    },
+  };
+}
+
+const plotData = (figure, data) => plots.get(figure)?.rondo ?? data;
+
+function seriesOf(data, colours) {
+  const series = [{}];
+  const bands = [];
+  const stepped = uPlot.paths.stepped({ align: 1 });
+  const edge = { stroke: "transparent", width: 0, points: { show: false } };
+  data.curves.forEach((c, i) => {
+    const colour = colours[i % colours.length];
+    series.push({ label: c.name, stroke: colour, width: 1.5, points: { show: false }, ...(c.step ? { paths: stepped, fill: tint(colour, 0.14) } : {}) });
+    if (!c.min) return;
+    series.push({ ...edge, label: "max" }, { ...edge, label: "min" });
+    bands.push({ series: [series.length - 2, series.length - 1], fill: tint(colour, data.curves.length > 3 ? 0.12 : 0.22) });
+  });
+  return { series, bands };
+}
+
+// tint makes rgb(...) translucent.
+const tint = (colour, alpha) => colour.replace(/^rgba?\(([^,]+),([^,]+),([^,)]+).*$/, `rgba($1,$2,$3,${alpha})`);
+
+// yRange begins at zero where values are positive, and shows thresholds.
+function yRange(data, lo, hi) {
+  if (lo == null) [lo, hi] = [0, 1];
+  for (const t of data.thresholds ?? []) {
+    lo = Math.min(lo, t.value);
+    hi = Math.max(hi, t.value);
+  }
+  const least = Math.min(0, lo);
+  if (hi === least) hi = least + 1;
+  return [least, data.unit === "%" && hi <= 100 && hi > 60 ? 100 : hi + (hi - least) * 0.08];
+}
+
+function timeTicks(u, splits) {
+  const long = u.scales.x.max - u.scales.x.min > 36 * 3600;
+  const fine = splits.length > 1 && splits[1] - splits[0] < 60;
+  return splits.map((t) => {
+    const s = clock(t);
+    return long ? s.slice(0, 11).replace(" 00:00", "") : s.slice(6, fine ? 14 : 11);
+  });
+}
+
+const kinds = { raise: "--critical", clear: "--ok", limit: "--muted", out: "--out", in: "--in", critical: "--critical", warning: "--warning", unknown: "--muted", ok: "--ok" };
+
+// overlay draws threshold lines and event marks over the curves.
+function overlay(u, ink) {
+  const { ctx, bbox } = u;
+  const data = u.rondo;
+  if (!data) return;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  const px = devicePixelRatio;
+  ctx.font = `${11 * px}px system-ui, sans-serif`;
+  for (const t of data.thresholds ?? []) {
+    const y = Math.round(u.valToPos(t.value, "y", true));
+    ctx.strokeStyle = ctx.fillStyle = colour(kinds[t.kind], ink);
+    ctx.lineWidth = px;
+    ctx.setLineDash([6 * px, 4 * px]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.fillText(`${t.name} ${format(t.value, data.unit)}`, bbox.left + 6 * px, y - 4 * px < bbox.top + 10 * px ? y + 13 * px : y - 4 * px);
+  }
+  for (const m of data.marks ?? []) {
+    const x = Math.round(u.valToPos(m.at, "x", true));
+    ctx.strokeStyle = ctx.fillStyle = colour(kinds[m.kind], ink);
+    ctx.setLineDash([2 * px, 3 * px]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    marker(ctx, m.kind, x, bbox.top + 6 * px, 4 * px);
+  }
+  ctx.restore();
+}
+
+// marker tells events apart by shape: up, down, square, disc.
+function marker(ctx, kind, x, y, r) {
+  ctx.beginPath();
+  if (kind === "out") { ctx.moveTo(x, y - r); ctx.lineTo(x + r, y + r); ctx.lineTo(x - r, y + r); }
+  else if (kind === "in") { ctx.moveTo(x, y + r); ctx.lineTo(x + r, y - r); ctx.lineTo(x - r, y - r); }
+  else if (kind === "ok") ctx.arc(x, y, r, 0, 7);
+  else ctx.rect(x - r, y - r, 2 * r, 2 * r);
+  ctx.fill();
+}
+
+// colour resolves a variable of the style sheet, whichever theme is on.
+function colour(name, fallback) {
+  const probe = document.getElementById("live") ?? document.body;
+  const old = probe.style.color;
+  probe.style.color = `var(${name ?? "--ink"})`;
+  const c = getComputedStyle(probe).color;
+  probe.style.color = old;
+  return c || fallback;
+}
+
+// legend shows the values under the cursor, the last ones without it.
+function legend(figure, u, idx) {
+  const data = u.rondo;
+  if (!data) return;
+  figure.querySelectorAll(".legend li").forEach((li, i) => {
+    const c = data.curves[i];
+    const b = li.querySelector("b");
+    if (!c || !b) return;
+    if (idx == null) { b.textContent = format(c.avg.findLast((v) => v != null), data.unit); return; }
+    const band = c.min && c.min[idx] != null && c.max[idx] !== c.min[idx];
+    b.textContent = format(c.avg[idx], data.unit) + (band ? ` (${format(c.min[idx], data.unit)} – ${format(c.max[idx], data.unit)})` : "");
+  });
+  const caption = figure.querySelector("figcaption");
+  let at = caption.querySelector(".at");
+  if (idx == null) { at?.remove(); return; }
+  at ??= caption.appendChild(Object.assign(document.createElement("span"), { className: "at" }));
+  at.textContent = clock(data.times[idx]);
+}
