@@ -96,7 +96,8 @@ func (a axis) ticks(f func(v float64, label string)) {
 	for i := 0.0; i <= n; i++ {
 		v := a.lo + i*a.step
 		if math.Abs(v) < a.step*1e-6 {
-			v = 0
+			f(0, "0")
+			continue
 		}
 		if abs := math.Abs(v / p.factor); abs >= 1e6 || abs != 0 && decimals == 6 {
 			f(v, Format(v, a.unit))

@@ -1,11 +1,7 @@
 package chart
 
 import (
-	"bytes"
 	"math"
-	"os"
-	"path/filepath"
-	"testing"
 	"time"
 
 	"rondo/rrd"
@@ -38,15 +34,3 @@ func day() Chart {
 	}
 }
 
-func TestLook(t *testing.T) {
-	dir := t.ArtifactDir()
-	var b bytes.Buffer
-	if err := PNG(&b, day()); err != nil {
-		t.Fatal(err)
-	}
-	os.WriteFile(filepath.Join(dir, "day.png"), b.Bytes(), 0o644)
-	os.WriteFile("/tmp/day.png", b.Bytes(), 0o644)
-	c := day()
-	c.Standalone = true
-	os.WriteFile("/tmp/day.svg", AppendSVG(nil, c), 0o644)
-}

@@ -46,7 +46,7 @@ const (
 	rowHeight   = 16 // of a legend row
 	titleHeight = 22
 	timeHeight  = 18
-	labelEvery  = 38 // pixels between labels upwards
+	labelEvery  = 30 // pixels between labels upwards
 	timeEvery   = 75 // and across
 	maxLegend   = 12 // rows; more are counted
 	maxSize     = 8192
@@ -92,6 +92,7 @@ func (c Chart) sized() Chart {
 	c.Width = min(max(cmp.Or(c.Width, 600), 16), maxSize)
 	c.Height = min(max(cmp.Or(c.Height, 200), 12), maxSize)
 	c.Zone = cmp.Or(c.Zone, time.UTC)
+	c.Sparkline = c.Sparkline || c.Width < 120 || c.Height < 60 // no room for words
 	if c.To <= c.From {
 		c.To = c.From + rrd.Second
 	}
@@ -295,9 +296,12 @@ func (d *drawing) line(l Line, c Color, i int) {
 		d.plot.reduce(l.Times, l.Values, i, j, func(t rrd.Time, v float64) {
 			d.to(&first, d.plot.across(t), d.left.at(v))
 		})
-		if j == i+1 { // a lone point is a dot
-			x := d.plot.across(l.Times[i])
-			d.canvas.line(min(x+0.1, d.plot.x.b), d.left.at(l.Values[i]))
+		if j == i+1 { // a lone point is a dot: a stroke of no length would not show
+			x := d.plot.across(l.Times[i]) + 0.1
+			if x > d.plot.x.b {
+				x -= 0.2
+			}
+			d.canvas.line(x, d.left.at(l.Values[i]))
 		}
 	})
 	d.canvas.end()
@@ -396,18 +400,18 @@ type legendRow struct {
 func (d *drawing) legendRows() []legendRow {
 	var rows []legendRow
 	for i, l := range d.Lines {
-		rows = append(rows, legendRow{ink{roleLine, l.Color.valid(seriesColor(i))}, l.Name + "  " + figures(l, d.Unit)})
+		rows = append(rows, legendRow{ink{roleLine, l.Color.valid(seriesColor(i))}, l.Name + ": " + figures(l, d.Unit)})
 	}
 	for i, l := range d.Steps {
 		c := l.Color.valid(seriesColor(len(d.Lines) + i))
-		rows = append(rows, legendRow{ink{roleStep, c}, l.Name + "  " + figures(l, d.StepUnit)})
+		rows = append(rows, legendRow{ink{roleStep, c}, l.Name + ": " + figures(l, d.StepUnit)})
 	}
 	for i, s := range d.Bars.Stacks {
 		sum := 0.0
 		for k := range d.Bars.Times {
 			sum += d.Bars.count(s, k)
 		}
-		rows = append(rows, legendRow{ink{roleStep, s.Color.valid(seriesColor(i))}, s.Name + "  total " + Format(sum, d.Unit)})
+		rows = append(rows, legendRow{ink{roleStep, s.Color.valid(seriesColor(i))}, s.Name + ": total " + Format(sum, d.Unit)})
 	}
 	return rows
 }
@@ -440,7 +444,7 @@ func figures(l Line, u Unit) string {
 	if s.Count == 0 {
 		return "no data"
 	}
-	return fmt.Sprintf("min %s  avg %s  max %s  last %s", Format(s.Min, u), Format(s.Avg, u), Format(s.Max, u), Format(s.Last, u))
+	return fmt.Sprintf("min %s, avg %s, max %s, last %s", Format(s.Min, u), Format(s.Avg, u), Format(s.Max, u), Format(s.Last, u))
 }
 
 // describe tells in words what the picture shows.
