@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -169,7 +170,7 @@ func TestStopWithOpenConnections(t *testing.T) {
 	addr, _, stop := serveLines(t, s, func(*LineServer) {})
 	conn := dial(t, addr)
 	fmt.Fprint(conn, "a\nb\ncut")
-	for { // until both lines are in
+	for ; ; runtime.Gosched() { // until both lines are in
 		s.mu.Lock()
 		n := len(s.keys)
 		s.mu.Unlock()
