@@ -4,8 +4,6 @@ import (
 	"math"
 	"strconv"
 	"time"
-
-	"rondo/rrd"
 )
 
 // A scale maps values to pixels. What lies outside is held at the edge: nothing
@@ -120,8 +118,8 @@ func timeSteps() []time.Duration {
 
 // timeTicks calls f for each label between from and to, about n of them: on
 // the clock's round times in zone, with the date at midnight.
-func timeTicks(from, to rrd.Time, n int, zone *time.Location, f func(t rrd.Time, label string)) {
-	span := to.Sub(from)
+func timeTicks(from, to micros, n int, zone *time.Location, f func(t micros, label string)) {
+	span := time.Duration(to-from) * time.Microsecond
 	if span <= 0 {
 		return
 	}
@@ -134,14 +132,14 @@ func timeTicks(from, to rrd.Time, n int, zone *time.Location, f func(t rrd.Time,
 	monthTicks(from, to, n, zone, f)
 }
 
-func clockTicks(from, to rrd.Time, step time.Duration, zone *time.Location, f func(rrd.Time, string)) {
-	start := from.Std().In(zone)
+func clockTicks(from, to micros, step time.Duration, zone *time.Location, f func(micros, string)) {
+	start := from.time().In(zone)
 	t := time.Date(start.Year(), start.Month(), start.Day(), 0, 0, 0, 0, zone)
 	if step < 24*time.Hour {
 		t = t.Add(start.Sub(t).Truncate(step))
 	}
 	for range maxTicks * 2 {
-		at := rrd.At(t)
+		at := micros(t.UnixMicro())
 		if at > to {
 			return
 		}
@@ -167,8 +165,8 @@ func clockLabel(t time.Time, step time.Duration) string {
 	return t.Format("15:04")
 }
 
-func monthTicks(from, to rrd.Time, n int, zone *time.Location, f func(rrd.Time, string)) {
-	start, end := from.Std().In(zone), to.Std().In(zone)
+func monthTicks(from, to micros, n int, zone *time.Location, f func(micros, string)) {
+	start, end := from.time().In(zone), to.time().In(zone)
 	months := (end.Year()-start.Year())*12 + int(end.Month()) - int(start.Month())
 	every := 1
 	for _, m := range [...]int{1, 2, 3, 6, 12, 24, 60, 120, 1200, 12000, 120000} {
@@ -179,7 +177,7 @@ func monthTicks(from, to rrd.Time, n int, zone *time.Location, f func(rrd.Time, 
 	first := start.Year()*12 + int(start.Month()) - 1
 	for i := first - first%every; i <= first+months; i += every {
 		t := time.Date(i/12, time.Month(i%12+1), 1, 0, 0, 0, 0, zone)
-		if at := rrd.At(t); at >= from && at <= to {
+		if at := micros(t.UnixMicro()); at >= from && at <= to {
 			label := t.Format("Jan")
 			if i%12 == 0 {
 				label = t.Format("2006")

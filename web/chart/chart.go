@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"rondo/rrd"
 )
 
 // A Chart is all that is drawn. Lines, Bars and Steps may be mixed.
@@ -13,8 +11,8 @@ type Chart struct {
 	Title  string // drawn above, and the accessible name
 	Label  string // the accessible name where no title is drawn
 	Unit   Unit   // of Lines and Bars
-	From   rrd.Time
-	To     rrd.Time
+	From   time.Time
+	To     time.Time
 	Zone   *time.Location // of the time labels; nil is UTC
 	Width  int            // pixels, 600 if 0
 	Height int            // pixels, legend included; 200 if 0
@@ -35,7 +33,7 @@ type Chart struct {
 // given, make a band around it.
 type Line struct {
 	Name     string
-	Times    []rrd.Time
+	Times    []time.Time
 	Values   []float64     // NaN and infinities are unknown
 	Min, Max []float64     // of the same rows
 	Step     time.Duration // points further apart than 1.5 steps are not joined; 0: twice the usual distance
@@ -46,7 +44,7 @@ type Line struct {
 
 // Bars are a stacked histogram.
 type Bars struct {
-	Times  []rrd.Time    // where each bar begins, ascending
+	Times  []time.Time   // where each bar begins, ascending
 	Width  time.Duration // of one bar
 	Stacks []Stack       // lowest first
 }
@@ -67,7 +65,7 @@ type Threshold struct {
 
 // A Mark is something that happened: a scale event, an alert.
 type Mark struct {
-	Time  rrd.Time
+	Time  time.Time
 	Label string
 	Color Color // Mark if ""
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"rondo/rrd"
 )
 
 // A canvas is what a chart is drawn on.
@@ -55,29 +53,49 @@ const (
 // A drawing is a chart with its layout decided.
 type drawing struct {
 	Chart
-	canvas canvas
-	plot   plot
-	left   axis
-	right  axis // of Steps
-	legend int  // rows
-	bottom float64
+	canvas   canvas
+	lines    []track
+	capacity []track // Steps
+	bins     []micros
+	from, to micros
+	plot     plot
+	left     axis
+	right    axis // of Steps
+	legend   int  // rows
+	bottom   float64
+}
+
+func newDrawing(c Chart, on canvas) *drawing {
+	d := &drawing{Chart: c.sized(), canvas: on}
+	d.from, d.to = micros(d.From.UnixMicro()), micros(d.To.UnixMicro())
+	d.to = max(d.to, d.from+second)
+	for _, l := range d.Lines {
+		d.lines = append(d.lines, newTrack(l))
+	}
+	for _, l := range d.Steps {
+		d.capacity = append(d.capacity, newTrack(l))
+	}
+	for _, t := range d.Bars.Times {
+		d.bins = append(d.bins, micros(t.UnixMicro()))
+	}
+	return d
 }
 
 // drawChart lays a chart out and draws it.
 func drawChart(c Chart, on canvas) {
-	d := &drawing{Chart: c.sized(), canvas: on}
+	d := newDrawing(c, on)
 	d.layout()
 	if !d.Sparkline {
 		d.grid()
 	}
 	d.bars()
-	for i, l := range d.Lines {
+	for i, l := range d.lines {
 		d.band(l, l.Color.valid(seriesColor(i)))
 	}
-	for i, l := range d.Lines {
+	for i, l := range d.lines {
 		d.line(l, l.Color.valid(seriesColor(i)), i)
 	}
-	for i, l := range d.Steps {
+	for i, l := range d.capacity {
 		d.steps(l, l.Color.valid(seriesColor(len(d.Lines)+i)))
 	}
 	d.thresholds()
@@ -93,9 +111,6 @@ func (c Chart) sized() Chart {
 	c.Height = min(max(cmp.Or(c.Height, 200), 12), maxSize)
 	c.Zone = cmp.Or(c.Zone, time.UTC)
 	c.Sparkline = c.Sparkline || c.Width < 120 || c.Height < 60 // no room for words
-	if c.To <= c.From {
-		c.To = c.From + rrd.Second
-	}
 	return c
 }
 
@@ -115,8 +130,8 @@ func (d *drawing) layout() {
 	}
 	y1 = max(y1, y0+1)
 	n := max(1, int((y1-y0)/labelEvery))
-	d.left = newAxis(d.extent(d.Lines, true), n, d.Unit)
-	d.right = newAxis(d.extent(d.Steps, false), n, d.StepUnit)
+	d.left = newAxis(d.extent(d.lines, true), n, d.Unit)
+	d.right = newAxis(d.extent(d.capacity, false), n, d.StepUnit)
 	if !d.Sparkline {
 		x0 += d.left.width()
 		x1 -= 8
@@ -129,7 +144,7 @@ func (d *drawing) layout() {
 	x0, y0 = min(x0, x1), min(y0, y1)
 	d.left.a, d.left.b = y1, y0
 	d.right.a, d.right.b = y1, y0
-	d.plot = plot{x: scale{0, float64(d.To - d.From), x0, x1}, y: d.left.scale, from: d.From, to: d.To}
+	d.plot = plot{x: scale{0, float64(d.to - d.from), x0, x1}, y: d.left.scale, from: d.from, to: d.to}
 	d.bottom = y1
 }
 
@@ -150,11 +165,11 @@ func (l *limits) add(v float64) {
 }
 
 // extent is what must be in sight on an axis.
-func (d *drawing) extent(lines []Line, leftAxis bool) limits {
+func (d *drawing) extent(lines []track, leftAxis bool) limits {
 	e := limits{math.Inf(1), math.Inf(-1)}
 	for _, l := range lines {
-		for i := range min(len(l.Times), len(l.Values)) {
-			if l.Times[i] < d.From || l.Times[i] > d.To || !finite(l.Values[i]) {
+		for i := range min(len(l.at), len(l.Values)) {
+			if l.at[i] < d.from || l.at[i] > d.to || !finite(l.Values[i]) {
 				continue
 			}
 			e.add(l.Values[i])
@@ -204,7 +219,7 @@ func (d *drawing) grid() {
 		d.canvas.move(x0, y)
 		d.canvas.line(x1, y)
 	})
-	d.eachTime(func(t rrd.Time, _ string) {
+	d.eachTime(func(t micros, _ string) {
 		x := d.plot.across(t)
 		d.canvas.move(x, d.left.b)
 		d.canvas.line(x, d.left.a)
@@ -217,18 +232,18 @@ func (d *drawing) grid() {
 	d.canvas.end()
 }
 
-func (d *drawing) eachTime(f func(rrd.Time, string)) {
+func (d *drawing) eachTime(f func(micros, string)) {
 	n := max(1, int((d.plot.x.b-d.plot.x.a)/timeEvery))
-	timeTicks(d.From, d.To, n, d.Zone, f)
+	timeTicks(d.from, d.to, n, d.Zone, f)
 }
 
 func (d *drawing) bars() {
-	width := rrd.Time(d.Bars.Width.Microseconds())
-	for i, t := range d.Bars.Times {
-		if t+width <= d.From || t >= d.To {
+	width := micros(d.Bars.Width.Microseconds())
+	for i, t := range d.bins {
+		if t+width <= d.from || t >= d.to {
 			continue
 		}
-		x0, x1 := d.plot.across(max(t, d.From)), d.plot.across(min(t+width, d.To))
+		x0, x1 := d.plot.across(max(t, d.from)), d.plot.across(min(t+width, d.to))
 		gap := min(1, (x1-x0)/4)
 		base := 0.0
 		for k, s := range d.Bars.Stacks {
@@ -248,7 +263,7 @@ func (d *drawing) bars() {
 }
 
 // band draws from the minima to the maxima of a line, run by run.
-func (d *drawing) band(l Line, c Color) {
+func (d *drawing) band(l track, c Color) {
 	if len(l.Min) == 0 && len(l.Max) == 0 {
 		return
 	}
@@ -256,11 +271,11 @@ func (d *drawing) band(l Line, c Color) {
 	d.canvas.begin(ink{roleBand, c})
 	d.plot.runs(l, func(i, j int) {
 		first := true
-		d.plot.envelope(l, l.Max, i, j, math.Max, func(t rrd.Time, v float64) {
-			d.to(&first, d.plot.across(t), d.left.at(v))
+		d.plot.envelope(l, l.Max, i, j, math.Max, func(t micros, v float64) {
+			d.goOn(&first, d.plot.across(t), d.left.at(v))
 		})
 		back = back[:0]
-		d.plot.envelope(l, l.Min, i, j, math.Min, func(t rrd.Time, v float64) {
+		d.plot.envelope(l, l.Min, i, j, math.Min, func(t micros, v float64) {
 			back = append(back, d.plot.across(t), d.left.at(v))
 		})
 		for k := len(back) - 2; k >= 0; k -= 2 {
@@ -270,8 +285,8 @@ func (d *drawing) band(l Line, c Color) {
 	d.canvas.end()
 }
 
-// to moves to the first point of a run and draws on to the others.
-func (d *drawing) to(first *bool, x, y float64) {
+// goOn moves to the first point of a run and draws on to the others.
+func (d *drawing) goOn(first *bool, x, y float64) {
 	if *first {
 		d.canvas.move(x, y)
 	} else {
@@ -282,7 +297,7 @@ func (d *drawing) to(first *bool, x, y float64) {
 
 // line draws the values of a line. Colours come round after eight: then the
 // strokes differ.
-func (d *drawing) line(l Line, c Color, i int) {
+func (d *drawing) line(l track, c Color, i int) {
 	if l.Area {
 		d.area(l, c)
 	}
@@ -293,11 +308,11 @@ func (d *drawing) line(l Line, c Color, i int) {
 	d.canvas.begin(k)
 	d.plot.runs(l, func(i, j int) {
 		first := true
-		d.plot.reduce(l.Times, l.Values, i, j, func(t rrd.Time, v float64) {
-			d.to(&first, d.plot.across(t), d.left.at(v))
+		d.plot.reduce(l, i, j, func(t micros, v float64) {
+			d.goOn(&first, d.plot.across(t), d.left.at(v))
 		})
 		if j == i+1 { // a lone point is a dot: a stroke of no length would not show
-			x := d.plot.across(l.Times[i]) + 0.1
+			x := d.plot.across(l.at[i]) + 0.1
 			if x > d.plot.x.b {
 				x -= 0.2
 			}
@@ -307,33 +322,33 @@ func (d *drawing) line(l Line, c Color, i int) {
 	d.canvas.end()
 }
 
-func (d *drawing) area(l Line, c Color) {
+func (d *drawing) area(l track, c Color) {
 	zero := d.left.at(0)
 	d.canvas.begin(ink{roleArea, c})
 	d.plot.runs(l, func(i, j int) {
-		d.canvas.move(d.plot.across(l.Times[i]), zero)
-		d.plot.reduce(l.Times, l.Values, i, j, func(t rrd.Time, v float64) {
+		d.canvas.move(d.plot.across(l.at[i]), zero)
+		d.plot.reduce(l, i, j, func(t micros, v float64) {
 			d.canvas.line(d.plot.across(t), d.left.at(v))
 		})
-		d.canvas.line(d.plot.across(l.Times[j-1]), zero)
+		d.canvas.line(d.plot.across(l.at[j-1]), zero)
 	})
 	d.canvas.end()
 }
 
 // steps draws a value that holds until the next one, and to the end.
-func (d *drawing) steps(l Line, c Color) {
+func (d *drawing) steps(l track, c Color) {
 	d.canvas.begin(ink{roleStep, c})
 	first, y := true, 0.0
-	for i := range min(len(l.Times), len(l.Values)) {
-		if !finite(l.Values[i]) || l.Times[i] > d.To {
+	for i := range min(len(l.at), len(l.Values)) {
+		if !finite(l.Values[i]) || l.at[i] > d.to {
 			continue
 		}
-		x := d.plot.across(max(l.Times[i], d.From))
+		x := d.plot.across(max(l.at[i], d.from))
 		if !first {
 			d.canvas.line(x, y)
 		}
 		y = d.right.at(l.Values[i])
-		d.to(&first, x, y)
+		d.goOn(&first, x, y)
 	}
 	if !first {
 		d.canvas.line(d.plot.x.b, y)
@@ -359,14 +374,15 @@ func (d *drawing) thresholds() {
 
 func (d *drawing) marks() {
 	for _, m := range d.Marks {
-		if m.Time < d.From || m.Time > d.To {
+		at := micros(m.Time.UnixMicro())
+		if at < d.from || at > d.to {
 			continue
 		}
 		tip := ""
 		if !d.Sparkline {
-			tip = m.Time.Std().In(d.Zone).Format("15:04:05 ") + m.Label
+			tip = m.Time.In(d.Zone).Format("15:04:05 ") + m.Label
 		}
-		d.canvas.mark(ink{roleMark, m.Color.valid(EventColor)}, d.plot.across(m.Time), d.left.b, d.left.a, tip)
+		d.canvas.mark(ink{roleMark, m.Color.valid(EventColor)}, d.plot.across(at), d.left.b, d.left.a, tip)
 	}
 }
 
@@ -383,7 +399,7 @@ func (d *drawing) texts() {
 			d.canvas.text(label, d.plot.x.b+4, min(d.right.at(v)+4, float64(d.Height)), left, textTick)
 		})
 	}
-	d.eachTime(func(t rrd.Time, label string) {
+	d.eachTime(func(t micros, label string) {
 		half := float64(len(label)) * charWidth / 2
 		x := min(max(d.plot.across(t), half), float64(d.Width)-half)
 		d.canvas.text(label, max(x, 0), min(d.bottom+14, float64(d.Height)), middle, textTick)

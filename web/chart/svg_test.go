@@ -15,17 +15,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"rondo/rrd"
 )
 
 // TestGolden compares small charts with files; -update writes them anew.
 func TestGolden(t *testing.T) {
 	small := func(change func(*Chart)) Chart {
-		at := func(s int) rrd.Time { return rrd.Time(s) * rrd.Second }
+		at := func(s int64) time.Time { return time.Unix(s, 0) }
 		c := Chart{
 			From: at(0), To: at(60), Width: 200, Height: 90, Label: "small",
-			Lines: []Line{{Name: "a", Step: 10 * time.Second, Times: []rrd.Time{at(0), at(10), at(20), at(40), at(60)}, Values: []float64{1, 3, 2, 2, 5}}},
+			Lines: []Line{{Name: "a", Step: 10 * time.Second, Times: []time.Time{at(0), at(10), at(20), at(40), at(60)}, Values: []float64{1, 3, 2, 2, 5}}},
 		}
 		change(&c)
 		return c
@@ -54,14 +52,14 @@ func TestGolden(t *testing.T) {
 		c.Lines[0].Min, c.Lines[0].Max = []float64{0, 1, 1, 1, 1}, []float64{2, 4, 4, 4, 6}
 	}))
 	f("capacity", small(func(c *Chart) {
-		c.Steps = []Line{{Name: "in service", Times: []rrd.Time{0, 30 * rrd.Second}, Values: []float64{2, 14}}}
+		c.Steps = []Line{{Name: "in service", Times: []time.Time{time.Unix(0, 0), time.Unix(30, 0)}, Values: []float64{2, 14}}}
 		c.Thresholds = []Threshold{{Value: 4, Label: "raise", Color: Critical}}
-		c.Marks = []Mark{{Time: 30 * rrd.Second, Label: "scale out", Color: OK}}
+		c.Marks = []Mark{{Time: time.Unix(30, 0), Label: "scale out", Color: OK}}
 	}))
 	f("bars", small(func(c *Chart) {
 		c.Lines = nil
 		c.Bars = Bars{
-			Times: []rrd.Time{0, 20 * rrd.Second, 40 * rrd.Second}, Width: 20 * time.Second,
+			Times: []time.Time{time.Unix(0, 0), time.Unix(20, 0), time.Unix(40, 0)}, Width: 20 * time.Second,
 			Stacks: []Stack{{"error", Critical, []float64{1, 0, 2}}, {"info", Info, []float64{5, 7, 3}}},
 		}
 	}))
@@ -143,9 +141,9 @@ func anyChart() *rapid.Generator[Chart] {
 				Dashed: rapid.Bool().Draw(t, "dashed"), Area: rapid.Bool().Draw(t, "area"),
 				Color: Color(rapid.SampledFrom([]string{"", "s3", `"><script>`}).Draw(t, "color")),
 			}
-			at := rrd.Time(rapid.Int64Range(-100, 100).Draw(t, "start")) * rrd.Second
+			at := time.Unix(rapid.Int64Range(-100, 100).Draw(t, "start"), 0)
 			for range n {
-				at += rrd.Time(rapid.Int64Range(1, 60e6).Draw(t, "gap"))
+				at = at.Add(time.Duration(rapid.Int64Range(1, 60e9).Draw(t, "gap")))
 				l.Times = append(l.Times, at)
 			}
 			if rapid.Bool().Draw(t, "band") {
@@ -158,19 +156,19 @@ func anyChart() *rapid.Generator[Chart] {
 		c := Chart{
 			Title: rapid.String().Draw(t, "title"), Lines: lines,
 			Steps: rapid.SliceOfN(line, 0, 1).Draw(t, "steps"),
-			From:  rrd.Time(rapid.Int64Range(-100e6, 100e6).Draw(t, "from")),
+			From:  time.UnixMicro(rapid.Int64Range(-100e6, 100e6).Draw(t, "from")),
 			Width: rapid.IntRange(0, 900).Draw(t, "width"), Height: rapid.IntRange(0, 400).Draw(t, "height"),
 			Unit:      rapid.SampledFrom([]Unit{Number, Percent, Bytes, Seconds, PerSecond}).Draw(t, "unit"),
 			Sparkline: rapid.Bool().Draw(t, "sparkline"), Legend: rapid.Bool().Draw(t, "legend"),
 		}
-		c.To = c.From + rrd.Time(rapid.Int64Range(0, 4e15).Draw(t, "span"))
+		c.To = c.From.Add(time.Duration(rapid.Int64Range(0, 9e18).Draw(t, "span")))
 		for range rapid.IntRange(0, 2).Draw(t, "marks") {
-			at := c.From + rrd.Time(rapid.Int64Range(-1e6, 1e9).Draw(t, "mark"))
+			at := c.From.Add(time.Duration(rapid.Int64Range(-1e9, 1e12).Draw(t, "mark")))
 			c.Marks = append(c.Marks, Mark{Time: at, Label: rapid.String().Draw(t, "label")})
 			c.Thresholds = append(c.Thresholds, Threshold{Value: number.Draw(t, "threshold"), Label: rapid.String().Draw(t, "label")})
 		}
 		if rapid.Bool().Draw(t, "bars") {
-			c.Bars = Bars{Width: time.Minute, Times: []rrd.Time{c.From, c.From + 60*rrd.Second}, Stacks: []Stack{{Counts: rapid.SliceOfN(number, 0, 2).Draw(t, "counts")}}}
+			c.Bars = Bars{Width: time.Minute, Times: []time.Time{c.From, c.From.Add(time.Minute)}, Stacks: []Stack{{Counts: rapid.SliceOfN(number, 0, 2).Draw(t, "counts")}}}
 		}
 		return c
 	})
@@ -212,11 +210,11 @@ func BenchmarkYear(b *testing.B) {
 // BenchmarkManyPoints draws 4 lines of 1,000 points, 800 x 250, as the peers'
 // figures were taken.
 func BenchmarkManyPoints(b *testing.B) {
-	c := Chart{From: 0, To: 1000 * rrd.Second, Width: 800, Height: 250}
+	c := Chart{From: time.Unix(0, 0), To: time.Unix(1000, 0), Width: 800, Height: 250}
 	for k := range 4 {
 		l := Line{Name: "line", Step: time.Second}
 		for i := range 1000 {
-			l.Times = append(l.Times, rrd.Time(i)*rrd.Second)
+			l.Times = append(l.Times, time.Unix(int64(i), 0))
 			l.Values = append(l.Values, float64((i*i*(k+3))%97))
 		}
 		c.Lines = append(c.Lines, l)
@@ -241,11 +239,11 @@ func BenchmarkYearPNG(b *testing.B) {
 
 func year() Chart {
 	c := day()
-	c.To = c.From + 365*86400*rrd.Second
+	c.To = c.From.AddDate(1, 0, 0)
 	l := Line{Name: "load1", Step: 2 * time.Hour}
 	for i := range 365 * 12 {
 		v := float64((i*i)%89) / 10
-		l.Times = append(l.Times, c.From+rrd.Time(i)*7200*rrd.Second)
+		l.Times = append(l.Times, c.From.Add(time.Duration(i)*2*time.Hour))
 		l.Values, l.Min, l.Max = append(l.Values, v), append(l.Min, v/2), append(l.Max, v*2)
 	}
 	c.Lines = []Line{l}
