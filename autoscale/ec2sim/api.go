@@ -31,7 +31,16 @@ func apiErrorf(code, format string, args ...any) *apiError {
 }
 
 // An action reads its parameters and returns what to marshal.
-type action func(s *Sim, p params, now time.Time) (any, *apiError)
+type action func(s *Sim, p params, now time.Time) (result, *apiError)
+
+// A result carries the request's ID as its first element.
+type result interface{ stamp(request string) }
+
+type meta struct {
+	RequestID string `xml:"requestId"`
+}
+
+func (m *meta) stamp(request string) { m.RequestID = request }
 
 // actions returns all that the emulator can do.
 func actions() map[string]action {
@@ -89,18 +98,18 @@ func (s *Sim) api(w http.ResponseWriter, r *http.Request) {
 	case EffectHide:
 		p.Values.Set(hiddenParam, time.Duration(fault.Delay).String())
 	}
-	result, err := do(s, p, time.Now())
+	done, err := do(s, p, time.Now())
 	s.opt.Log.Debug("call", "action", name, "request", request, "fault", fault.Effect, "err", err)
 	if err != nil {
 		writeError(w, request, err)
 		return
 	}
-	answer(w, name, request, result, fault.Effect)
+	answer(w, name, request, done, fault.Effect)
 }
 
 // answer writes a result, or what a fault makes of it.
-func answer(w http.ResponseWriter, action, request string, result any, effect Effect) {
-	b, err := marshal(action, request, result)
+func answer(w http.ResponseWriter, action, request string, r result, effect Effect) {
+	b, err := marshal(action, request, r)
 	if err != nil {
 		writeError(w, request, apiErrorf("InternalError", "%v", err))
 		return
@@ -121,20 +130,16 @@ func answer(w http.ResponseWriter, action, request string, result any, effect Ef
 }
 
 // marshal wraps a result as EC2 does: <ActionResponse> with the request's ID.
-func marshal(action, request string, result any) ([]byte, error) {
+func marshal(action, request string, r result) ([]byte, error) {
 	var b strings.Builder
 	b.WriteString(xml.Header)
 	enc := xml.NewEncoder(&b)
 	start := xml.StartElement{Name: xml.Name{Space: "http://ec2.amazonaws.com/doc/" + version + "/", Local: action + "Response"}}
-	if err := enc.EncodeElement(response{request, result}, start); err != nil {
+	r.stamp(request)
+	if err := enc.EncodeElement(r, start); err != nil {
 		return nil, err
 	}
 	return []byte(b.String()), nil
-}
-
-type response struct {
-	RequestID string `xml:"requestId"`
-	Result    any
 }
 
 // errorResponse is EC2's: not in the namespace, and RequestID in capitals.

@@ -158,12 +158,12 @@ func (s *Sim) visible(ids []string, now time.Time) *apiError {
 func everything(Instance) bool { return true }
 
 // describeInstances lists instances by reservation.
-func (s *Sim) describeInstances(p params, now time.Time) (any, *apiError) {
+func (s *Sim) describeInstances(p params, now time.Time) (result, *apiError) {
 	is, next, err := s.selected(p, now, everything)
 	if err != nil {
 		return nil, err
 	}
-	out := describeResult{NextToken: next}
+	out := &describeResult{NextToken: next}
 	for _, i := range is {
 		n := len(out.Items)
 		if n == 0 || out.Items[n-1].Reservation != i.Reservation {
@@ -176,13 +176,13 @@ func (s *Sim) describeInstances(p params, now time.Time) (any, *apiError) {
 }
 
 // describeInstanceStatus lists the running instances' checks; all pass.
-func (s *Sim) describeInstanceStatus(p params, now time.Time) (any, *apiError) {
+func (s *Sim) describeInstanceStatus(p params, now time.Time) (result, *apiError) {
 	all := p.get("IncludeAllInstances") == "true"
 	is, next, err := s.selected(p, now, func(i Instance) bool { return all || i.State == Running })
 	if err != nil {
 		return nil, err
 	}
-	out := statusResult{NextToken: next}
+	out := &statusResult{NextToken: next}
 	for _, i := range is {
 		check := "ok"
 		if i.State != Running {
@@ -194,13 +194,13 @@ func (s *Sim) describeInstanceStatus(p params, now time.Time) (any, *apiError) {
 }
 
 // describeTags lists the tags of instances.
-func (s *Sim) describeTags(p params, now time.Time) (any, *apiError) {
+func (s *Sim) describeTags(p params, now time.Time) (result, *apiError) {
 	fs := p.filters()
 	is, _, err := s.selected(params{nil}, now, everything)
 	if err != nil {
 		return nil, err
 	}
-	var out tagsResult
+	out := new(tagsResult)
 	for _, i := range is {
 		for _, t := range sortedTags(i.Tags) {
 			have := map[string]string{"resource-id": i.ID, "resource-type": "instance", "key": t.Key, "value": t.Value}
@@ -213,8 +213,8 @@ func (s *Sim) describeTags(p params, now time.Time) (any, *apiError) {
 }
 
 // describeImages takes every image that is asked for as given.
-func (s *Sim) describeImages(p params, _ time.Time) (any, *apiError) {
-	var out imagesResult
+func (s *Sim) describeImages(p params, _ time.Time) (result, *apiError) {
+	out := new(imagesResult)
 	for _, id := range p.list("ImageId") {
 		out.Items = append(out.Items, imageItem{id, "available", owner, "x86_64", "machine", "ebs", "hvm"})
 	}
@@ -222,8 +222,8 @@ func (s *Sim) describeImages(p params, _ time.Time) (any, *apiError) {
 }
 
 // describeZones lists the region's zones.
-func (s *Sim) describeZones(params, time.Time) (any, *apiError) {
-	var out zonesResult
+func (s *Sim) describeZones(params, time.Time) (result, *apiError) {
+	out := new(zonesResult)
 	for n := range zones {
 		out.Items = append(out.Items, zoneItem{s.opt.Region + string(rune('a'+n)), "available", s.opt.Region, "availability-zone"})
 	}
@@ -231,6 +231,6 @@ func (s *Sim) describeZones(params, time.Time) (any, *apiError) {
 }
 
 // describeRegions lists the one region.
-func (s *Sim) describeRegions(params, time.Time) (any, *apiError) {
-	return regionsResult{[]regionItem{{s.opt.Region, "ec2." + s.opt.Region + ".amazonaws.com"}}}, nil
+func (s *Sim) describeRegions(params, time.Time) (result, *apiError) {
+	return &regionsResult{Items: []regionItem{{s.opt.Region, "ec2." + s.opt.Region + ".amazonaws.com"}}}, nil
 }

@@ -15,7 +15,7 @@ import (
 const hiddenParam = "_hide"
 
 // runInstances launches instances, once per ClientToken.
-func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
+func (s *Sim) runInstances(p params, now time.Time) (result, *apiError) {
 	low, high, like, err := s.launchParams(p)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
 		if r.params != canonical {
 			return nil, apiErrorf("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 		}
-		return reservationOf(s.find(r.ids)), nil
+		return &runResult{reservationItem: reservationOf(s.find(r.ids))}, nil
 	}
 	room := s.opt.Max - s.alive()
 	if room < low || len(s.order) >= maxListed {
@@ -39,7 +39,7 @@ func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
 		s.tokens[token] = reservation{canonical, idsOf(launched), now}
 	}
 	s.opt.Log.Info("instances launched", "count", len(launched), "token", token)
-	return reservationOf(launched), nil
+	return &runResult{reservationItem: reservationOf(launched)}, nil
 }
 
 // maxListed bounds what is kept, the terminated included.
@@ -114,7 +114,7 @@ func canonical(v url.Values) string {
 }
 
 // terminateInstances ends instances; ending one twice is no error.
-func (s *Sim) terminateInstances(p params, _ time.Time) (any, *apiError) {
+func (s *Sim) terminateInstances(p params, _ time.Time) (result, *apiError) {
 	ids := p.list("InstanceId")
 	if len(ids) == 0 {
 		return nil, apiErrorf("MissingParameter", "The request must contain the parameter InstanceId")
@@ -124,7 +124,7 @@ func (s *Sim) terminateInstances(p params, _ time.Time) (any, *apiError) {
 	if err := s.known(ids); err != nil {
 		return nil, err
 	}
-	var out terminateResult
+	out := new(terminateResult)
 	for _, id := range ids {
 		i := s.instances[id]
 		before := i.State
@@ -148,7 +148,7 @@ func (s *Sim) known(ids []string) *apiError {
 }
 
 // createTags adds or replaces tags of instances.
-func (s *Sim) createTags(p params, _ time.Time) (any, *apiError) {
+func (s *Sim) createTags(p params, _ time.Time) (result, *apiError) {
 	ids := p.list("ResourceId")
 	tags, err := p.tags("Tag")
 	if err != nil {
@@ -169,7 +169,7 @@ func (s *Sim) createTags(p params, _ time.Time) (any, *apiError) {
 		}
 		maps.Copy(i.Tags, tags)
 	}
-	return returnResult{true}, nil
+	return &returnResult{Return: true}, nil
 }
 
 // find returns copies of the instances with these IDs. Callers hold s.mu.

@@ -86,7 +86,13 @@ func reservationOf(is []Instance) reservationItem {
 	return r
 }
 
+type runResult struct {
+	meta
+	reservationItem
+}
+
 type describeResult struct {
+	meta
 	Items     []reservationItem `xml:"reservationSet>item"`
 	NextToken string            `xml:"nextToken,omitempty"`
 }
@@ -98,10 +104,12 @@ type changeItem struct {
 }
 
 type terminateResult struct {
+	meta
 	Items []changeItem `xml:"instancesSet>item"`
 }
 
 type returnResult struct {
+	meta
 	Return bool `xml:"return"`
 }
 
@@ -114,6 +122,7 @@ type statusItem struct {
 }
 
 type statusResult struct {
+	meta
 	Items     []statusItem `xml:"instanceStatusSet>item"`
 	NextToken string       `xml:"nextToken,omitempty"`
 }
@@ -126,6 +135,7 @@ type resourceTag struct {
 }
 
 type tagsResult struct {
+	meta
 	Items []resourceTag `xml:"tagSet>item"`
 }
 
@@ -140,6 +150,7 @@ type imageItem struct {
 }
 
 type imagesResult struct {
+	meta
 	Items []imageItem `xml:"imagesSet>item"`
 }
 
@@ -151,6 +162,7 @@ type zoneItem struct {
 }
 
 type zonesResult struct {
+	meta
 	Items []zoneItem `xml:"availabilityZoneInfo>item"`
 }
 
@@ -160,5 +172,6 @@ type regionItem struct {
 }
 
 type regionsResult struct {
+	meta
 	Items []regionItem `xml:"regionInfo>item"`
 }

@@ -1,0 +1,25 @@
+// Package ec2 is the autoscale.Cloud of Amazon EC2, and of anything that
+// speaks its API.
+//
+// # Calls and permissions
+//
+//	ec2:DescribeInstances                     each tick, by tag, page by page
+//	ec2:RunInstances, ec2:CreateTags          launch; tags are put on in the same call
+//	ec2:TerminateInstances                    after the tags were read again
+//	iam:PassRole                              where the group names an instance profile
+//
+// CreateTags can be limited to ec2:CreateAction = RunInstances, and
+// TerminateInstances to instances whose tag rondo:group is one of rondo's.
+//
+// # Who retries
+//
+// Reads are retried by the SDK. Launches and terminations are not: the
+// controller has the token, the journal and the budget, and the SDK would ask
+// three times for capacity that is not there (EC2 answers that with HTTP 500)
+// before anyone could decide otherwise. Every error is classified by what it
+// leaves behind ([autoscale.CallError]); where that is not certain it is
+// Unclear, and the controller asks again with the same ClientToken.
+//
+// Only this package imports the AWS SDK, whose ec2 package takes minutes to
+// compile.
+package ec2

@@ -1,0 +1,308 @@
+package ec2
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"rondo/autoscale"
+)
+
+// Config says which EC2 and whose. What is empty comes from AWS's usual
+// places: environment (AWS_REGION, AWS_ENDPOINT_URL, ...), shared files,
+// instance role.
+type Config struct {
+	Endpoint  string `yaml:"endpoint"`
+	Region    string `yaml:"region"`
+	AccessKey string `yaml:"access_key"` // with secret_key: nothing is read from AWS's usual places
+	SecretKey string `yaml:"secret_key"`
+
+	// LoopbackOnly refuses any endpoint that is not on this machine: a
+	// demonstration must never spend money.
+	LoopbackOnly bool `yaml:"-"`
+}
+
+// Validate says what is wrong with the configuration.
+func (c Config) Validate() error {
+	if (c.AccessKey == "") != (c.SecretKey == "") {
+		return errors.New("ec2: access_key and secret_key go together")
+	}
+	if c.AccessKey != "" && c.Region == "" {
+		return errors.New("ec2: region is wanted where access_key is given")
+	}
+	if c.Endpoint != "" {
+		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("ec2: endpoint %q: want http(s)://host[:port]", c.Endpoint)
+		}
+	}
+	if c.LoopbackOnly && !loopback(c.Endpoint) {
+		return fmt.Errorf("ec2: endpoint %q is not on this machine: refused", c.Endpoint)
+	}
+	return nil
+}
+
+func loopback(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback()
+}
+
+// A Cloud is EC2 in one region. It is safe for concurrent use.
+type Cloud struct {
+	client *awsec2.Client
+}
+
+// New makes a client. It makes no call.
+func New(ctx context.Context, c Config) (*Cloud, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	conf, err := load(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if conf.Region == "" {
+		return nil, errors.New("ec2: no region: set region, or AWS_REGION")
+	}
+	return &Cloud{client: awsec2.NewFromConfig(conf, func(o *awsec2.Options) {
+		if c.Endpoint != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint)
+		}
+	})}, nil
+}
+
+// Limits of the SDK's own retries, of reads.
+const (
+	readAttempts = 3
+	readBackoff  = 2 * time.Second
+)
+
+// load returns the SDK's configuration. With keys of its own it does not look
+// at the environment or at files.
+func load(ctx context.Context, c Config) (aws.Config, error) {
+	retryer := func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = readAttempts, readBackoff
+		})
+	}
+	if c.AccessKey != "" {
+		return aws.Config{
+			Region: c.Region, Retryer: retryer,
+			Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, ""),
+		}, nil
+	}
+	options := []func(*config.LoadOptions) error{config.WithRetryer(retryer)}
+	if c.Region != "" {
+		options = append(options, config.WithRegion(c.Region))
+	}
+	conf, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return conf, fmt.Errorf("ec2: %w", err)
+	}
+	return conf, nil
+}
+
+// once is for calls that change something: the controller retries them.
+func once(o *awsec2.Options) { o.Retryer = aws.NopRetryer{} }
+
+// pageSize is how many instances one page of a list holds.
+const pageSize = 500
+
+// Instances lists all that carry the group's tag; those that are over as
+// Terminated, as long as EC2 remembers them (about an hour).
+func (c *Cloud) Instances(ctx context.Context, group string) ([]autoscale.Instance, error) {
+	return c.describe(ctx, filter("tag:"+autoscale.TagGroup, group))
+}
+
+func filter(name string, values ...string) types.Filter {
+	return types.Filter{Name: aws.String(name), Values: values}
+}
+
+// errPage says that a list turned in a circle; half a list would look like a
+// need to launch the other half.
+var errPage = errors.New("EC2 gave the same page token twice")
+
+// describe reads all pages.
+func (c *Cloud) describe(ctx context.Context, filters ...types.Filter) ([]autoscale.Instance, error) {
+	var out []autoscale.Instance
+	in := &awsec2.DescribeInstancesInput{Filters: filters, MaxResults: aws.Int32(pageSize)}
+	seen := make(map[string]bool)
+	for {
+		page, err := c.client.DescribeInstances(ctx, in)
+		if err != nil {
+			return nil, classify(err)
+		}
+		for _, r := range page.Reservations {
+			for _, i := range r.Instances {
+				out = append(out, instance(i))
+			}
+		}
+		next := aws.ToString(page.NextToken)
+		switch {
+		case next == "":
+			return out, nil
+		case seen[next]:
+			return nil, &autoscale.CallError{Failure: autoscale.Unclear, Err: errPage}
+		}
+		seen[next] = true
+		in.NextToken = page.NextToken
+	}
+}
+
+// instance translates. A running instance is Booting until the controller has
+// heard of it.
+func instance(i types.Instance) autoscale.Instance {
+	out := autoscale.Instance{
+		ID: aws.ToString(i.InstanceId), Type: string(i.InstanceType),
+		PrivateDNS: aws.ToString(i.PrivateDnsName), PrivateIP: aws.ToString(i.PrivateIpAddress),
+		Launched: aws.ToTime(i.LaunchTime), Tags: make(map[string]string, len(i.Tags)),
+	}
+	if i.Placement != nil {
+		out.Zone = aws.ToString(i.Placement.AvailabilityZone)
+	}
+	for _, t := range i.Tags {
+		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	if i.State != nil {
+		out.Phase = phase(i.State.Name)
+	}
+	return out
+}
+
+func phase(s types.InstanceStateName) autoscale.Phase {
+	switch s {
+	case types.InstanceStateNamePending:
+		return autoscale.Pending
+	case types.InstanceStateNameRunning:
+		return autoscale.Booting
+	case types.InstanceStateNameShuttingDown:
+		return autoscale.Terminating
+	case types.InstanceStateNameStopping, types.InstanceStateNameStopped:
+		return autoscale.Stopped
+	case types.InstanceStateNameTerminated:
+		return autoscale.Terminated
+	}
+	return autoscale.Stopped // a state that is new to us is no capacity
+}
+
+// Launch asks for up to l.Count instances and takes what can be had: in a
+// rush some are better than none.
+func (c *Cloud) Launch(ctx context.Context, l autoscale.Launch) ([]autoscale.Instance, string, error) {
+	out, err := c.client.RunInstances(ctx, runInput(l), once)
+	if err != nil {
+		return nil, "", classify(err)
+	}
+	var is []autoscale.Instance
+	for _, i := range out.Instances {
+		is = append(is, instance(i))
+	}
+	request, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
+	return is, request, nil
+}
+
+func runInput(l autoscale.Launch) *awsec2.RunInstancesInput {
+	t := l.Template
+	in := &awsec2.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(int32(l.Count)), ClientToken: aws.String(l.Token),
+		ImageId: optional(t.Image), InstanceType: types.InstanceType(t.Type), SubnetId: optional(t.Subnet),
+		KeyName: optional(t.Key), SecurityGroupIds: t.SecurityGroups,
+		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: tags(l.Tags)}},
+	}
+	if t.UserData != "" {
+		in.UserData = aws.String(base64.StdEncoding.EncodeToString([]byte(t.UserData)))
+	}
+	if t.Zone != "" {
+		in.Placement = &types.Placement{AvailabilityZone: aws.String(t.Zone)}
+	}
+	if t.Profile != "" {
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String(t.Profile)}
+	}
+	if id := t.LaunchTemplate; strings.HasPrefix(id, "lt-") {
+		in.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateId: aws.String(id)}
+	} else if id != "" {
+		in.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(id)}
+	}
+	return in
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return aws.String(s)
+}
+
+// tags are sorted: the same token wants the same parameters in the same order.
+func tags(m map[string]string) []types.Tag {
+	var out []types.Tag
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, types.Tag{Key: aws.String(k), Value: aws.String(m[k])})
+	}
+	return out
+}
+
+// batch is how many instances one Describe by ID and one Terminate name.
+const batch = 100
+
+// Terminate reads each instance's tags and state right before it acts. One
+// that is not the group's, or is protected, and nothing at all is terminated;
+// one that is over already is left out.
+func (c *Cloud) Terminate(ctx context.Context, group string, ids []string) (string, error) {
+	var going []string
+	for some := range slices.Chunk(ids, batch) {
+		is, err := c.describe(ctx, filter("instance-id", some...))
+		if err != nil {
+			return "", err
+		}
+		for _, i := range is {
+			switch {
+			case i.Tags[autoscale.TagGroup] != group:
+				return "", refused("%s does not carry the tag %s=%s", i.ID, autoscale.TagGroup, group)
+			case i.Protected():
+				return "", refused("%s is protected by its tag %s", i.ID, autoscale.TagProtect)
+			case i.Phase != autoscale.Terminated && i.Phase != autoscale.Terminating:
+				going = append(going, i.ID)
+			}
+		}
+	}
+	request := ""
+	for some := range slices.Chunk(going, batch) {
+		out, err := c.client.TerminateInstances(ctx, &awsec2.TerminateInstancesInput{InstanceIds: some}, once)
+		if err != nil {
+			return "", classify(err)
+		}
+		request, _ = middleware.GetRequestIDMetadata(out.ResultMetadata)
+	}
+	return request, nil
+}
+
+func refused(format string, args ...any) error {
+	return &autoscale.CallError{Failure: autoscale.Permanent, Code: "Refused", Err: fmt.Errorf(format, args...)}
+}
+
+// Tag puts tags on instances, replacing those of the same name.
+func (c *Cloud) Tag(ctx context.Context, ids []string, with map[string]string) error {
+	_, err := c.client.CreateTags(ctx, &awsec2.CreateTagsInput{Resources: ids, Tags: tags(with)})
+	if err != nil {
+		return classify(err)
+	}
+	return nil
+}
