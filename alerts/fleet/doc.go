@@ -5,6 +5,33 @@
 // # Identity
 //
 // A sample names its host by the label "host", else by a Graphite template
-// (fleet.<group>.<host>.<metric>); a log message by its HOSTNAME, else by its
+// (fleet.<group>.<host>.*); a log message by its HOSTNAME, else by its
 // sender. The group is the label "group", else the template's.
+//
+// A name and the same name with a domain (web-1, web-1.example.com) are one
+// host, under the name that its samples carry. The EC2 instance is the label
+// "instance" where that begins with "i-", else what the autoscaler says
+// ([Fleet.Bind]), which knows the private DNS name.
+//
+// # Life of a host
+//
+//	first recent sample or message
+//	          |
+//	          v          Withdraw              Keep passes
+//	      expected ---------------> withdrawn -------------> forgotten
+//	          ^                         |
+//	          +-- a sample newer than --+
+//	              withdrawal + Margin, Expect, or Bind to another instance
+//
+// A machine that is shut down goes on sending for a while; the margin keeps
+// those last samples from making it expected again. A host that only logs
+// owes no heartbeat and is forgotten when it has not logged for LogKeep.
+//
+// A series whose newest sample is older than NewWithin makes no new host: the
+// store remembers the series of machines that left years ago.
+//
+// # What is kept
+//
+// Names, groups, instances, withdrawals (alerts/state). When a host was last
+// heard of is read from the store of samples again.
 package fleet

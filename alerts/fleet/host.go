@@ -1,7 +1,10 @@
 package fleet
 
 import (
+	"encoding/json"
+	"net/netip"
 	"regexp"
+	"strings"
 	"time"
 
 	"rondo/rrd"
@@ -9,14 +12,15 @@ import (
 
 // A Host is one machine that sends metrics or logs.
 type Host struct {
-	ID        string // the host's name
-	Group     string // "" where it belongs to none
-	Instance  string // EC2 instance ID, where known
-	FirstSeen time.Time
-	LastSeen  time.Time // newest sample
-	LastLog   time.Time // newest log message
-	Withdrawn time.Time // when it was withdrawn on purpose; zero while it is expected
-	Template  string    // Graphite prefix of its series ("fleet.web.web-1."), or "" for label host
+	ID        string    `json:"id"`                 // the host's name
+	Group     string    `json:"group,omitempty"`    // "" where it belongs to none
+	Instance  string    `json:"instance,omitempty"` // EC2 instance ID, where known
+	FirstSeen time.Time `json:"first_seen,omitzero"`
+	LastSeen  time.Time `json:"last_seen,omitzero"` // newest sample
+	LastLog   time.Time `json:"last_log,omitzero"`  // newest log message
+	Withdrawn time.Time `json:"withdrawn,omitzero"` // when it was withdrawn on purpose; zero while it is expected
+	Reason    string    `json:"reason,omitempty"`   // why it was withdrawn
+	Template  string    `json:"template,omitempty"` // Graphite prefix of its series ("fleet.web.web-1."), or "" for label host
 }
 
 // Selector matches all series of the host.
@@ -25,4 +29,27 @@ func (h Host) Selector() []rrd.Matcher {
 		return []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Regexp, Value: regexp.QuoteMeta(h.Template) + ".*"}}
 	}
 	return []rrd.Matcher{{Label: "host", Op: rrd.Equal, Value: h.ID}}
+}
+
+// heard is when the host was last heard of in any way.
+func (h Host) heard() time.Time {
+	if h.LastLog.After(h.LastSeen) {
+		return h.LastLog
+	}
+	return h.LastSeen
+}
+
+// encode leaves out what changes with every sample.
+func (h Host) encode() ([]byte, error) {
+	h.LastSeen, h.LastLog = time.Time{}, time.Time{}
+	return json.Marshal(h)
+}
+
+// short is a name without its domain. An address has none.
+func short(name string) string {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return name
+	}
+	first, _, _ := strings.Cut(name, ".")
+	return first
 }

@@ -1,0 +1,320 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rondo/alerts/state"
+	"rondo/rrd"
+)
+
+const keyPrefix = "fleet/host/"
+
+// Options of a Fleet. Zero values mean what stands in brackets.
+type Options struct {
+	Log       *slog.Logger  // [quiet]
+	Templates []string      // [DefaultTemplates]
+	MaxHosts  int           // the newest is refused, counted [5,000]
+	NewWithin time.Duration // an older newest sample makes no new host [5 m]
+	Margin    time.Duration // after a withdrawal, in which samples do not count [5 m]
+	Keep      time.Duration // how long a withdrawn host stays listed [1 h]
+	LogKeep   time.Duration // how long a host that only logs stays [24 h]
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Log = o.Log.With("component", "fleet")
+	if o.Templates == nil {
+		o.Templates = DefaultTemplates()
+	}
+	o.MaxHosts = cmp.Or(o.MaxHosts, 5000)
+	o.NewWithin = cmp.Or(o.NewWithin, 5*time.Minute)
+	o.Margin = cmp.Or(o.Margin, 5*time.Minute)
+	o.Keep = cmp.Or(o.Keep, time.Hour)
+	o.LogKeep = cmp.Or(o.LogKeep, 24*time.Hour)
+	return o
+}
+
+// Heads is what the fleet reads heartbeats from; rrd.Index is one.
+type Heads interface {
+	Heads(since rrd.Time) iter.Seq2[rrd.Key, rrd.Time]
+}
+
+// A Fleet knows the hosts. It is safe for concurrent use.
+type Fleet struct {
+	o         Options
+	store     state.Store
+	templates []Template
+	started   time.Time
+	refused   atomic.Uint64
+
+	mu      sync.RWMutex
+	hosts   map[string]*entry
+	aliases map[string]string // short name or instance -> host ID
+	bound   map[string]string // short name -> instance, of hosts not heard of yet
+	dirty   map[string]bool   // hosts whose stored form is out of date
+
+	saving  sync.Mutex // one save at a time; taken before mu
+	failing bool       // the store refused the newest write; guarded by saving
+}
+
+// An entry is a host; its newest log message is apart, so that a message of
+// a known host takes no exclusive lock.
+type entry struct {
+	Host
+	lastLog atomic.Int64 // microseconds since the epoch; 0: none
+}
+
+// New loads the hosts that were known.
+func New(store state.Store, o Options) (*Fleet, error) {
+	o = o.withDefaults()
+	f := &Fleet{
+		o: o, store: store, started: time.Now(), hosts: make(map[string]*entry),
+		aliases: make(map[string]string), bound: make(map[string]string), dirty: make(map[string]bool),
+	}
+	for _, s := range o.Templates {
+		t, err := ParseTemplate(s)
+		if err != nil {
+			return nil, err
+		}
+		f.templates = append(f.templates, t)
+	}
+	for e, err := range store.Scan(state.Range{Prefix: keyPrefix}) {
+		var h Host
+		if err == nil {
+			err = json.Unmarshal(e.Value, &h)
+		} else if !errors.Is(err, state.ErrCorrupt) {
+			return nil, fmt.Errorf("fleet: load: %w", err)
+		}
+		if err != nil || h.ID == "" {
+			o.Log.Error("stored host is unreadable and left out", "key", e.Key, "err", err)
+			continue
+		}
+		f.insert(h)
+	}
+	return f, nil
+}
+
+// insert adds a host. The caller holds f.mu, or is New.
+func (f *Fleet) insert(h Host) *entry {
+	e := &entry{Host: h}
+	f.hosts[h.ID] = e
+	if s := short(h.ID); f.aliases[s] == "" {
+		f.aliases[s] = h.ID
+	}
+	if h.Instance != "" {
+		f.aliases[h.Instance] = h.ID
+	}
+	return e
+}
+
+// remove forgets a host. The caller holds f.mu.
+func (f *Fleet) remove(id string) {
+	delete(f.hosts, id)
+	maps.DeleteFunc(f.aliases, func(_, to string) bool { return to == id })
+	f.dirty[id] = true
+}
+
+// find returns a host by ID, by name with or without domain, or by instance.
+// The caller holds f.mu.
+func (f *Fleet) find(name string) *entry {
+	if e := f.hosts[name]; e != nil {
+		return e
+	}
+	if e := f.hosts[f.aliases[name]]; e != nil {
+		return e
+	}
+	return f.hosts[f.aliases[short(name)]]
+}
+
+// add makes a new host, or nil where there is no room. The caller holds f.mu.
+func (f *Fleet) add(h Host) *entry {
+	if h.ID == "" || len(h.ID) > 255 || len(f.hosts) >= f.o.MaxHosts {
+		f.refused.Add(1)
+		return nil
+	}
+	if i := f.bound[short(h.ID)]; i != "" && h.Instance == "" {
+		h.Instance = i
+	}
+	delete(f.bound, short(h.ID))
+	h.ID, h.Group = strings.Clone(h.ID), strings.Clone(h.Group)
+	h.Instance, h.Template = strings.Clone(h.Instance), strings.Clone(h.Template)
+	f.dirty[h.ID] = true
+	f.o.Log.Info("new host", "host", h.ID, "group", h.Group)
+	return f.insert(h)
+}
+
+// Hosts returns all hosts, sorted by ID.
+func (f *Fleet) Hosts() []Host {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	out := make([]Host, 0, len(f.hosts))
+	for _, e := range f.hosts {
+		out = append(out, e.view())
+	}
+	slices.SortFunc(out, func(a, b Host) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func (e *entry) view() Host {
+	h := e.Host
+	if us := e.lastLog.Load(); us != 0 {
+		h.LastLog = time.UnixMicro(us).UTC()
+	}
+	return h
+}
+
+// Host returns one host by ID, name with or without domain, or instance.
+func (f *Fleet) Host(name string) (Host, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if e := f.find(name); e != nil {
+		return e.view(), true
+	}
+	return Host{}, false
+}
+
+// LastSeen returns when the newest sample of a host or instance was taken;
+// false where there was none.
+func (f *Fleet) LastSeen(hostOrInstance string) (time.Time, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e := f.find(hostOrInstance)
+	if e == nil || e.LastSeen.IsZero() {
+		return time.Time{}, false
+	}
+	return e.LastSeen, true
+}
+
+// Started is when this fleet began to listen: nobody can be blamed for a
+// silence before.
+func (f *Fleet) Started() time.Time { return f.started }
+
+// Gone says whether labels (host, or instance) name a host that was withdrawn.
+func (f *Fleet) Gone(ls rrd.Labels) bool {
+	name := cmp.Or(ls.Get("host"), ls.Get("instance"))
+	if name == "" {
+		return false
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e := f.find(name)
+	return e != nil && !e.Withdrawn.IsZero()
+}
+
+// Withdraw says that a host goes on purpose. A host that was never heard of
+// is remembered as withdrawn, so that its first sample, should it still come,
+// is not the beginning of a silence.
+func (f *Fleet) Withdraw(hostOrInstance, reason string) {
+	now := time.Now()
+	f.mu.Lock()
+	e := f.find(hostOrInstance)
+	if e == nil {
+		e = f.add(Host{ID: hostOrInstance})
+	}
+	if e != nil {
+		e.Withdrawn, e.Reason = now, reason
+		f.dirty[e.ID] = true
+		f.o.Log.Info("host withdrawn", "host", e.ID, "reason", reason)
+	}
+	f.mu.Unlock()
+	f.save(context.Background())
+}
+
+// Expect says that a withdrawn host is to be heard of again.
+func (f *Fleet) Expect(hostOrInstance string) {
+	f.mu.Lock()
+	if e := f.find(hostOrInstance); e != nil && !e.Withdrawn.IsZero() {
+		f.expect(e)
+	}
+	f.mu.Unlock()
+	f.save(context.Background())
+}
+
+// expect makes a host expected. The caller holds f.mu.
+func (f *Fleet) expect(e *entry) {
+	e.Withdrawn, e.Reason = time.Time{}, ""
+	f.dirty[e.ID] = true
+	f.o.Log.Info("host is expected again", "host", e.ID)
+}
+
+// Bind says which EC2 instance a host is. Another instance under the name of
+// a withdrawn host makes the host expected again.
+func (f *Fleet) Bind(host, instance string) {
+	f.mu.Lock()
+	e := f.find(host)
+	switch {
+	case e == nil && len(f.bound) < f.o.MaxHosts:
+		f.bound[short(host)] = instance
+	case e != nil:
+		f.bind(e, instance)
+	}
+	f.mu.Unlock()
+	f.save(context.Background())
+}
+
+// bind puts an instance on a host. The caller holds f.mu.
+func (f *Fleet) bind(e *entry, instance string) {
+	if instance == "" || e.Instance == instance {
+		return
+	}
+	if e.Instance != "" {
+		delete(f.aliases, e.Instance)
+		if !e.Withdrawn.IsZero() {
+			f.expect(e)
+		}
+	}
+	e.Instance = strings.Clone(instance)
+	f.aliases[e.Instance] = e.ID
+	f.dirty[e.ID] = true
+}
+
+// Logged says that a message of a host was received. It is cheap for a host
+// that is known.
+func (f *Fleet) Logged(host string, at time.Time) {
+	f.mu.RLock()
+	e := f.find(host)
+	full := len(f.hosts) >= f.o.MaxHosts
+	f.mu.RUnlock()
+	if e == nil && full {
+		f.refused.Add(1)
+		return
+	}
+	if e == nil {
+		f.mu.Lock()
+		if e = f.find(host); e == nil {
+			e = f.add(Host{ID: host, FirstSeen: at})
+		}
+		f.mu.Unlock()
+	}
+	if e == nil {
+		return // refused and counted
+	}
+	for us := at.UnixMicro(); ; {
+		old := e.lastLog.Load()
+		if us <= old || e.lastLog.CompareAndSwap(old, us) {
+			return
+		}
+	}
+}
+
+// Snapshot returns the counters: hosts, and refused (a new host without room,
+// counted at each sample's poll and each message).
+func (f *Fleet) Snapshot() map[string]uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return map[string]uint64{"hosts": uint64(len(f.hosts)), "refused": f.refused.Load()}
+}
