@@ -1,0 +1,205 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rondo/alerts"
+	"rondo/alerts/fleet"
+	"rondo/alerts/state"
+	"rondo/rrd"
+	"rondo/syslogd/filter"
+)
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+type fakeEval struct {
+	values []rrd.Value
+	err    error
+	asked  string
+}
+
+func (f *fakeEval) Eval(_ context.Context, expr string, _ time.Time) ([]rrd.Value, error) {
+	f.asked = expr
+	return f.values, f.err
+}
+
+func value(v float64, pairs ...string) rrd.Value {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return rrd.Value{Labels: alerts.NewLabels(m), Time: rrd.At(noon), Value: v}
+}
+
+type fakeHosts []fleet.Host
+
+func (f fakeHosts) Hosts() []fleet.Host { return f }
+func (f fakeHosts) Started() time.Time  { return noon.Add(-time.Minute) }
+
+type fakeCounter struct {
+	n        int64
+	err      error
+	filter   string
+	from, to time.Time
+}
+
+func (f *fakeCounter) Count(_ context.Context, fl *filter.Filter, from, to time.Time) (int64, error) {
+	f.filter, f.from, f.to = fl.String(), from, to
+	return f.n, f.err
+}
+
+func build(t *testing.T, c Config, s Sources) alerts.Supervised {
+	t.Helper()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	rules, err := c.Build(s)
+	if err != nil || len(rules) != 1 {
+		t.Fatalf("%d rules, %v", len(rules), err)
+	}
+	return rules[0]
+}
+
+// readings writes what a check finds, one reading a line.
+func readings(t *testing.T, r alerts.Supervised) string {
+	t.Helper()
+	rs, err := r.Rule.Check(t.Context(), noon)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	var out []string
+	for _, x := range rs {
+		out = append(out, fmt.Sprintf("%v %v %s", x.Labels, x.Value, x.Text))
+	}
+	return strings.Join(out, "\n")
+}
+
+func ptr(v float64) *float64 { return &v }
+
+func TestMetric(t *testing.T) {
+	f, err := fleet.New(state.NewMemory(), fleet.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval := &fakeEval{values: []rrd.Value{
+		value(12345.678, "__name__", "fleet.web.web-1.run_queue"),
+		value(1.23456, "__name__", "load1", "host", "db"),
+		value(2, "__name__", "a.b.c"),
+		value(3, "host", "x"),
+	}}
+	m := Metric{Common: Common{Name: "load", Labels: map[string]string{"team": "ops", "host": "mine"}}, Expr: "up", Raise: ptr(5), Clear: ptr(3)}
+	r := build(t, Config{Metrics: []Metric{m}}, Sources{Metrics: eval, Identify: f.Identify})
+	want := `{group="web",host="web-1",metric="run_queue",team="ops"} 12345.678 run_queue is 12346
+{host="db",team="ops"} 1.23456 load1 is 1.235
+{host="mine",series="a.b.c",team="ops"} 2 a.b.c is 2
+{host="x",team="ops"} 3 load is 3`
+	if d := cmp.Diff(want, readings(t, r)); d != "" || eval.asked != "up" {
+		t.Error(d, eval.asked)
+	}
+	if r.Policy.Critical.Raise != 5 || r.Policy.Critical.Clear != 3 || r.Policy.Warning != nil {
+		t.Errorf("policy %+v", r.Policy)
+	}
+	eval.values = append(eval.values, value(4, "__name__", "other", "host", "x"))
+	if got := readings(t, r); !strings.Contains(got, "have the same labels") {
+		t.Error(got)
+	}
+	eval.err = errors.New("bad expression")
+	if got := readings(t, r); got != "error: bad expression" {
+		t.Error(got)
+	}
+}
+
+func TestMetricText(t *testing.T) {
+	eval := &fakeEval{values: []rrd.Value{value(137, "host", "web-1")}}
+	m := Metric{Common: Common{Name: "n", Severity: alerts.Warning}, Expr: "e", Raise: ptr(1), Text: "{value} wait on {host} ({nothing})"}
+	r := build(t, Config{Metrics: []Metric{m}}, Sources{Metrics: eval})
+	if got := readings(t, r); got != `{host="web-1"} 137 137 wait on web-1 ({nothing})` {
+		t.Error(got)
+	}
+	if r.Policy.Warning == nil || r.Policy.Critical != nil || r.Policy.Warning.Clear != 1 {
+		t.Errorf("policy %+v", r.Policy)
+	}
+}
+
+func TestFreshness(t *testing.T) {
+	hosts := fakeHosts{
+		{ID: "fresh", Group: "web", LastSeen: noon.Add(-time.Second)},
+		{ID: "silent", Group: "web", LastSeen: noon.Add(-40 * time.Second)},
+		{ID: "before-our-start", LastSeen: noon.Add(-time.Hour)},
+		{ID: "withdrawn", LastSeen: noon.Add(-time.Hour), Withdrawn: noon},
+		{ID: "logs-only", LastLog: noon},
+		{ID: "ahead", LastSeen: noon.Add(time.Second)},
+	}
+	r := build(t, Config{Hosts: []Freshness{{Common: Common{Name: "silent"}, Silent: 30 * time.Second}}}, Sources{Hosts: hosts})
+	want := `{group="web",host="fresh"} 1 newest sample 2026-01-01T11:59:59Z, 1s ago
+{group="web",host="silent"} 40 newest sample 2026-01-01T11:59:20Z, 40s ago
+{host="before-our-start"} 60 newest sample 2026-01-01T11:00:00Z, 1h0m0s ago
+{host="ahead"} 0 newest sample 2026-01-01T12:00:01Z, -1s ago`
+	if d := cmp.Diff(want, readings(t, r)); d != "" {
+		t.Error(d)
+	}
+	if r.Policy.Critical.Raise != 30 || r.Policy.Missing != alerts.MissingOK {
+		t.Errorf("policy %+v", r.Policy)
+	}
+	r = build(t, Config{Hosts: []Freshness{{Common: Common{Name: "silent"}, Silent: time.Second, Groups: []string{"db"}}}}, Sources{Hosts: hosts})
+	if got := readings(t, r); got != "" {
+		t.Errorf("other groups: %s", got)
+	}
+}
+
+func TestLog(t *testing.T) {
+	c := &fakeCounter{n: 7}
+	l := Log{Common: Common{Name: "oom"}, Filter: `app:kernel "out of memory"`, Raise: 5}
+	r := build(t, Config{Logs: []Log{l}}, Sources{Logs: c})
+	want := `{} 7 7 messages in 5m0s match app:kernel "out of memory"`
+	if got := readings(t, r); got != want {
+		t.Error(got)
+	}
+	if c.filter != l.Filter || !c.from.Equal(noon.Add(-5*time.Minute)) || !c.to.Equal(noon) {
+		t.Errorf("counted %+v", c)
+	}
+	c.err = errors.New("closed")
+	if got := readings(t, r); got != "error: closed" {
+		t.Error(got)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+	named := Common{Name: "n"}
+	f := func(c Config, want string) {
+		t.Helper()
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	metric := func(m Metric, want string) { t.Helper(); f(Config{Metrics: []Metric{m}}, want) }
+	metric(Metric{Expr: "x", Raise: ptr(1)}, "rule number 1: name is missing")
+	metric(Metric{Common: named, Raise: ptr(1)}, `rule "n": expr is missing`)
+	metric(Metric{Common: named, Expr: "x"}, "raise is missing")
+	metric(Metric{Common: named, Expr: "x", Raise: ptr(1), Clear: ptr(2)}, "must not be above raise")
+	metric(Metric{Common: named, Expr: "x", Raise: ptr(2), Clear: ptr(1), Op: "below"}, "must not be below raise")
+	metric(Metric{Common: named, Expr: "x", Raise: ptr(2), Op: ">"}, `op ">"`)
+	metric(Metric{Common: named, Expr: "x", Clear: ptr(2), Critical: &Threshold{Raise: 1}}, "clear stands without raise")
+	metric(Metric{Common: named, Expr: "x", Raise: ptr(2), Critical: &Threshold{Raise: 1}}, "one or the other")
+	metric(Metric{Common: named, Expr: "x", Warning: &Threshold{Raise: 9}, Critical: &Threshold{Raise: 1}}, "critical (1) must lie beyond warning (9)")
+	metric(Metric{Common: Common{Name: "n", Interval: 1}, Expr: "x", Raise: ptr(1)}, "interval")
+	metric(Metric{Common: Common{Name: "n", Severity: alerts.Unknown}, Expr: "x", Raise: ptr(1)}, "severity unknown")
+	f(Config{Hosts: []Freshness{{Common: named}}}, "silent 0s")
+	f(Config{Logs: []Log{{Common: named, Filter: "("}}}, "filter: ")
+	f(Config{Logs: []Log{{Common: named, Filter: "x", Window: -1}}}, "window")
+	f(Config{Hosts: []Freshness{{Common: named, Silent: time.Minute}}, Logs: []Log{{Common: named, Filter: "x"}}}, "taken by another rule")
+	ok := Config{Metrics: []Metric{{Common: named, Expr: "x", Raise: ptr(1)}}}
+	if _, err := ok.Build(Sources{}); err == nil || !strings.Contains(err.Error(), "no metrics") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,186 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rondo/alerts"
+	"rondo/alerts/fleet"
+	"rondo/rrd"
+	"rondo/syslogd/filter"
+)
+
+// Config is the part of the section "alerts" that says what is checked.
+type Config struct {
+	Metrics []Metric    `yaml:"metrics"`
+	Hosts   []Freshness `yaml:"hosts"`
+	Logs    []Log       `yaml:"logs"`
+}
+
+// DefaultConfig has one rule: a host is critical when it was silent for two
+// minutes.
+func DefaultConfig() Config {
+	return Config{Hosts: []Freshness{{Common: Common{Name: "host-silent"}, Silent: 2 * time.Minute}}}
+}
+
+// Common is what every kind of rule may say.
+type Common struct {
+	Name        string            `yaml:"name"`         // unique among all rules; becomes alertname
+	Interval    time.Duration     `yaml:"interval"`     // between checks; default 10s
+	Timeout     time.Duration     `yaml:"timeout"`      // of one check; default 10s
+	Severity    alerts.Status     `yaml:"severity"`     // of raise: warning or critical; default critical
+	ClearFor    time.Duration     `yaml:"clear_for"`    // how long readings must be good before the problem is over
+	MaxAttempts int               `yaml:"max_attempts"` // bad readings before a problem is hard; default 1
+	Labels      map[string]string `yaml:"labels"`       // added to those of the readings
+	Annotations map[string]string `yaml:"annotations"`  // handed on to receivers
+}
+
+func (c Common) validate() error {
+	var errs []error
+	if c.Name == "" {
+		errs = append(errs, errors.New("name is missing"))
+	}
+	if c.Interval < 0 || c.Interval > 0 && c.Interval < 100*time.Millisecond {
+		errs = append(errs, fmt.Errorf("interval %v: want 100ms or more", c.Interval))
+	}
+	if c.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("timeout %v: want a positive duration", c.Timeout))
+	}
+	if c.Severity == alerts.Unknown {
+		errs = append(errs, errors.New("severity unknown: want warning or critical"))
+	}
+	return errors.Join(errs...)
+}
+
+// supervised is the common part of a rule; level puts the threshold where the
+// severity wants it.
+func (c Common) supervised(r alerts.Rule, expr string) alerts.Supervised {
+	return alerts.Supervised{
+		Rule: r, Interval: c.Interval, Timeout: c.Timeout, Expr: expr, Annotations: c.Annotations,
+		Policy: alerts.Policy{ClearFor: c.ClearFor, MaxAttempts: c.MaxAttempts},
+	}
+}
+
+func (c Common) level(p *alerts.Policy, t alerts.Threshold) {
+	if c.Severity == alerts.Warning {
+		p.Warning = &t
+	} else {
+		p.Critical = &t
+	}
+}
+
+// labelled returns labels with the rule's own added; what a reading says of
+// itself wins.
+func (c Common) labelled(m map[string]string) rrd.Labels {
+	all := maps.Clone(c.Labels)
+	if all == nil {
+		all = make(map[string]string, len(m))
+	}
+	maps.Copy(all, m)
+	return alerts.NewLabels(all)
+}
+
+// A Counter counts log messages; a search over the log store is one. Messages
+// are counted by their own time, from <= time < to.
+type Counter interface {
+	Count(ctx context.Context, f *filter.Filter, from, to time.Time) (int64, error)
+}
+
+// Hosts lists the hosts; fleet.Fleet is one.
+type Hosts interface {
+	Hosts() []fleet.Host
+	// Started is since when hosts are listened to.
+	Started() time.Time
+}
+
+// Sources is what rules are checked against. A nil one refuses rules that
+// need it.
+type Sources struct {
+	Metrics rrd.Evaluator
+	Logs    Counter
+	Hosts   Hosts
+	// Identify explains the name of a series; fleet.Fleet's Identify is one.
+	Identify func(rrd.Key) (fleet.Identity, bool)
+}
+
+// A kind is a rule as configured.
+type kind interface {
+	name() string
+	validate() error
+	build(s Sources) (alerts.Supervised, error)
+}
+
+func (c Common) name() string { return c.Name }
+
+func (c Config) all() (out []kind) {
+	for _, m := range c.Metrics {
+		out = append(out, m)
+	}
+	for _, h := range c.Hosts {
+		out = append(out, h)
+	}
+	for _, l := range c.Logs {
+		out = append(out, l)
+	}
+	return out
+}
+
+// Validate says all that is wrong with the rules, by rule.
+func (c Config) Validate() error {
+	var errs []error
+	var seen []string
+	for i, k := range c.all() {
+		err := k.validate()
+		if slices.Contains(seen, k.name()) {
+			err = errors.Join(err, errors.New("the name is taken by another rule"))
+		}
+		seen = append(seen, k.name())
+		if err != nil {
+			errs = append(errs, fmt.Errorf("alerts: rule %s: %w", orNumber(k.name(), i), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func orNumber(name string, i int) string {
+	if name == "" {
+		return "number " + strconv.Itoa(i+1)
+	}
+	return strconv.Quote(name)
+}
+
+// Build makes the rules. The configuration must be valid.
+func (c Config) Build(s Sources) ([]alerts.Supervised, error) {
+	var out []alerts.Supervised
+	for _, k := range c.all() {
+		r, err := k.build(s)
+		if err != nil {
+			return nil, fmt.Errorf("alerts: rule %q: %w", k.name(), err)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// say fills in a text: {value}, and the value of a label by its name.
+func say(text, value string, ls rrd.Labels) string {
+	pairs := []string{"{value}", value}
+	for _, l := range ls {
+		pairs = append(pairs, "{"+l.Name+"}", l.Value)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// short writes a value for people, with four digits.
+func short(v float64) string {
+	if v >= 1000 && v < 1e9 || v <= -1000 && v > -1e9 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}

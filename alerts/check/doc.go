@@ -1,0 +1,35 @@
+// Package check is what alerts can check: an expression over metrics, the
+// freshness of hosts, the number of log messages that match a filter. Each
+// kind has a configuration and builds an alerts.Rule from it.
+//
+//	alerts:
+//	  metrics:
+//	    - name: load
+//	      expr: '{__name__=~"fleet.web.*.run_queue"}'
+//	      raise: 5            # critical above 5 ...
+//	      clear: 1            # ... until it is at 1 or less
+//	      for: 30s
+//	      text: "{value} processes wait on {host}"
+//	    - name: disk
+//	      expr: disk_used_percent
+//	      warning: {raise: 80, clear: 75}
+//	      critical: {raise: 90, clear: 85}
+//	      max_attempts: 3
+//	  hosts:
+//	    - name: host-silent
+//	      silent: 2m
+//	  logs:
+//	    - name: oom
+//	      filter: 'app:kernel "out of memory"'
+//	      window: 5m
+//	      raise: 0            # more than none
+//
+// # Which label set is which state
+//
+// The labels of a reading name its state, so they must not change from check
+// to check and must differ within one. Prometheus drops the metric's name;
+// Graphite has nothing but the name. So a name that a fleet template explains
+// becomes the labels host, group and metric, another dotted name becomes the
+// label series, and a plain name is dropped. Two readings with the same labels
+// fail the check, with a message that says so.
+package check

@@ -1,0 +1,71 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"rondo/alerts"
+)
+
+// Freshness is a rule over heartbeats: a host that sent samples before and is
+// not withdrawn must not be silent for long. Every host is one state.
+type Freshness struct {
+	Common `yaml:",inline"`
+	Silent time.Duration `yaml:"silent"` // the longest silence that is no problem
+	Groups []string      `yaml:"groups"` // only hosts of these groups; default all
+}
+
+func (f Freshness) validate() error {
+	err := f.Common.validate()
+	if f.Silent < time.Second {
+		err = errors.Join(err, fmt.Errorf("silent %v: want 1s or more", f.Silent))
+	}
+	return err
+}
+
+func (f Freshness) build(s Sources) (alerts.Supervised, error) {
+	if s.Hosts == nil {
+		return alerts.Supervised{}, errors.New("there are no hosts here to check")
+	}
+	out := f.supervised(&freshnessRule{f, s.Hosts}, fmt.Sprintf("host silent for more than %v", f.Silent))
+	limit := f.Silent.Seconds()
+	f.level(&out.Policy, alerts.Threshold{Raise: limit, Clear: limit})
+	out.Policy.Missing = alerts.MissingOK // a host that left the list owes nothing
+	return out, nil
+}
+
+type freshnessRule struct {
+	Freshness
+	hosts Hosts
+}
+
+// ID implements alerts.Rule.
+func (r *freshnessRule) ID() string { return r.Name }
+
+// Check implements alerts.Rule. Silence is counted from our own start at the
+// earliest: after a restart every host gets its time to speak.
+func (r *freshnessRule) Check(_ context.Context, now time.Time) ([]alerts.Reading, error) {
+	started := r.hosts.Started()
+	var out []alerts.Reading
+	for _, h := range r.hosts.Hosts() {
+		if h.LastSeen.IsZero() || !h.Withdrawn.IsZero() || len(r.Groups) > 0 && !slices.Contains(r.Groups, h.Group) {
+			continue
+		}
+		since := h.LastSeen
+		if started.After(since) {
+			since = started
+		}
+		labels := map[string]string{"host": h.ID}
+		if h.Group != "" {
+			labels["group"] = h.Group
+		}
+		out = append(out, alerts.Reading{
+			Labels: r.labelled(labels), Value: max(now.Sub(since), 0).Seconds(), At: now,
+			Text: fmt.Sprintf("newest sample %s, %v ago", h.LastSeen.UTC().Format(time.RFC3339), now.Sub(h.LastSeen).Round(time.Second)),
+		})
+	}
+	return out, nil
+}

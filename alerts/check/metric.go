@@ -1,0 +1,154 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"rondo/alerts"
+	"rondo/alerts/fleet"
+	"rondo/rrd"
+)
+
+// Metric is a rule over a PromQL expression: every series of its result is
+// one state.
+type Metric struct {
+	Common     `yaml:",inline"`
+	Expr       string         `yaml:"expr"`
+	Op         string         `yaml:"op"`    // above (default) or below
+	Raise      *float64       `yaml:"raise"` // threshold of severity
+	Clear      *float64       `yaml:"clear"` // default: as raise
+	Warning    *Threshold     `yaml:"warning"`
+	Critical   *Threshold     `yaml:"critical"` // warning and critical instead of raise, for two levels
+	For        time.Duration  `yaml:"for"`      // how long readings must be bad
+	Missing    alerts.Missing `yaml:"missing"`  // unknown (default), ok, keep or raise
+	MissingFor time.Duration  `yaml:"missing_for"`
+	Text       string         `yaml:"text"` // for people: {value}, {host}, any label
+}
+
+// A Threshold of one level.
+type Threshold struct {
+	Raise float64  `yaml:"raise"`
+	Clear *float64 `yaml:"clear"` // default: as raise
+}
+
+func (t *Threshold) policy() *alerts.Threshold {
+	if t == nil {
+		return nil
+	}
+	out := &alerts.Threshold{Raise: t.Raise, Clear: t.Raise}
+	if t.Clear != nil {
+		out.Clear = *t.Clear
+	}
+	return out
+}
+
+func (m Metric) validate() error {
+	errs := []error{m.Common.validate()}
+	if strings.TrimSpace(m.Expr) == "" {
+		errs = append(errs, errors.New("expr is missing: want PromQL"))
+	}
+	if m.Op != "" && m.Op != "above" && m.Op != "below" {
+		errs = append(errs, fmt.Errorf("op %q: want above or below", m.Op))
+	}
+	switch levels := m.Warning != nil || m.Critical != nil; {
+	case m.Raise == nil && !levels:
+		errs = append(errs, errors.New("raise is missing: want the threshold, or warning and critical with one each"))
+	case m.Raise != nil && levels:
+		errs = append(errs, errors.New("raise stands beside warning or critical: want one or the other"))
+	case m.Raise == nil && m.Clear != nil:
+		errs = append(errs, errors.New("clear stands without raise"))
+	default:
+		errs = append(errs, m.policy().Validate())
+	}
+	return errors.Join(errs...)
+}
+
+func (m Metric) policy() alerts.Policy {
+	p := m.supervised(nil, "").Policy
+	p.Below, p.For, p.Missing, p.MissingFor = m.Op == "below", m.For, m.Missing, m.MissingFor
+	p.Warning, p.Critical = m.Warning.policy(), m.Critical.policy()
+	if m.Raise != nil {
+		m.level(&p, *(&Threshold{*m.Raise, m.Clear}).policy())
+	}
+	return p
+}
+
+func (m Metric) build(s Sources) (alerts.Supervised, error) {
+	if s.Metrics == nil {
+		return alerts.Supervised{}, errors.New("there are no metrics here to check")
+	}
+	out := m.supervised(&metricRule{m, s.Metrics, s.Identify}, m.Expr)
+	out.Policy = m.policy()
+	return out, nil
+}
+
+type metricRule struct {
+	Metric
+	eval     rrd.Evaluator
+	identify func(rrd.Key) (fleet.Identity, bool)
+}
+
+// ID implements alerts.Rule.
+func (r *metricRule) ID() string { return r.Name }
+
+// Check implements alerts.Rule.
+func (r *metricRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading, error) {
+	values, err := r.eval.Eval(ctx, r.Expr, now)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]alerts.Reading, 0, len(values))
+	seen := make(map[string]rrd.Labels, len(values))
+	for _, v := range values {
+		ls := r.labels(v.Labels)
+		key := ls.String()
+		if other, twice := seen[key]; twice {
+			return nil, fmt.Errorf("%v and %v have the same labels %s: aggregate, or keep apart, in the expression", other, v.Labels, key)
+		}
+		seen[key] = v.Labels
+		out = append(out, alerts.Reading{
+			Labels: ls, Value: v.Value, At: v.Time.Std(), Missing: math.IsNaN(v.Value), Text: r.text(v, ls),
+		})
+	}
+	return out, nil
+}
+
+// labels names the state of a series; see the package's text.
+func (r *metricRule) labels(ls rrd.Labels) rrd.Labels {
+	m := make(map[string]string, len(ls)+2)
+	for _, l := range ls {
+		if l.Name != rrd.NameLabel {
+			m[l.Name] = l.Value
+		}
+	}
+	name := ls.Get(rrd.NameLabel)
+	if !strings.Contains(name, ".") {
+		return r.labelled(m)
+	}
+	if key, err := ls.Key(); err == nil && r.identify != nil {
+		if id, ok := r.identify(key); ok && id.Prefix != "" {
+			m["host"], m["group"], m["metric"] = id.Host, id.Group, id.Metric
+			return r.labelled(m)
+		}
+	}
+	m["series"] = name
+	return r.labelled(m)
+}
+
+func (r *metricRule) text(v rrd.Value, ls rrd.Labels) string {
+	if r.Text != "" {
+		return say(r.Text, short(v.Value), ls)
+	}
+	what := v.Labels.Get(rrd.NameLabel)
+	if m := ls.Get("metric"); m != "" {
+		what = m
+	}
+	if what == "" {
+		what = r.Name
+	}
+	return what + " is " + short(v.Value)
+}
