@@ -1,0 +1,252 @@
+package logstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// dirs opens the Badger directories of days when they are needed, and closes
+// them soon after: an open one costs memory, goroutines and descriptors.
+type dirs struct {
+	root string
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	freed *sync.Cond // a handle was released
+	open  map[key]*handle
+}
+
+// handle is an open directory.
+type handle struct {
+	db       *badger.DB
+	log      *badgerLog
+	readOnly bool
+	users    int
+	used     time.Time
+}
+
+func newDirs(root string, log *slog.Logger) *dirs {
+	d := &dirs{root: root, log: log, open: map[key]*handle{}}
+	d.freed = sync.NewCond(&d.mu)
+	return d
+}
+
+func (d *dirs) path(k key) string { return filepath.Join(d.root, k.String()) }
+
+// use calls f with the directory open. Badger locks a directory that is open
+// for writing against readers, so there is one handle for all.
+func (d *dirs) use(k key, write bool, f func(*badger.DB) error) error {
+	h, err := d.acquire(k, write)
+	if err != nil {
+		return fmt.Errorf("logstore: open %s: %w", d.path(k), err)
+	}
+	defer d.release(h)
+	if err := f(h.db); err != nil {
+		return fmt.Errorf("logstore: %s: %w", d.path(k), err)
+	}
+	if write {
+		return h.log.failed()
+	}
+	return nil
+}
+
+func (d *dirs) acquire(k key, write bool) (*handle, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for {
+		h := d.open[k]
+		if h == nil {
+			break
+		}
+		if !write || !h.readOnly && h.log.failed() == nil {
+			h.users++
+			return h, nil
+		}
+		if h.users == 0 {
+			d.close(k, h)
+			break
+		}
+		d.freed.Wait()
+	}
+	d.evict()
+	h, err := d.openDir(k, write)
+	if err != nil {
+		return nil, err
+	}
+	h.users = 1
+	d.open[k] = h
+	return h, nil
+}
+
+func (d *dirs) release(h *handle) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h.users--
+	h.used = time.Now()
+	d.freed.Broadcast()
+}
+
+// openDir opens for reading only where it can: that is faster, and writes
+// nothing. After a kill, Badger wants to repair first.
+func (d *dirs) openDir(k key, write bool) (*handle, error) {
+	dir := d.path(k)
+	lg := &badgerLog{log: d.log.With("dir", dir)}
+	if write {
+		if err := makeDir(dir); err != nil {
+			return nil, err
+		}
+	} else if _, err := os.Stat(dir); err != nil {
+		return nil, err // dropped; Badger would make it anew
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.mem")); !write && err == nil && len(left) == 0 {
+		if db, err := badger.Open(badgerOptions(dir, true, lg)); err == nil {
+			return &handle{db: db, log: lg, readOnly: true}, nil
+		}
+	}
+	db, err := badger.Open(badgerOptions(dir, false, lg))
+	if err != nil {
+		return nil, err
+	}
+	return &handle{db: db, log: lg}, nil
+}
+
+// makeDir makes a directory durably.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// evict closes the directory that was not used for longest, if many are open.
+func (d *dirs) evict() {
+	if len(d.open) < maxOpenDirs {
+		return
+	}
+	var oldest key
+	var found *handle
+	for k, h := range d.open {
+		if h.users == 0 && (found == nil || h.used.Before(found.used)) {
+			oldest, found = k, h
+		}
+	}
+	if found != nil {
+		d.close(oldest, found)
+	}
+}
+
+func (d *dirs) close(k key, h *handle) {
+	delete(d.open, k)
+	if err := h.db.Close(); err != nil {
+		d.log.Warn("cannot close a day", "dir", d.path(k), "err", err)
+	}
+}
+
+// sweep closes what nobody used for a while.
+func (d *dirs) sweep(idle time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for k, h := range d.open {
+		if h.users == 0 && time.Since(h.used) >= idle {
+			d.close(k, h)
+		}
+	}
+}
+
+// closeAll waits for the users of all directories.
+func (d *dirs) closeAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.open) > 0 {
+		for k, h := range d.open {
+			if h.users == 0 {
+				d.close(k, h)
+			}
+		}
+		if len(d.open) > 0 {
+			d.freed.Wait()
+		}
+	}
+}
+
+const (
+	deadSuffix    = ".dead"    // is being removed
+	corruptSuffix = ".corrupt" // cannot be opened; kept for a person to look at
+)
+
+// drop removes a directory. It is renamed first: removing is not atomic.
+func (d *dirs) drop(k key) error {
+	return errors.Join(d.setAside(k, deadSuffix), d.removeDead())
+}
+
+// setAside renames a directory that nobody will ask for again, when its last
+// user is gone.
+func (d *dirs) setAside(k key, suffix string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for h := d.open[k]; h != nil; h = d.open[k] {
+		if h.users == 0 {
+			d.close(k, h)
+			break
+		}
+		d.freed.Wait()
+	}
+	name := d.path(k) + suffix
+	for i := 1; ; i++ {
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		name = fmt.Sprintf("%s.%d%s", d.path(k), i, suffix)
+	}
+	if err := os.Rename(d.path(k), name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(d.root)
+}
+
+// removeDead removes what was renamed, also by an earlier process.
+func (d *dirs) removeDead() error {
+	dead, err := filepath.Glob(filepath.Join(d.root, "*"+deadSuffix))
+	for _, dir := range dead {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
+// list returns the keys of all directories.
+func (d *dirs) list() ([]key, error) {
+	entries, err := os.ReadDir(d.root)
+	if err != nil {
+		return nil, err
+	}
+	var keys []key
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasSuffix(e.Name(), deadSuffix) || strings.HasSuffix(e.Name(), corruptSuffix) {
+			continue
+		}
+		k, err := parseKey(e.Name())
+		if err != nil {
+			d.log.Warn("unknown directory among the days", "dir", d.root, "err", err)
+			continue
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}

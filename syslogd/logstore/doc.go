@@ -1,0 +1,47 @@
+// Package logstore keeps log messages: durable when Put returns, searchable at
+// once, a few bytes each, gone when their time is over.
+//
+// # The way of a message
+//
+//	Put -> log (seglog) -> head, one per day and class -> chunk in Badger
+//	          |              |  searched as it is           |
+//	          |              +-> tails                      +-> the log is cut
+//	          +-> Commit: on the device, with all who wait
+//
+// The log is the truth until a chunk is on the device. The head holds some
+// 4 MB of lines in columns (package chunk). When it is full, or old, it is
+// sealed: encoded, written to Badger and synced; then the log is cut. After a
+// crash the log is replayed from the position that the last chunk of each
+// directory names, so nothing is lost and nothing doubled.
+//
+// # Layout
+//
+//	log/                       seglog
+//	chunks/20261119-default/   Badger, one per day of reception and class
+//	    h<id> t<id> f<id> d<id>    the parts of a chunk
+//
+// Retention by time and by size removes whole directories: no compaction, no
+// tombstones, and the loss of a directory is the loss of a day. Their headers
+// are all in memory; the directories themselves are opened on demand.
+//
+// # Time
+//
+// The directory goes by reception: clocks of senders are wrong, and what was
+// received today must not be dropped today because its sender believes in
+// 1970. Searches go by the message's own time (Message.When); each header
+// bounds it. Reception is kept to the millisecond. A message whose own time
+// is not within 1678-2262 counts as one without.
+//
+// # Searching
+//
+// A chunk is asked in steps, each of which may rule it out: the header (time,
+// severity), the filter (words, hosts), the catalogue of types (constant
+// text, application, facility), and only then the data. Each step judges the
+// filter expression as no, maybe or yes; the last resort is to render a line
+// and match it. So results are exact, and most counts touch no data.
+//
+// # Damage
+//
+// Each part of a chunk has a checksum. A chunk that cannot be read is left
+// out, named in the log and counted in Stats; all the others are served.
+package logstore

@@ -1,0 +1,80 @@
+package logstore
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Config is the part of the configuration file that belongs to the store.
+type Config struct {
+	// Retention is how long messages are kept, by day of reception.
+	Retention time.Duration `yaml:"retention"`
+	// MaxBytes is how much disk the chunks may take; the oldest days go first.
+	MaxBytes int64 `yaml:"max_bytes"`
+}
+
+// DefaultConfig keeps 30 days or 10 GB, whichever is less.
+func DefaultConfig() Config {
+	return Config{Retention: 30 * 24 * time.Hour, MaxBytes: 10e9}
+}
+
+// Validate reports what cannot work.
+func (c Config) Validate() error {
+	switch {
+	case c.Retention < time.Hour:
+		return errors.New("retention: less than an hour")
+	case c.MaxBytes < 64<<20:
+		return errors.New("max_bytes: less than 64 MiB")
+	}
+	return nil
+}
+
+// Options of a Store. The zero value of each means its default.
+type Options struct {
+	Config Config
+	// ChunkBytes of lines make a chunk; 4 MiB.
+	ChunkBytes int64
+	// A chunk is sealed before it is full when nothing was added for
+	// SealIdle (10 min), or when its first message is SealAge (1 h) old.
+	SealIdle, SealAge time.Duration
+	// ReserveBytes of free disk below which nothing is written; 64 MiB.
+	// Negative: none.
+	ReserveBytes int64
+	// TailBuffer is how many messages a live tail may lag behind; 4096.
+	TailBuffer int
+	// SegmentBytes is the size of a segment of the log; 16 MiB.
+	SegmentBytes int64
+	Log          *slog.Logger // none
+}
+
+func (o Options) withDefaults() Options {
+	if o.Config == (Config{}) {
+		o.Config = DefaultConfig()
+	}
+	def(&o.ChunkBytes, 4<<20)
+	def(&o.SealIdle, 10*time.Minute)
+	def(&o.SealAge, time.Hour)
+	def(&o.ReserveBytes, 64<<20)
+	def(&o.TailBuffer, 4096)
+	def(&o.SegmentBytes, 16<<20)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func def[T comparable](v *T, d T) {
+	if *v == *new(T) {
+		*v = d
+	}
+}
+
+const (
+	maxChunkRows = 200_000          // a chunk of tiny lines is sealed at this many
+	maxBacklog   = 8                // chunks that wait to be sealed before writers wait
+	maxOpenDirs  = 6                // Badger directories
+	dirIdle      = 15 * time.Second // after which a directory is closed
+	tick         = 5 * time.Second
+	maxCatalogue = 256 // catalogues of chunks kept in memory
+)

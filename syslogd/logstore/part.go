@@ -1,0 +1,270 @@
+package logstore
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"rondo/syslogd/logstore/chunk"
+	"rondo/syslogd/syslog"
+)
+
+// part is a chunk as one search sees it, sealed or open.
+type part struct {
+	s        *Store
+	key      key
+	order    int // parts in order of arrival
+	min, max int64
+	info     *chunkInfo  // nil for an open chunk
+	open     *chunk.Rows // nil for a sealed chunk
+}
+
+// parts returns all chunks that overlap the plan's time. Together they are
+// one state of the store: what is added or sealed later does not change them.
+func (s *Store) parts(p *plan) ([]*part, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, ErrClosed
+	}
+	chunks := s.chunks
+	var open []*part
+	for _, h := range s.allHeads() {
+		if h.builder.Len() > 0 && p.overlaps(h.min, h.max) {
+			open = append(open, &part{s: s, key: h.key, min: h.min, max: h.max, open: h.builder.Rows()})
+		}
+	}
+	s.mu.Unlock()
+	var parts []*part
+	for _, c := range chunks {
+		if h := c.header; !c.bad.Load() && p.overlaps(h.MinWhen, h.MaxWhen) && p.ofHeader(h) != no {
+			parts = append(parts, &part{s: s, key: c.key, min: h.MinWhen, max: h.MaxWhen, info: c})
+		}
+	}
+	parts = append(parts, open...)
+	slices.SortStableFunc(parts, func(a, b *part) int { return a.key.compare(b.key) })
+	for i, x := range parts {
+		x.order = i
+	}
+	return parts, nil
+}
+
+// content is what a plan found out about a part.
+type content struct {
+	part    *part
+	plan    *plan
+	types   []*chunk.Type
+	origins []chunk.Origin
+	counts  []uint32    // by type
+	sources []uint32    // by origin; nil for an open chunk
+	verdict []verdict   // by type, any origin
+	leaves  [][]verdict // of the leaves, by type; only if plan.byOrigin
+	hosts   [][]verdict // of the leaves, by origin
+	rows    *chunk.Rows
+	sealed  *chunk.Catalogue
+}
+
+// look judges the types of a part; nil means that nothing in it matches. A
+// chunk that cannot be read is quarantined and matches nothing.
+func (x *part) look(p *plan) (*content, error) {
+	c := &content{part: x, plan: p}
+	if x.open != nil {
+		c.types, c.origins, c.rows = x.open.Types, x.open.Origins, x.open
+		c.counts = make([]uint32, len(c.types))
+		for i := range c.counts {
+			c.counts[i] = uint32(x.open.Count(i))
+		}
+	} else if ok, err := x.lookSealed(c); !ok || err != nil {
+		return nil, err
+	}
+	if c.judge(); !slices.ContainsFunc(c.verdict, func(v verdict) bool { return v != no }) {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// lookSealed reads the filter, if it may help, and the catalogue.
+func (x *part) lookSealed(c *content) (bool, error) {
+	if c.plan.wantsFilter() {
+		bloom, err := x.read(partFilter)
+		if bloom == nil || err != nil {
+			return false, err
+		}
+		if chunk.CheckFilter(bloom) == nil && c.plan.ofFilter(bloom) == no {
+			return false, nil
+		}
+	}
+	cat := x.s.cache.get(x.info)
+	if cat == nil {
+		b, err := x.read(partTypes)
+		if b == nil || err != nil {
+			return false, err
+		}
+		if cat, err = x.s.decoder.Catalogue(b, x.info.header); err != nil {
+			return false, x.quarantine(err)
+		}
+		x.s.cache.put(x.info, cat)
+	}
+	c.sealed, c.types, c.origins, c.counts, c.sources = cat, cat.Types, cat.Origins, cat.TypeCounts, cat.OriginCounts
+	return true, nil
+}
+
+// read returns a part of the chunk; nil if it was dropped meanwhile, or if it
+// cannot be read.
+func (x *part) read(what byte) (b []byte, err error) {
+	err = x.s.dirs.use(x.info.key, false, func(db *badger.DB) error {
+		b, err = readPart(db, what, x.info.id)
+		return err
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return nil, x.quarantine(err)
+	case err != nil:
+		return nil, err
+	}
+	return b, nil
+}
+
+// quarantine leaves a chunk out from now on. It returns nil: the search goes
+// on without it.
+func (x *part) quarantine(cause error) error {
+	if !x.info.bad.Swap(true) {
+		x.s.quarantined.Add(1)
+		x.s.o.Log.Error("chunk is corrupt, left out", "key", x.info.key.String(), "chunk", x.info.id, "err", cause)
+	}
+	return nil
+}
+
+// judge finds the verdict of each type, and, if the plan asks for hosts, those
+// of the leaves apart.
+func (c *content) judge() {
+	c.verdict = make([]verdict, len(c.types))
+	if !c.plan.byOrigin {
+		for i, t := range c.types {
+			c.verdict[i] = c.plan.root.eval(func(n *node) verdict { return n.ofType(t) })
+		}
+		return
+	}
+	all := make([]verdict, len(c.plan.leaves)) // of origins, together
+	for _, n := range c.plan.leaves {
+		c.hosts = append(c.hosts, n.ofOrigins(c.origins))
+		any, every := false, true
+		for _, v := range c.hosts[n.index] {
+			any, every = any || v == yes, every && v == yes
+		}
+		all[n.index] = known(any, every)
+		c.leaves = append(c.leaves, make([]verdict, len(c.types)))
+	}
+	for i, t := range c.types {
+		for _, n := range c.plan.leaves {
+			if !n.isOrigin() {
+				c.leaves[n.index][i] = n.ofType(t)
+			} else {
+				c.leaves[n.index][i] = all[n.index]
+			}
+		}
+		c.verdict[i] = c.plan.root.eval(func(n *node) verdict { return c.leaves[n.index][i] })
+	}
+}
+
+// ofOrigins judges a leaf that asks for the origin by each origin; nil for
+// others.
+func (n *node) ofOrigins(origins []chunk.Origin) []verdict {
+	if !n.isOrigin() {
+		return nil
+	}
+	v := make([]verdict, len(origins))
+	for i, o := range origins {
+		v[i] = judge(n.expr.Match(&syslog.Message{Host: o.Host, Sender: o.Sender}))
+	}
+	return v
+}
+
+// load decodes the rows; nil if the chunk was dropped or is corrupt.
+func (c *content) load() (*chunk.Rows, error) {
+	if c.rows != nil {
+		return c.rows, nil
+	}
+	b, err := c.part.read(partData)
+	if b == nil || err != nil {
+		return nil, err
+	}
+	rows, err := c.part.s.decoder.Rows(c.sealed, b)
+	if err != nil {
+		return nil, c.part.quarantine(err)
+	}
+	c.rows = rows
+	return rows, nil
+}
+
+// ofRow judges one row without rendering it.
+func (c *content) ofRow(i int) verdict {
+	if w := c.rows.When(i); w < c.plan.from || w >= c.plan.to {
+		return no
+	}
+	t := c.rows.Type(i)
+	v := c.verdict[t]
+	if v != maybe || !c.plan.byOrigin {
+		return v
+	}
+	o := c.rows.Origin(i)
+	return c.plan.root.eval(func(n *node) verdict {
+		if n.isOrigin() {
+			return c.hosts[n.index][o]
+		}
+		return c.leaves[n.index][t]
+	})
+}
+
+// match decides about one row for good.
+func (c *content) match(i int, v verdict) (bool, error) {
+	if v != maybe {
+		return v == yes, nil
+	}
+	m, err := c.rows.Message(i)
+	if err != nil {
+		return false, err
+	}
+	return c.plan.matches(&m), nil
+}
+
+// each calls f with all rows that match. Its error is ctx's or the store's.
+func (c *content) each(done <-chan struct{}, f func(i int) error) error {
+	rows, err := c.load()
+	if rows == nil || err != nil {
+		return err
+	}
+	for i := range rows.Len() {
+		if i&255 == 0 {
+			select {
+			case <-done:
+				return nil // the caller knows why
+			default:
+			}
+		}
+		v := c.ofRow(i)
+		if v == no {
+			continue
+		}
+		ok, err := c.match(i, v)
+		if err == nil && ok {
+			err = f(i)
+		}
+		if err != nil {
+			return c.damaged(err)
+		}
+	}
+	return nil
+}
+
+// damaged quarantines the chunk if its bytes are the cause.
+func (c *content) damaged(err error) error {
+	if errors.Is(err, chunk.ErrCorrupt) && c.part.info != nil {
+		return c.part.quarantine(err)
+	}
+	return err
+}

@@ -1,0 +1,280 @@
+package logstore
+
+import (
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/logstore/chunk"
+	"rondo/syslogd/syslog"
+)
+
+// verdict is what is known of a filter for a set of messages. The order
+// makes And the minimum and Or the maximum.
+type verdict uint8
+
+const (
+	no    verdict = iota // none matches
+	maybe                // some may
+	yes                  // all match
+)
+
+func judge(b bool) verdict {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// plan is a query made ready.
+type plan struct {
+	root     *node
+	leaves   []*node
+	from, to int64 // from <= When < to, Unix ns
+	byOrigin bool  // some leaf asks for the host or the sender
+}
+
+// node is an expression of the filter. A node without terms is a leaf.
+type node struct {
+	expr   filter.Expr
+	op     byte // '&', '|', '-', 0 for a leaf
+	terms  []*node
+	index  int      // of a leaf
+	field  string   // of a leaf: "severity", "host" ...; "text"
+	words  []string // tokens that the text of a match holds
+	hashes []uint64 // what the filter of a chunk with a match holds
+}
+
+func newPlan(q syslogd.Query) *plan {
+	p := &plan{from: math.MinInt64, to: math.MaxInt64}
+	if !q.From.IsZero() {
+		p.from = nanos(q.From)
+	}
+	if !q.To.IsZero() {
+		p.to = nanos(q.To)
+	}
+	if q.Filter != nil && q.Filter.Root != nil {
+		p.root = p.compile(q.Filter.Root)
+	}
+	return p
+}
+
+// nanos is t in Unix nanoseconds, at the bounds where they do not suffice.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.Before(chunk.MinTime):
+		return math.MinInt64
+	case t.After(chunk.MaxTime):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+func (p *plan) compile(e filter.Expr) *node {
+	n := &node{expr: e}
+	switch e := e.(type) {
+	case filter.And:
+		n.op, n.terms = '&', p.compileAll(e.Terms)
+	case filter.Or:
+		n.op, n.terms = '|', p.compileAll(e.Terms)
+	case filter.Not:
+		n.op, n.terms = '-', p.compileAll([]filter.Expr{e.Term})
+	default:
+		n.index = len(p.leaves)
+		p.leaves = append(p.leaves, n)
+		n.describe()
+		p.byOrigin = p.byOrigin || n.isOrigin()
+	}
+	return n
+}
+
+func (p *plan) compileAll(terms []filter.Expr) []*node {
+	var nodes []*node
+	for _, t := range terms {
+		nodes = append(nodes, p.compile(t))
+	}
+	return nodes
+}
+
+// describe finds what the index can know of a leaf.
+func (n *node) describe() {
+	n.field = "text"
+	switch e := n.expr.(type) {
+	case *filter.Field:
+		n.field = e.Name
+		exact := e.Op == filter.Equal || e.Op == filter.Is
+		if n.field == "host" && exact && (e.Quoted || !strings.Contains(e.Value, "*")) {
+			n.hashes = append(n.hashes, chunk.HostHash(filter.Lower(e.Value)))
+		}
+		return
+	case filter.Word:
+		if a, err := netip.ParseAddr(e.Text); err == nil && a.Is4() && !e.Prefix {
+			n.hashes = append(n.hashes, chunk.TokenHash(e.Text))
+		}
+	}
+	for _, w := range filter.Words(&filter.Filter{Root: n.expr}) {
+		if !chunk.IsTrivial(w) {
+			n.words = append(n.words, w)
+			n.hashes = append(n.hashes, chunk.TokenHash(w))
+		}
+	}
+}
+
+func (n *node) isOrigin() bool { return n.field == "host" || n.field == "sender" }
+
+// eval judges the expression from the verdicts of its leaves.
+func (n *node) eval(leaf func(*node) verdict) verdict {
+	if n == nil {
+		return yes
+	}
+	switch n.op {
+	case '&':
+		v := yes
+		for _, t := range n.terms {
+			if v = min(v, t.eval(leaf)); v == no {
+				break
+			}
+		}
+		return v
+	case '|':
+		v := no
+		for _, t := range n.terms {
+			if v = max(v, t.eval(leaf)); v == yes {
+				break
+			}
+		}
+		return v
+	case '-':
+		return yes - n.terms[0].eval(leaf)
+	}
+	return leaf(n)
+}
+
+// matches is the last resort.
+func (p *plan) matches(m *syslog.Message) bool { return p.root == nil || p.root.expr.Match(m) }
+
+// covers reports whether all times between min and max are asked for.
+func (p *plan) covers(min, max int64) bool { return p.from <= min && max < p.to }
+
+// overlaps reports whether any is.
+func (p *plan) overlaps(min, max int64) bool { return p.from <= max && min < p.to }
+
+// ofSeverity judges messages of which only the severity is known.
+func (p *plan) ofSeverity(s syslog.Severity) verdict {
+	m := syslog.Message{Severity: s}
+	return p.root.eval(func(n *node) verdict {
+		if n.field == "severity" {
+			return judge(n.expr.Match(&m))
+		}
+		return maybe
+	})
+}
+
+// ofHeader judges a chunk by its header.
+func (p *plan) ofHeader(h *chunk.Header) verdict {
+	if h.Hours == nil || p.root == nil {
+		return p.root.eval(func(*node) verdict { return maybe })
+	}
+	return p.root.eval(func(n *node) verdict {
+		if n.field != "severity" {
+			return maybe
+		}
+		any, all := false, true
+		for _, c := range h.Hours {
+			ok := n.expr.Match(&syslog.Message{Severity: c.Severity})
+			any, all = any || ok, all && ok
+		}
+		return known(any, all)
+	})
+}
+
+func known(any, all bool) verdict {
+	switch {
+	case all && any:
+		return yes
+	case any:
+		return maybe
+	}
+	return no
+}
+
+// ofFilter judges a chunk by the filter of its words.
+func (p *plan) ofFilter(bloom []byte) verdict {
+	return p.root.eval(func(n *node) verdict {
+		for _, h := range n.hashes {
+			if !chunk.MayHold(bloom, h) {
+				return no
+			}
+		}
+		return maybe
+	})
+}
+
+// wantsFilter reports whether the filter of a chunk can rule it out at all.
+func (p *plan) wantsFilter() bool {
+	return p.root.eval(func(n *node) verdict {
+		if len(n.hashes) > 0 {
+			return no
+		}
+		return maybe
+	}) == no
+}
+
+// ofType judges a leaf for all messages of a type.
+func (n *node) ofType(t *chunk.Type) verdict {
+	if n.isOrigin() {
+		return maybe
+	}
+	m, known := t.Known()
+	if need := n.needs(); known&need == need {
+		return judge(n.expr.Match(&m))
+	}
+	if n.field == "text" {
+		return n.ofText(t)
+	}
+	return maybe
+}
+
+// needs is what a type must know to judge a leaf.
+func (n *node) needs() chunk.Known {
+	switch n.field {
+	case "severity", "facility":
+		return 0
+	case "app":
+		return chunk.KnowsApp
+	case "pid":
+		return chunk.KnowsPID
+	case "msgid":
+		return chunk.KnowsMsgID
+	case "text":
+		return chunk.KnowsText
+	}
+	return chunk.KnowsSD // sd.KEY
+}
+
+// ofText judges a leaf for a type whose text has slots.
+func (n *node) ofText(t *chunk.Type) verdict {
+	for _, w := range n.words {
+		if !t.CanHold(w) {
+			return no
+		}
+	}
+	var want string
+	switch e := n.expr.(type) {
+	case filter.Word:
+		want = e.Text
+	case filter.Phrase:
+		want = e.Text
+	default:
+		return maybe
+	}
+	// What is found between the slots is there in every line; the byte that
+	// stands for a slot must not be part of it.
+	if want != "" && strings.IndexByte(want, 0xff) < 0 && n.expr.Match(&syslog.Message{Text: t.Skeleton()}) {
+		return yes
+	}
+	return maybe
+}

@@ -1,0 +1,208 @@
+package logstore
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
+
+	"rondo/rrd/seglog"
+	"rondo/syslogd/logstore/chunk"
+)
+
+// sealRetry is how long the store waits after it could not write a chunk.
+const sealRetry = 5 * time.Second
+
+// sealLoop writes full heads as chunks, one after the other, so that chunks of
+// a key are numbered in the order of the log.
+func (s *Store) sealLoop() {
+	for {
+		if s.sealBacklog() {
+			select {
+			case <-s.stop:
+				return
+			case <-s.wake:
+			}
+			continue
+		}
+		select {
+		case <-s.stop:
+			return
+		case <-time.After(sealRetry):
+		}
+	}
+}
+
+// sealBacklog seals all that waits; false means that it could not.
+func (s *Store) sealBacklog() bool {
+	for {
+		s.mu.Lock()
+		var h *head
+		if len(s.backlog) > 0 && !s.closed {
+			h = s.backlog[0]
+		}
+		s.mu.Unlock()
+		if h == nil {
+			return true
+		}
+		info, err := s.seal(h)
+		s.sealDone(h, info, err)
+		if err != nil {
+			return false
+		}
+		if err := s.cut(); err != nil {
+			s.o.Log.Warn("log cannot be cut", "err", err)
+		}
+	}
+}
+
+// sealDone replaces the head by its chunk, in one step for searches.
+func (s *Store) sealDone(h *head, info *chunkInfo, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		if s.sealErr == nil {
+			s.o.Log.Error("chunk cannot be written, trying again", "key", h.key.String(), "err", err)
+		}
+		s.sealErr = err
+		close(s.sealed) // writers that wait are told
+		s.sealed = make(chan struct{})
+		return
+	}
+	s.sealErr = nil
+	s.backlog = slices.Clone(s.backlog[1:])
+	s.addChunk(info)
+	close(s.sealed)
+	s.sealed = make(chan struct{})
+}
+
+// addChunk puts a chunk into the index. s.mu is held.
+func (s *Store) addChunk(c *chunkInfo) {
+	s.chunks = append(slices.Clone(s.chunks), c)
+	slices.SortFunc(s.chunks, compareChunks)
+}
+
+func compareChunks(a, b *chunkInfo) int {
+	if c := a.key.compare(b.key); c != 0 {
+		return c
+	}
+	switch {
+	case a.id < b.id:
+		return -1
+	case a.id > b.id:
+		return 1
+	}
+	return 0
+}
+
+// seal encodes a head and makes it durable.
+func (s *Store) seal(h *head) (*chunkInfo, error) {
+	encoder, err := chunk.NewEncoder()
+	if err != nil {
+		return nil, err
+	}
+	header, parts := encoder.Seal(h.builder, uint64(h.end))
+	if err := s.checkSpace(header.DiskSize); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	id := s.nextID[h.key]
+	s.mu.Unlock()
+	err = s.dirs.use(h.key, true, func(db *badger.DB) error { return writeChunk(db, id, &parts) })
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.nextID[h.key] = id + 1
+	s.mu.Unlock()
+	return &chunkInfo{key: h.key, id: id, header: header}, nil
+}
+
+// checkSpace refuses before Badger would fail: a full disk is a SIGBUS in its
+// memory-mapped files, which nothing can catch.
+func (s *Store) checkSpace(size int64) error {
+	if s.o.ReserveBytes < 0 {
+		return nil
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(s.dirs.root, &st); err != nil {
+		return fmt.Errorf("logstore: statfs %s: %w", s.dirs.root, err)
+	}
+	// A new directory takes some megabytes at once for its memory maps.
+	const headroom = 48 << 20
+	if free := int64(st.Bavail) * st.Bsize; free < s.o.ReserveBytes+headroom+size {
+		return fmt.Errorf("logstore: %w: %d bytes free in %s", seglog.ErrFull, free, s.dirs.root)
+	}
+	return nil
+}
+
+// cut removes what is in chunks from the log.
+func (s *Store) cut() error {
+	s.mu.Lock()
+	before := s.log.End()
+	for _, h := range s.heads {
+		before = min(before, h.start)
+	}
+	for _, h := range s.backlog {
+		before = min(before, h.start)
+	}
+	s.mu.Unlock()
+	return s.log.Cut(before)
+}
+
+// tickLoop does what time asks for.
+func (s *Store) tickLoop() {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-t.C:
+			s.sealOld(now)
+			s.dirs.sweep(dirIdle)
+			s.retain(now)
+		}
+	}
+}
+
+// sealOld queues the heads that waited long enough for more.
+func (s *Store) sealOld(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.heads {
+		if now.Sub(h.touched) >= s.o.SealIdle || now.Sub(h.opened) >= s.o.SealAge {
+			s.detach(h)
+		}
+	}
+}
+
+// Seal makes chunks of all that was stored so far and waits until they are on
+// the device. It is for backups and for tests; Put needs no help.
+func (s *Store) Seal() error {
+	s.mu.Lock()
+	for _, h := range s.heads {
+		s.detach(h)
+	}
+	s.mu.Unlock()
+	for {
+		s.mu.Lock()
+		left, sealed, err, closed := len(s.backlog), s.sealed, s.sealErr, s.closed
+		s.mu.Unlock()
+		switch {
+		case left == 0:
+			return nil
+		case closed:
+			return ErrClosed
+		case err != nil:
+			return err
+		}
+		select {
+		case <-sealed:
+		case <-s.stop:
+			return ErrClosed
+		}
+	}
+}

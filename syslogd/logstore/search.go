@@ -1,0 +1,180 @@
+package logstore
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"rondo/syslogd"
+	"rondo/syslogd/syslog"
+)
+
+// Search yields what matches in order of Message.When, and of arrival where
+// that is the same. It reads chunks only as the consumer gets to them.
+func (s *Store) Search(ctx context.Context, q syslogd.Query) iter.Seq2[syslog.Message, error] {
+	return func(yield func(syslog.Message, error) bool) {
+		if err := s.search(ctx, q, func(m syslog.Message) bool { return yield(m, nil) }); err != nil {
+			yield(syslog.Message{}, fmt.Errorf("logstore: search: %w", err))
+		}
+	}
+}
+
+func (s *Store) search(ctx context.Context, q syslogd.Query, yield func(syslog.Message) bool) error {
+	p := newPlan(q)
+	parts, err := s.parts(p)
+	if err != nil {
+		return err
+	}
+	// The next part is needed when it could hold something that comes before
+	// what all open ones have.
+	slices.SortFunc(parts, func(a, b *part) int {
+		if q.Oldest {
+			return cmp.Compare(a.min, b.min)
+		}
+		return cmp.Compare(b.max, a.max)
+	})
+	cursors := &cursorHeap{oldest: q.Oldest}
+	for left := q.Limit; ; {
+		for len(parts) > 0 && cursors.needs(parts[0]) {
+			if err := cursors.open(ctx, parts[0], p); err != nil {
+				return err
+			}
+			parts = parts[1:]
+		}
+		if len(cursors.list) == 0 {
+			return context.Cause(ctx)
+		}
+		c := cursors.list[0]
+		m, err := c.content.rows.Message(c.row)
+		if err == nil {
+			if left--; !yield(m) || left == 0 {
+				return nil
+			}
+		} else if err = c.content.damaged(err); err != nil {
+			return err
+		}
+		if err := cursors.advance(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// cursor goes through the matching rows of one part, in order.
+type cursor struct {
+	content *content
+	rows    []int32 // candidates that are left
+	row     int     // the current one
+	when    int64
+}
+
+// next finds the next row that matches; false at the end. Rows are rendered
+// for matching only when their turn comes.
+func (c *cursor) next(ctx context.Context) (bool, error) {
+	for n := 1; len(c.rows) > 0; n++ {
+		if n&255 == 0 && ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		c.row = int(c.rows[0])
+		c.rows = c.rows[1:]
+		ok, err := c.content.match(c.row, c.content.ofRow(c.row))
+		if err != nil {
+			return false, c.content.damaged(err)
+		}
+		if ok {
+			c.when = c.content.rows.When(c.row)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// cursorHeap merges cursors; the first of the list comes next.
+type cursorHeap struct {
+	oldest bool
+	list   []*cursor
+}
+
+// Len implements heap.Interface.
+func (h *cursorHeap) Len() int { return len(h.list) }
+
+// Less implements heap.Interface.
+func (h *cursorHeap) Less(i, j int) bool {
+	a, b := h.list[i], h.list[j]
+	if !h.oldest {
+		a, b = b, a
+	}
+	if a.when != b.when {
+		return a.when < b.when
+	}
+	return a.content.part.order < b.content.part.order
+}
+
+// Swap implements heap.Interface.
+func (h *cursorHeap) Swap(i, j int) { h.list[i], h.list[j] = h.list[j], h.list[i] }
+
+// Push implements heap.Interface.
+func (h *cursorHeap) Push(x any) { h.list = append(h.list, x.(*cursor)) }
+
+// Pop implements heap.Interface.
+func (h *cursorHeap) Pop() any {
+	last := h.list[len(h.list)-1]
+	h.list = h.list[:len(h.list)-1]
+	return last
+}
+
+// needs reports whether a part may hold what comes next.
+func (h *cursorHeap) needs(x *part) bool {
+	switch {
+	case len(h.list) == 0:
+		return true
+	case h.oldest:
+		return x.min <= h.list[0].when
+	}
+	return x.max >= h.list[0].when
+}
+
+// open adds a cursor over a part, if anything in it matches.
+func (h *cursorHeap) open(ctx context.Context, x *part, p *plan) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	c, err := x.look(p)
+	if c == nil || err != nil {
+		return err
+	}
+	rows, err := c.load()
+	if rows == nil || err != nil {
+		return err
+	}
+	cur := &cursor{content: c}
+	for i := range rows.Len() {
+		if c.ofRow(i) != no {
+			cur.rows = append(cur.rows, int32(i))
+		}
+	}
+	slices.SortFunc(cur.rows, func(a, b int32) int {
+		if !h.oldest {
+			a, b = b, a
+		}
+		return cmp.Or(cmp.Compare(rows.When(int(a)), rows.When(int(b))), cmp.Compare(a, b))
+	})
+	ok, err := cur.next(ctx)
+	if ok {
+		heap.Push(h, cur)
+	}
+	return err
+}
+
+// advance moves the first cursor.
+func (h *cursorHeap) advance(ctx context.Context) error {
+	ok, err := h.list[0].next(ctx)
+	if ok {
+		heap.Fix(h, 0)
+	} else {
+		heap.Pop(h)
+	}
+	return err
+}

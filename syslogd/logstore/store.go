@@ -1,0 +1,257 @@
+package logstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rondo/rrd/seglog"
+	"rondo/syslogd/logstore/chunk"
+	"rondo/syslogd/syslog"
+)
+
+// ErrClosed is returned by a store that was closed.
+var ErrClosed = errors.New("logstore: closed")
+
+// A Store is an open log store. It implements syslogd.Sink and
+// syslogd.Searcher, and is safe for concurrent use.
+type Store struct {
+	o       Options
+	log     *seglog.Log
+	dirs    *dirs
+	decoder *chunk.Decoder
+	tails   tailHub
+	cache   *catalogueCache
+	stop    chan struct{}
+	wake    chan struct{} // there is something to seal
+	wg      sync.WaitGroup
+
+	// mu guards all below it. It is held while a batch is appended to the
+	// log and to its head, so that both have the same order.
+	mu      sync.Mutex
+	closed  bool
+	heads   map[key]*head
+	backlog []*head       // full heads, oldest first, being sealed
+	sealed  chan struct{} // closed and replaced when the backlog gets shorter
+	chunks  []*chunkInfo  // copied when changed
+	nextID  map[key]uint64
+	sealErr error // of the last try
+
+	quarantined, unreadable, dropped atomic.Int64 // see Stats
+}
+
+// head is the open chunk of a key.
+type head struct {
+	key        key
+	builder    *chunk.Builder
+	start, end seglog.Pos // of its records in the log
+	opened     time.Time
+	touched    time.Time
+	min, max   int64     // of When
+	oldest     time.Time // reception
+}
+
+// chunkInfo is what is always in memory of a sealed chunk.
+type chunkInfo struct {
+	key    key
+	id     uint64
+	header *chunk.Header
+	bad    atomic.Bool // quarantined
+}
+
+// Open opens the store in dir, or makes it, and replays what was not yet in
+// chunks. The error is a *seglog.LockedError if another process has it open.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{
+		o: o.withDefaults(), stop: make(chan struct{}), wake: make(chan struct{}, 1), sealed: make(chan struct{}),
+		heads: map[key]*head{}, nextID: map[key]uint64{}, cache: newCatalogueCache(maxCatalogue),
+	}
+	root := filepath.Join(dir, "chunks")
+	if err := os.MkdirAll(root, 0o750); err != nil {
+		return nil, fmt.Errorf("logstore: open: %w", err)
+	}
+	s.dirs = newDirs(root, s.o.Log)
+	var err error
+	if s.decoder, err = chunk.NewDecoder(); err != nil {
+		return nil, fmt.Errorf("logstore: open: %w", err)
+	}
+	s.log, err = seglog.Open(filepath.Join(dir, "log"), seglog.Options{SegmentBytes: s.o.SegmentBytes, ReserveBytes: s.o.ReserveBytes, Log: s.o.Log})
+	if err != nil {
+		s.decoder.Close()
+		return nil, fmt.Errorf("logstore: open: %w", err)
+	}
+	if err := s.recover(); err != nil {
+		s.dirs.closeAll()
+		s.decoder.Close()
+		return nil, errors.Join(fmt.Errorf("logstore: open: %w", err), s.log.Close())
+	}
+	s.wg.Go(s.sealLoop)
+	s.wg.Go(s.tickLoop)
+	return s, nil
+}
+
+// Close syncs the log and stops the store. What is not in chunks stays in the
+// log: the next Open reads it back.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	close(s.stop)
+	s.mu.Unlock()
+	s.tails.close()
+	s.wg.Wait()
+	err := s.log.Close()
+	s.dirs.closeAll()
+	s.decoder.Close()
+	return err
+}
+
+// Put stores messages. When it returns nil they are on the device; all can be
+// searched even before.
+func (s *Store) Put(ctx context.Context, batch []syslog.Message) error {
+	end, err := s.write(ctx, batch)
+	if err != nil {
+		return fmt.Errorf("logstore: put: %w", err)
+	}
+	if err := s.log.Commit(ctx, end); err != nil {
+		return fmt.Errorf("logstore: put: %w", err)
+	}
+	return nil
+}
+
+// Write stores messages without waiting for the device: they survive the
+// death of the process at once, and that of the machine within a second. It
+// is for senders that are told nothing anyway.
+func (s *Store) Write(ctx context.Context, batch []syslog.Message) error {
+	if _, err := s.write(ctx, batch); err != nil {
+		return fmt.Errorf("logstore: write: %w", err)
+	}
+	return nil
+}
+
+// write appends to the log and to the heads.
+func (s *Store) write(ctx context.Context, batch []syslog.Message) (seglog.Pos, error) {
+	own := make([]syslog.Message, len(batch))
+	now := time.Now()
+	for i := range batch {
+		own[i] = batch[i]
+		normalise(&own[i], now)
+	}
+	runs := split(own)
+	records := make([][]byte, len(runs))
+	for i, r := range runs {
+		records[i] = appendRecord(nil, r.key, r.batch)
+	}
+	if err := s.waitForRoom(ctx); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, ErrClosed
+	}
+	start := s.log.End()
+	end, err := s.log.Append(records...)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range runs {
+		s.add(r, start, end, now)
+	}
+	// Only now: a chunk claims all of the log before its end.
+	for _, r := range runs {
+		s.detachFull(r.key)
+	}
+	s.tails.publish(own)
+	return end, nil
+}
+
+// run is a part of a batch that goes into one head and one record.
+type run struct {
+	key   key
+	batch []syslog.Message
+}
+
+// maxRecord is about how many bytes of lines go into one record.
+const maxRecord = 1 << 20
+
+func split(batch []syslog.Message) []run {
+	var runs []run
+	for from := 0; from < len(batch); {
+		k, size, to := keyOf(&batch[from]), 0, from
+		for to < len(batch) && size < maxRecord && keyOf(&batch[to]) == k {
+			size += len(batch[to].Raw) + 64
+			to++
+		}
+		runs = append(runs, run{k, batch[from:to]})
+		from = to
+	}
+	return runs
+}
+
+// add puts a run into its head. s.mu is held.
+func (s *Store) add(r run, start, end seglog.Pos, now time.Time) {
+	h := s.heads[r.key]
+	if h == nil {
+		h = &head{key: r.key, builder: chunk.NewBuilder(), start: start, opened: now}
+		s.heads[r.key] = h
+	}
+	for i := range r.batch {
+		m := &r.batch[i]
+		when := m.When().UnixNano()
+		if h.builder.Len() == 0 {
+			h.min, h.max, h.oldest = when, when, m.Received
+		}
+		h.min, h.max = min(h.min, when), max(h.max, when)
+		h.builder.Add(m)
+	}
+	h.end, h.touched = end, now
+}
+
+// detachFull queues the head of a key if it is full. s.mu is held.
+func (s *Store) detachFull(k key) {
+	h := s.heads[k]
+	if h != nil && (h.builder.RawBytes() >= s.o.ChunkBytes || h.builder.Len() >= maxChunkRows) {
+		s.detach(h)
+	}
+}
+
+// detach takes a head out of use and queues it. s.mu is held.
+func (s *Store) detach(h *head) {
+	delete(s.heads, h.key)
+	s.backlog = append(s.backlog, h)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// waitForRoom holds writers back while too many chunks wait to be sealed.
+func (s *Store) waitForRoom(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		full, sealed, err := len(s.backlog) >= maxBacklog, s.sealed, s.sealErr
+		s.mu.Unlock()
+		if !full {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("chunks cannot be written: %w", err)
+		}
+		select {
+		case <-sealed:
+		case <-s.stop:
+			return ErrClosed
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

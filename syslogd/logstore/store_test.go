@@ -1,0 +1,309 @@
+package logstore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/logstore/logtest"
+	"rondo/syslogd/syslog"
+)
+
+var (
+	_ syslogd.Sink     = (*Store)(nil)
+	_ syslogd.Searcher = (*Store)(nil)
+
+	start = time.Date(2026, 11, 19, 10, 0, 0, 0, time.UTC)
+)
+
+func open(t testing.TB, dir string, o Options) *Store {
+	t.Helper()
+	o.ReserveBytes = -1
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func parse(t testing.TB, q string) *filter.Filter {
+	t.Helper()
+	f, err := filter.Parse(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// plain is a message as comparable text; a parser's private notes are not
+// kept by the store.
+func plain(m *syslog.Message) string {
+	return fmt.Sprintf("%q %d %d.%d %v %v|%v|%v| %q %q %q %q %q %q %v", m.Raw, m.Format, m.Facility, m.Severity, m.HasPRI,
+		m.Time, m.Received, m.Sender, m.Host, m.App, m.PID, m.MsgID, m.SD, m.Text, m.Truncated)
+}
+
+func search(t testing.TB, s *Store, q syslogd.Query) []string {
+	t.Helper()
+	var got []string
+	for m, err := range s.Search(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, plain(&m))
+	}
+	return got
+}
+
+func put(t testing.TB, s *Store, batch ...syslog.Message) {
+	t.Helper()
+	if err := s.Put(context.Background(), batch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func line(text string, received time.Time) syslog.Message {
+	return syslog.Parse(text, received, netip.MustParseAddr("10.0.0.9"))
+}
+
+func TestPutSealReopen(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	put(t, s, line("<11>Nov 19 10:00:00 web1 nginx[7]: upstream timed out after 42 ms", start), line("no header at all", start.Add(time.Second)))
+	check := func(step string) {
+		t.Helper()
+		if got := search(t, s, syslogd.Query{}); len(got) != 2 || !strings.Contains(got[0], "no header") {
+			t.Fatalf("%s: %q", step, got)
+		}
+		if got := search(t, s, syslogd.Query{Filter: parse(t, `"timed out" host:web1 severity<=err 42`)}); len(got) != 1 {
+			t.Fatalf("%s: filtered: %q", step, got)
+		}
+	}
+	check("open")
+	s.Close()
+	s = open(t, dir, Options{})
+	check("replayed")
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	check("sealed")
+	put(t, s)
+	s.Close()
+	s = open(t, dir, Options{})
+	check("reopened")
+	if st := s.Stats(); st.Messages != 2 || st.Chunks != 1 || st.Head != 0 {
+		t.Fatalf("stats %+v", st)
+	}
+}
+
+// model is the naive store: a list.
+type model struct{ all []syslog.Message }
+
+func (m *model) add(batch []syslog.Message) {
+	for _, x := range batch {
+		normalise(&x, start)
+		m.all = append(m.all, x)
+	}
+}
+
+func (m *model) matches(q syslogd.Query) []syslog.Message {
+	var out []syslog.Message
+	for i := range m.all {
+		x := &m.all[i]
+		w := x.When()
+		if (q.From.IsZero() || !w.Before(q.From)) && (q.To.IsZero() || w.Before(q.To)) && q.Filter.Match(x) {
+			out = append(out, *x)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b syslog.Message) int { return a.When().Compare(b.When()) })
+	if !q.Oldest {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+func (m *model) histogram(q syslogd.Query, width time.Duration) []syslogd.Bin {
+	counts := map[binKey]int64{}
+	for _, x := range m.matches(q) {
+		counts[binKey{floorDiv(x.When().UnixNano(), int64(width)), x.Severity}]++
+	}
+	bins := []syslogd.Bin{}
+	for k, n := range counts {
+		bins = append(bins, syslogd.Bin{Start: time.Unix(0, k.bin*int64(width)).UTC(), Severity: k.severity, Count: n})
+	}
+	slices.SortFunc(bins, func(a, b syslogd.Bin) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Severity, b.Severity))
+	})
+	return bins
+}
+
+func (m *model) facets(q syslogd.Query, field string, limit int) []syslogd.Facet {
+	counts := map[string]int64{}
+	for _, x := range m.matches(q) {
+		switch field {
+		case "host":
+			counts[x.Origin()]++
+		case "app":
+			counts[x.App]++
+		case "severity":
+			counts[x.Severity.String()]++
+		case "facility":
+			counts[x.Facility.String()]++
+		}
+	}
+	list := []syslogd.Facet{}
+	for v, n := range counts {
+		list = append(list, syslogd.Facet{Value: v, Count: n})
+	}
+	slices.SortFunc(list, func(a, b syslogd.Facet) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
+	})
+	return list[:min(len(list), limit)]
+}
+
+// randomFilter writes a filter that has a chance to match something.
+func randomFilter(r *rand.Rand, depth int) string {
+	word := func() string {
+		w := strings.Map(func(c rune) rune {
+			if strings.ContainsRune("\"()|/\x00\n\t \ufffd", c) || c < ' ' {
+				return -1
+			}
+			return c
+		}, logtest.Word(r))
+		if w == "" || strings.ContainsAny(w, ":=<>!") || strings.HasPrefix(w, "-") {
+			return "error"
+		}
+		return w
+	}
+	switch k := r.IntN(14); {
+	case k < 3:
+		return word()
+	case k == 3:
+		return word() + "*"
+	case k == 4:
+		return fmt.Sprintf("%q", word()[1:])
+	case k == 5:
+		return `"` + word() + " " + word() + `"`
+	case k == 6:
+		return "/[0-9]{3}/"
+	case k == 7:
+		return pick(r, "severity<=err", "severity:notice", "severity>info", "facility:user", "facility!=mail")
+	case k == 8:
+		return pick(r, "host:web*", "host:10.0.0.1", "host=web1", "sender:10.0.0.0/31", "sender!=10.0.0.2", "host:*")
+	case k == 9:
+		return pick(r, "app:su", "app:app", "app!=su", "pid:77", "pid>50", "msgid:ID", "sd.k:v9", "sd.k:*", "pid:*")
+	case depth > 2:
+		return word()
+	case k == 10:
+		return "-(" + randomFilter(r, depth+1) + ")"
+	case k == 11:
+		return "(" + randomFilter(r, depth+1) + " or " + randomFilter(r, depth+1) + ")"
+	}
+	return randomFilter(r, depth+1) + " " + randomFilter(r, depth+1)
+}
+
+func pick(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
+
+// TestAgainstNaive runs random messages, crashes and queries, and compares
+// all answers with those of a list.
+func TestAgainstNaive(t *testing.T) {
+	for seed := range uint64(30) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		dir := t.TempDir()
+		o := Options{ChunkBytes: 4000, SegmentBytes: 20000}
+		s := open(t, dir, o)
+		m := &model{}
+		now := start
+		for range 4 + r.IntN(10) {
+			switch r.IntN(6) {
+			case 0:
+				if err := s.Seal(); err != nil {
+					t.Fatal(err)
+				}
+			case 1: // as kill -9: nothing but the files is left
+				s.Close()
+				s = open(t, dir, o)
+			default:
+				var batch []syslog.Message
+				for range r.IntN(40) {
+					now = now.Add(time.Duration(r.Int64N(int64(time.Minute))))
+					if r.IntN(60) == 0 {
+						now = now.Add(9 * time.Hour)
+					}
+					x := syslog.Parse(logtest.Line(r), now, netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(4))}))
+					if r.IntN(3) == 0 {
+						x.Time = now.Add(time.Duration(r.NormFloat64() * float64(3*time.Hour)))
+					}
+					batch = append(batch, x)
+				}
+				put(t, s, batch...)
+				m.add(batch)
+			}
+		}
+		for range 25 {
+			compare(t, seed, s, m, randomQuery(r, now))
+		}
+		s.Close()
+	}
+}
+
+func randomQuery(r *rand.Rand, now time.Time) syslogd.Query {
+	q := syslogd.Query{Oldest: r.IntN(2) == 0}
+	if r.IntN(8) > 0 {
+		if f, err := filter.Parse(randomFilter(r, 0)); err == nil {
+			q.Filter = f
+		}
+	}
+	span := now.Sub(start) + time.Hour
+	if r.IntN(2) == 0 {
+		q.From = start.Add(time.Duration(r.Int64N(int64(span))))
+	}
+	if r.IntN(2) == 0 {
+		q.To = start.Add(time.Duration(r.Int64N(int64(span))))
+	}
+	if r.IntN(3) == 0 {
+		q.Limit = 1 + r.IntN(20)
+	}
+	return q
+}
+
+func compare(t *testing.T, seed uint64, s *Store, m *model, q syslogd.Query) {
+	want := m.matches(q)
+	var texts []string
+	for i := range want[:len(want):len(want)] {
+		if q.Limit == 0 || i < q.Limit {
+			texts = append(texts, plain(&want[i]))
+		}
+	}
+	if diff := gocmp.Diff(texts, search(t, s, q)); diff != "" {
+		t.Fatalf("seed %d: search %s %v..%v limit %d oldest %v: %s", seed, q.Filter, q.From, q.To, q.Limit, q.Oldest, diff)
+	}
+	for _, width := range []time.Duration{time.Hour, 7 * time.Minute, 24 * time.Hour} {
+		bins, err := s.Histogram(t.Context(), q, width)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(m.histogram(q, width), bins); diff != "" {
+			t.Fatalf("seed %d: histogram %s %v..%v %v: %s", seed, q.Filter, q.From, q.To, width, diff)
+		}
+	}
+	for _, field := range []string{"host", "app", "severity", "facility"} {
+		list, err := s.Facets(t.Context(), q, field, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(m.facets(q, field, 5), list); diff != "" {
+			t.Fatalf("seed %d: facets %s %s: %s", seed, q.Filter, field, diff)
+		}
+	}
+}
