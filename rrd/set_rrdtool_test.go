@@ -1,0 +1,399 @@
+package rrd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The differential test against the real rrdtool. To repeat a failure:
+//
+//	go test ./rrd -run TestAgainstRRDtool -rrdtool.seed 123 -rrdtool.runs 1
+//
+// The comparison is of the doubles in the .rrd file, not of printed text.
+func TestAgainstRRDtool(t *testing.T) {
+	path, err := exec.LookPath("rrdtool")
+	if err != nil {
+		t.Skip("NOT COMPARED WITH RRDTOOL: it is not installed")
+	}
+	first := *rrdtoolSeed
+	if first == 0 {
+		first = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d, %d runs", first, *rrdtoolRuns)
+	tool := startRRDtool(t, path)
+	for i := range *rrdtoolRuns {
+		seed := first + uint64(i)
+		if !compareRun(t, tool, seed) {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+var (
+	rrdtoolSeed = flag.Uint64("rrdtool.seed", 0, "seed of the first run against rrdtool; 0: the clock")
+	rrdtoolRuns = flag.Int("rrdtool.runs", 300, "number of runs against rrdtool")
+)
+
+// An rrdtool is one process that takes commands from a pipe.
+type rrdtool struct {
+	t   *testing.T
+	dir string
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+func startRRDtool(t *testing.T, path string) *rrdtool {
+	cmd := exec.Command(path, "-")
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait()
+	})
+	return &rrdtool{t: t, dir: t.TempDir(), in: in, out: bufio.NewReader(out)}
+}
+
+// do runs a command and returns its error, without rrdtool's "ERROR: ".
+func (r *rrdtool) do(command string) string {
+	if _, err := io.WriteString(r.in, command+"\n"); err != nil {
+		r.t.Fatal(err)
+	}
+	for {
+		line, err := r.out.ReadString('\n')
+		if err != nil {
+			r.t.Fatalf("rrdtool ended at %q: %v", command, err)
+		}
+		if strings.HasPrefix(line, "OK ") {
+			return ""
+		}
+		if e, ok := strings.CutPrefix(line, "ERROR: "); ok {
+			return strings.TrimSpace(e)
+		}
+	}
+}
+
+// compareRun feeds one random sequence to both and compares all that they
+// remember.
+func compareRun(t *testing.T, tool *rrdtool, seed uint64) bool {
+	g := &sequence{Rand: rand.New(rand.NewPCG(seed, 0))}
+	g.define()
+	file := filepath.Join(tool.dir, "a.rrd")
+	if e := tool.do(g.createCommand(file)); e != "" {
+		t.Fatalf("rrdtool create: %s: %s", e, g.createCommand(file))
+	}
+	set, err := NewSet(g.def, Time(g.start)*Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rings := newRings(g.def, g.start)
+	var feeds []string
+	for range 5 + g.IntN(40) {
+		when, texts := g.reading()
+		feed := when + ":" + strings.Join(texts, ":")
+		feeds = append(feeds, feed)
+		theirs := tool.do("update " + file + " " + feed)
+		var ours string
+		at, err := ParseUpdateTime(when, 0)
+		if err == nil {
+			var rows []SetRow
+			rows, err = set.Update(at, texts...)
+			rings.put(rows)
+		}
+		if err != nil {
+			ours = err.Error()
+		}
+		if _, e, ok := strings.Cut(theirs, file+": "); ok {
+			theirs = e
+		}
+		if ours != theirs {
+			t.Errorf("%s:\n  rrdtool: %s\n  rondo:   %s", feed, theirs, ours)
+			return false
+		}
+		if err == nil {
+			g.now = at
+		}
+	}
+	want := readRRD(t, file, g.def)
+	if diff := want.compare(g.def, set.State(), rings); diff != "" {
+		t.Errorf("%s\n%s\nafter\n%s", diff, g.createCommand(file), strings.Join(feeds, "\n"))
+		return false
+	}
+	return true
+}
+
+// A sequence makes definitions and readings.
+type sequence struct {
+	*rand.Rand
+	def      SetDefinition
+	start    int64
+	now      Time
+	counters []string // last reading of each data source
+}
+
+func pick[T any](g *sequence, of ...T) T { return of[g.IntN(len(of))] }
+
+func (g *sequence) define() {
+	step := pick(g, 1, 2, 5, 10, 60, 300)
+	g.def.Step = time.Duration(step) * time.Second
+	g.start = 1_700_000_000 + g.Int64N(100_000)
+	g.now = Time(g.start) * Second
+	for i := range 1 + g.IntN(3) {
+		d := DataSource{
+			Name:      fmt.Sprint("ds", i),
+			Type:      pick(g, Gauge, Counter, Derive, Absolute),
+			Heartbeat: time.Duration(pick(g, 1, step, 2*step, 3*step+1, 20*step)) * time.Second,
+			Min:       math.NaN(), Max: math.NaN(),
+		}
+		if g.IntN(3) == 0 {
+			d.Min = pick(g, 0.0, -50)
+		}
+		if g.IntN(3) == 0 {
+			d.Max = pick(g, 100.0, 1e6)
+		}
+		g.def.Sources = append(g.def.Sources, d)
+		g.counters = append(g.counters, "0")
+	}
+	for range 1 + g.IntN(5) {
+		g.def.Archives = append(g.def.Archives, SetArchive{
+			CF: pick(g, Average, Min, Max, Last), Steps: pick(g, 1, 1, 2, 3, 4, 7, 12),
+			Rows: pick(g, 1, 2, 3, 10, 50), XFF: pick(g, 0, 0.25, 0.5, 0.5, 0.9, 0.99),
+		})
+	}
+}
+
+func (g *sequence) createCommand(file string) string {
+	limit := func(v float64) string {
+		if math.IsNaN(v) {
+			return "U"
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "create %s --start %d --step %d", file, g.start, g.def.Step/time.Second)
+	for _, d := range g.def.Sources {
+		fmt.Fprintf(&b, " DS:%s:%s:%d:%s:%s", d.Name, strings.ToUpper(d.Type.String()), d.Heartbeat/time.Second, limit(d.Min), limit(d.Max))
+	}
+	for _, a := range g.def.Archives {
+		fmt.Fprintf(&b, " RRA:%s:%v:%d:%d", rraName(a.CF), a.XFF, a.Steps, a.Rows)
+	}
+	return b.String()
+}
+
+func rraName(cf CF) string { return [...]string{"AVERAGE", "MIN", "MAX", "LAST"}[cf] }
+
+// reading makes the time and the texts of an update, some of them bad.
+func (g *sequence) reading() (when string, texts []string) {
+	step := Time(g.def.Step/time.Second) * Second
+	at := g.now
+	switch g.IntN(20) {
+	case 0:
+		at += -Time(g.IntN(3)) * Second // late
+	case 1, 2, 3:
+		at += Time(g.Int64N(int64(20 * step))) // a gap, with a fraction
+	case 4:
+		at += Time(1+g.IntN(200)) * step / 2
+	case 5, 6, 7, 8:
+		at += 1 + Time(g.Int64N(int64(2*step)))
+	case 9, 10:
+		at += step - at%step // on the boundary
+	default:
+		at += Time(1+g.Int64N(int64(2*step/Second))) * Second
+	}
+	when = fmt.Sprint(int64(at / Second))
+	if us := at % Second; us != 0 {
+		when += strings.TrimRight(fmt.Sprintf(".%06d", us), "0")
+	}
+	for i, d := range g.def.Sources {
+		texts = append(texts, g.value(i, d.Type))
+	}
+	return when, texts
+}
+
+func (g *sequence) value(i int, t Type) string {
+	switch g.IntN(25) {
+	case 0, 1:
+		return pick(g, "U", "U", "UNKNOWN")
+	case 2:
+		// RRDtool keeps the text of what stands in front of a bad reading; we do not.
+		if len(g.def.Sources) == 1 {
+			return pick(g, "x", "12x", "1.5.5", "-", "1e5000", "")
+		}
+	}
+	switch t {
+	case Counter:
+		return g.counter(i)
+	case Derive:
+		return pick(g, "", "", "-") + g.counter(i)
+	}
+	v := (g.Float64() - 0.3) * math.Pow(10, float64(g.IntN(9)-2))
+	switch g.IntN(10) {
+	case 0:
+		return pick(g, "0", "-0", "nan", "inf", "-inf", "1e300", "1.7e-310", "+3", "5.", ".5")
+	case 1:
+		return strconv.FormatFloat(v, 'e', -1, 64)
+	case 2:
+		return strconv.FormatFloat(v, 'f', 17, 64)
+	case 3, 4, 5:
+		return strconv.FormatFloat(math.Round(v), 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', g.IntN(8), 64)
+}
+
+// counter makes counters that grow, wrap, start anew, and are too long.
+func (g *sequence) counter(i int) string {
+	last, _ := strconv.ParseUint(g.counters[i], 10, 64)
+	next := last
+	switch g.IntN(12) {
+	case 0:
+		next = g.Uint64N(1000)
+	case 1:
+		next = math.MaxUint32 - g.Uint64N(100)
+	case 2:
+		next = math.MaxUint64 - g.Uint64N(100)
+	case 3:
+		next = g.Uint64()
+	case 4:
+		return fmt.Sprintf("%d%d", g.Uint64(), g.Uint64())
+	default:
+		next += g.Uint64N(10_000)
+	}
+	g.counters[i] = strconv.FormatUint(next, 10)
+	return g.counters[i]
+}
+
+// rings keep rows as RRDtool does, by their end.
+type rings struct {
+	def  SetDefinition
+	rows []map[Time][]float64
+}
+
+func newRings(d SetDefinition, start int64) *rings {
+	r := &rings{def: d}
+	for range d.Archives {
+		r.rows = append(r.rows, make(map[Time][]float64))
+	}
+	return r
+}
+
+func (r *rings) put(rows []SetRow) {
+	for _, row := range rows {
+		r.rows[row.Archive][row.End] = append([]float64(nil), row.Values...)
+	}
+}
+
+// An rrdFile is what the bytes of a .rrd file say (rrd_format.h, on a 64-bit
+// little-endian machine).
+type rrdFile struct {
+	state SetState
+	rows  []map[Time][]float64
+}
+
+func readRRD(t *testing.T, file string, d SetDefinition) rrdFile {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	skip := func(n int) []byte { at += n; return raw[at-n : at] }
+	number := func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }
+	double := func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }
+	const head, dsDef, rraDef, liveHead, pdpPrep, cdpPrep, rraPtr = 128, 120, 120, 16, 112, 80, 8
+	nds, nrra := len(d.Sources), len(d.Archives)
+	skip(head + nds*dsDef + nrra*rraDef)
+	var f rrdFile
+	live := skip(liveHead)
+	f.state.Last = Time(number(live))*Second + Time(number(live[8:]))
+	for range d.Sources {
+		b := skip(pdpPrep)
+		text, _, _ := bytes.Cut(b[:30], []byte{0})
+		f.state.Sources = append(f.state.Sources, SourceState{string(text), double(b[40:]), number(b[32:])})
+	}
+	for range d.Archives {
+		var cells []CellState
+		for range d.Sources {
+			b := skip(cdpPrep)
+			cells = append(cells, CellState{double(b), number(b[8:])})
+		}
+		f.state.Cells = append(f.state.Cells, cells)
+	}
+	ptrs := skip(nrra * rraPtr)
+	for a, archive := range d.Archives {
+		newest := int(number(ptrs[8*a:]))
+		width := Time(archive.Steps) * Time(d.Step/time.Second) * Second
+		end := f.state.Last - f.state.Last%width
+		rows := make(map[Time][]float64)
+		for i := range archive.Rows {
+			var values []float64
+			for range d.Sources {
+				values = append(values, double(skip(8)))
+			}
+			age := (newest - i + archive.Rows) % archive.Rows
+			rows[end-Time(age)*width] = values
+		}
+		f.rows = append(f.rows, rows)
+	}
+	if at != len(raw) {
+		t.Fatalf("%d bytes of %d read", at, len(raw))
+	}
+	return f
+}
+
+func sameNumber(a, b float64) bool {
+	return math.Float64bits(a) == math.Float64bits(b) || math.IsNaN(a) && math.IsNaN(b)
+}
+
+// compare says where the file and we differ.
+func (f rrdFile) compare(d SetDefinition, s SetState, r *rings) string {
+	if f.state.Last != s.Last {
+		return fmt.Sprintf("last update: rrdtool %d, rondo %d", f.state.Last, s.Last)
+	}
+	for i, want := range f.state.Sources {
+		if got := s.Sources[i]; got.Text != want.Text || got.Unknown != want.Unknown || !sameNumber(got.Value, want.Value) {
+			return fmt.Sprintf("data source %d: rrdtool %+v, rondo %+v", i, want, got)
+		}
+	}
+	for a := range f.rows {
+		// RRDtool keeps nothing in the making where a row is one point.
+		for i, want := range f.state.Cells[a] {
+			if got := s.Cells[a][i]; d.Archives[a].Steps > 1 && (got.Unknown != want.Unknown || !sameNumber(got.Value, want.Value)) {
+				return fmt.Sprintf("open row of archive %d, data source %d: rrdtool %+v, rondo %+v", a, i, want, got)
+			}
+		}
+		for end, want := range f.rows[a] {
+			for i := range want {
+				got := math.NaN()
+				if row := r.rows[a][end]; row != nil {
+					got = row[i]
+				}
+				if !sameNumber(got, want[i]) {
+					return fmt.Sprintf("archive %d, row %d, data source %d: rrdtool %v, rondo %v", a, end/Second, i, want[i], got)
+				}
+			}
+		}
+	}
+	return ""
+}
