@@ -33,7 +33,7 @@ func (l Log) window() time.Duration {
 func (l Log) validate() error {
 	errs := []error{l.Common.validate()}
 	if _, err := filter.Parse(l.Filter); err != nil {
-		errs = append(errs, fmt.Errorf("filter: %w", err))
+		errs = append(errs, err)
 	}
 	if l.window() < time.Second || l.window() > 7*24*time.Hour {
 		errs = append(errs, fmt.Errorf("window %v: want 1s to 7 days", l.Window))
@@ -57,7 +57,7 @@ func (l Log) build(s Sources) (alerts.Supervised, error) {
 	}
 	f, err := filter.Parse(l.Filter)
 	if err != nil {
-		return alerts.Supervised{}, fmt.Errorf("filter: %w", err)
+		return alerts.Supervised{}, err
 	}
 	out := l.supervised(&logRule{l, f, s.Logs}, fmt.Sprintf("messages in %v: %s", l.window(), l.Filter))
 	out.Policy = l.policy()
