@@ -1,0 +1,171 @@
+package syslogd
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"rondo/syslogd/filter"
+	"rondo/syslogd/syslog"
+)
+
+// Config is the section syslogd of the configuration.
+type Config struct {
+	UDP  string `yaml:"udp"`  // address; empty: off
+	TCP  string `yaml:"tcp"`  // address; empty: off
+	Unix string `yaml:"unix"` // path of a datagram socket, such as /dev/log; empty: off
+	// Allow are the networks that may send. Loopback always may. Addresses
+	// that are not loopback need it.
+	Allow []netip.Prefix `yaml:"allow"`
+
+	MaxMessage     int           `yaml:"max_message"`     // bytes; what is longer is cut
+	MaxConnections int           `yaml:"max_connections"` // of TCP
+	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // of a TCP connection; dead peers are found sooner
+	ReceiveBuffer  int           `yaml:"receive_buffer"`  // bytes asked of the kernel for UDP
+	TimeZone       string        `yaml:"time_zone"`       // of times without one, such as Europe/Berlin
+	Strict         bool          `yaml:"strict"`          // refuse what is not RFC 5424 or RFC 3164 to the letter
+
+	// Discard drops matching messages before they are stored or relayed.
+	Discard *filter.Filter `yaml:"discard"`
+	Relays  []RelayConfig  `yaml:"relays"`
+}
+
+// RelayConfig is one destination that messages are sent on to.
+type RelayConfig struct {
+	Name       string         `yaml:"name"`        // names its queue; letters, digits, "-" and "_"
+	To         string         `yaml:"to"`          // TCP address of another syslog server
+	Filter     *filter.Filter `yaml:"filter"`      // which messages; none: all
+	Framing    Framing        `yaml:"framing"`     // octet-counting or newline
+	Format     WireFormat     `yaml:"format"`      // rfc5424, rfc3164 or raw, which is as received
+	QueueBytes int64          `yaml:"queue_bytes"` // on disk; beyond it the oldest are dropped. 1 GiB
+}
+
+// Framing is how a relay marks the ends of messages (RFC 6587).
+type Framing string
+
+// The framings.
+const (
+	OctetCounting Framing = "octet-counting"
+	Newline       Framing = "newline" // line ends inside a message become #012
+)
+
+// WireFormat is how a relay writes messages.
+type WireFormat string
+
+// The formats of a relay.
+const (
+	WireRFC5424 WireFormat = "rfc5424"
+	WireRFC3164 WireFormat = "rfc3164"
+	WireRaw     WireFormat = "raw"
+)
+
+// DefaultConfig listens on loopback and relays nothing.
+func DefaultConfig() Config {
+	return Config{
+		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514",
+		MaxMessage: syslog.DefaultMaxMessage, MaxConnections: 1000, IdleTimeout: 24 * time.Hour,
+		ReceiveBuffer: 16 << 20, TimeZone: "Local",
+	}
+}
+
+const (
+	defaultQueueBytes = 1 << 30
+	minQueueBytes     = 1 << 20
+	maxMaxMessage     = 16 << 20
+)
+
+// Validate says what is wrong, each with its key.
+func (c *Config) Validate() error {
+	errs := []error{c.checkAddress("udp", c.UDP), c.checkAddress("tcp", c.TCP)}
+	if c.MaxMessage < 480 || c.MaxMessage > maxMaxMessage { // RFC 5424, 6.1: all receivers must take 480
+		errs = append(errs, fmt.Errorf("max_message: %d is not between 480 and %d", c.MaxMessage, maxMaxMessage))
+	}
+	if c.MaxConnections < 1 {
+		errs = append(errs, fmt.Errorf("max_connections: %d is less than 1", c.MaxConnections))
+	}
+	if c.IdleTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("idle_timeout: %v is not positive", c.IdleTimeout))
+	}
+	if _, err := time.LoadLocation(c.TimeZone); err != nil {
+		errs = append(errs, fmt.Errorf("time_zone: %w", err))
+	}
+	names := map[string]bool{}
+	for i := range c.Relays {
+		r := &c.Relays[i]
+		if err := r.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("relays: %d: %w", i+1, err))
+		}
+		if names[r.Name] {
+			errs = append(errs, fmt.Errorf("relays: %d: name: %q is there twice", i+1, r.Name))
+		}
+		names[r.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
+// checkAddress lets a listener be reached from elsewhere only if it is said
+// who may send.
+func (c *Config) checkAddress(key, address string) error {
+	if address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	if a, err := netip.ParseAddr(host); host == "localhost" || err == nil && a.IsLoopback() || len(c.Allow) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %s can be reached from elsewhere; say who may send, such as allow: [10.0.0.0/8]", key, address)
+}
+
+// Validate says what is wrong, each with its key.
+func (r *RelayConfig) Validate() error {
+	var errs []error
+	if !isName(r.Name) {
+		errs = append(errs, fmt.Errorf("name: %q is not made of letters, digits, - and _", r.Name))
+	}
+	if host, port, err := net.SplitHostPort(r.To); err != nil || host == "" || port == "" {
+		errs = append(errs, fmt.Errorf("to: %q is not host:port", r.To))
+	}
+	switch r.Framing {
+	case "", OctetCounting, Newline:
+	default:
+		errs = append(errs, fmt.Errorf("framing: %q is neither %s nor %s", r.Framing, OctetCounting, Newline))
+	}
+	switch r.Format {
+	case "", WireRFC5424, WireRFC3164, WireRaw:
+	default:
+		errs = append(errs, fmt.Errorf("format: %q is none of %s, %s, %s", r.Format, WireRFC5424, WireRFC3164, WireRaw))
+	}
+	if r.QueueBytes != 0 && r.QueueBytes < minQueueBytes {
+		errs = append(errs, fmt.Errorf("queue_bytes: %d is less than %d", r.QueueBytes, minQueueBytes))
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults fills in what was left out.
+func (r RelayConfig) withDefaults() RelayConfig {
+	if r.Framing == "" {
+		r.Framing = OctetCounting
+	}
+	if r.Format == "" {
+		r.Format = WireRFC5424
+	}
+	if r.QueueBytes == 0 {
+		r.QueueBytes = defaultQueueBytes
+	}
+	return r
+}
+
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}

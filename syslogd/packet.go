@@ -1,0 +1,184 @@
+package syslogd
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"rondo/syslogd/syslog"
+)
+
+const (
+	maxDatagram = 64 << 10
+	// What may wait between the reader and the store. While a batch is being
+	// stored the next one grows, so batches are as large as the load.
+	maxWaitingBytes   = 8 << 20
+	maxWaitingPackets = 32 << 10
+)
+
+// servePackets reads datagrams until ctx ends. One goroutine only reads, so
+// that the kernel's buffer is empty when a burst comes; this one stores.
+func (s *Server) servePackets(ctx context.Context, conn net.PacketConn, counter string) error {
+	q := newPackets()
+	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var readErr error
+	wg.Go(func() {
+		defer q.close()
+		readErr = s.readPackets(ctx, conn, q)
+	})
+	work, cancel := lasting(ctx)
+	defer cancel()
+	judge := s.judge()
+	var batch []syslog.Message
+	for b := range q.batches() {
+		s.stats.add(counter, len(b.packets))
+		batch = s.parsePackets(batch[:0], b)
+		s.store(work, s.admit(judge, batch))
+		clear(batch)
+	}
+	wg.Wait()
+	return readErr
+}
+
+// readPackets puts datagrams into the queue until ctx ends.
+func (s *Server) readPackets(ctx context.Context, conn net.PacketConn, q *packets) error {
+	buf := make([]byte, maxDatagram)
+	for {
+		n, from, err := readFrom(conn, buf)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil: // such as an ICMP error: the socket is still good
+			s.log.Debug("read failed", "err", err)
+			sleep(ctx, acceptPause)
+		case !s.allowed(from):
+			s.stats.add("refused_network", 1)
+		default:
+			q.add(buf[:n], from, time.Now())
+		}
+	}
+}
+
+// readFrom avoids the allocation that net.PacketConn makes for the address.
+func readFrom(conn net.PacketConn, buf []byte) (int, netip.Addr, error) {
+	if udp, ok := conn.(*net.UDPConn); ok {
+		n, from, err := udp.ReadFromUDPAddrPort(buf)
+		return n, from.Addr().Unmap(), err
+	}
+	n, _, err := conn.ReadFrom(buf)
+	return n, netip.Addr{}, err
+}
+
+// parsePackets makes one string of the batch, of which all messages are parts.
+func (s *Server) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Message {
+	block := string(b.bytes)
+	start, truncated := 0, 0
+	for _, p := range b.packets {
+		line := syslog.TrimTrailer(block[start:p.end])
+		start = p.end
+		if line == "" {
+			continue
+		}
+		long := len(line) > s.cfg.MaxMessage
+		if long {
+			line = line[:s.cfg.MaxMessage]
+			truncated++
+		}
+		m := syslog.Parse(line, p.at.In(s.zone), p.from)
+		m.Truncated = long
+		dst = append(dst, m)
+	}
+	s.stats.add("truncated", truncated)
+	return dst
+}
+
+// packets is a bounded queue of datagrams between one reader and one writer.
+// It has two buffers: one grows while the other is stored.
+type packets struct {
+	mu     sync.Mutex
+	turned sync.Cond // something was added, taken or closed
+	filled packetBatch
+	closed bool
+}
+
+// packetBatch is many datagrams in one buffer.
+type packetBatch struct {
+	bytes   []byte
+	packets []packet
+}
+
+type packet struct {
+	end  int // offset in the buffer
+	from netip.Addr
+	at   time.Time
+}
+
+func newPackets() *packets {
+	q := &packets{}
+	q.turned.L = &q.mu
+	return q
+}
+
+// add copies a datagram into the queue. It waits while the queue is full:
+// then the kernel's buffer fills up, and the kernel counts what it drops.
+func (q *packets) add(data []byte, from netip.Addr, at time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b := &q.filled
+	for len(b.bytes)+len(data) > maxWaitingBytes || len(b.packets) >= maxWaitingPackets {
+		q.turned.Wait()
+	}
+	if len(b.packets) == 0 {
+		q.turned.Signal()
+	}
+	b.bytes = append(b.bytes, data...)
+	b.packets = append(b.packets, packet{len(b.bytes), from, at})
+}
+
+// close lets batches end once the queue is empty.
+func (q *packets) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.turned.Signal()
+}
+
+// batches yields all that waits, again and again, until the queue is closed
+// and empty. A batch is valid until the next one.
+func (q *packets) batches() iter.Seq[packetBatch] {
+	return func(yield func(packetBatch) bool) {
+		var spare packetBatch
+		for {
+			b, ok := q.take(spare)
+			if !ok || !yield(b) {
+				return
+			}
+			spare = packetBatch{b.bytes[:0], b.packets[:0]}
+			if cap(spare.bytes) > 1<<20 && len(b.bytes) < 64<<10 {
+				spare = packetBatch{} // the burst is over
+			}
+		}
+	}
+}
+
+// take waits for datagrams and leaves the spare buffer in their place.
+func (q *packets) take(spare packetBatch) (packetBatch, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.filled.packets) == 0 && !q.closed {
+		q.turned.Wait()
+	}
+	b := q.filled
+	q.filled = spare
+	q.turned.Signal()
+	return b, len(b.packets) > 0
+}

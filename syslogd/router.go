@@ -1,0 +1,140 @@
+package syslogd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"rondo/rrd/seglog"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/syslog"
+)
+
+// How a Router waits for a store that refuses: without end while the disk is
+// full, because the sender can be made to wait; a few times otherwise, because
+// the batch itself may be what the store cannot take.
+const (
+	storeTries   = 3
+	firstPause   = 50 * time.Millisecond
+	longestPause = 2 * time.Second
+)
+
+// A Router is the Sink between the listeners and everything that keeps
+// messages: all go to the store, and to each relay whose filter matches.
+type Router struct {
+	store   Sink
+	relays  []*Relay
+	discard *filter.Filter // nil: none
+	stats   *Stats
+	log     *slog.Logger
+}
+
+// NewRouter routes to a store and to relays. Messages that match discard, if
+// it is not nil, go nowhere.
+func NewRouter(store Sink, relays []*Relay, discard *filter.Filter, stats *Stats, log *slog.Logger) *Router {
+	return &Router{store: store, relays: relays, discard: discard, stats: stats, log: log}
+}
+
+// Put routes a batch, and returns when it is on disk everywhere. It waits
+// while the store's disk is full. On error, the store has not taken it.
+func (r *Router) Put(ctx context.Context, batch []syslog.Message) error {
+	return r.route(ctx, batch, r.store.Put, true)
+}
+
+// Write is Put without waiting for the device; see Writer.
+func (r *Router) Write(ctx context.Context, batch []syslog.Message) error {
+	return r.route(ctx, batch, func(ctx context.Context, batch []syslog.Message) error {
+		return write(ctx, r.store, batch)
+	}, false)
+}
+
+// Sync waits for the device; see Writer.
+func (r *Router) Sync(ctx context.Context) error {
+	errs := []error{syncAll(ctx, r.store)}
+	for _, relay := range r.relays {
+		errs = append(errs, relay.sync(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// route gives a batch to the relays first, once: the store may have to be
+// asked again.
+func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error, durable bool) error {
+	batch = r.keep(batch)
+	if len(batch) == 0 {
+		return nil
+	}
+	for _, relay := range r.relays {
+		relay.enqueue(batch)
+	}
+	if err := r.insist(ctx, batch, put); err != nil {
+		r.stats.add("not_stored", len(batch))
+		return fmt.Errorf("syslogd: store %d messages: %w", len(batch), err)
+	}
+	r.stats.add("stored", len(batch))
+	if durable {
+		for _, relay := range r.relays {
+			if err := relay.sync(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep leaves out what is to be discarded. It copies only if there is any.
+func (r *Router) keep(batch []syslog.Message) []syslog.Message {
+	if r.discard == nil || r.discard.Root == nil {
+		return batch
+	}
+	for i := range batch {
+		if !r.discard.Match(&batch[i]) {
+			continue
+		}
+		kept := append([]syslog.Message(nil), batch[:i]...)
+		for j := i + 1; j < len(batch); j++ {
+			if !r.discard.Match(&batch[j]) {
+				kept = append(kept, batch[j])
+			}
+		}
+		r.stats.add("discarded", len(batch)-len(kept))
+		return kept
+	}
+	return batch
+}
+
+// insist tries to store a batch until it is taken, or there is no hope.
+func (r *Router) insist(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) error {
+	pause := firstPause
+	for try := 1; ; try++ {
+		err := put(ctx, batch)
+		full := errors.Is(err, seglog.ErrFull)
+		if err == nil || ctx.Err() != nil || !full && try >= storeTries {
+			return err
+		}
+		if full {
+			r.stats.add("store_waits", 1)
+			if try == 1 {
+				r.log.Error("the disk is full: senders wait", "err", err)
+			}
+		}
+		if !sleep(ctx, pause) {
+			return err
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// sleep reports false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
