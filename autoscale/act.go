@@ -128,7 +128,7 @@ func (g *group) scaleOut(ctx context.Context, now time.Time, d Decision) {
 		if !g.begin(ctx, d, Entry{Kind: KindReclaim, Instances: back, Text: d.Reason}) {
 			return
 		}
-		g.changed = true
+		g.expect(back)
 		d.ID, d.Instances = g.attempt(now.Add(1)), nil
 	}
 	if n == 0 {
@@ -162,15 +162,12 @@ func (g *group) retry(ctx context.Context, now time.Time) {
 	g.launch(ctx, now, *open.Launch, open.Attempt, true)
 }
 
-// launch makes the call. A retry that is turned away without being looked at
-// (throttled, denied) leaves the first attempt as unclear as it was.
+// launch makes the call.
 func (g *group) launch(ctx context.Context, now time.Time, l Launch, attempt string, again bool) {
 	g.call(ctx, now, fmt.Sprintf("launch of %d", l.Count), &g.launching, func(ctx context.Context) Entry {
 		got, request, err := g.cloud.Launch(ctx, l)
 		e := outcome(attempt, request, err)
-		if again && (e.Failure == Throttled || e.Failure == Denied) {
-			e.Failure = Unclear
-		}
+		e.Again = again
 		for _, i := range got {
 			e.Instances = append(e.Instances, i.ID)
 		}

@@ -37,8 +37,9 @@ type Instance struct {
 	Launched   time.Time         `json:"launched"`
 	Phase      Phase             `json:"phase"`
 	Tags       map[string]string `json:"tags,omitempty"`
-	Host       string            `json:"host,omitempty"`     // the name it has in the fleet, once heard of
-	LastSeen   time.Time         `json:"last_seen,omitzero"` // its newest heartbeat
+	Host       string            `json:"host,omitempty"`      // the name it has in the fleet, once heard of
+	FirstSeen  time.Time         `json:"first_seen,omitzero"` // when the group first heard of it
+	LastSeen   time.Time         `json:"last_seen,omitzero"`  // its newest heartbeat
 }
 
 // Protected says whether the instance's tags forbid its termination.

@@ -65,6 +65,7 @@ type Group struct {
 	In       InPolicy      `yaml:"in"`
 	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
 	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat; no reversal within it; default 3m
+	Warm     time.Duration `yaml:"warm"`     // from first heartbeat until it counts in the metric's average; default 30s
 	Stale    time.Duration `yaml:"stale"`    // an older point is no point; default 1m
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
@@ -132,6 +133,7 @@ func (g Group) WithDefaults() Group {
 	}
 	set(&g.Cooldown, 2*time.Minute)
 	set(&g.Boot, 3*time.Minute)
+	set(&g.Warm, 30*time.Second)
 	set(&g.Stale, time.Minute)
 	set(&g.Silent, 2*time.Minute)
 	if g.Mode == "" {
@@ -165,7 +167,7 @@ func (g Group) Validate() error {
 	check(g.MaxStep >= 1, "max_step %d: want 1 or more", g.MaxStep)
 	check(g.In.Below < g.Out.Above, "in.below %v must be less than out.above %v: between them nothing changes", g.In.Below, g.Out.Above)
 	check(g.In.Remove >= 1 || g.In.Remove == Enough, "in.remove: want a number from 1 on, or enough")
-	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"stale", g.Stale}, {"silent", g.Silent}} {
+	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"warm", g.Warm}, {"stale", g.Stale}, {"silent", g.Silent}} {
 		check(f.d > 0, "%s %v: want more than 0", f.name, f.d)
 	}
 	for _, f := range []named{{"out.for", g.Out.For}, {"in.for", g.In.For}, {"drain", g.Drain}} {

@@ -22,6 +22,8 @@ type Fleet interface {
 	LastSeen(host string) (time.Time, bool)
 	// Withdraw says that a host goes on purpose: it may fall silent.
 	Withdraw(host, reason string)
+	// Expect takes a withdrawal back.
+	Expect(host string)
 	// Bind says which EC2 instance a host is.
 	Bind(host, instance string)
 }
@@ -39,7 +41,7 @@ type Options struct {
 	Metrics rrd.Evaluator
 	Fleet   Fleet
 	Drainer Drainer // nil: a drain lasts as long as the group says
-	Journal Log
+	Journal Log     // from [OpenLog]
 	Log     *slog.Logger
 }
 

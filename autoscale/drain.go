@@ -29,10 +29,22 @@ func (g *group) endDrains(ctx context.Context, now time.Time, may bool) {
 	if len(back) > 0 {
 		slices.Sort(back)
 		g.note(ctx, Entry{Kind: KindReclaim, At: now, Instances: back, Text: "protected by tag " + TagProtect})
+		g.expect(back)
 	}
 	if may && len(ready) > 0 {
 		slices.Sort(ready)
 		g.terminate(ctx, now, ready)
+	}
+}
+
+// expect says that instances taken back are needed again: a termination that
+// failed may have withdrawn their hosts.
+func (g *group) expect(ids []string) {
+	g.changed = true
+	for _, i := range g.instances {
+		if i.Host != "" && slices.Contains(ids, i.ID) {
+			g.fleet.Expect(i.Host)
+		}
 	}
 }
 

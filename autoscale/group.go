@@ -38,7 +38,8 @@ type group struct {
 	ticked   time.Time
 	listed   []Instance
 	listedAt time.Time
-	seen     map[string]bool
+	seen     map[string]bool      // by ID, and by ID@host where the fleet was told
+	first    map[string]time.Time // by ID: when it was first heard of
 	listing  backoff
 
 	mu        sync.Mutex // guards what follows, which calls and pages touch too
@@ -59,7 +60,7 @@ func newGroup(conf Group, o Options, c *Controller, budget *rate.Limiter, entrie
 		Group: conf, cloud: o.Cloud, metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
 		journal: c.journal, budget: budget, counts: &c.counts, keep: c.keep,
 		log:  o.Log.With("group", conf.Name),
-		wake: make(chan struct{}, 1), seen: make(map[string]bool), memory: newMemory(), value: math.NaN(),
+		wake: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), value: math.NaN(),
 	}
 	for _, e := range entries {
 		if e.Group == conf.Name {
@@ -126,7 +127,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if blind == nil {
-		g.instances = g.reconcile(sight{now, g.watched, g.listed, g.memory, g.seen, g.heard})
+		g.instances = g.reconcile(sight{now, g.watched, g.listed, g.memory, g.first, g.seen, g.heard})
 	}
 	g.bind()
 	d := Want(g.Group, g.input(now))

@@ -26,6 +26,15 @@ type Log interface {
 	After(seq uint64) iter.Seq2[state.Record, error]
 }
 
+// OpenLog opens the log that a controller of this configuration needs.
+func OpenLog(store state.Store, c Config) (Log, error) {
+	log, err := state.OpenJournal(store, "autoscale", c.Keep)
+	if err != nil {
+		return nil, fmt.Errorf("autoscale: %w", err)
+	}
+	return log, nil
+}
+
 // Kind is what an [Entry] records.
 type Kind string
 
@@ -59,6 +68,7 @@ type Entry struct {
 	Instances []string  `json:"instances,omitempty"`
 	RequestID string    `json:"request_id,omitempty"`
 	Failure   Failure   `json:"failure,omitempty"` // of an outcome; "" means done
+	Again     bool      `json:"again,omitempty"`   // of a launch that had been asked for before
 	Text      string    `json:"text,omitempty"`
 	State     *memory   `json:"state,omitempty"` // of a snapshot
 	Prev      string    `json:"prev"`

@@ -20,6 +20,7 @@ type memory struct {
 	Stopped  string               `json:"stopped,omitempty"`
 	Last     Change               `json:"last"`
 	Open     *Entry               `json:"open,omitempty"` // the launch whose outcome is unclear
+	Doubt    time.Time            `json:"doubt,omitzero"` // its newest request that may still arrive
 	Launched map[string]time.Time `json:"launched,omitempty"`
 	Leaving  map[string]leave     `json:"leaving,omitempty"` // chosen to go, not terminated
 	Gone     map[string]time.Time `json:"gone,omitempty"`    // termination was accepted
@@ -42,7 +43,7 @@ func (m *memory) apply(e Entry) {
 	case KindDecided:
 		m.remember(*e.Decision)
 	case KindLaunch:
-		m.Open = &e
+		m.Open, m.Doubt = &e, e.At
 		m.remember(*e.Decision)
 	case KindDrain:
 		m.Last = Change{In, e.At}
@@ -87,6 +88,9 @@ func (m *memory) outcome(e Entry) {
 	if m.Open != nil && m.Open.Attempt == e.Attempt {
 		m.note(m.Open.Decision.ID, settle)
 		if e.Failure == Unclear {
+			m.Doubt = e.At
+		}
+		if e.leavesOpen(m.Doubt) {
 			return
 		}
 		m.Open = nil
@@ -107,12 +111,31 @@ func (m *memory) outcome(e Entry) {
 	}
 }
 
+// doubtLasts is how long a request without an answer may still be on its way.
+const doubtLasts = time.Minute
+
+// leavesOpen says whether a launch is as unclear after this outcome as it was
+// before. A request that failed for certain says that of itself alone: an
+// earlier one, without an answer, may still arrive. One that was turned away
+// unread (throttled, denied) says nothing at all.
+func (e Entry) leavesOpen(doubt time.Time) bool {
+	switch e.Failure {
+	case Unclear:
+		return true
+	case Throttled, Denied:
+		return e.Again
+	case NoRoom, Permanent:
+		return e.Again && e.At.Sub(doubt) < doubtLasts
+	}
+	return false
+}
+
 // merge takes over what a snapshot holds.
 func (m *memory) merge(from *memory) *memory {
 	if from == nil {
 		return m
 	}
-	m.Stopped, m.Last, m.Open = from.Stopped, from.Last, from.Open
+	m.Stopped, m.Last, m.Open, m.Doubt = from.Stopped, from.Last, from.Open, from.Doubt
 	m.Recent = slices.Clone(from.Recent)
 	for id, at := range from.Launched {
 		m.Launched[id] = at

@@ -99,6 +99,9 @@ func (g *group) forgetSeen(listed []Instance) {
 		return
 	}
 	clear(g.seen)
+	maps.DeleteFunc(g.first, func(id string, _ time.Time) bool {
+		return !slices.ContainsFunc(listed, func(i Instance) bool { return i.ID == id })
+	})
 	for _, i := range listed {
 		g.seen[i.ID] = true
 	}
@@ -153,7 +156,7 @@ func (c *Controller) Stats() map[string]uint64 {
 // and desired.
 func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample {
 	for _, v := range c.Views() {
-		n := count(Input{Instances: v.Instances})
+		n := Group{}.count(Input{Now: now, Instances: v.Instances})
 		for _, s := range []struct {
 			what  string
 			value int

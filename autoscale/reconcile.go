@@ -14,7 +14,8 @@ type sight struct {
 	started time.Time  // since when heartbeats are listened to
 	listed  []Instance // by the cloud, with its own phases
 	memory  *memory
-	seen    map[string]bool // instances that were listed before
+	first   map[string]time.Time // when each was first heard of
+	seen    map[string]bool      // instances that were listed before
 	heard   func(Instance) (host string, last time.Time)
 }
 
@@ -61,6 +62,7 @@ func (g Group) phase(i *Instance, s sight) Phase {
 	// A heartbeat from before the launch is a former instance's of that name.
 	if host, last := s.heard(*i); !last.Before(i.Launched) {
 		i.Host, i.LastSeen = host, last
+		i.FirstSeen = g.firstSeen(*i, s)
 	}
 	if _, ok := s.memory.Leaving[i.ID]; ok {
 		return Draining
@@ -78,6 +80,20 @@ func (g Group) phase(i *Instance, s sight) Phase {
 		return Booting
 	}
 	return Silent
+}
+
+// firstSeen returns when the instance was first heard of; for one from before
+// our time, when it must have been.
+func (g Group) firstSeen(i Instance, s sight) time.Time {
+	first, ok := s.first[i.ID]
+	if !ok {
+		first = s.now
+		if by := i.Launched.Add(g.Boot); by.Before(s.started) {
+			first = by
+		}
+		s.first[i.ID] = first
+	}
+	return first
 }
 
 // victims chooses up to n instances in service to retire, and says why each:

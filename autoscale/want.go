@@ -35,7 +35,7 @@ type Change struct {
 // so on). Only the floor, fewer instances than min, goes past cooldown and
 // reversal, for it is not the load that asks.
 func Want(g Group, in Input) Decision {
-	c := count(in)
+	c := g.count(in)
 	r := read(g, in)
 	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, DryRun: g.Mode != Act}
 	p := g.plan(c, r)
@@ -121,12 +121,8 @@ func (g Group) plan(c counts, r reading) plan {
 // that boot count against the need that launched them.
 func (g Group) planOut(c counts, r reading) plan {
 	reason := fmt.Sprintf("%s %s above %s for %s", g.Title, num(r.value), num(g.Out.Above), span(r.above))
-	base := max(c.inService, 1)
-	need := base
-	switch add := g.Out.amount(r.value); add {
-	case Enough:
-		need = wholes(r.value * float64(base) / g.Out.Above)
-	default:
+	need := wholes(r.value * float64(max(c.serving(), 1)) / g.Out.Above)
+	if add := g.Out.amount(r.value); add != Enough {
 		need = c.inService + int(add)
 	}
 	switch {
@@ -146,14 +142,14 @@ func (o OutPolicy) amount(value float64) Amount {
 			add = s.Add
 		}
 	}
-	return max(add, Enough)
+	return add
 }
 
 // planIn never goes so far that the rest would be asked to grow again.
 func (g Group) planIn(c counts, r reading) plan {
 	reason := fmt.Sprintf("%s %s below %s for %s", g.Title, num(r.value), num(g.In.Below), span(r.below))
-	work := r.value * float64(c.inService)
-	to := c.capacity - int(g.In.Remove)
+	work := r.value * float64(c.serving())
+	to := max(c.capacity-int(g.In.Remove), 0)
 	if g.In.Remove == Enough {
 		to = wholes(work / g.In.Below)
 		if g.In.Below <= 0 {
@@ -189,8 +185,8 @@ func (g Group) limit(p plan, c counts) plan {
 		cut(min(p.to, room), "max %d", g.Max)
 		cut(min(p.to, c.capacity+g.MaxStep), "max_step %d", g.MaxStep)
 	case p.to < c.capacity:
-		cut(max(p.to, p.need), "keep %s at or below %s", g.Title, num(g.Out.Above))
 		cut(max(p.to, g.Min), "min %d", g.Min)
+		cut(max(p.to, p.need), "keep %s at or below %s", g.Title, num(g.Out.Above))
 		cut(max(p.to, c.capacity-g.MaxStep), "max_step %d", g.MaxStep)
 	default:
 		return p
@@ -205,7 +201,7 @@ func (g Group) limit(p plan, c counts) plan {
 // counts is how many instances are where.
 type counts struct {
 	capacity  int // in service, and on their way
-	inService int
+	inService int // and warm: what the metric is an average of
 	silent    int
 	overdue   int // silent ones that were never heard of
 	draining  int
@@ -213,7 +209,10 @@ type counts struct {
 
 func (c counts) coming() int { return c.capacity - c.inService }
 
-func count(in Input) counts {
+// serving is over how many the metric is an average: what drains still works.
+func (c counts) serving() int { return c.inService + c.draining }
+
+func (g Group) count(in Input) counts {
 	c := counts{capacity: in.Unsettled}
 	for _, i := range in.Instances {
 		switch i.Phase {
@@ -221,7 +220,11 @@ func count(in Input) counts {
 			c.capacity++
 		case InService:
 			c.capacity++
-			c.inService++
+			// The metric lags behind heartbeats. Who counts an instance that it does
+			// not cover yet takes the load for larger than it is.
+			if i.FirstSeen.IsZero() || in.Now.Sub(i.FirstSeen) >= g.Warm {
+				c.inService++
+			}
 		case Silent:
 			c.silent++
 			if i.LastSeen.IsZero() {

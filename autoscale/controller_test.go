@@ -1,0 +1,338 @@
+package autoscale
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"rondo/alerts"
+)
+
+// story returns the acting decisions, oldest first.
+func story(c *Controller) string {
+	var b strings.Builder
+	ds, _ := c.Decisions("web")
+	for _, d := range slices.Backward(ds) {
+		if d.Direction != Stay && d.Held == "" {
+			fmt.Fprintf(&b, "%s %d->%d %s\n", d.Direction, d.From, d.To, d.Outcome)
+		}
+	}
+	return b.String()
+}
+
+func TestFlashCrowd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(1)
+		l := w.live(web())
+		defer l.stop()
+		time.Sleep(20 * time.Second)
+		if n := w.count(); n != 2 {
+			t.Fatalf("%d instances at first, want min 2", n)
+		}
+		w.setDemand(274)
+		time.Sleep(4 * time.Second)
+		if n := w.count(); n != 14 {
+			t.Errorf("%d instances 4 s after the crowd came, want 14 at once", n)
+		}
+		time.Sleep(time.Minute)
+		w.setDemand(10)
+		time.Sleep(time.Minute)
+		if n := w.count(); n != 10 {
+			t.Errorf("%d instances after the crowd, want 10", n)
+		}
+		want := "out 0->2 done\nout 2->14 done\nin 14->10 done\n"
+		if got := story(l.Controller); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+		v, _ := l.View("web")
+		if v.Last.Code != codeSteady || v.Last.Count < 10 || len(v.Instances) != 10 {
+			t.Errorf("last %+v with %d instances; want a long run of steady, and 10", v.Last, len(v.Instances))
+		}
+	})
+}
+
+func TestTransitionOnlyWakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		c := web()
+		c.Tick = time.Minute
+		c.Groups[0].Out.For = 0
+		w.setDemand(1)
+		l := w.live(c)
+		defer l.stop()
+		time.Sleep(5*time.Minute + 30*time.Second)
+		w.setDemand(40)
+		if err := l.Act(t.Context(), alerts.Transition{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if n := w.count(); n != 10 {
+			t.Errorf("%d instances 1 s after the transition, want 10", n)
+		}
+	})
+}
+
+func TestDryRunDoesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		c := web()
+		c.Groups[0].Mode = DryRun
+		l := w.live(c)
+		defer l.stop()
+		time.Sleep(time.Minute)
+		v, _ := l.View("web")
+		if w.made != 0 || v.Last.To != 2 || !v.Last.DryRun || v.Last.Acts() || v.Last.Count < 30 {
+			t.Errorf("%d launched; last %+v", w.made, v.Last)
+		}
+	})
+}
+
+func TestStopSwitchSurvivesRestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		l := w.live(web())
+		if err := l.Stop(t.Context(), "web", "ops\n at 3 a.m."); err != nil {
+			t.Fatal(err)
+		}
+		l.stop()
+		before := w.count()
+		w.setDemand(100)
+		l = w.live(web())
+		time.Sleep(time.Minute)
+		v, _ := l.View("web")
+		if w.count() != before || !v.Stopped || v.StoppedBy != "ops at 3 a.m." {
+			t.Errorf("%d instances, before %d; %+v", w.count(), before, v)
+		}
+		if err := l.Start(t.Context(), "web", ""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := w.count(); n != 14 {
+			t.Errorf("%d instances after start, want 14", n)
+		}
+		l.stop()
+	})
+}
+
+func TestMissingMetricHoldsIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(40)
+		l := w.live(web())
+		defer l.stop()
+		time.Sleep(time.Minute)
+		w.mu.Lock()
+		w.missing = true
+		w.mu.Unlock()
+		time.Sleep(time.Hour)
+		v, _ := l.View("web")
+		if w.count() != 10 || v.Last.Reason != "run queue missing: the query found no series" {
+			t.Errorf("%d instances, %q", w.count(), v.Last.Reason)
+		}
+	})
+}
+
+func TestProtectedAndDrained(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		c := web()
+		c.Groups[0].Drain = 20 * time.Second
+		w.setDemand(24)
+		l := w.live(c)
+		defer l.stop()
+		time.Sleep(time.Minute) // 6 instances
+		w.mu.Lock()
+		for _, id := range w.alive()[2:] {
+			w.instances[id].Tags[TagProtect] = "yes"
+		}
+		w.mu.Unlock()
+		w.setDemand(1)
+		time.Sleep(15 * time.Second)
+		v, _ := l.View("web")
+		if n := web().Groups[0].count(Input{Instances: v.Instances}); n.draining != 2 || w.count() != 6 {
+			t.Errorf("%d drain, %d alive; want 2 and 6", n.draining, w.count())
+		}
+		w.setDemand(28) // the load comes back: what drains is taken back, one more is launched
+		time.Sleep(5 * time.Second)
+		if v, _ = l.View("web"); v.Last.From != 7 || w.made != 7 {
+			t.Errorf("capacity %d, %d were launched in all; want 7 and 7", v.Last.From, w.made)
+		}
+		w.setDemand(1)
+		time.Sleep(2 * time.Minute)
+		if n := w.count(); n != 4 {
+			t.Errorf("%d alive, want the 4 protected ones", n)
+		}
+	})
+}
+
+// A journal that keeps few entries forgets nothing that matters.
+func TestSnapshotOutlivesTrimming(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		c := web()
+		c.Keep = 1000
+		l := w.live(c)
+		time.Sleep(time.Minute)
+		if err := l.Stop(t.Context(), "web", "ops"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3000 { // each turn is a new run of a non-decision
+			w.setDemand(float64(i % 2 * 100))
+			time.Sleep(time.Second)
+		}
+		l.stop()
+		if err := l.Start(t.Context(), "db", ""); err == nil {
+			t.Error("started a group that there is not")
+		}
+		l = w.live(c)
+		v, _ := l.View("web")
+		l.stop()
+		if !v.Stopped {
+			t.Error("the stop switch was forgotten")
+		}
+	})
+}
+
+func TestBrokenChainStopsAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		l := w.live(web())
+		time.Sleep(time.Minute)
+		l.stop()
+		for r, err := range w.store.After(0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Seq == 2 {
+				forged := []byte(strings.Replace(string(r.Value), `"web"`, `"wob"`, 1))
+				if err := w.store.Replace(t.Context(), 2, forged); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		l = w.live(web())
+		defer l.stop()
+		v, _ := l.View("web")
+		if !v.Stopped || !strings.Contains(v.StoppedBy, "entry 2 does not have the hash it was written with") {
+			t.Errorf("stopped by %q", v.StoppedBy)
+		}
+	})
+}
+
+// TestCrash kills the controller at random journal records, calls and moments,
+// with a cloud that fails at random, again and again. At no time may there be
+// more instances than the load needs; in the end there are exactly as many, all
+// known to the controller; and none was launched without a journalled attempt.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	runs, first := 200, rand.Uint64()
+	if s := os.Getenv("RONDO_CRASH_RUNS"); s != "" {
+		runs, _ = strconv.Atoi(s)
+	}
+	if s := os.Getenv("RONDO_CRASH_SEED"); s != "" {
+		first, _ = strconv.ParseUint(s, 10, 64)
+		runs = 1
+	}
+	crashes := 0
+	for n := range uint64(runs) {
+		seed := first + n
+		synctest.Test(t, func(t *testing.T) { crashes += crashRun(t, seed) })
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	t.Logf("%d runs from seed %d, %d crashes", runs, first, crashes)
+}
+
+func crashRun(t *testing.T, seed uint64) (crashes int) {
+	defer func() {
+		if t.Failed() {
+			t.Logf("again with RONDO_CRASH_SEED=%d", seed)
+		}
+	}()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	w := newWorld(t, 1000)
+	w.rng, w.limit = rng, 10
+	w.setDemand(40) // 10 instances are right
+	for range 1 + rng.IntN(4) {
+		crashes++
+		l := w.live(web())
+		w.mu.Lock()
+		l.session.after = rng.IntN(2) == 0
+		if rng.IntN(2) == 0 {
+			l.session.appends = 1 + rng.IntN(8)
+		} else {
+			l.session.calls = 1 + rng.IntN(3)
+		}
+		w.mu.Unlock()
+		select {
+		case <-l.done:
+		case <-time.After(time.Duration(rng.IntN(90)) * time.Second):
+			w.mu.Lock()
+			l.crash()
+			w.mu.Unlock()
+		}
+		<-l.done
+		time.Sleep(time.Duration(rng.IntN(10)) * time.Second)
+	}
+	w.mu.Lock()
+	w.rng = nil
+	w.mu.Unlock()
+	l := w.live(web())
+	defer l.stop()
+	time.Sleep(5 * time.Minute)
+	w.settled(l, 10)
+	w.setDemand(3)
+	time.Sleep(2 * time.Minute)
+	w.settled(l, 3)
+	return crashes
+}
+
+// settled checks that the controller and the world agree on n instances.
+func (w *world) settled(l *life, n int) {
+	w.t.Helper()
+	w.mu.Lock()
+	alive, tokens := w.alive(), len(w.tokens)
+	for token := range w.tokens {
+		if !w.journalled(token) {
+			w.t.Errorf("token %s was used and is in no journal entry", token)
+		}
+	}
+	w.mu.Unlock()
+	v, _ := l.View("web")
+	var known []string
+	for _, i := range v.Instances {
+		if i.Phase == InService {
+			known = append(known, i.ID)
+		}
+	}
+	slices.Sort(known)
+	if len(alive) != n || !slices.Equal(alive, known) {
+		w.t.Errorf("alive %v (of %d launches), the controller knows %v, want %d; last: %s (%s)", alive, tokens, known, n, v.Last.Reason, v.Last.Held)
+	}
+}
+
+func (w *world) journalled(token string) bool {
+	_, entries, err := OpenJournal(w.store)
+	if err != nil {
+		w.t.Error(err)
+	}
+	return slices.ContainsFunc(entries, func(e Entry) bool { return e.Kind == KindLaunch && e.Launch.Token == token })
+}
+
+var _ alerts.Action = (*Controller)(nil)

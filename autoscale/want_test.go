@@ -1,0 +1,228 @@
+package autoscale
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The language of testdata/want.txt, one statement a line:
+//
+//	group min=2 max=14 out=4 for=3s add=enough|2|5:1,50:4 in=1 infor=10s remove=2
+//	      cooldown=30s boot=12s stale=5s maxstep=20 mode=act
+//	points 0.5x5 137 nan      one a second, the last one now
+//	age 7s                    the last one so long ago instead
+//	fleet 2 in-service 3 booting 1 draining 2 silent 1 overdue
+//	unsettled 2
+//	last out 10s              the newest change and how long ago
+//	watched 5s                default: a day
+//	stopped text
+//	want out 2 14 code        direction, from, to, code
+//	why text
+//	held text                 absent: acts
+//
+// A want line ends with its why and held lines; then the input starts anew, but
+// the group stays.
+type wantScript struct {
+	t     *testing.T
+	line  int
+	group Group
+	in    Input
+	got   *Decision
+	held  bool
+}
+
+var scriptNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestWant(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open("testdata/want.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := &wantScript{t: t}
+	s.reset()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		s.line++
+		if text := strings.TrimSpace(lines.Text()); text != "" && text[0] != '#' {
+			word, rest, _ := strings.Cut(text, " ")
+			s.run(word, strings.TrimSpace(rest))
+		}
+	}
+	s.finish()
+}
+
+func (s *wantScript) reset() {
+	s.got, s.held = nil, false
+	s.in = Input{Now: scriptNow, Started: scriptNow.Add(-24 * time.Hour)}
+}
+
+// finish checks that a decision which no held line spoke of acts.
+func (s *wantScript) finish() {
+	if s.got != nil && !s.held && s.got.Held != "" {
+		s.t.Errorf("line %d: held by %q; want it to act", s.line, s.got.Held)
+	}
+}
+
+func (s *wantScript) run(word, rest string) {
+	if s.got != nil && word != "why" && word != "held" {
+		s.finish()
+		s.reset()
+	}
+	switch word {
+	case "group":
+		s.group = s.parseGroup(rest)
+	case "points":
+		s.in.Points = s.points(rest)
+	case "age":
+		for i := range s.in.Points {
+			s.in.Points[i].Time = s.in.Points[i].Time.Add(-s.span(rest))
+		}
+	case "fleet":
+		s.in.Instances = s.fleet(strings.Fields(rest))
+	case "unsettled":
+		s.in.Unsettled = s.num(rest)
+	case "last":
+		dir, ago, _ := strings.Cut(rest, " ")
+		s.in.Last = Change{Direction(dir), scriptNow.Add(-s.span(ago))}
+	case "watched":
+		s.in.Started = scriptNow.Add(-s.span(rest))
+	case "stopped":
+		s.in.Stopped = rest
+	case "want":
+		d := Want(s.group, s.in)
+		s.got = &d
+		s.equal(fmt.Sprintf("%s %d %d %s", d.Direction, d.From, d.To, d.Code), rest)
+	case "why":
+		s.equal(s.got.Reason, rest)
+	case "held":
+		s.held = true
+		s.equal(s.got.Held, rest)
+	default:
+		s.t.Fatalf("line %d: %q is no statement", s.line, word)
+	}
+}
+
+func (s *wantScript) equal(got, want string) {
+	if got != want {
+		s.t.Errorf("testdata/want.txt:%d:\n got %s\nwant %s", s.line, got, want)
+	}
+}
+
+func (s *wantScript) span(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	return d
+}
+
+func (s *wantScript) num(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	return n
+}
+
+func (s *wantScript) float(text string) float64 {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	return v
+}
+
+func (s *wantScript) points(text string) (out []Point) {
+	for _, word := range strings.Fields(text) {
+		value, times, repeated := strings.Cut(word, "x")
+		n := 1
+		if repeated {
+			n = s.num(times)
+		}
+		for range n {
+			out = append(out, Point{Value: s.float(value)})
+		}
+	}
+	for i := range out {
+		out[i].Time = scriptNow.Add(-time.Duration(len(out)-1-i) * time.Second)
+	}
+	return out
+}
+
+func (s *wantScript) fleet(words []string) (out []Instance) {
+	for i := 0; i+1 < len(words); i += 2 {
+		phase, seen := Phase(words[i+1]), scriptNow.Add(-time.Hour)
+		if phase == "overdue" {
+			phase, seen = Silent, time.Time{}
+		}
+		for range s.num(words[i]) {
+			out = append(out, Instance{ID: fmt.Sprintf("i-%d", len(out)), Phase: phase, LastSeen: seen})
+		}
+	}
+	return out
+}
+
+func (s *wantScript) amount(text string) (a Amount) {
+	if err := a.UnmarshalText([]byte(text)); err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	return a
+}
+
+func (s *wantScript) parseGroup(text string) Group {
+	g := Group{Name: "web", Mode: Act, Metric: "m", Title: "run queue", Launch: Template{Image: "ami-1"}}
+	durations := map[string]*time.Duration{"for": &g.Out.For, "infor": &g.In.For, "cooldown": &g.Cooldown, "boot": &g.Boot, "stale": &g.Stale}
+	numbers := map[string]*int{"min": &g.Min, "max": &g.Max, "maxstep": &g.MaxStep}
+	for _, word := range strings.Fields(text) {
+		key, value, _ := strings.Cut(word, "=")
+		switch {
+		case durations[key] != nil:
+			*durations[key] = s.span(value)
+		case numbers[key] != nil:
+			*numbers[key] = s.num(value)
+		case key == "mode":
+			g.Mode = Mode(value)
+		case key == "out":
+			g.Out.Above = s.float(value)
+		case key == "in":
+			g.In.Below = s.float(value)
+		case key == "remove":
+			g.In.Remove = s.amount(value)
+		case key == "add" && strings.Contains(value, ":"):
+			for _, step := range strings.Split(value, ",") {
+				above, add, _ := strings.Cut(step, ":")
+				g.Out.Steps = append(g.Out.Steps, Step{s.float(above), s.amount(add)})
+			}
+		case key == "add":
+			g.Out.Add = s.amount(value)
+		default:
+			s.t.Fatalf("line %d: %q", s.line, word)
+		}
+	}
+	g = g.WithDefaults()
+	if err := g.Validate(); err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	return g
+}
+
+func BenchmarkWant(b *testing.B) {
+	s := &wantScript{t: nil}
+	g := Group{Name: "web", Mode: Act, Min: 2, Max: 500, Out: OutPolicy{Above: 4, For: time.Minute, Add: Enough}, In: InPolicy{Below: 1, For: 10 * time.Minute, Remove: 1}}.WithDefaults()
+	in := Input{Now: scriptNow, Started: scriptNow.Add(-time.Hour), Instances: s.fleet([]string{"400", "in-service", "20", "booting"})}
+	for i := range 720 {
+		in.Points = append(in.Points, Point{scriptNow.Add(time.Duration(i-719) * time.Second), 3 + math.Sin(float64(i))})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Want(g, in)
+	}
+}

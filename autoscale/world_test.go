@@ -1,0 +1,339 @@
+package autoscale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"rondo/alerts/state"
+	"rondo/rrd"
+)
+
+// A world is a cloud, its instances' heartbeats and a load that they share,
+// all in memory and by the bubble's clock.
+type world struct {
+	t     *testing.T
+	boot  time.Duration
+	limit int // of instances alive; one more is a failure of the controller
+
+	mu        sync.Mutex
+	demand    float64 // the metric is demand per instance in service
+	missing   bool
+	instances map[string]*machine
+	tokens    map[string][]string
+	withdrawn map[string]bool
+	made      int
+	calls     int
+	rng       *rand.Rand // nil: no faults
+	store     *state.Journal
+}
+
+// A machine is one instance of the world.
+type machine struct {
+	Instance
+	group   string
+	visible time.Time // listed from then on
+	ended   time.Time
+}
+
+func newWorld(t *testing.T, keep int) *world {
+	t.Helper()
+	store, err := state.OpenJournal(state.NewMemory(), "autoscale", keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{
+		t: t, boot: 6 * time.Second, limit: 1 << 30, instances: map[string]*machine{},
+		tokens: map[string][]string{}, withdrawn: map[string]bool{}, store: store,
+	}
+}
+
+func (w *world) setDemand(d float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.demand = d
+}
+
+// add makes n instances. Callers hold w.mu.
+func (w *world) add(n int, group string, tags map[string]string, hidden time.Duration) (ids []string) {
+	for range n {
+		w.made++
+		id := fmt.Sprintf("i-%04d", w.made)
+		w.instances[id] = &machine{
+			Instance: Instance{
+				ID: id, PrivateDNS: fmt.Sprintf("ip-%d.internal", w.made), Zone: string(rune('a' + w.made%3)),
+				Launched: time.Now(), Phase: Pending, Tags: maps.Clone(tags),
+			},
+			group: group, visible: time.Now().Add(hidden),
+		}
+		ids = append(ids, id)
+	}
+	if alive := len(w.alive()); alive > w.limit {
+		w.t.Errorf("%s: %d instances alive, at most %d are needed", time.Now().Format("15:04:05"), alive, w.limit)
+	}
+	return ids
+}
+
+// alive lists what runs or will. Callers hold w.mu.
+func (w *world) alive() (ids []string) {
+	for id, m := range w.instances {
+		if m.ended.IsZero() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (w *world) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.alive())
+}
+
+func (w *world) running(m *machine) bool {
+	return m.ended.IsZero() && time.Since(m.Launched) >= w.boot
+}
+
+// Eval is the metric.
+func (w *world) Eval(_ context.Context, _ string, at time.Time) ([]rrd.Value, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.missing {
+		return nil, nil
+	}
+	n := 0
+	for _, m := range w.instances {
+		if w.running(m) {
+			n++
+		}
+	}
+	return []rrd.Value{{Time: rrd.At(at), Value: w.demand / float64(max(n, 1))}}, nil
+}
+
+// The fleet: each running machine is heard of at every moment.
+
+func (w *world) LastSeen(host string) (time.Time, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.instances {
+		if m.PrivateDNS == host && w.running(m) {
+			return time.Now(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+func (w *world) Withdraw(host, _ string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.withdrawn[host] = true
+}
+
+func (w *world) Expect(host string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.withdrawn, host)
+}
+
+func (w *world) Bind(string, string) {}
+
+// A session is what one life of the controller sees of the world. After its
+// crash nothing that it does has an effect any more, except what was already
+// on its way.
+type session struct {
+	*world
+	kill    context.CancelFunc
+	dead    bool
+	appends int // journal records until the crash; 0: none
+	after   bool
+	calls   int // changing calls until the crash; 0: none
+}
+
+var errDead = errors.New("the process is gone")
+
+// crash ends the session. Callers hold w.mu.
+func (s *session) crash() {
+	s.dead = true
+	s.kill()
+}
+
+// Append is the journal's, with its crash points.
+func (s *session) Append(ctx context.Context, record []byte) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return 0, errDead
+	}
+	s.appends--
+	if s.appends == 0 && !s.after {
+		s.crash()
+		return 0, errDead
+	}
+	seq, err := s.store.Append(ctx, record)
+	if s.appends == 0 {
+		s.crash()
+		return 0, errDead
+	}
+	return seq, err
+}
+
+func (s *session) After(seq uint64) iter.Seq2[state.Record, error] { return s.store.After(seq) }
+
+func (s *session) Instances(_ context.Context, group string) ([]Instance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rng != nil && s.rng.IntN(10) == 0 {
+		return nil, &CallError{Failure: Throttled, Code: "RequestLimitExceeded", Err: errors.New("slow down")}
+	}
+	var out []Instance
+	for _, m := range s.instances {
+		if m.group != group || time.Now().Before(m.visible) {
+			continue
+		}
+		i := m.Instance
+		switch {
+		case !m.ended.IsZero():
+			i.Phase = Terminated
+		case s.running(m):
+			i.Phase = Booting
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}
+
+// change is what every changing call goes through: faults, delays, crashes.
+func (s *session) change(ctx context.Context, do func()) error {
+	s.mu.Lock()
+	if s.dead {
+		s.mu.Unlock()
+		return errDead
+	}
+	fault, delay := 0, time.Duration(0)
+	if s.rng != nil {
+		fault, delay = s.rng.IntN(12), time.Duration(s.rng.IntN(2500))*time.Millisecond
+	}
+	s.calls--
+	crashBefore, crashAfter := s.calls == 0 && !s.after, s.calls == 0 && s.after
+	s.mu.Unlock()
+	// From here the request is on the wire: it arrives even if the process dies.
+	sleep(context.WithoutCancel(ctx), delay)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if crashBefore {
+		s.crash()
+		return errDead
+	}
+	switch fault {
+	case 1:
+		return &CallError{Failure: Throttled, Code: "RequestLimitExceeded", Err: errors.New("slow down")}
+	case 2:
+		return &CallError{Failure: NoRoom, Code: "InsufficientInstanceCapacity", Err: errors.New("no room")}
+	case 3:
+		return &CallError{Failure: Denied, Code: "AuthFailure", Err: errors.New("who?")}
+	case 4:
+		return errors.New("connection reset before the work")
+	}
+	do()
+	if crashAfter {
+		s.crash()
+	}
+	if s.dead || fault == 5 || fault == 6 {
+		return errors.New("connection reset after the work")
+	}
+	return nil
+}
+
+func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request string, err error) {
+	err = s.change(ctx, func() {
+		ids, again := s.tokens[l.Token]
+		if !again {
+			n, hidden := l.Count, time.Duration(0)
+			if s.rng != nil {
+				n, hidden = 1+s.rng.IntN(l.Count), time.Duration(s.rng.IntN(20))*time.Second
+			}
+			ids = s.add(n, l.Group, l.Tags, hidden)
+			s.tokens[l.Token] = ids
+		}
+		for _, id := range ids {
+			out = append(out, s.instances[id].Instance)
+		}
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return out, "req-" + l.Token, nil
+}
+
+func (s *session) Terminate(ctx context.Context, group string, ids []string) (request string, err error) {
+	err = s.change(ctx, func() {
+		for _, id := range ids {
+			m := s.instances[id]
+			if m == nil || m.group != group || m.Protected() {
+				s.t.Errorf("Terminate of %s, which is not ours or protected", id)
+				continue
+			}
+			if !s.withdrawn[m.PrivateDNS] {
+				s.t.Errorf("Terminate of %s, whose host was not withdrawn", id)
+			}
+			if m.ended.IsZero() {
+				m.ended = time.Now()
+			}
+		}
+	})
+	return "req-t", err
+}
+
+// A life is one run of a controller.
+type life struct {
+	*Controller
+	*session
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// live starts a controller in the world.
+func (w *world) live(c Config) *life {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	s := &session{world: w, kill: cancel}
+	ctl, err := New(ctx, Options{Config: c, Cloud: s, Metrics: w, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	l := &life{ctl, s, cancel, make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		if err := ctl.Run(ctx); err != nil {
+			w.t.Error(err)
+		}
+	}()
+	return l
+}
+
+func (l *life) stop() {
+	l.cancel()
+	<-l.done
+}
+
+// web is the group of these tests: 4 of the demand per instance is right.
+func web() Config {
+	c := DefaultConfig()
+	c.Tick = time.Second
+	c.Groups = []Group{{
+		Name: "web", Mode: Act, Metric: "m", Title: "run queue", Min: 2, Max: 14,
+		Out: OutPolicy{Above: 4, For: 2 * time.Second, Add: Enough}, In: InPolicy{Below: 1, For: 5 * time.Second, Remove: Enough},
+		Cooldown: 10 * time.Second, Boot: 8 * time.Second, Warm: 2 * time.Second, Stale: 5 * time.Second, Silent: 10 * time.Second,
+		Launch: Template{Image: "ami-1"},
+	}}
+	return c
+}
