@@ -85,7 +85,9 @@ func (r *Relay) recover() error {
 		}
 	}
 	r.cursor, r.stored = c, c
-	return nil
+	// From now on there is one: a gap in front of the first record means that
+	// messages were dropped, not that the file is new.
+	return c.write(r.path)
 }
 
 // Close closes the queue. Run must have returned, and nothing be queued any

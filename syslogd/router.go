@@ -40,32 +40,28 @@ func NewRouter(store Sink, relays []*Relay, discard *filter.Filter, stats *Stats
 // Put routes a batch, and returns when it is on disk everywhere. It waits
 // while the store's disk is full. On error, the store has not taken it.
 func (r *Router) Put(ctx context.Context, batch []syslog.Message) error {
-	return r.route(ctx, batch, r.store.Put, true)
+	if err := r.route(ctx, batch, r.store.Put); err != nil {
+		return err
+	}
+	for _, relay := range r.relays {
+		if err := relay.sync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Write is Put without waiting for the device; see Writer.
 func (r *Router) Write(ctx context.Context, batch []syslog.Message) error {
 	return r.route(ctx, batch, func(ctx context.Context, batch []syslog.Message) error {
 		return write(ctx, r.store, batch)
-	}, false)
-}
-
-// Sync waits for the device; see Writer.
-func (r *Router) Sync(ctx context.Context) error {
-	errs := []error{syncAll(ctx, r.store)}
-	for _, relay := range r.relays {
-		errs = append(errs, relay.sync(ctx))
-	}
-	return errors.Join(errs...)
+	})
 }
 
 // route gives a batch to the relays first, once: the store may have to be
 // asked again.
-func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error, durable bool) error {
+func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) error {
 	batch = r.keep(batch)
-	if len(batch) == 0 {
-		return nil
-	}
 	for _, relay := range r.relays {
 		relay.enqueue(batch)
 	}
@@ -74,13 +70,6 @@ func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(con
 		return fmt.Errorf("syslogd: store %d messages: %w", len(batch), err)
 	}
 	r.stats.add("stored", len(batch))
-	if durable {
-		for _, relay := range r.relays {
-			if err := relay.sync(ctx); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }
 

@@ -25,7 +25,7 @@ import (
 type memory struct {
 	mu       sync.Mutex
 	messages []syslog.Message
-	synced   int // messages that were there at the last Sync or Put
+	synced   int // messages that were there at the last Put
 	fail     func(try int) error
 	tries    int
 	grown    chan struct{}
@@ -34,7 +34,11 @@ type memory struct {
 func newMemory() *memory { return &memory{grown: make(chan struct{}, 1)} }
 
 func (m *memory) Put(ctx context.Context, batch []syslog.Message) error {
-	return errors.Join(m.Write(ctx, batch), m.Sync(ctx))
+	err := m.Write(ctx, batch)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.synced = len(m.messages)
+	return err
 }
 
 func (m *memory) Write(_ context.Context, batch []syslog.Message) error {
@@ -53,13 +57,6 @@ func (m *memory) Write(_ context.Context, batch []syslog.Message) error {
 	case m.grown <- struct{}{}:
 	default:
 	}
-	return nil
-}
-
-func (m *memory) Sync(context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.synced = len(m.messages)
 	return nil
 }
 

