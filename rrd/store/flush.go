@@ -1,0 +1,309 @@
+package store
+
+import (
+	"fmt"
+	"math"
+
+	"rondo/rrd"
+	"rondo/rrd/codec"
+	"rondo/rrd/seglog"
+)
+
+// batchBytes is about how much is written to Badger at once.
+const batchBytes = 4 << 20
+
+// flushDue writes the blocks that nothing more is expected for, or all closed
+// rows if they take too much memory. The caller holds flushMu.
+func (st *Store) flushDue() error {
+	clock := rrd.Time(st.clock.Load())
+	if clock == noTime {
+		return nil
+	}
+	all := st.staged.Load() > st.o.StageBytes
+	for _, r := range st.ringList() {
+		if !all && clock < r.nextFlush {
+			continue
+		}
+		upTo := clock - st.late - max(2*r.row, 60*rrd.Second)
+		if all {
+			upTo = math.MaxInt64
+		}
+		if err := st.flushRing(r, upTo, clock); err != nil {
+			return err
+		}
+		r.nextFlush = clock + max(rrd.Time(r.blockRows/16)*r.row, 10*rrd.Second)
+	}
+	return nil
+}
+
+// flushRing writes the blocks of a ring that end by a time, a few megabytes
+// of pages at a time.
+func (st *Store) flushRing(r *ring, upTo, clock rrd.Time) error {
+	batch := &ringBatch{st: st, ring: r, clock: clock, byEpoch: map[uint32][]blockValue{}}
+	for _, pg := range st.table.pageList() {
+		blocks := st.collect(r, pg, upTo)
+		if len(blocks) == 0 {
+			continue
+		}
+		if err := batch.add(pg, blocks); err != nil {
+			return err
+		}
+		if batch.bytes > batchBytes {
+			if err := batch.write(); err != nil {
+				return err
+			}
+		}
+	}
+	return batch.write()
+}
+
+// A pageBlock is the rows that a page's series have for one block.
+type pageBlock struct {
+	block uint32
+	last  rrd.Time // newest row's end
+	rows  []codec.Rows
+}
+
+// collect takes copies of a page's closed rows that belong to blocks which
+// end by a time, by block, oldest first.
+func (st *Store) collect(r *ring, pg *page, upTo rrd.Time) []*pageBlock {
+	sh := st.shard(pg.id * pageSeries)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	blocks := map[uint32]*pageBlock{}
+	var order []*pageBlock
+	all := pg.all()
+	for i := range all {
+		s := &all[i]
+		if s.win.n > 0 && s.win.oldest <= s.win.newest-st.late {
+			st.settle(sh, s, s.win.newest-st.late)
+		}
+		q := s.queue(r)
+		if q == nil {
+			continue
+		}
+		q.each(r.row, s.def.gauge, func(row *rrd.Row) bool {
+			block, index := r.place(pg.id, row.End)
+			if r.rowEnd(pg.id, block, int(r.blockRows)-1) > upTo {
+				return false
+			}
+			b := blocks[block]
+			if b == nil {
+				b = &pageBlock{block: block, rows: make([]codec.Rows, pageSeries)}
+				blocks[block] = b
+				order = append(order, b)
+			}
+			b.last = max(b.last, row.End)
+			appendRow(&b.rows[i], index, row, s.def.gauge)
+			return true
+		})
+	}
+	return order
+}
+
+// queue returns the closed rows that the series has for a ring, or nil.
+func (s *series) queue(r *ring) *rowQueue {
+	if s.staged == nil {
+		return nil
+	}
+	for a := range s.def.rings {
+		if s.def.rings[a] == r && !s.staged[a].empty() {
+			return &s.staged[a]
+		}
+	}
+	return nil
+}
+
+func appendRow(to *codec.Rows, index int, r *rrd.Row, gauge bool) {
+	to.Index = append(to.Index, index)
+	to.Count = append(to.Count, r.Count)
+	to.Sum = append(to.Sum, r.Sum)
+	to.Min = append(to.Min, r.Min)
+	to.Max = append(to.Max, r.Max)
+	to.Last = append(to.Last, r.Last)
+	if !gauge {
+		to.Total = append(to.Total, r.Total)
+	}
+}
+
+// A ringBatch gathers blocks of a ring until there is enough to write.
+type ringBatch struct {
+	st      *Store
+	ring    *ring
+	clock   rrd.Time
+	byEpoch map[uint32][]blockValue
+	bytes   int
+	pages   []flushedPage
+}
+
+// A flushedPage has its closed rows in the batch up to a time.
+type flushedPage struct {
+	page *page
+	upTo map[int]rrd.Time // by series
+}
+
+func (b *ringBatch) add(pg *page, blocks []*pageBlock) error {
+	flushed := flushedPage{pg, map[int]rrd.Time{}}
+	for _, blk := range blocks {
+		for i := range blk.rows {
+			if n := len(blk.rows[i].Index); n > 0 {
+				end := b.ring.rowEnd(pg.id, blk.block, blk.rows[i].Index[n-1])
+				flushed.upTo[i] = max(flushed.upTo[i], end)
+			}
+		}
+		epoch := b.ring.epoch(blk.block)
+		if b.ring.epochEnd(epoch) <= b.ring.edge(b.clock) {
+			continue // the ring has turned past it
+		}
+		if err := b.st.merge(b.ring, pg.id, blk); err != nil {
+			return err
+		}
+		value := codec.AppendBlock(nil, b.ring.checksumPlace(pg.id, blk.block), int(b.ring.blockRows), blk.rows)
+		b.byEpoch[epoch] = append(b.byEpoch[epoch], blockValue{pg.id, blk.block, value})
+		b.bytes += len(value)
+	}
+	b.pages = append(b.pages, flushed)
+	return nil
+}
+
+// write makes the gathered blocks durable, and only then lets go of their
+// rows in memory.
+func (b *ringBatch) write() error {
+	for epoch, blocks := range b.byEpoch {
+		if err := b.st.putBlocks(b.ring, epoch, blocks); err != nil {
+			return err
+		}
+		delete(b.byEpoch, epoch)
+	}
+	for _, p := range b.pages {
+		b.st.drop(b.ring, p)
+	}
+	b.pages, b.bytes = b.pages[:0], 0
+	return nil
+}
+
+func (st *Store) drop(r *ring, p flushedPage) {
+	sh := st.shard(p.page.id * pageSeries)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for i, upTo := range p.upTo {
+		s := &p.page.series[i]
+		if q := s.queue(r); q != nil {
+			before := len(q.buf)
+			q.drop(upTo, r.row, s.def.gauge)
+			st.staged.Add(int64(len(q.buf) - before))
+		}
+	}
+}
+
+// putBlocks writes blocks to an epoch. It asks for free space first: a full
+// disk would kill the process inside Badger, whose files are mapped.
+func (st *Store) putBlocks(r *ring, epoch uint32, blocks []blockValue) error {
+	size := int64(0)
+	for _, b := range blocks {
+		size += int64(len(b.value))
+	}
+	if st.o.ReserveBytes >= 0 {
+		free, err := freeBytes(st.dir)
+		if err != nil {
+			return err
+		}
+		if free-2*size < st.o.ReserveBytes/2 {
+			return fmt.Errorf("%w: %d bytes free", seglog.ErrFull, free)
+		}
+	}
+	e, err := st.vault.acquire(r, epoch, true)
+	if err != nil {
+		return err
+	}
+	defer st.vault.release(e)
+	if err := e.put(blocks); err != nil {
+		return fmt.Errorf("epoch %s: %w", epochDir(r, epoch), err)
+	}
+	st.stats.Blocks.Add(int64(len(blocks)))
+	st.stats.BlockBytes.Add(size)
+	return nil
+}
+
+// merge adds to the rows of a block those that are already on disk: of series
+// that were written before this one's rows came, or after a crash.
+func (st *Store) merge(r *ring, page uint32, b *pageBlock) error {
+	value, err := st.readBlock(r, page, b.block)
+	if err != nil || value == nil {
+		return err
+	}
+	old, err := codec.OpenBlock(value, r.checksumPlace(page, b.block))
+	if err != nil {
+		st.report(fmt.Errorf("block %d of page %d in %s is written anew: %w", b.block, page, r.dir, err))
+		return nil
+	}
+	var rows codec.Rows
+	for i := range b.rows {
+		if err := old.Series(i, &rows); err != nil {
+			st.report(fmt.Errorf("block %d of page %d in %s: %w", b.block, page, r.dir, err))
+			continue
+		}
+		b.rows[i] = mergeRows(&rows, &b.rows[i])
+	}
+	return nil
+}
+
+// readBlock returns the bytes of a block, or nil if there is none.
+func (st *Store) readBlock(r *ring, page, block uint32) ([]byte, error) {
+	e, err := st.vault.acquire(r, r.epoch(block), false)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	defer st.vault.release(e)
+	return e.get(page, block)
+}
+
+// mergeRows returns the rows of both; where both have a row the new one wins.
+func mergeRows(old, fresh *codec.Rows) codec.Rows {
+	var out codec.Rows
+	i, j := 0, 0
+	for i < len(old.Index) || j < len(fresh.Index) {
+		switch {
+		case j == len(fresh.Index) || i < len(old.Index) && old.Index[i] < fresh.Index[j]:
+			copyRow(&out, old, i)
+			i++
+		default:
+			if i < len(old.Index) && old.Index[i] == fresh.Index[j] {
+				i++
+			}
+			copyRow(&out, fresh, j)
+			j++
+		}
+	}
+	return out
+}
+
+func copyRow(to, from *codec.Rows, i int) {
+	r := rowAt(from, i)
+	appendRow(to, from.Index[i], &r, len(from.Total) == 0)
+}
+
+// rowAt returns the i-th row without its end.
+func rowAt(from *codec.Rows, i int) rrd.Row {
+	r := rrd.Row{Count: from.Count[i], Sum: from.Sum[i], Min: from.Min[i], Max: from.Max[i], Last: from.Last[i]}
+	if len(from.Total) > 0 {
+		r.Total = from.Total[i]
+	}
+	return r
+}
+
+// expire removes what the rings have turned past.
+func (st *Store) expire() error {
+	clock := rrd.Time(st.clock.Load())
+	if clock == noTime {
+		return nil
+	}
+	for _, r := range st.ringList() {
+		n, err := st.vault.expire(r, int64(r.edge(clock)))
+		st.stats.Expired.Add(int64(n))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"rondo/rrd"
+)
+
+// An index finds series by their labels: for each label and value the ids of
+// the series that have it, ascending. The name is a label like the others.
+type index struct {
+	labels map[string]map[string][]uint32
+}
+
+func newIndex() *index { return &index{labels: map[string]map[string][]uint32{}} }
+
+// add enters a series, whose id must be above all others. The strings of the
+// key are kept.
+func (x *index) add(id uint32, k rrd.Key) {
+	for _, l := range k.Labels() {
+		values := x.labels[l.Name]
+		if values == nil {
+			values = map[string][]uint32{}
+			x.labels[l.Name] = values
+		}
+		values[l.Value] = append(values[l.Value], id)
+	}
+}
+
+// find returns the ids of the series that meet all conditions, ascending. all
+// lists every id, for conditions that only exclude.
+func (x *index) find(ms []condition, all func() []uint32) []uint32 {
+	var found []uint32
+	started := false
+	for _, positive := range []bool{true, false} {
+		for _, m := range ms {
+			// A condition that the empty text meets holds for series without
+			// the label, so it is known by what it excludes.
+			if m.matches("") == positive {
+				continue
+			}
+			switch {
+			case positive && !started:
+				found, started = x.union(&m, true), true
+			case positive:
+				found = intersect(found, x.union(&m, true))
+			default:
+				if !started {
+					found, started = all(), true
+				}
+				found = subtract(found, x.union(&m, false))
+			}
+		}
+	}
+	if !started {
+		return all()
+	}
+	return found
+}
+
+// union returns the ids that have the label with a value for which the
+// condition comes out as wanted.
+func (x *index) union(c *condition, want bool) []uint32 {
+	values := x.labels[c.Label]
+	if v, ok := c.only(want); ok {
+		return slices.Clone(values[v])
+	}
+	var ids []uint32
+	lists := 0
+	for v, list := range values {
+		if c.matches(v) == want {
+			ids = append(ids, list...)
+			lists++
+		}
+	}
+	if lists > 1 {
+		slices.Sort(ids)
+	}
+	return ids
+}
+
+func intersect(a, b []uint32) []uint32 {
+	out := a[:0]
+	for _, id := range a {
+		for len(b) > 0 && b[0] < id {
+			b = b[1:]
+		}
+		if len(b) > 0 && b[0] == id {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func subtract(a, b []uint32) []uint32 {
+	out := a[:0]
+	for _, id := range a {
+		for len(b) > 0 && b[0] < id {
+			b = b[1:]
+		}
+		if len(b) == 0 || b[0] != id {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func (x *index) names() []string { return slices.Sorted(maps.Keys(x.labels)) }
+
+// A condition is a Matcher that is ready to run.
+type condition struct {
+	rrd.Matcher
+	re     *regexp.Regexp
+	prefix string // what every match of re begins with
+}
+
+func (c *condition) matches(v string) bool {
+	switch c.Op {
+	case rrd.Equal:
+		return v == c.Value
+	case rrd.NotEqual:
+		return v != c.Value
+	case rrd.Regexp:
+		return strings.HasPrefix(v, c.prefix) && c.re.MatchString(v)
+	}
+	return !strings.HasPrefix(v, c.prefix) || !c.re.MatchString(v)
+}
+
+// only returns the single value for which c comes out as wanted, if it is
+// plain to see that there is just one.
+func (c *condition) only(want bool) (string, bool) {
+	return c.Value, want && c.Op == rrd.Equal || !want && c.Op == rrd.NotEqual
+}
+
+// regexps keeps compiled expressions, which dashboards ask for again and
+// again. When it is full it begins anew.
+type regexps struct {
+	mu sync.Mutex
+	m  map[string]*regexp.Regexp
+}
+
+const maxRegexps = 1000
+
+func (c *regexps) compile(expr string) (*regexp.Regexp, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if re := c.m[expr]; re != nil {
+		return re, nil
+	}
+	re, err := regexp.Compile("^(?s:" + expr + ")$")
+	if err != nil {
+		return nil, err
+	}
+	if c.m == nil || len(c.m) >= maxRegexps {
+		c.m = map[string]*regexp.Regexp{}
+	}
+	c.m[expr] = re
+	return re, nil
+}
+
+// conditions compiles matchers.
+func (c *regexps) conditions(ms []rrd.Matcher) ([]condition, error) {
+	out := make([]condition, len(ms))
+	for i, m := range ms {
+		if m.Label == "" {
+			return nil, errors.New("store: a matcher has no label")
+		}
+		out[i].Matcher = m
+		if m.Op != rrd.Regexp && m.Op != rrd.NotRegexp {
+			continue
+		}
+		re, err := c.compile(m.Value)
+		if err != nil {
+			return nil, fmt.Errorf("store: matcher of %s: %w", m.Label, err)
+		}
+		out[i].re, out[i].prefix = re, literalPrefix(m.Value)
+	}
+	return out, nil
+}
+
+// literalPrefix returns text that every match of the expression begins with.
+func literalPrefix(expr string) string {
+	re, err := regexp.Compile("(?s:" + expr + ")")
+	if err != nil {
+		return ""
+	}
+	prefix, _ := re.LiteralPrefix()
+	return prefix
+}

@@ -1,0 +1,256 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"rondo/rrd"
+	"rondo/rrd/seglog"
+)
+
+// maxWindowBytes bounds the window of one series. A series that sends so much
+// that it does not fit is settled early: the older half leaves the window,
+// and later samples among them are too late.
+const maxWindowBytes = 16 << 10
+
+// recordBytes is about how large a record of the log may grow.
+const recordBytes = 1 << 20
+
+// A batchState is what ingest needs for one batch.
+type batchState struct {
+	series  []*series
+	refused []rrd.Refused
+	clock   rrd.Time // data clock when the batch came
+	limit   rrd.Time // samples after this are refused
+}
+
+func (b *batchState) refuse(i int, reason rrd.Refusal, detail string) {
+	b.refused = append(b.refused, rrd.Refused{Index: i, Reason: reason, Detail: detail})
+}
+
+// Append implements rrd.Appender: when it returns nil or a *rrd.BatchError,
+// every sample that was not refused is on disk.
+func (st *Store) Append(ctx context.Context, batch []rrd.Sample) error {
+	pos, err := st.Write(ctx, batch)
+	if err != nil && !isBatchError(err) || st.o.Sync == SyncSecond {
+		return err
+	}
+	if commitErr := st.log.Commit(ctx, pos); commitErr != nil {
+		return fmt.Errorf("store: append: %w", commitErr)
+	}
+	return err
+}
+
+func isBatchError(err error) bool {
+	_, ok := err.(*rrd.BatchError) //nolint:errorlint // ours, never wrapped
+	return ok
+}
+
+// Write takes samples without waiting for the device: they survive the death
+// of the process at once, and that of the machine after Commit of the returned
+// position, or within a second. The error is as for Append. It is for
+// protocols that acknowledge nothing.
+func (st *Store) Write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, error) {
+	b, ok := st.batches.Get().(*batchState)
+	if !ok {
+		b = new(batchState)
+	}
+	defer func() {
+		clear(b.series)
+		b.series, b.refused = b.series[:0], nil
+		st.batches.Put(b)
+	}()
+	if err := st.find(ctx, batch, b); err != nil {
+		return 0, fmt.Errorf("store: append: %w", err)
+	}
+	pos, err := st.apply(batch, b)
+	if err != nil {
+		return 0, fmt.Errorf("store: append: %w", err)
+	}
+	if st.staged.Load() > st.o.StageBytes {
+		st.relieve()
+	}
+	if len(b.refused) == 0 {
+		return pos, nil
+	}
+	slices.SortFunc(b.refused, func(a, b rrd.Refused) int { return cmp.Compare(a.Index, b.Index) })
+	for i := range b.refused {
+		st.stats.refused(b.refused[i].Reason)
+	}
+	return pos, &rrd.BatchError{Refused: b.refused}
+}
+
+// Commit waits until all up to a position that Write returned is on disk.
+func (st *Store) Commit(ctx context.Context, pos seglog.Pos) error { return st.log.Commit(ctx, pos) }
+
+// Flush waits until all that was written so far is on disk.
+func (st *Store) Flush(ctx context.Context) error { return st.log.Commit(ctx, st.log.End()) }
+
+// relieve sees to it that closed rows go to disk faster than they come: the
+// background is asked first, and at twice the limit the writer does it.
+func (st *Store) relieve() {
+	select {
+	case st.poke <- struct{}{}:
+	default:
+	}
+	if st.staged.Load() > 2*st.o.StageBytes {
+		st.flushMu.Lock()
+		defer st.flushMu.Unlock()
+		if err := st.flushDue(); err != nil {
+			st.o.Log.Error("blocks cannot be written", "dir", st.dir, "err", err)
+		}
+	}
+}
+
+// find fills b.series, making series that are new.
+func (st *Store) find(ctx context.Context, batch []rrd.Sample, b *batchState) error {
+	var missing bool
+	if b.series, missing = st.table.resolve(batch, b.series[:0]); missing {
+		err := st.table.create(batch, b.series, func(i int, reason rrd.Refusal, err error) {
+			b.refuse(i, reason, err.Error())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return st.table.settled(ctx)
+}
+
+// apply takes the samples into the head and the log, shard by shard.
+func (st *Store) apply(batch []rrd.Sample, b *batchState) (pos seglog.Pos, err error) {
+	var touched [numShards]bool
+	for _, s := range b.series {
+		if s != nil {
+			touched[s.id/pageSeries%numShards] = true
+		}
+	}
+	b.clock, b.limit = rrd.Time(st.clock.Load()), rrd.At(st.o.Now().Add(st.o.FutureLimit))
+	for i := range st.shards {
+		if !touched[i] {
+			continue
+		}
+		if pos, err = st.applyShard(i, batch, b); err != nil {
+			return 0, err
+		}
+	}
+	// A repeated sample is not logged again, but the first may still be on
+	// its way to the device.
+	return max(pos, st.log.End()), nil
+}
+
+func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Pos, error) {
+	sh := &st.shards[i]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	rec := &sh.record
+	rec.reset()
+	newest := noTime
+	for j, s := range b.series {
+		if s == nil || int(s.id/pageSeries%numShards) != i {
+			continue
+		}
+		p := rrd.Point{Time: batch[j].Time, Value: batch[j].Value}
+		if reason, detail := st.admit(s, p, b); reason != "" {
+			b.refuse(j, reason, detail)
+			continue
+		}
+		switch st.offer(sh, s, p) {
+		case rrd.TooLate:
+			b.refuse(j, rrd.RefusedLate, lateDetail(s.win.newest, p.Time))
+			continue
+		case rrd.Repeated:
+			st.stats.Repeated.Add(1)
+			continue
+		}
+		newest = max(newest, p.Time)
+		if rec.add(s.id, p); len(rec.buf) > recordBytes {
+			if err := st.logRecord(rec); err != nil {
+				return 0, err
+			}
+		}
+	}
+	st.advance(newest)
+	return st.log.End(), st.logRecord(rec)
+}
+
+// logRecord appends a record, if it has samples, and begins it anew.
+func (st *Store) logRecord(rec *sampleRecord) error {
+	if rec.n == 0 {
+		return nil
+	}
+	if _, err := st.log.Append(rec.buf); err != nil {
+		return err
+	}
+	st.stats.Samples.Add(int64(rec.n))
+	rec.reset()
+	return nil
+}
+
+// admit says why a sample cannot be taken, whatever the head holds.
+func (st *Store) admit(s *series, p rrd.Point, b *batchState) (rrd.Refusal, string) {
+	switch {
+	case math.IsNaN(p.Value) || math.IsInf(p.Value, 0):
+		return rrd.RefusedValue, fmt.Sprintf("%v is no finite number", p.Value)
+	case p.Time > b.limit:
+		return rrd.RefusedFuture, fmt.Sprintf("%s is more than %s ahead", p.Time.Std().Format(time.RFC3339), st.o.FutureLimit)
+	case p.Time <= 0 || p.Time <= s.def.reach(b.clock):
+		return rrd.RefusedLate, p.Time.Std().Format(time.RFC3339) + " is before all archives"
+	case !s.def.Allowed(p.Value):
+		return rrd.RefusedLimit, fmt.Sprintf("%v is outside of %v to %v", p.Value, s.def.Min, s.def.Max)
+	}
+	return "", ""
+}
+
+func lateDetail(newest, t rrd.Time) string {
+	return fmt.Sprintf("%s older than the newest sample", newest.Sub(t))
+}
+
+// reach is the time before which no archive keeps anything.
+func (d *definition) reach(clock rrd.Time) rrd.Time {
+	if clock == noTime {
+		return noTime
+	}
+	edge := rrd.Time(math.MaxInt64)
+	for _, r := range d.rings {
+		edge = min(edge, r.edge(clock))
+	}
+	return edge
+}
+
+// offer puts a point into its series' window, and settles what has become too
+// old for it. That is done a quarter of a window late, many points at a time.
+func (st *Store) offer(sh *shard, s *series, p rrd.Point) rrd.Offer {
+	result := s.win.offer(p, st.late, &sh.points)
+	switch w := &s.win; {
+	case w.newest-w.oldest > st.late+st.late/4:
+		st.settle(sh, s, w.newest-st.late)
+	case len(w.buf) > maxWindowBytes:
+		st.settle(sh, s, max(w.newest-st.late, w.oldest+(w.newest-w.oldest)/2))
+		st.stats.SettledEarly.Add(1)
+	}
+	return result
+}
+
+// settle folds the points up to a time, and stages the rows that this closes.
+func (st *Store) settle(sh *shard, s *series, upTo rrd.Time) {
+	s.win.settle(upTo, func(p rrd.Point) {
+		sh.closed = s.fold.Add(&s.def.Definition, p, sh.closed[:0])
+		for i := range sh.closed {
+			st.stage(s, &sh.closed[i])
+		}
+	})
+}
+
+func (st *Store) stage(s *series, c *rrd.ClosedRow) {
+	if s.staged == nil {
+		s.staged = make([]rowQueue, len(s.def.rings))
+	}
+	q := &s.staged[c.Archive]
+	before := len(q.buf)
+	q.push(s.def.rings[c.Archive].row, s.def.gauge, &c.Row)
+	st.staged.Add(int64(len(q.buf) - before))
+}

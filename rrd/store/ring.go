@@ -1,0 +1,89 @@
+package store
+
+import (
+	"fmt"
+	"hash/fnv"
+	"path/filepath"
+	"time"
+
+	"rondo/rrd"
+)
+
+// A ring is where archives of one shape (row, rows) of all series are kept:
+// a directory of epochs, each a Badger directory that is dropped whole when
+// the ring has turned past it.
+//
+//	time      |---- epoch 7 ----|---- epoch 8 ----|--
+//	blocks    | 56 | 57 | .. 63 | 64 | 65 | ..
+//	rows      ||||||||||||||||||||||||||||
+//
+// A block spans blockRows rows of the series of a page. The boundaries of
+// different pages' blocks lie at different times (see phase), so that blocks
+// fall due evenly and not all at once.
+type ring struct {
+	row         rrd.Time
+	rows        int
+	blockRows   int64
+	epochBlocks int64
+	dir         string
+	seed        uint64 // tells blocks of different rings apart
+
+	// Guarded by the vault.
+	epochs map[uint32]bool // that exist on disk
+
+	// Guarded by Store.flushMu.
+	nextFlush rrd.Time
+}
+
+func newRing(base string, row time.Duration, rows int) *ring {
+	r := &ring{
+		row: rrd.Time(row.Microseconds()), rows: rows,
+		blockRows: 32, dir: filepath.Join(base, fmt.Sprintf("%ds-%d", int64(row.Seconds()), rows)),
+		epochs: map[uint32]bool{},
+	}
+	if rows > 4000 && row < time.Minute {
+		r.blockRows = 128
+	}
+	// An epoch is about a sixteenth of the ring: that much more than the ring
+	// is on disk before it can be dropped.
+	r.epochBlocks = min(max(int64(rows)/(16*r.blockRows), 1), 16)
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %d", r.row, rows) // a hash never fails
+	r.seed = h.Sum64()
+	return r
+}
+
+// phase shifts the blocks of a page.
+func (r *ring) phase(page uint32) int64 { return int64(page) * 37 % r.blockRows }
+
+// place returns the block of a page that holds the row with an end, and the
+// row's index there.
+func (r *ring) place(page uint32, end rrd.Time) (block uint32, index int) {
+	n := int64(end/r.row) + r.phase(page)
+	return uint32(n / r.blockRows), int(n % r.blockRows)
+}
+
+// rowEnd is the inverse of place.
+func (r *ring) rowEnd(page, block uint32, index int) rrd.Time {
+	return rrd.Time(int64(block)*r.blockRows+int64(index)-r.phase(page)) * r.row
+}
+
+func (r *ring) epoch(block uint32) uint32 { return uint32(int64(block) / r.epochBlocks) }
+
+// epochEnd is after the last row that an epoch can hold, of any page.
+func (r *ring) epochEnd(epoch uint32) rrd.Time {
+	return rrd.Time((int64(epoch)+1)*r.epochBlocks*r.blockRows) * r.row
+}
+
+// edge is how far the ring reaches back: rows that end later are in it.
+func (r *ring) edge(clock rrd.Time) rrd.Time {
+	return slotEnd(clock, r.row) - rrd.Time(r.rows)*r.row
+}
+
+// checksumPlace is what tells a block from all others.
+func (r *ring) checksumPlace(page, block uint32) uint64 {
+	return (uint64(page)<<32 | uint64(block)) ^ r.seed
+}
+
+// slotEnd is rrd.Time.SlotEnd for a row in microseconds.
+func slotEnd(t, row rrd.Time) rrd.Time { return t.SlotEnd(time.Duration(row) * time.Microsecond) }

@@ -1,0 +1,273 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"rondo/rrd"
+	"rondo/rrd/codec"
+)
+
+// Select implements rrd.Querier.
+func (st *Store) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, error] {
+	return func(yield func(rrd.Series, error) bool) {
+		found, err := st.table.find(q.Matchers, q.Limit)
+		if err != nil {
+			yield(rrd.Series{}, err)
+			return
+		}
+		sel := &selection{st: st, q: &q, clock: rrd.Time(st.clock.Load()), blocks: map[blockID]codec.Block{}}
+		for _, s := range found {
+			if err := ctx.Err(); err != nil {
+				yield(rrd.Series{}, context.Cause(ctx))
+				return
+			}
+			out, err := sel.series(s)
+			if err != nil {
+				yield(rrd.Series{}, fmt.Errorf("store: select %s: %w", s.key, err))
+				return
+			}
+			if len(out.Times) > 0 && !yield(out, nil) {
+				return
+			}
+		}
+	}
+}
+
+// A selection answers one query.
+type selection struct {
+	st     *Store
+	q      *rrd.Query
+	clock  rrd.Time
+	blocks map[blockID]codec.Block // read for one series, of use to its neighbours
+	bytes  int
+	rows   codec.Rows // scratch
+	head   []rrd.Row  // scratch
+	points []rrd.Point
+	closed []rrd.ClosedRow
+}
+
+type blockID struct {
+	ring        *ring
+	page, block uint32
+}
+
+// cacheBytes bounds the blocks that a query keeps.
+const cacheBytes = 64 << 20
+
+// archive chooses the archive that answers for a series.
+func (sel *selection) archive(d *definition) int {
+	if sel.q.Row > 0 {
+		for a := len(d.rings) - 1; a > 0; a-- {
+			if d.Row(a) <= sel.q.Row {
+				return a
+			}
+		}
+		return 0
+	}
+	best := 0
+	for a, r := range d.rings {
+		edge := r.edge(sel.clock)
+		if edge <= sel.q.Start {
+			return a
+		}
+		if edge < d.rings[best].edge(sel.clock) {
+			best = a
+		}
+	}
+	return best
+}
+
+// series answers for one series: blocks first, then what is in memory.
+func (sel *selection) series(s *series) (rrd.Series, error) {
+	a := sel.archive(s.def)
+	r := s.def.rings[a]
+	start := max(sel.q.Start, r.edge(sel.clock))
+	out := rrd.Series{Key: s.key, Definition: s.def.Definition, Archive: a}
+	open, stamp, hasOpen := sel.readHead(s, a)
+	if err := sel.readBlocks(s, r, start, &out); err != nil {
+		return out, err
+	}
+	for i := range sel.head {
+		if row := &sel.head[i]; row.End > start && row.End <= sel.q.End {
+			sel.add(&out, row.End, row)
+		}
+	}
+	if hasOpen && open.End > r.edge(sel.clock) && stamp > sel.q.Start && stamp <= sel.q.End {
+		sel.add(&out, stamp, &open)
+		out.Open = true
+	}
+	return out, nil
+}
+
+// readHead fills sel.head with the closed rows in memory, oldest first, and
+// returns the open row.
+func (sel *selection) readHead(s *series, a int) (open rrd.Row, stamp rrd.Time, ok bool) {
+	sh := sel.st.shard(s.id)
+	sh.mu.Lock()
+	sel.head = sel.head[:0]
+	if s.staged != nil {
+		s.staged[a].each(s.def.rings[a].row, s.def.gauge, func(row *rrd.Row) bool {
+			sel.head = append(sel.head, *row)
+			return true
+		})
+	}
+	fold := s.fold.Clone()
+	sel.points = s.win.points(sel.points[:0])
+	sh.mu.Unlock()
+	d := &s.def.Definition
+	for _, p := range sel.points {
+		sel.closed = fold.Add(d, p, sel.closed[:0])
+		for i := range sel.closed {
+			if sel.closed[i].Archive == a {
+				sel.head = append(sel.head, sel.closed[i].Row)
+			}
+		}
+	}
+	return fold.Open(d, a)
+}
+
+// readBlocks adds the rows on disk that lie in the query's range and before
+// what is in memory.
+func (sel *selection) readBlocks(s *series, r *ring, start rrd.Time, out *rrd.Series) error {
+	end := min(sel.q.End, sel.clock+r.row)
+	if len(sel.head) > 0 {
+		end = min(end, sel.head[0].End-1)
+	}
+	if end <= start {
+		return nil
+	}
+	page := s.id / pageSeries
+	first, _ := r.place(page, slotEnd(start+1, r.row))
+	last, _ := r.place(page, slotEnd(end, r.row))
+	for block := first; block <= last; block++ {
+		if !sel.st.vault.has(r, r.epoch(block)) {
+			// Go to the next epoch's first block.
+			block = uint32((int64(r.epoch(block))+1)*r.epochBlocks) - 1
+			continue
+		}
+		b, err := sel.block(blockID{r, page, block})
+		if err != nil {
+			return err
+		}
+		if err := b.Series(int(s.id%pageSeries), &sel.rows); err != nil {
+			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
+			continue
+		}
+		for i, index := range sel.rows.Index {
+			if rowEnd := r.rowEnd(page, block, index); rowEnd > start && rowEnd <= end {
+				row := rowAt(&sel.rows, i)
+				sel.add(out, rowEnd, &row)
+			}
+		}
+	}
+	return nil
+}
+
+// block returns a block, which is empty if it is missing or damaged.
+func (sel *selection) block(id blockID) (codec.Block, error) {
+	if b, ok := sel.blocks[id]; ok {
+		return b, nil
+	}
+	value, err := sel.st.readBlock(id.ring, id.page, id.block)
+	if err != nil {
+		return codec.Block{}, err
+	}
+	var b codec.Block
+	if value != nil {
+		if b, err = codec.OpenBlock(value, id.ring.checksumPlace(id.page, id.block)); err != nil {
+			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", id.block, id.page, id.ring.dir, err))
+		}
+	}
+	if sel.bytes += len(value); sel.bytes > cacheBytes {
+		clear(sel.blocks)
+		sel.bytes = len(value)
+	}
+	sel.blocks[id] = b
+	return b, nil
+}
+
+// add appends a row's columns that the query asks for.
+func (sel *selection) add(out *rrd.Series, t rrd.Time, row *rrd.Row) {
+	out.Times = append(out.Times, t)
+	for _, c := range sel.q.Columns {
+		if c < rrd.NumColumns {
+			out.Values[c] = append(out.Values[c], row.Column(c))
+		}
+	}
+}
+
+// Find implements rrd.Index.
+func (st *Store) Find(_ context.Context, ms []rrd.Matcher, limit int) ([]rrd.Key, error) {
+	found, err := st.table.find(ms, limit)
+	keys := make([]rrd.Key, len(found))
+	for i, s := range found {
+		keys[i] = s.key
+	}
+	return keys, err
+}
+
+// LabelNames implements rrd.Index.
+func (st *Store) LabelNames(_ context.Context, ms []rrd.Matcher) ([]string, error) {
+	if len(ms) == 0 {
+		st.table.mu.RLock()
+		defer st.table.mu.RUnlock()
+		return slices.Sorted(maps.Keys(st.table.index.labels)), nil
+	}
+	found, err := st.table.find(ms, 0)
+	names := map[string]bool{}
+	for _, s := range found {
+		for _, l := range s.key.Labels() {
+			names[l.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), err
+}
+
+// LabelValues implements rrd.Index.
+func (st *Store) LabelValues(_ context.Context, name string, ms []rrd.Matcher) ([]string, error) {
+	if len(ms) == 0 {
+		st.table.mu.RLock()
+		defer st.table.mu.RUnlock()
+		return slices.Sorted(maps.Keys(st.table.index.labels[name])), nil
+	}
+	found, err := st.table.find(ms, 0)
+	values := map[string]bool{}
+	for _, s := range found {
+		if v := s.key.Get(name); v != "" {
+			values[v] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(values)), err
+}
+
+// Heads implements rrd.Index.
+func (st *Store) Heads(since rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
+	return func(yield func(rrd.Key, rrd.Time) bool) {
+		type head struct {
+			key  rrd.Key
+			time rrd.Time
+		}
+		var heads []head
+		for _, pg := range st.table.pageList() {
+			heads = heads[:0]
+			sh := st.shard(pg.id * pageSeries)
+			sh.mu.Lock()
+			all := pg.all()
+			for i := range all {
+				if s := &all[i]; s.def != nil && s.win.newest > since {
+					heads = append(heads, head{s.key, s.win.newest})
+				}
+			}
+			sh.mu.Unlock()
+			for _, h := range heads {
+				if !yield(h.key, h.time) {
+					return
+				}
+			}
+		}
+	}
+}

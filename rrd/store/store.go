@@ -1,0 +1,286 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rondo/rrd"
+	"rondo/rrd/seglog"
+)
+
+// SyncMode says when an Append returns.
+type SyncMode uint8
+
+// The modes.
+const (
+	SyncCommit SyncMode = iota // after fdatasync, shared with others
+	SyncSecond                 // at once; fdatasync within a second
+)
+
+// Options of a Store. The zero value of each means its default.
+type Options struct {
+	Schemas []Schema // first match wins; none matches: rrd.DefaultDefinition
+	// Define replaces Schemas.
+	Define      func(rrd.Key, rrd.Type) rrd.Definition
+	MaxSeries   int           // 2,000,000
+	LateWindow  time.Duration // how late a sample may be; 10 m
+	FutureLimit time.Duration // how far ahead of Now a sample may be; 10 m
+	Sync        SyncMode
+	// Now is the clock that FutureLimit refers to. Nothing else in the data
+	// depends on a clock: all goes by the samples' own times.
+	Now             func() time.Time
+	Every           time.Duration // how often blocks and retention are looked after; 10 s
+	CheckpointBytes int64         // of log, after which a checkpoint is due; 64 MiB
+	StageBytes      int64         // of closed rows in memory, after which all go to disk; 256 MiB
+	ReserveBytes    int64         // refuse to write below this much free disk; 64 MiB. Negative: none
+	Log             *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.MaxSeries, 2_000_000)
+	setDefault(&o.LateWindow, 10*time.Minute)
+	setDefault(&o.FutureLimit, 10*time.Minute)
+	setDefault(&o.Every, 10*time.Second)
+	setDefault(&o.CheckpointBytes, 64<<20)
+	setDefault(&o.StageBytes, 256<<20)
+	setDefault(&o.ReserveBytes, 64<<20)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Define == nil {
+		schemas := o.Schemas
+		o.Define = func(k rrd.Key, t rrd.Type) rrd.Definition { return define(schemas, k, t) }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func setDefault[T ~int | ~int64](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// numShards is how many locks the head is divided by. More than cores, so
+// that two writers seldom meet.
+const numShards = 8
+
+// A shard guards the series of each eighth page. A writer holds it from
+// applying samples until they are in the log, so that the log has the samples
+// of a series in the order in which they were applied.
+type shard struct {
+	mu     sync.Mutex
+	closed []rrd.ClosedRow // scratch
+	points []rrd.Point     // scratch
+	record sampleRecord    // scratch
+}
+
+// A Store is a round-robin store in a directory. It implements rrd.Appender,
+// rrd.Querier and rrd.Index; its methods may be called concurrently.
+type Store struct {
+	o      Options
+	dir    string
+	late   rrd.Time // late window
+	log    *seglog.Log
+	table  *table
+	vault  *vault
+	shards [numShards]shard
+	stats  Stats
+
+	batches sync.Pool // of *batchState
+
+	clock  atomic.Int64 // newest sample's time
+	staged atomic.Int64 // bytes of closed rows in memory
+
+	ringsMu sync.Mutex
+	rings   []*ring
+
+	flushMu    sync.Mutex // one flush or checkpoint at a time
+	checkpoint seglog.Pos // position of the last one
+	ckptSize   int64
+
+	poke chan struct{}
+	stop chan struct{}
+	wg   sync.WaitGroup
+}
+
+// Open opens the store in dir, or makes it, and replays what the last run
+// left in the log. Damage is reported to Options.Log and counted; the rest is
+// kept. The error is a *seglog.LockedError if another process has it open.
+func Open(dir string, o Options) (*Store, error) {
+	st := &Store{o: o.withDefaults(), dir: dir, poke: make(chan struct{}, 1), stop: make(chan struct{})}
+	st.late = rrd.Time(st.o.LateWindow.Microseconds())
+	st.clock.Store(int64(noTime))
+	st.vault = newVault(st.o.Log)
+	if err := st.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open: %w", err), st.closeFiles())
+	}
+	st.wg.Go(st.background)
+	return st, nil
+}
+
+func (st *Store) open() (err error) {
+	lo := seglog.Options{Log: st.o.Log, ReserveBytes: st.o.ReserveBytes}
+	if st.log, err = seglog.Open(filepath.Join(st.dir, "log"), lo); err != nil {
+		return err
+	}
+	series, err := seglog.Open(filepath.Join(st.dir, "series"), lo)
+	if err != nil {
+		return err
+	}
+	st.table = newTable(series, &st.o, st.ringsOf)
+	if err := st.table.load(st.report); err != nil {
+		return err
+	}
+	for _, r := range st.rings {
+		if err := st.vault.load(r, st.report); err != nil {
+			return err
+		}
+	}
+	from, err := st.loadCheckpoint()
+	if err != nil {
+		return err
+	}
+	return st.replay(from)
+}
+
+// report tells of damage that was found and left out.
+func (st *Store) report(err error) {
+	st.stats.Damaged.Add(1)
+	st.o.Log.Error("damage found, the rest is kept", "dir", st.dir, "err", err)
+}
+
+// replay applies the log from a position on. Samples that the head already
+// has are recognised: they are repeated, or too late.
+func (st *Store) replay(from seglog.Pos) error {
+	var lost int
+	for rec, err := range st.log.Records(from) {
+		if err == nil {
+			err = eachSample(rec.Data, func(id uint32, p rrd.Point) {
+				s := st.table.at(id)
+				if s == nil {
+					st.table.grow(id)
+					lost++
+					return
+				}
+				sh := st.shard(id)
+				if result := st.offer(sh, s, p); result == rrd.Taken || result == rrd.Replaced {
+					st.stats.Replayed.Add(1)
+				}
+				st.advance(p.Time)
+			})
+		} else if _, damage := errors.AsType[*seglog.DamageError](err); !damage {
+			return err
+		}
+		if err != nil {
+			st.report(err)
+		}
+	}
+	if lost > 0 {
+		st.report(fmt.Errorf("%d samples in the log belong to series that the series table has lost", lost))
+	}
+	return nil
+}
+
+// advance brings the data clock up to t.
+func (st *Store) advance(t rrd.Time) {
+	for {
+		old := st.clock.Load()
+		if int64(t) <= old || st.clock.CompareAndSwap(old, int64(t)) {
+			return
+		}
+	}
+}
+
+func (st *Store) shard(id uint32) *shard { return &st.shards[id/pageSeries%numShards] }
+
+// ringsOf returns the rings of a definition's archives; equal shapes share.
+func (st *Store) ringsOf(d *rrd.Definition) []*ring {
+	st.ringsMu.Lock()
+	defer st.ringsMu.Unlock()
+	out := make([]*ring, len(d.Archives))
+	for a, archive := range d.Archives {
+		row := rrd.Time(d.Row(a).Microseconds())
+		i := slices.IndexFunc(st.rings, func(r *ring) bool { return r.row == row && r.rows == archive.Rows })
+		if i < 0 {
+			i = len(st.rings)
+			st.rings = append(st.rings, newRing(filepath.Join(st.dir, "blocks"), d.Row(a), archive.Rows))
+		}
+		out[a] = st.rings[i]
+	}
+	return out
+}
+
+func (st *Store) ringList() []*ring {
+	st.ringsMu.Lock()
+	defer st.ringsMu.Unlock()
+	return slices.Clone(st.rings)
+}
+
+// background looks after blocks, retention and checkpoints until Close.
+func (st *Store) background() {
+	tick := time.NewTicker(st.o.Every)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-st.stop:
+			return
+		case <-tick.C:
+		case <-st.poke:
+		}
+		err := st.maintain()
+		if err != nil && !failing {
+			st.o.Log.Error("blocks cannot be written, trying again", "dir", st.dir, "err", err)
+		}
+		if err == nil && failing {
+			st.o.Log.Info("blocks are written again", "dir", st.dir)
+		}
+		failing = err != nil
+	}
+}
+
+// maintain does what is due.
+func (st *Store) maintain() error {
+	st.flushMu.Lock()
+	defer st.flushMu.Unlock()
+	err := st.flushDue()
+	if err == nil {
+		err = st.expire()
+	}
+	if size := int64(st.log.End() - st.checkpoint); err == nil && size > max(st.o.CheckpointBytes, 2*st.ckptSize) {
+		err = st.writeCheckpoint()
+	}
+	return errors.Join(err, st.vault.closeIdle(time.Now().Add(-idleEpoch)))
+}
+
+// Close makes a checkpoint, so that the next Open is quick, and closes all.
+func (st *Store) Close() error {
+	close(st.stop)
+	st.wg.Wait()
+	st.flushMu.Lock()
+	defer st.flushMu.Unlock()
+	return errors.Join(st.writeCheckpoint(), st.closeFiles())
+}
+
+func (st *Store) closeFiles() error {
+	err := st.vault.closeIdle(time.Now())
+	if st.table != nil {
+		err = errors.Join(err, st.table.log.Close())
+	}
+	if st.log != nil {
+		err = errors.Join(err, st.log.Close())
+	}
+	return err
+}
+
+// Series returns how many series there are.
+func (st *Store) Series() int { return st.table.count() }

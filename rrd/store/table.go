@@ -1,0 +1,367 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"rondo/rrd"
+	"rondo/rrd/seglog"
+)
+
+// pageSeries is how many series with neighbouring ids share a page, and so a
+// block: enough for blocks of some 10 KB, which is what one read costs.
+const pageSeries = 64
+
+// A definition is a rrd.Definition as the store has it, shared by its series.
+type definition struct {
+	rrd.Definition
+	id    int
+	gauge bool
+	rings []*ring // one per archive
+}
+
+// series is one series' part of the head. All but key, id and def is guarded
+// by its page's shard.
+type series struct {
+	key    rrd.Key
+	def    *definition
+	id     uint32
+	win    window
+	fold   rrd.Fold
+	staged []rowQueue // one per archive; nil before the first closed row
+}
+
+// A page holds neighbouring series by value, so that their ingest state lies
+// together in memory.
+type page struct {
+	id     uint32
+	used   atomic.Int32 // series from here on are not made yet
+	series [pageSeries]series
+}
+
+// all returns the series made so far. Those that damage has lost have no def.
+func (p *page) all() []series { return p.series[:p.used.Load()] }
+
+// A table knows all series. It only ever grows; what it knows is in its own
+// log, which is never cut:
+//
+//	record = 'D' id:uvarint definition | 'S' id:uvarint definition:uvarint key
+//
+// Ids are handed out densely, and never again, whatever may have been lost of
+// the log: blocks on disk are found by id.
+type table struct {
+	log     *seglog.Log
+	design  func(rrd.Key, rrd.Type) rrd.Definition
+	rings   func(*rrd.Definition) []*ring
+	max     int
+	regexps regexps
+
+	mu    sync.RWMutex // guards all below; series themselves see above
+	ids   map[rrd.Key]uint32
+	pages []*page
+	next  []atomic.Uint32 // by id: whose sample came after this one's last time
+	size  uint32          // ids are below
+	known int             // series; less than size only after damage
+	defs  map[string]*definition
+	byID  []*definition
+	index *index
+}
+
+func newTable(log *seglog.Log, o *Options, rings func(*rrd.Definition) []*ring) *table {
+	return &table{
+		log: log, design: o.Define, max: o.MaxSeries, rings: rings,
+		ids: map[rrd.Key]uint32{}, defs: map[string]*definition{}, index: newIndex(),
+	}
+}
+
+// load reads the log. What is damaged is reported and left out.
+func (t *table) load(report func(error)) error {
+	for rec, err := range t.log.Records(0) {
+		if err == nil {
+			err = t.loadRecord(rec.Data)
+		} else if _, damage := errors.AsType[*seglog.DamageError](err); !damage {
+			return err
+		}
+		if err != nil {
+			report(fmt.Errorf("series table: %w", err))
+		}
+	}
+	return nil
+}
+
+var errRecord = errors.New("record cannot be read")
+
+func (t *table) loadRecord(b []byte) error {
+	r := reader{b: b[1:]}
+	id := r.uvarint()
+	switch {
+	case r.failed || id > 1<<32-2:
+		return errRecord
+	case b[0] == 'D':
+		d, err := readDefinition(&r)
+		if err != nil {
+			return fmt.Errorf("definition %d: %w", id, err)
+		}
+		return t.define(int(id), d)
+	case b[0] == 'S':
+		def, key := r.uvarint(), rrd.Key(r.b)
+		if r.failed || def >= uint64(len(t.byID)) || t.byID[def] == nil {
+			t.grow(uint32(id))
+			return fmt.Errorf("series %d: its definition is lost", id)
+		}
+		if err := key.Validate(); err != nil {
+			return fmt.Errorf("series %d: %w", id, err)
+		}
+		if _, known := t.ids[key]; known || t.at(uint32(id)) != nil {
+			return fmt.Errorf("series %d is there twice", id)
+		}
+		t.add(uint32(id), key, t.byID[def])
+		return nil
+	}
+	return errRecord
+}
+
+// define enters a definition under its id.
+func (t *table) define(id int, d rrd.Definition) error {
+	if id > len(t.byID)+1000 {
+		return fmt.Errorf("definition %d: impossible number", id)
+	}
+	for len(t.byID) <= id {
+		t.byID = append(t.byID, nil)
+	}
+	def := &definition{Definition: d, id: id, gauge: d.Type == rrd.Gauge, rings: t.rings(&d)}
+	t.byID[id] = def
+	t.defs[string(appendDefinition(nil, &d))] = def
+	return nil
+}
+
+// grow makes room for an id.
+func (t *table) grow(id uint32) {
+	for t.size <= id {
+		if int(t.size/pageSeries) == len(t.pages) {
+			t.pages = append(t.pages, &page{id: t.size / pageSeries})
+		}
+		t.size++
+	}
+	if int(t.size) > len(t.next) {
+		next := make([]atomic.Uint32, max(1024, 2*int(t.size)))
+		for i := range t.next {
+			next[i].Store(t.next[i].Load())
+		}
+		t.next = next
+	}
+}
+
+// add enters a series under its id.
+func (t *table) add(id uint32, k rrd.Key, def *definition) *series {
+	t.grow(id)
+	pg := t.pages[id/pageSeries]
+	s := &pg.series[id%pageSeries]
+	s.key, s.def, s.id, s.win = k, def, id, newWindow()
+	pg.used.Store(max(pg.used.Load(), int32(id%pageSeries)+1))
+	t.ids[k] = id
+	t.index.add(id, k)
+	t.known++
+	return s
+}
+
+// at returns the series with an id, or nil.
+func (t *table) at(id uint32) *series {
+	if id >= t.size {
+		return nil
+	}
+	if s := &t.pages[id/pageSeries].series[id%pageSeries]; s.def != nil {
+		return s
+	}
+	return nil
+}
+
+// resolve finds the series of each sample of a batch, nil for those that are
+// not known, and says whether there are such. Senders name their series in
+// the same order again and again; so the series that came after this one
+// last time is tried before the map.
+func (t *table) resolve(batch []rrd.Sample, out []*series) (_ []*series, missing bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	prev := ^uint32(0)
+	for i := range batch {
+		key := batch[i].Key
+		var s *series
+		if prev < t.size {
+			s = t.at(t.next[prev].Load())
+		}
+		if s == nil || s.key != key {
+			id, ok := t.ids[key]
+			if !ok {
+				out, missing = append(out, nil), true
+				continue
+			}
+			s = t.at(id)
+			if prev < t.size {
+				t.next[prev].Store(id)
+			}
+		}
+		prev = s.id
+		out = append(out, s)
+	}
+	return out, missing
+}
+
+// create makes the series that a batch names and that do not exist yet.
+// refuse is told of each sample whose series cannot be made.
+func (t *table) create(batch []rrd.Sample, out []*series, refuse func(int, rrd.Refusal, error)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	births := newBirths(t)
+	for i := range batch {
+		if out[i] == nil && !t.has(batch[i].Key) {
+			if reason, err := births.plan(&batch[i]); err != nil {
+				refuse(i, reason, err)
+			}
+		}
+	}
+	// Only what is in the log may be seen, else samples could be logged
+	// under an id that means another series after a restart.
+	if _, err := t.log.Append(births.records...); err != nil {
+		return err
+	}
+	if err := births.enter(); err != nil {
+		return err
+	}
+	for i := range batch {
+		if out[i] == nil {
+			if id, ok := t.ids[batch[i].Key]; ok {
+				out[i] = t.at(id)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *table) has(k rrd.Key) bool {
+	_, ok := t.ids[k]
+	return ok
+}
+
+// settled waits until all series that can be seen are durable.
+func (t *table) settled(ctx context.Context) error {
+	if end := t.log.End(); t.log.Synced() < end {
+		return t.log.Commit(ctx, end)
+	}
+	return nil
+}
+
+// births are the definitions and series that a batch brings.
+type births struct {
+	t       *table
+	records [][]byte
+	keys    []rrd.Key // ids follow on t.size
+	defs    []rrd.Definition
+	planned map[rrd.Key]bool
+	byBytes map[string]int // definition's number by its bytes
+	ofKey   []int          // definition's number by series
+}
+
+func newBirths(t *table) *births {
+	return &births{t: t, planned: map[rrd.Key]bool{}, byBytes: map[string]int{}}
+}
+
+var errSeriesMax = errors.New("too many series")
+
+// plan writes the record of the series of a sample.
+func (b *births) plan(sample *rrd.Sample) (rrd.Refusal, error) {
+	if b.planned[sample.Key] {
+		return "", nil
+	}
+	if err := sample.Key.Validate(); err != nil {
+		return rrd.RefusedKey, err
+	}
+	if b.t.known+len(b.keys) >= b.t.max {
+		return rrd.RefusedSeriesMax, errSeriesMax
+	}
+	key := rrd.Key(strings.Clone(string(sample.Key)))
+	def := b.define(b.t.design(key, sample.Type))
+	id := int(b.t.size) + len(b.keys)
+	rec := appendUvarint(appendUvarint([]byte{'S'}, uint64(id)), uint64(def))
+	b.records = append(b.records, append(rec, key...))
+	b.planned[key], b.keys, b.ofKey = true, append(b.keys, key), append(b.ofKey, def)
+	return "", nil
+}
+
+// define returns the number of a definition, which it plans if it is new.
+func (b *births) define(d rrd.Definition) int {
+	bytes := string(appendDefinition(nil, &d))
+	if def := b.t.defs[bytes]; def != nil {
+		return def.id
+	}
+	id, ok := b.byBytes[bytes]
+	if !ok {
+		id = len(b.t.byID) + len(b.defs)
+		b.byBytes[bytes], b.defs = id, append(b.defs, d)
+		b.records = append(b.records, append(appendUvarint([]byte{'D'}, uint64(id)), bytes...))
+	}
+	return id
+}
+
+// enter makes visible what was planned.
+func (b *births) enter() error {
+	for _, d := range b.defs {
+		if err := b.t.define(len(b.t.byID), d); err != nil {
+			return err
+		}
+	}
+	for i, k := range b.keys {
+		b.t.add(b.t.size, k, b.t.byID[b.ofKey[i]])
+	}
+	return nil
+}
+
+// pageList returns the pages there are.
+func (t *table) pageList() []*page {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Clone(t.pages)
+}
+
+// find returns the matching series, sorted by key, at most limit of them
+// (0: all).
+func (t *table) find(ms []rrd.Matcher, limit int) ([]*series, error) {
+	conditions, err := t.regexps.conditions(ms)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	ids := t.index.find(conditions, t.all)
+	found := make([]*series, len(ids))
+	for i, id := range ids {
+		found[i] = t.at(id)
+	}
+	slices.SortFunc(found, func(a, b *series) int { return strings.Compare(string(a.key), string(b.key)) })
+	if limit > 0 && len(found) > limit {
+		found = found[:limit]
+	}
+	return found, nil
+}
+
+func (t *table) all() []uint32 {
+	ids := make([]uint32, 0, t.known)
+	for id := range t.size {
+		if t.at(id) != nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// count returns how many series there are.
+func (t *table) count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.known
+}
