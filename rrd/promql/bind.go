@@ -36,6 +36,8 @@ func bind(stmt *parser.EvalStmt, selectors []*selector, n *notes) {
 			call.Func = parser.Functions["sum_over_time"]
 		case "avg_over_time":
 			return s.mean(call)
+		case "rate", "irate", "increase":
+			return s.signed(call)
 		}
 		return e
 	})
@@ -51,18 +53,59 @@ func (s *selector) mean(call *parser.Call) parser.Expr {
 	if !slices.ContainsFunc(s.rows, manySamples) {
 		return call
 	}
-	sumOf := func(c rrd.Column) parser.Expr {
-		node, matrix, sum := *s.node, *s.matrix, *call
-		node.Series = s.series(func(rrd.Series) rrd.Column { return c }, nil)
-		matrix.VectorSelector = &node
-		sum.Func = parser.Functions["sum_over_time"]
-		sum.Args = parser.Expressions{&matrix}
-		return &sum
+	return s.quotient(
+		s.call(call, "sum_over_time", s.series(func(rrd.Series) rrd.Column { return rrd.ColSum }, nil)),
+		s.call(call, "sum_over_time", s.series(func(rrd.Series) rrd.Column { return rrd.ColCount }, nil)),
+	)
+}
+
+// signed is rate and its kin where totals fall, as those of a derive source may:
+// the engine would take each fall for a reset. Such series are answered by
+// delta, which is the same but for that.
+func (s *selector) signed(call *parser.Call) parser.Expr {
+	var rise, fall, seconds []storage.Series
+	for _, one := range s.node.Series {
+		if own, ok := one.(*series); ok && own.signed && own.falls() {
+			fall, seconds = append(fall, own), append(seconds, own.clock())
+		} else {
+			rise = append(rise, one)
+		}
+	}
+	if len(fall) == 0 {
+		return call
+	}
+	var change parser.Expr
+	switch call.Func.Name {
+	case "irate":
+		change = s.quotient(s.call(call, "idelta", fall), s.call(call, "idelta", seconds))
+	case "rate":
+		change = s.quotient(s.call(call, "delta", fall), &parser.NumberLiteral{Val: s.matrix.Range.Seconds(), PosRange: call.PosRange})
+	default:
+		change = s.call(call, "delta", fall)
 	}
 	return &parser.BinaryExpr{
-		Op: parser.DIV, LHS: sumOf(rrd.ColSum), RHS: sumOf(rrd.ColCount),
-		VectorMatching: &parser.VectorMatching{Card: parser.CardOneToOne},
+		Op: parser.LOR, LHS: s.call(call, call.Func.Name, rise), RHS: change,
+		VectorMatching: &parser.VectorMatching{Card: parser.CardManyToMany},
 	}
+}
+
+// call is a copy of a call, of another function over other series.
+func (s *selector) call(like *parser.Call, fn string, over []storage.Series) parser.Expr {
+	node, matrix, call := *s.node, *s.matrix, *like
+	if over == nil {
+		over = []storage.Series{} // nil would be selected anew
+	}
+	node.Series, matrix.VectorSelector = over, &node
+	call.Func, call.Args = parser.Functions[fn], parser.Expressions{&matrix}
+	return &call
+}
+
+func (s *selector) quotient(a, b parser.Expr) parser.Expr {
+	q := &parser.BinaryExpr{Op: parser.DIV, LHS: a, RHS: b}
+	if b.Type() == parser.ValueTypeVector {
+		q.VectorMatching = &parser.VectorMatching{Card: parser.CardOneToOne}
+	}
+	return q
 }
 
 // manySamples says whether a row of r stands for other than one sample.
@@ -84,7 +127,9 @@ func (s *selector) series(col func(rrd.Series) rrd.Column, n *notes) []storage.S
 		if n != nil {
 			n.column(s, r, want, got)
 		}
-		if one := newSeries(promLabels(r.Key), r.Times, values, hold(r)); len(one.times) > 0 {
+		one := newSeries(promLabels(r.Key), r.Times, values, hold(r))
+		one.signed = r.Definition.Type == rrd.Derive && got == rrd.ColTotal
+		if len(one.times) > 0 {
 			out = append(out, one)
 		}
 	}

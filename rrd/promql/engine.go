@@ -62,14 +62,21 @@ func Check(expr string) error {
 }
 
 func parse(expr string) (parser.Expr, error) {
-	if len(expr) > maxQueryLen {
-		return nil, badQuery(fmt.Errorf("the query has %d bytes, more than %d", len(expr), maxQueryLen))
+	if err := checkLength(expr); err != nil {
+		return nil, err
 	}
 	e, err := newParser().ParseExpr(expr)
 	if err != nil {
 		return nil, badQuery(err)
 	}
 	return e, nil
+}
+
+func checkLength(expr string) error {
+	if len(expr) > maxQueryLen {
+		return badQuery(fmt.Errorf("the query has %d bytes, more than %d", len(expr), maxQueryLen))
+	}
+	return nil
 }
 
 // Eval answers an expression at one instant: one value for each series, or a
@@ -115,27 +122,18 @@ func (e *Engine) overRange(ctx context.Context, expr string, start, end time.Tim
 	})
 }
 
-// run waits for a place, prepares a query, reads what it needs, and lets the
-// engine evaluate it.
+// run prepares a query, waits for a place, reads what the query needs, and
+// lets the engine evaluate it. A wrong query waits for nobody.
 func (e *Engine) run(ctx context.Context, expr string, prepare func(context.Context) (promql.Query, error)) (*answer, error) {
-	if _, err := parse(expr); err != nil {
-		return nil, err // a wrong query waits for nobody
-	}
-	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
-	defer cancel()
-	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
-	case <-ctx.Done():
-		return nil, contextError(ctx.Err(), "query queue")
-	}
-	if ctx.Err() != nil { // a place was free, but time was not
-		return nil, contextError(ctx.Err(), "query queue")
+	if err := checkLength(expr); err != nil {
+		return nil, err
 	}
 	query, err := prepare(ctx)
 	if err != nil {
 		return nil, badQuery(err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
+	defer cancel()
 	a, err := e.evaluate(ctx, query, expr)
 	if err != nil {
 		query.Close()
@@ -145,6 +143,20 @@ func (e *Engine) run(ctx context.Context, expr string, prepare func(context.Cont
 	return a, nil
 }
 
+// enter takes a place among the queries that run, and leave gives it back.
+func (e *Engine) enter(ctx context.Context) error {
+	if ctx.Err() == nil {
+		select {
+		case e.slots <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+		}
+	}
+	return contextError(ctx.Err(), "query queue")
+}
+
+func (e *Engine) leave() { <-e.slots }
+
 // evaluate puts the series that were read into the query's own tree, where the
 // engine takes them as selected already.
 func (e *Engine) evaluate(ctx context.Context, query promql.Query, expr string) (*answer, error) {
@@ -152,6 +164,10 @@ func (e *Engine) evaluate(ctx context.Context, query promql.Query, expr string) 
 	if !ok {
 		return nil, badQuery(fmt.Errorf("not an expression: %s", expr))
 	}
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
 	n := newNotes(expr)
 	selectors := findSelectors(stmt, expr)
 	l := loader{querier: e.querier, options: e.options, notes: n}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/parser/posrange"
@@ -23,10 +24,18 @@ type notes struct {
 	infos    []string
 	gauges   map[string]bool // names of gauges under rate() and increase()
 	counted  map[string]bool // names of counters there
+	said     map[remark]bool
+}
+
+// A remark is what column has to say; it is said once, not for each series.
+type remark struct {
+	selector  *selector
+	row       time.Duration
+	want, got rrd.Column
 }
 
 func newNotes(expr string) *notes {
-	return &notes{expr: expr, gauges: map[string]bool{}, counted: map[string]bool{}}
+	return &notes{expr: expr, gauges: map[string]bool{}, counted: map[string]bool{}, said: map[remark]bool{}}
 }
 
 func (n *notes) warn(at parser.Node, text string) {
@@ -43,6 +52,11 @@ func (n *notes) text(kind string, at parser.Node, text string) string {
 
 // column notes that r answered s with the column got where want was wanted.
 func (n *notes) column(s *selector, r rrd.Series, want, got rrd.Column) {
+	key := remark{s, r.Row(), want, got}
+	if n.said[key] {
+		return
+	}
+	n.said[key] = true
 	switch {
 	case s.fn == "present_over_time", s.fn == "absent_over_time", s.fn == "avg_over_time":
 	case got != want:

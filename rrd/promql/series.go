@@ -19,6 +19,7 @@ type series struct {
 	labels labels.Labels
 	times  []int64
 	values []float64
+	signed bool // a running total that may fall
 }
 
 var _ storage.Series = (*series)(nil)
@@ -66,6 +67,32 @@ func (s *series) add(ms int64, v float64) {
 		ms = s.times[n-1] + 1
 	}
 	s.times, s.values = append(s.times, ms), append(s.values, v)
+}
+
+// falls says whether a value is below the one before it.
+func (s *series) falls() bool {
+	last := math.Inf(-1)
+	for _, v := range s.values {
+		if v < last {
+			return true
+		}
+		if !math.IsNaN(v) {
+			last = v
+		}
+	}
+	return false
+}
+
+// clock is the series with its times, in seconds, as values.
+func (s *series) clock() *series {
+	c := &series{labels: s.labels, times: s.times, values: make([]float64, len(s.values))}
+	for i, v := range s.values {
+		c.values[i] = float64(s.times[i]) / 1000
+		if math.IsNaN(v) {
+			c.values[i] = v // a marker
+		}
+	}
+	return c
 }
 
 // millis is the engine's time. As a name of its own it also tells go vet that
