@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -95,53 +96,94 @@ func (r *rrdtool) do(command string) string {
 	}
 }
 
-// compareRun feeds one random sequence to both and compares all that they
-// remember.
+// compareRun feeds one random sequence to both.
 func compareRun(t *testing.T, tool *rrdtool, seed uint64) bool {
 	g := &sequence{Rand: rand.New(rand.NewPCG(seed, 0))}
 	g.define()
-	file := filepath.Join(tool.dir, "a.rrd")
-	if e := tool.do(g.createCommand(file)); e != "" {
-		t.Fatalf("rrdtool create: %s: %s", e, g.createCommand(file))
+	p := newPair(t, tool, g.def, g.start)
+	for range 5 + g.IntN(40) {
+		when, texts := g.reading()
+		if !p.update(when, texts) {
+			return false
+		}
+		g.now = p.set.Last()
+		if g.IntN(10) == 0 {
+			p.restore()
+		}
 	}
-	set, err := NewSet(g.def, Time(g.start)*Second)
+	return p.compare()
+}
+
+// A pair is a Set and a .rrd file that are fed the same.
+type pair struct {
+	t     *testing.T
+	tool  *rrdtool
+	file  string
+	def   SetDefinition
+	set   *Set
+	rings rings
+	done  []string // commands, for the report
+}
+
+func newPair(t *testing.T, tool *rrdtool, d SetDefinition, start int64) *pair {
+	t.Helper()
+	set, err := NewSet(d, Time(start)*Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rings := newRings(g.def, g.start)
-	var feeds []string
-	for range 5 + g.IntN(40) {
-		when, texts := g.reading()
-		feed := when + ":" + strings.Join(texts, ":")
-		feeds = append(feeds, feed)
-		theirs := tool.do("update " + file + " " + feed)
-		var ours string
-		at, err := ParseUpdateTime(when, 0)
-		if err == nil {
-			var rows []SetRow
-			rows, err = set.Update(at, texts...)
-			rings.put(rows)
-		}
-		if err != nil {
-			ours = err.Error()
-		}
-		if _, e, ok := strings.Cut(theirs, file+": "); ok {
-			theirs = e
-		}
-		if ours != theirs {
-			t.Errorf("%s:\n  rrdtool: %s\n  rondo:   %s", feed, theirs, ours)
-			return false
-		}
-		if err == nil {
-			g.now = at
-		}
+	p := &pair{t: t, tool: tool, file: filepath.Join(tool.dir, "a.rrd"), def: d, set: set, rings: newRings(d)}
+	create := createCommand(p.file, d, start)
+	if e := tool.do(create); e != "" {
+		t.Fatalf("%s: %s", create, e)
 	}
-	want := readRRD(t, file, g.def)
-	if diff := want.compare(g.def, set.State(), rings); diff != "" {
-		t.Errorf("%s\n%s\nafter\n%s", diff, g.createCommand(file), strings.Join(feeds, "\n"))
-		return false
+	p.done = append(p.done, create)
+	return p
+}
+
+// update feeds both, and wants the same refusal in the same words, or none.
+func (p *pair) update(when string, texts []string) bool {
+	command := "update " + p.file + " " + when + ":" + strings.Join(texts, ":")
+	p.done = append(p.done, command)
+	theirs := p.tool.do(command)
+	if _, e, ok := strings.Cut(theirs, p.file+": "); ok {
+		theirs = e
 	}
-	return true
+	ours := ""
+	at, err := ParseUpdateTime(when, 0)
+	if err == nil {
+		var rows []SetRow
+		rows, err = p.set.Update(at, texts...)
+		p.rings.put(rows)
+	}
+	if err != nil {
+		ours = err.Error()
+	}
+	if ours != theirs {
+		p.report(fmt.Sprintf("rrdtool says %q, rondo %q", theirs, ours))
+	}
+	return ours == theirs
+}
+
+// restore goes on with a copy of the Set made of its state.
+func (p *pair) restore() {
+	set, err := RestoreSet(p.def, p.set.State())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.set = set
+}
+
+// compare wants both to remember the same.
+func (p *pair) compare() bool {
+	diff := readRRD(p.t, p.file, p.def).compare(p.def, p.set.State(), p.rings)
+	if diff != "" {
+		p.report(diff)
+	}
+	return diff == ""
+}
+
+func (p *pair) report(what string) {
+	p.t.Errorf("%s, after\n%s", what, strings.Join(p.done, "\n"))
 }
 
 // A sequence makes definitions and readings.
@@ -184,7 +226,7 @@ func (g *sequence) define() {
 	}
 }
 
-func (g *sequence) createCommand(file string) string {
+func createCommand(file string, def SetDefinition, start int64) string {
 	limit := func(v float64) string {
 		if math.IsNaN(v) {
 			return "U"
@@ -192,11 +234,11 @@ func (g *sequence) createCommand(file string) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "create %s --start %d --step %d", file, g.start, g.def.Step/time.Second)
-	for _, d := range g.def.Sources {
+	fmt.Fprintf(&b, "create %s --start %d --step %d", file, start, def.Step/time.Second)
+	for _, d := range def.Sources {
 		fmt.Fprintf(&b, " DS:%s:%s:%d:%s:%s", d.Name, strings.ToUpper(d.Type.String()), d.Heartbeat/time.Second, limit(d.Min), limit(d.Max))
 	}
-	for _, a := range g.def.Archives {
+	for _, a := range def.Archives {
 		fmt.Fprintf(&b, " RRA:%s:%v:%d:%d", rraName(a.CF), a.XFF, a.Steps, a.Rows)
 	}
 	return b.String()
@@ -284,23 +326,20 @@ func (g *sequence) counter(i int) string {
 	return g.counters[i]
 }
 
-// rings keep rows as RRDtool does, by their end.
-type rings struct {
-	def  SetDefinition
-	rows []map[Time][]float64
-}
+// rings keep the rows of each archive by their end.
+type rings []map[Time][]float64
 
-func newRings(d SetDefinition, start int64) *rings {
-	r := &rings{def: d}
-	for range d.Archives {
-		r.rows = append(r.rows, make(map[Time][]float64))
+func newRings(d SetDefinition) rings {
+	r := make(rings, len(d.Archives))
+	for a := range r {
+		r[a] = make(map[Time][]float64)
 	}
 	return r
 }
 
-func (r *rings) put(rows []SetRow) {
+func (r rings) put(rows []SetRow) {
 	for _, row := range rows {
-		r.rows[row.Archive][row.End] = append([]float64(nil), row.Values...)
+		r[row.Archive][row.End] = slices.Clone(row.Values)
 	}
 }
 
@@ -308,7 +347,7 @@ func (r *rings) put(rows []SetRow) {
 // little-endian machine).
 type rrdFile struct {
 	state SetState
-	rows  []map[Time][]float64
+	rows  rings
 }
 
 func readRRD(t *testing.T, file string, d SetDefinition) rrdFile {
@@ -367,7 +406,7 @@ func sameNumber(a, b float64) bool {
 }
 
 // compare says where the file and we differ.
-func (f rrdFile) compare(d SetDefinition, s SetState, r *rings) string {
+func (f rrdFile) compare(d SetDefinition, s SetState, r rings) string {
 	if f.state.Last != s.Last {
 		return fmt.Sprintf("last update: rrdtool %d, rondo %d", f.state.Last, s.Last)
 	}
@@ -386,7 +425,7 @@ func (f rrdFile) compare(d SetDefinition, s SetState, r *rings) string {
 		for end, want := range f.rows[a] {
 			for i := range want {
 				got := math.NaN()
-				if row := r.rows[a][end]; row != nil {
+				if row := r[a][end]; row != nil {
 					got = row[i]
 				}
 				if !sameNumber(got, want[i]) {
