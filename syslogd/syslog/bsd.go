@@ -128,7 +128,8 @@ func isTagByte(c byte) bool {
 }
 
 // tag reads "program: " or "program[pid]:" off the front and leaves the rest
-// as the text. It reports whether there is a tag.
+// as the text. It reports whether there is a tag. rsyslog leaves out the colon
+// when it turns RFC 5424 into this format; then the pid must be a number.
 func (m *Message) tag(s string) bool {
 	m.Text = strings.TrimPrefix(s, bom)
 	i := 0
@@ -146,14 +147,20 @@ func (m *Message) tag(s string) bool {
 		}
 		pid, end = s[i+1:i+n], i+n+1
 	}
-	rest, ok := strings.CutPrefix(s[end:], ":")
+	rest, colon := strings.CutPrefix(s[end:], ":")
 	// "http://host" is no tag; "su[77]:text" is.
-	if !ok || end == i && rest != "" && rest[0] != ' ' {
+	blank := rest == "" || rest[0] == ' '
+	if !colon && !(blank && isNumber(pid)) || end == i && !blank {
 		return false
 	}
 	m.App, m.PID = value(name), value(pid)
 	m.Text = strings.TrimPrefix(strings.TrimPrefix(rest, " "), bom)
 	return true
+}
+
+func isNumber(s string) bool {
+	_, n := number(s, len(s))
+	return n > 0 && n == len(s)
 }
 
 // isPID allows names of threads and queues too.
