@@ -222,6 +222,16 @@ func (b *batch) commit(ctx context.Context) error {
 			return fmt.Errorf("alerts: state not stored: %w", err)
 		}
 	}
+	b.publish()
+	for _, t := range b.transitions {
+		b.e.o.Log.Info("transition", "rule", t.Rule, "labels", t.Labels.String(), "from", t.From, "to", t.To, "value", t.Value, "muted", t.Muted)
+	}
+	*b = batch{e: b.e, r: b.r, policy: b.policy, now: b.now, updated: make(map[string]record)}
+	return nil
+}
+
+// publish shows what was written to views, history and outbox.
+func (b *batch) publish() {
 	e := b.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -235,8 +245,6 @@ func (b *batch) commit(ctx context.Context) error {
 	for _, o := range b.out {
 		e.push(o)
 	}
-	*b = batch{e: e, r: b.r, policy: b.policy, now: b.now, updated: make(map[string]record)}
-	return nil
 }
 
 // remember keeps transitions for Transitions. The caller holds e.mu.
@@ -246,7 +254,6 @@ func (e *Engine) remember(ts []Transition) {
 		if t.Muted {
 			e.stats.Muted.Add(1)
 		}
-		e.o.Log.Info("transition", "rule", t.Rule, "labels", t.Labels.String(), "from", t.From, "to", t.To, "value", t.Value, "muted", t.Muted)
 	}
 	e.recent = append(e.recent, ts...)
 	if extra := len(e.recent) - e.o.History; extra > 0 {

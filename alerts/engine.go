@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"rondo/alerts/state"
 	"rondo/rrd"
@@ -266,8 +267,8 @@ func validate(rules []Supervised, targets []Target) error {
 	for _, s := range rules {
 		id := s.Rule.ID()
 		switch {
-		case id == "" || len(id) > 200 || strings.ContainsAny(id, "\x00\n"):
-			errs = append(errs, fmt.Errorf("alerts: rule name %q: want 1 to 200 characters in one line", id))
+		case id == "" || len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):
+			errs = append(errs, fmt.Errorf("alerts: rule name %q: want 1 to 200 printable characters", id))
 		case seen[id]:
 			errs = append(errs, fmt.Errorf("alerts: there are two rules named %q", id))
 		}

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -92,10 +93,12 @@ func (e *Engine) check(ctx context.Context, r *runner) {
 	if err != nil {
 		e.stats.CheckErrors.Add(1)
 	}
-	if err := e.apply(ctx, r, readings, err, time.Now()); err != nil && ctx.Err() == nil {
+	now := time.Now()
+	if stored := e.apply(ctx, r, readings, err, now); stored != nil && ctx.Err() == nil {
 		e.stats.StoreErrors.Add(1)
-		e.note(r, time.Time{}, err)
+		err = errors.Join(err, stored)
 	}
+	e.note(r, now, err)
 }
 
 // note remembers how the newest check went, and logs when that changes.
@@ -106,10 +109,7 @@ func (e *Engine) note(r *runner, at time.Time, err error) {
 	}
 	e.mu.Lock()
 	before := r.checkErr
-	r.checkErr = text
-	if !at.IsZero() {
-		r.lastCheck = at
-	}
+	r.checkErr, r.lastCheck = text, at
 	e.mu.Unlock()
 	switch {
 	case text != "" && before == "":
@@ -126,7 +126,6 @@ func (e *Engine) apply(ctx context.Context, r *runner, readings []Reading, faile
 	if r.gone {
 		return nil
 	}
-	e.note(r, now, failed)
 	records := e.records(r)
 	b := e.newBatch(r, now)
 	if failed != nil {
