@@ -103,7 +103,21 @@ func decodeEntry(record []byte) (Entry, error) {
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != e.Hash {
 		return e, fmt.Errorf("%w: entry %d does not have the hash it was written with", ErrChain, e.Seq)
 	}
-	return e, nil
+	return e, e.complete()
+}
+
+// complete says which part of an entry is not there.
+func (e Entry) complete() error {
+	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain
+	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil
+	if e.State != nil && e.State.Open != nil {
+		open := e.State.Open
+		missing = missing || open.Kind != KindLaunch || open.complete() != nil
+	}
+	if missing {
+		return fmt.Errorf("%w: entry %d, %s, is not complete", ErrChain, e.Seq, e.Kind)
+	}
+	return nil
 }
 
 // ErrChain says that the journal was changed from outside, or is damaged.
