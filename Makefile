@@ -1,2 +1,43 @@
-build:
-	CGO_ENABLED=0 go build -trimpath -o rondo ./cmd/rondo
+# make demo   builds rondo, pages included, and shows the main job
+# make test   installs what the tests need and runs them all
+# make bench  prints the measured figures beside the peers'
+# make soak   the long runs: more kills, more random sequences
+
+GO ?= go
+SHELL = /bin/bash
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -o rondo ./cmd/rondo
+
+.PHONY: demo build test bench soak pages deps clean
+
+demo: build
+	./rondo demo
+
+build: pages
+	$(BUILD)
+
+# The pages' third-party files come from npm; our own need no building.
+pages: web/static/vendor/uPlot.esm.js
+
+web/static/vendor/uPlot.esm.js: web/package-lock.json web/vendor.sh
+	./web/vendor.sh
+
+deps:
+	.ci/deps
+
+# One pass, with the race detector on. A skipped test is a failure here: deps
+# has installed what the tests talk to.
+test: deps pages
+	@test -z "$$(gofmt -l cmd rrd syslogd collectors alerts web autoscale)" || { gofmt -l .; exit 1; }
+	@mkdir -p .cache
+	@set -o pipefail; $(GO) test -race -shuffle=on -timeout=25m -v ./... 2>&1 | tee .cache/test.log \
+		| grep -E '^(ok|FAIL|panic|-test.shuffle)|^ *--- (FAIL|SKIP)|_test.go:|no test files' | grep -v -- '-test.shuffle' || { tail -n 40 .cache/test.log; exit 1; }
+	@! grep -E '^ *--- SKIP' .cache/test.log
+
+bench: build
+	$(GO) run ./cmd/rondo/bench
+
+soak:
+	RONDO_SOAK=1 $(GO) test -timeout=0 -run 'Crash|Soak|Differential' -v ./...
+
+clean:
+	rm -rf rondo data .cache web/node_modules

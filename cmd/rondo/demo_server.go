@@ -108,7 +108,7 @@ func (s demoServer) logs() func(io.Writer, time.Time) error {
 		l := s.crowd.load(now)
 		var b strings.Builder
 		say := func(pri int, app, text string) {
-			at := now.Add(time.Duration(rand.IntN(900)) * time.Millisecond).UTC().Format("2006-01-02T15:04:05.000000Z")
+			at := now.Add(-time.Duration(rand.IntN(900)) * time.Millisecond).UTC().Format("2006-01-02T15:04:05.000000Z")
 			m := fmt.Sprintf("<%d>1 %s %s %s %d - - %s", pri, at, s.host, app, pid, text)
 			fmt.Fprintf(&b, "%d %s", len(m), m)
 		}

@@ -1,5 +1,28 @@
 // Command rondo is a round-robin time-series store, a syslog server, a
 // supervisor and an EC2 autoscaler in one program.
+//
+//	wire -> collectors | syslogd -> store | logstore -> alerts -> actions
+//	                                                             (notify, autoscale)
+//	                                    web reads all of them
+//
+// run.go parses the command line; each subcommand has a file of its own;
+// server.go wires the parts and draws the picture of what runs.
 package main
 
-func main() {}
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rondo:", err)
+	}
+	os.Exit(exitCode(err))
+}

@@ -33,13 +33,18 @@ func (d *decoder) fail(at place, path, format string, args ...any) {
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
-	nodeType     = reflect.TypeFor[*node]()
+	nodeDecoder  = reflect.TypeFor[nodeUnmarshaler]()
 )
+
+// A nodeUnmarshaler decodes its node itself. Its error names the place.
+type nodeUnmarshaler interface{ unmarshalNode(n *node) error }
 
 func (d *decoder) value(n *node, v reflect.Value, path string) {
 	switch {
-	case v.Type() == nodeType:
-		v.Set(reflect.ValueOf(n))
+	case reflect.PointerTo(v.Type()).Implements(nodeDecoder):
+		if err := v.Addr().Interface().(nodeUnmarshaler).unmarshalNode(n); err != nil {
+			d.errs = append(d.errs, err)
+		}
 		return
 	case n.shape == empty:
 		return

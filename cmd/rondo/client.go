@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// clientFlags are the flags of all commands that ask a running server. They
+// reach it through the socket in its data directory, which needs no token, or
+// by its URL.
+type clientFlags struct {
+	Data   string `help:"Data directory of the running server, whose rondo.sock is asked." default:"./data" env:"RONDO_DATA" placeholder:"DIR"`
+	Server string `help:"Ask the server at this URL instead, for example http://127.0.0.1:8080." placeholder:"URL"`
+	Token  string `help:"Token for commands, where the server is asked by URL." env:"RONDO_TOKEN" placeholder:"TOKEN"`
+	Output string `help:"table or json." short:"o" enum:"table,json" default:"table"`
+}
+
+// socketName is the server's socket in its data directory.
+const socketName = "rondo.sock"
+
+// client returns an HTTP client for the server and the URL to put before paths.
+func (c clientFlags) client() (*http.Client, string) {
+	if c.Server != "" {
+		return &http.Client{}, strings.TrimSuffix(c.Server, "/")
+	}
+	path := filepath.Join(c.Data, socketName)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", path)
+		if err != nil {
+			return nil, fmt.Errorf("no server answers at %s: is it running, and is --data right? (%w)", path, err)
+		}
+		return conn, nil
+	}
+	return &http.Client{Transport: &http.Transport{DialContext: dial}}, "http://localhost"
+}
+
+// do sends one request and returns the body of a good answer. The caller
+// closes it. A bad answer becomes an error in the server's own words.
+func (c clientFlags) do(ctx context.Context, method, path string, q url.Values) (io.ReadCloser, error) {
+	client, base := c.client()
+	if len(q) > 0 {
+		path += "?" + q.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return nil, err
+	}
+	if resp.StatusCode < 300 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	var said struct{ Error string }
+	if json.Unmarshal(text, &said) == nil && said.Error != "" {
+		return nil, errors.New(said.Error)
+	}
+	return nil, fmt.Errorf("server answers %s: %s", resp.Status, strings.TrimSpace(string(text)))
+}
+
+// get decodes the JSON answer of a path into v.
+func (c clientFlags) get(ctx context.Context, path string, q url.Values, v any) error {
+	body, err := c.do(ctx, http.MethodGet, path, q)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(v); err != nil {
+		return fmt.Errorf("%s: answer is not understood: %w", path, err)
+	}
+	return nil
+}
+
+// copyTo writes the answer of a path as it comes.
+func (c clientFlags) copyTo(ctx context.Context, w io.Writer, path string, q url.Values) error {
+	body, err := c.do(ctx, http.MethodGet, path, q)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(w, body)
+	return err
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"rondo/alerts/check"
+	"rondo/alerts/fleet"
+	"rondo/alerts/notify"
+	"rondo/autoscale"
+	"rondo/autoscale/ec2"
+	"rondo/collectors"
+	"rondo/rrd/promql"
+	"rondo/rrd/store"
+	"rondo/syslogd"
+	"rondo/syslogd/logstore"
+	"rondo/web"
+)
+
+// config is the whole configuration. Each section is a struct of the package
+// that it configures.
+type config struct {
+	Data       string            `yaml:"data"`
+	Log        slog.Level        `yaml:"log"` // debug, info, warn or error
+	Web        web.Config        `yaml:"web"`
+	RRD        rrdConfig         `yaml:"rrd"`
+	Syslogd    syslogConfig      `yaml:"syslogd"`
+	Collectors []collectorConfig `yaml:"collectors"`
+	Fleet      fleetConfig       `yaml:"fleet"`
+	Alerts     alertsConfig      `yaml:"alerts"`
+	Autoscale  autoscaleConfig   `yaml:"autoscale"`
+
+	tree *node // what the file says, for the places of errors
+}
+
+type rrdConfig struct {
+	Store store.Config   `yaml:",inline"`
+	Query promql.Options `yaml:"query"`
+}
+
+type syslogConfig struct {
+	Server syslogd.Config  `yaml:",inline"`
+	Store  logstore.Config `yaml:"store"`
+}
+
+type fleetConfig struct {
+	Templates []string `yaml:"templates"` // fleet.<group>.<host>.*
+}
+
+type alertsConfig struct {
+	Rules     check.Config  `yaml:",inline"`
+	Receivers notify.Config `yaml:",inline"`
+}
+
+type autoscaleConfig struct {
+	Groups autoscale.Config `yaml:",inline"`
+	EC2    ec2.Config       `yaml:"ec2"`
+}
+
+// A collectorConfig is one collector: its kind, and what that kind decodes.
+type collectorConfig struct {
+	kind collectors.Kind
+	node *node // without the kind
+}
+
+// defaultConfig monitors its own host and listens on loopback.
+func defaultConfig() *config {
+	c := &config{
+		Data:      "./data",
+		Web:       web.Default(),
+		RRD:       rrdConfig{Store: store.DefaultConfig(), Query: promql.DefaultOptions()},
+		Syslogd:   syslogConfig{Server: syslogd.DefaultConfig(), Store: logstore.DefaultConfig()},
+		Fleet:     fleetConfig{Templates: fleet.DefaultTemplates()},
+		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Receivers: notify.DefaultConfig()},
+		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig()},
+		tree:      &node{shape: mapping},
+	}
+	for _, k := range kinds() {
+		if k.Default {
+			c.Collectors = append(c.Collectors, collectorConfig{kind: k, node: &node{shape: mapping}})
+		}
+	}
+	return c
+}
+
+// loadConfig reads a file and conf.d/*.yml beside it. No file means the
+// defaults.
+func loadConfig(file string) (*config, error) {
+	if file == "" {
+		c := defaultConfig()
+		return c, c.validate()
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	root, err := parseTree(file, text)
+	errs := []error{err}
+	more, err := filepath.Glob(filepath.Join(filepath.Dir(file), "conf.d", "*.yml"))
+	errs = append(errs, err)
+	for _, f := range more {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("config: %w", err))
+			continue
+		}
+		part, err := parseTree(f, text)
+		if err == nil {
+			err = merge(root, part)
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return configOf(root)
+}
+
+// configOf decodes and validates a configuration's tree.
+func configOf(root *node) (*config, error) {
+	c := defaultConfig()
+	if root.shape != empty {
+		c.tree = root
+	}
+	if err := decode(root, c); err != nil {
+		return nil, err
+	}
+	return c, c.validate()
+}
+
+// unmarshalNode finds the collector's kind; the rest of the mapping is
+// decoded by the kind itself when it is built.
+func (cc *collectorConfig) unmarshalNode(n *node) error {
+	k := n.get("kind")
+	if k == nil || k.shape != scalar {
+		return fmt.Errorf("%s: a collector needs its kind, such as kind: graphite", n.at)
+	}
+	var known []string
+	for _, kind := range kinds() {
+		if kind.Name == k.text {
+			cc.kind, cc.node = kind, n.without("kind")
+			return nil
+		}
+		known = append(known, kind.Name)
+	}
+	return fmt.Errorf("%s: collector kind %q: known are %s", k.at, k.text, strings.Join(known, ", "))
+}
+
+// build makes the collector. Its sockets are bound when it returns.
+func (cc collectorConfig) build(env collectors.Env) (collectors.Collector, error) {
+	return cc.kind.Build(env, func(into any) error { return decode(cc.node, into) })
+}
+
+// validate checks every section and gives each error its place in the file.
+func (c *config) validate() error {
+	var errs []error
+	in := func(section string, err error) {
+		for _, e := range flatten(err) {
+			errs = append(errs, c.locate(section, e))
+		}
+	}
+	if c.Data == "" {
+		errs = append(errs, errors.New("config: data: a directory is wanted"))
+	}
+	in("web", c.Web.Validate())
+	in("rrd", c.RRD.Store.Validate())
+	in("rrd", c.RRD.Query.Validate())
+	in("syslogd", c.Syslogd.Server.Validate())
+	in("syslogd", c.Syslogd.Store.Validate())
+	for _, t := range c.Fleet.Templates {
+		_, err := fleet.ParseTemplate(t)
+		in("fleet", err)
+	}
+	in("alerts", c.Alerts.Rules.Validate())
+	in("alerts", c.Alerts.Receivers.Validate())
+	in("autoscale", c.Autoscale.Groups.Validate())
+	in("autoscale", c.Autoscale.EC2.Validate())
+	in("alerts", c.checkExpressions())
+	return errors.Join(errs...)
+}
+
+// checkExpressions parses all PromQL, so that a misspelt rule is found before
+// it is needed.
+func (c *config) checkExpressions() error {
+	var errs []error
+	check := func(what, name, expr string) {
+		if err := promql.Check(expr); expr != "" && err != nil {
+			errs = append(errs, fmt.Errorf("%s %q: %w", what, name, err))
+		}
+	}
+	for _, m := range c.Alerts.Rules.Metrics {
+		check("rule", m.Name, m.Expr)
+	}
+	for _, g := range c.Autoscale.Groups.Groups {
+		check("group", g.Name, g.Metric)
+	}
+	return errors.Join(errs...)
+}
+
+// locate puts the place of a section before an error: that of the list item
+// whose name the error quotes, else that of the section itself.
+func (c *config) locate(section string, err error) error {
+	n := c.tree.get(section)
+	if n == nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	return fmt.Errorf("%s: %w", n.named(err.Error()).at, err)
+}
+
+// named finds the item below n whose name the text quotes, or n itself.
+func (n *node) named(text string) *node {
+	for _, e := range n.entries {
+		for _, it := range e.value.items {
+			if name := it.get("name"); name != nil && strings.Contains(text, strconv.Quote(name.text)) {
+				return it
+			}
+		}
+	}
+	return n
+}
+
+// flatten splits joined errors into single ones.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, flatten(e)...)
+	}
+	return out
+}
+
+// configCmd checks configurations.
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Check a configuration file and what lies in conf.d beside it."`
+}
+
+type configCheckCmd struct {
+	File string `arg:"" help:"Configuration file." type:"path" default:"rondo.yml"`
+}
+
+func (configCheckCmd) Help() string {
+	return `Examples:
+  rondo config check /etc/rondo/rondo.yml
+
+Says all that is wrong, each with file, line and column. Exits 0 or 1.`
+}
+
+// Run checks everything that can be checked without opening a socket.
+func (c configCheckCmd) Run(_ context.Context, out io.Writer) error {
+	conf, err := loadConfig(c.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil {
+		err = conf.checkCollectors()
+	}
+	if err != nil {
+		return fmt.Errorf("configuration is not good:\n%w", err)
+	}
+	_, err = fmt.Fprintf(out, "%s: configuration is good\n", c.File)
+	return err
+}
+
+// errDecoded stops the building of a collector after its configuration was
+// decoded.
+var errDecoded = errors.New("decoded")
+
+// checkCollectors lets each collector decode its part and goes no further.
+func (c *config) checkCollectors() error {
+	var errs []error
+	for _, cc := range c.Collectors {
+		_, err := cc.kind.Build(collectors.Env{Log: slog.New(slog.DiscardHandler)}, func(into any) error {
+			if err := decode(cc.node, into); err != nil {
+				return err
+			}
+			if v, ok := into.(interface{ Validate() error }); ok {
+				if err := v.Validate(); err != nil {
+					return fmt.Errorf("%s: collector %s: %w", cc.node.at, cc.kind.Name, err)
+				}
+			}
+			return errDecoded
+		})
+		if err != nil && !errors.Is(err, errDecoded) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

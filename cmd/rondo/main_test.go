@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"rondo": main})
+}
+
+// TestScript runs the program end to end: the real main in processes of its
+// own, real sockets, real clients. The scripts are in testdata/script.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(e *testscript.Env) error { return setupPeers(e) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ports":    cmdPorts,
+			"await":    cmdAwait,
+			"send":     cmdSend,
+			"receiver": cmdReceiver,
+			"count":    cmdCount,
+		},
+		Condition: func(cond string) (bool, error) {
+			name, ok := strings.CutPrefix(cond, "has:")
+			if !ok {
+				return false, fmt.Errorf("unknown condition %s", cond)
+			}
+			return havePeer(name), nil
+		},
+	})
+}
+
+// peersDir is where .ci/deps unpacks rsyslog and syslog-ng, which as packages
+// exclude each other.
+func peersDir() string {
+	dir, err := filepath.Abs("../../.cache/peers")
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+func setupPeers(e *testscript.Env) error {
+	p := peersDir()
+	e.Vars = append(e.Vars,
+		"PEERS="+p,
+		"PEERLIBS="+strings.Join([]string{p + "/usr/lib/x86_64-linux-gnu", p + "/lib/x86_64-linux-gnu", p + "/usr/lib/syslog-ng"}, ":"),
+		"HOME="+e.WorkDir,
+		"TZ=UTC",
+	)
+	return nil
+}
+
+func havePeer(name string) bool {
+	if _, err := exec.LookPath(name); err == nil {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(peersDir(), "usr/sbin", name))
+	return err == nil
+}
+
+// cmdPorts sets each name to a free port of the loopback address.
+func cmdPorts(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
+}
+
+// patience is how long await and count wait. It bounds a failing test; a
+// passing one goes on at once.
+const patience = 60 * time.Second
+
+// cmdAwait runs a command until its output matches: await REGEXP COMMAND...
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: await [!] REGEXP COMMAND...")
+	}
+	re, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	var out []byte
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Dir = ts.Getenv("WORK")
+		cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "TZ=UTC")
+		out, _ = cmd.CombinedOutput()
+		if re.Match(out) != neg {
+			return
+		}
+	}
+	ts.Fatalf("await %s: gave up; last output:\n%s", args[0], out)
+}
+
+// cmdSend sends a file to a socket: send tcp|udp PORT FILE. $NOW and $NOW-n
+// in it become epoch seconds. Over tcp it waits for the server's close, which
+// comes when all is on disk.
+func cmdSend(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: send tcp|udp PORT FILE")
+	}
+	now := time.Now().Unix()
+	text := regexp.MustCompile(`\$NOW([+-]\d+)?`).ReplaceAllStringFunc(ts.ReadFile(args[2]), func(s string) string {
+		n, _ := strconv.ParseInt(strings.TrimPrefix(s, "$NOW"), 10, 64)
+		return strconv.FormatInt(now+n, 10)
+	})
+	conn, err := net.Dial(args[0], "127.0.0.1:"+args[1])
+	ts.Check(err)
+	defer conn.Close()
+	if args[0] == "udp" {
+		for line := range strings.Lines(text) {
+			_, err := io.WriteString(conn, strings.TrimSuffix(line, "\n"))
+			ts.Check(err)
+		}
+		return
+	}
+	_, err = io.WriteString(conn, text)
+	ts.Check(err)
+	ts.Check(conn.(*net.TCPConn).CloseWrite())
+	ts.Check(conn.SetReadDeadline(time.Now().Add(patience)))
+	_, err = io.Copy(io.Discard, conn)
+	ts.Check(err)
+}
+
+// cmdReceiver starts a webhook receiver: receiver FILE. It sets RECEIVER to
+// its URL and writes, for each call, the call's key and alerts to the file.
+func cmdReceiver(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	file := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(file, nil, 0o600))
+	var mu sync.Mutex
+	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		if err != nil {
+			return
+		}
+		var compact bytes.Buffer
+		if json.Compact(&compact, body) != nil {
+			http.Error(w, "no JSON", http.StatusBadRequest)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0o600)
+		if err == nil {
+			fmt.Fprintf(f, "%s %s\n", r.Header.Get("Idempotency-Key"), compact.Bytes())
+			f.Close()
+		}
+	})}
+	go srv.Serve(l)
+	ts.Defer(func() { srv.Close() })
+	ts.Setenv("RECEIVER", "http://"+l.Addr().String()+"/hook")
+}
+
+// cmdCount waits until the lines of a file that match have so many different
+// first words: count N REGEXP FILE.
+func cmdCount(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: count N REGEXP FILE")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	var text string
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		text = ts.ReadFile(args[2])
+		keys := map[string]bool{}
+		for line := range strings.Lines(text) {
+			if re.MatchString(line) {
+				keys[strings.Fields(line)[0]] = true
+			}
+		}
+		if len(keys) == want {
+			return
+		}
+	}
+	ts.Fatalf("count: want %d different keys in lines that match %s, have:\n%s", want, args[1], text)
+}

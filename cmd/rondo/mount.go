@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"rondo/autoscale"
+	"rondo/syslogd/logstore"
+	"rondo/web"
+)
+
+// edge makes the web server and mounts what the other rooms answer.
+func (s *server) edge() (*web.Server, error) {
+	w, err := web.New(s.conf.Web, web.Deps{
+		Metrics: s.stores.metrics, Index: s.stores.metrics, Ranger: s.promql,
+		Logs: s.stores.logs, Alerts: s.engine, Fleet: s.fleet, Groups: s, System: s.system,
+	}, s.log)
+	if err != nil {
+		return nil, err
+	}
+	w.Handle("/api/v1/", s.promql.Handler())
+	logs := s.stores.logs.Handler()
+	w.Handle("GET /api/logs", logs)
+	w.Handle("GET /api/logs/histogram", logs)
+	w.Handle("GET /api/logs/facets", logs)
+	w.Stream("GET /api/logs/tail", logs)
+	w.Handle("GET /api/alerts", s.engine.Handler())
+	w.Handle("GET /api/alerts/", s.engine.Handler())
+	w.Command("POST /api/alerts/", s.engine.Commands())
+	w.Handle("GET /api/hosts", s.fleet.Handler())
+	w.Handle("GET /api/hosts/", s.fleet.Handler())
+	w.Command("POST /api/hosts/", s.fleet.Commands())
+	w.Handle("GET /api/groups", s.groups((*autoscale.Controller).Handler))
+	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
+	w.Command("POST /api/groups/", s.groups((*autoscale.Controller).Commands))
+	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	w.Handle("GET /healthz", ok)
+	w.Handle("GET /readyz", ok) // nothing listens before everything is ready
+	return w, nil
+}
+
+// groups answers with a handler of the present controller.
+func (s *server) groups(of func(*autoscale.Controller) http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := s.parts.Load().controller; c != nil {
+			of(c).ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/api/groups" {
+			fmt.Fprintln(w, "[]")
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprintln(w, `{"error":"no autoscaling group is configured"}`)
+	})
+}
+
+// Views implements pages.Groups over the present controller.
+func (s *server) Views() []autoscale.View {
+	if c := s.parts.Load().controller; c != nil {
+		return c.Views()
+	}
+	return nil
+}
+
+// system tells the pages what the program knows of itself.
+func (s *server) system() web.System {
+	y := web.System{
+		Version: release, Started: s.started, Story: s.opt.story,
+		Retention: retention(s.conf.Syslogd.Store),
+		Syslog:    s.conf.Syslogd.Server.TCP,
+	}
+	if s.opt.story != "" {
+		y.From = "-5m"
+	}
+	for _, cc := range s.conf.Collectors {
+		if cc.kind.Name == "graphite" {
+			y.Graphite = "127.0.0.1:2003"
+			if l := cc.node.get("listen"); l != nil {
+				y.Graphite = l.text
+			}
+		}
+	}
+	if disks, err := s.stores.metrics.Disk(); err == nil {
+		for _, d := range disks {
+			y.Dirs = append(y.Dirs, web.Dir{Name: "metrics: " + d.Name, Bytes: d.Bytes})
+		}
+	}
+	return y
+}
+
+// retention says how long logs are kept, for people.
+func retention(c logstore.Config) string {
+	return fmt.Sprintf("%.0f days or %.0f GB", c.Retention.Hours()/(24*time.Hour).Hours(), float64(c.MaxBytes)/1e9)
+}

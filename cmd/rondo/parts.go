@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"rondo/autoscale"
+	"rondo/autoscale/ec2"
+	"rondo/collectors"
+	"rondo/syslogd"
+)
+
+// parts are what a reload replaces: everything that holds a socket of its own
+// or follows the configuration, but for the stores, the web server and the
+// alert engine.
+type parts struct {
+	collectors []collectors.Collector
+	stats      map[string]*collectors.Stats // by kind
+	syslog     *syslogd.Server
+	syslogged  *syslogd.Stats
+	relays     []*syslogd.Relay
+	controller *autoscale.Controller // nil where there is no group
+}
+
+// buildParts builds the parts of a configuration. All sockets are bound when
+// it returns, so that a port in use is found at once.
+func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err error) {
+	p := &parts{stats: map[string]*collectors.Stats{}, syslogged: syslogd.NewStats()}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if err := s.buildController(ctx, conf, p); err != nil {
+		return nil, err
+	}
+	if err := s.buildSyslog(conf, p); err != nil {
+		return nil, err
+	}
+	for _, cc := range conf.Collectors {
+		name := cc.kind.Name
+		if p.stats[name] == nil {
+			p.stats[name] = &collectors.Stats{}
+		}
+		c, err := cc.build(collectors.Env{Log: s.log.With("collector", name), Store: s.stores.metrics, Stats: p.stats[name]})
+		if err != nil {
+			return nil, err
+		}
+		p.collectors = append(p.collectors, c)
+	}
+	s.parts.Store(p)
+	return p, nil
+}
+
+func (s *server) buildSyslog(conf *config, p *parts) error {
+	log := s.log.With("component", "syslogd")
+	for _, rc := range conf.Syslogd.Server.Relays {
+		r, err := syslogd.OpenRelay(rc, filepath.Join(conf.Data, "relay"), p.syslogged, log)
+		if err != nil {
+			return err
+		}
+		p.relays = append(p.relays, r)
+	}
+	router := syslogd.NewRouter(heard{s.stores.logs, s.fleet}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
+	var err error
+	p.syslog, err = syslogd.NewServer(conf.Syslogd.Server, router, p.syslogged, log)
+	return err
+}
+
+func (s *server) buildController(ctx context.Context, conf *config, p *parts) error {
+	if len(conf.Autoscale.Groups.Groups) == 0 {
+		return nil
+	}
+	cloud, err := ec2.New(ctx, conf.Autoscale.EC2)
+	if err != nil {
+		return err
+	}
+	journal, err := autoscale.OpenLog(s.stores.state, conf.Autoscale.Groups)
+	if err != nil {
+		return err
+	}
+	p.controller, err = autoscale.New(ctx, autoscale.Options{
+		Config: conf.Autoscale.Groups, Cloud: cloud, Metrics: s.promql, Fleet: s.fleet,
+		Journal: journal, Log: s.log.With("component", "autoscale"),
+	})
+	return err
+}
+
+// run runs the parts until ctx ends or one fails, and closes them.
+func (p *parts) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, c := range p.collectors {
+		g.Go(func() error { return c.Run(ctx) })
+	}
+	relayCtx, stopRelays := context.WithCancel(ctx)
+	for _, r := range p.relays {
+		g.Go(func() error { return r.Run(relayCtx) })
+	}
+	g.Go(func() error {
+		defer stopRelays()
+		return p.syslog.Run(ctx)
+	})
+	if p.controller != nil {
+		g.Go(func() error { return p.controller.Run(ctx) })
+	}
+	err := g.Wait()
+	return errors.Join(err, p.closeRelays())
+}
+
+// close gives back the sockets of parts that never ran: whoever owns them
+// closes them at the end of Run, which an ended context makes immediate.
+func (p *parts) close() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, c := range p.collectors {
+		_ = c.Run(ctx)
+	}
+	if p.syslog != nil {
+		_ = p.syslog.Run(ctx)
+	}
+	_ = p.closeRelays()
+}
+
+func (p *parts) closeRelays() error {
+	var errs []error
+	for _, r := range p.relays {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// commandLine is all that rondo can be asked to do.
+type commandLine struct {
+	Demo    demoCmd    `cmd:"" help:"Show the whole job with a simulated fleet and EC2: no account, no configuration."`
+	Server  serverCmd  `cmd:"" help:"Run the server."`
+	Config  configCmd  `cmd:"" help:"Check a configuration."`
+	Query   queryCmd   `cmd:"" help:"Ask a running server for metrics, in PromQL."`
+	Logs    logsCmd    `cmd:"" help:"Search or follow a running server's logs."`
+	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts."`
+	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
+	Ec2sim  ec2simCmd  `cmd:"" help:"Run the EC2 emulator alone."`
+	Version versionCmd `cmd:"" help:"Show the version."`
+}
+
+// An exitError ends the program with a code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// usageCode is the exit code of a command line that is not understood.
+const usageCode = 2
+
+// exitCode is what the process ends with.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	return 1
+}
+
+// run is the whole program: it parses the command line and runs the command
+// until that is done or ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var cl commandLine
+	helped := false
+	parser, err := kong.New(&cl,
+		kong.Name("rondo"),
+		kong.Description("Metrics, logs, alerts and EC2 autoscaling in one program. `rondo demo` shows it."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(stdout, (*io.Writer)(nil)),
+		kong.Bind(errorWriter{stderr}),
+	)
+	if err != nil {
+		return err
+	}
+	chosen, err := parser.Parse(args)
+	switch {
+	case helped:
+		return nil
+	case err != nil:
+		return &exitError{usageCode, err}
+	}
+	return chosen.Run()
+}
+
+// errorWriter is standard error, told apart from standard output by its type.
+type errorWriter struct{ io.Writer }

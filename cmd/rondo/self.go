@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"rondo/rrd"
+)
+
+// selfEvery is how often rondo's own figures go into its own store.
+const selfEvery = 10 * time.Second
+
+// self keeps rondo's figures of itself: as text at /metrics, and as the
+// series rondo.<room>.<name> in the store.
+type self struct {
+	s   *server
+	set *metrics.Set
+}
+
+func newSelf(s *server) *self {
+	me := &self{s: s, set: metrics.NewSet()}
+	me.set.RegisterMetricsWriter(func(w io.Writer) {
+		for _, f := range me.figures() {
+			name := "rondo_" + strings.NewReplacer(".", "_", "-", "_").Replace(f.name)
+			if f.counter {
+				metrics.WriteCounterFloat64(w, name+"_total", f.value)
+				continue
+			}
+			metrics.WriteGaugeFloat64(w, name, f.value)
+		}
+	})
+	return me
+}
+
+// serve answers GET /metrics in Prometheus' text format.
+func (me *self) serve(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	me.set.WritePrometheus(w)
+	metrics.WriteProcessMetrics(w)
+}
+
+// A figure is one number about rondo itself.
+type figure struct {
+	name    string // room.what
+	value   float64
+	counter bool
+}
+
+// figures are all numbers there are now, by name.
+func (me *self) figures() []figure {
+	var out []figure
+	for room, counts := range me.counters() {
+		for what, n := range counts {
+			out = append(out, figure{room + "." + what, float64(n), true})
+		}
+	}
+	for name, v := range me.gauges() {
+		out = append(out, figure{name, v, false})
+	}
+	slices.SortFunc(out, func(a, b figure) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+// counters are what each room counts, refusals and losses by reason among it.
+func (me *self) counters() map[string]map[string]uint64 {
+	rooms := map[string]map[string]uint64{
+		"rrd":    me.store(),
+		"alerts": me.s.engine.Stats().Snapshot(),
+		"fleet":  me.s.fleet.Snapshot(),
+		"logs":   me.logs(),
+	}
+	if p := me.s.parts.Load(); p != nil {
+		rooms["syslogd"] = p.syslogged.Snapshot()
+		for kind, st := range p.stats {
+			rooms["collectors."+kind] = st.Snapshot()
+		}
+		if p.controller != nil {
+			rooms["autoscale"] = p.controller.Stats()
+		}
+	}
+	return rooms
+}
+
+func (me *self) store() map[string]uint64 {
+	st := me.s.stores.metrics.Stats()
+	m := map[string]uint64{
+		"samples":       uint64(st.Samples.Load()),
+		"repeated":      uint64(st.Repeated.Load()),
+		"replayed":      uint64(st.Replayed.Load()),
+		"settled_early": uint64(st.SettledEarly.Load()),
+		"blocks":        uint64(st.Blocks.Load()),
+		"block_bytes":   uint64(st.BlockBytes.Load()),
+		"checkpoints":   uint64(st.Checkpoints.Load()),
+		"expired":       uint64(st.Expired.Load()),
+		"damaged":       uint64(st.Damaged.Load()),
+	}
+	st.Refused(func(r rrd.Refusal, n int64) { m["refused_"+string(r)] = uint64(n) })
+	return m
+}
+
+func (me *self) logs() map[string]uint64 {
+	st := me.s.stores.logs.Stats()
+	return map[string]uint64{
+		"quarantined": uint64(st.Quarantined),
+		"unreadable":  uint64(st.Unreadable),
+		"dropped":     uint64(st.Dropped),
+		"tail_lost":   uint64(st.TailLost),
+	}
+}
+
+func (me *self) gauges() map[string]float64 {
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	logs := me.s.stores.logs.Stats()
+	g := map[string]float64{
+		"logs.messages":      float64(logs.Messages),
+		"logs.raw_bytes":     float64(logs.RawBytes),
+		"logs.disk_bytes":    float64(logs.DiskBytes),
+		"logs.backlog":       float64(logs.Backlog),
+		"rrd.series":         float64(me.s.stores.metrics.Series()),
+		"process.heap_bytes": float64(mem.HeapAlloc),
+		"process.goroutines": float64(runtime.NumGoroutine()),
+		"process.uptime":     time.Since(me.s.started).Seconds(),
+	}
+	if p := me.s.parts.Load(); p != nil {
+		for i, r := range p.relays {
+			g[fmt.Sprintf("syslogd.relay_%d_waiting", i)] = float64(r.Waiting())
+		}
+	}
+	return g
+}
+
+// run writes the figures into the store until ctx ends.
+func (me *self) run(ctx context.Context) error {
+	tick := selfEvery
+	if me.s.conf.Autoscale.Groups.Tick < tick {
+		tick = me.s.conf.Autoscale.Groups.Tick
+	}
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-ticker.C:
+			if err := me.record(ctx, now); err != nil && ctx.Err() == nil {
+				me.s.log.Warn("own figures could not be stored", "err", err)
+			}
+		}
+	}
+}
+
+// record writes the figures of one instant, and the capacity of each group.
+func (me *self) record(ctx context.Context, now time.Time) error {
+	var batch []rrd.Sample
+	for _, f := range me.figures() {
+		t := rrd.Gauge
+		if f.counter {
+			t = rrd.Counter
+		}
+		batch = append(batch, rrd.Sample{Key: rrd.Key("rondo." + f.name), Time: rrd.At(now), Value: f.value, Type: t})
+	}
+	if p := me.s.parts.Load(); p != nil && p.controller != nil {
+		batch = p.controller.AppendSamples(batch, now)
+	}
+	err := me.s.stores.metrics.Append(ctx, batch)
+	if _, refused := errors.AsType[*rrd.BatchError](err); refused {
+		return nil // counted by the store
+	}
+	return err
+}

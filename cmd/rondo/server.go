@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rondo/alerts"
+	"rondo/alerts/check"
+	"rondo/alerts/fleet"
+	"rondo/rrd/promql"
+	"rondo/web"
+)
+
+// serverCmd runs the server.
+type serverCmd struct {
+	Config string `help:"Configuration file; conf.d/*.yml beside it is read too. Without one the server listens on loopback and monitors its own host." type:"path" placeholder:"FILE"`
+	Data   string `help:"Data directory; wins over the configuration's." placeholder:"DIR" env:"RONDO_DATA"`
+}
+
+func (serverCmd) Help() string {
+	return `Examples:
+  rondo server
+  rondo server --config=/etc/rondo/rondo.yml --data=/var/lib/rondo
+
+SIGHUP reads the configuration again: collectors, syslog listeners, rules,
+receivers and groups are replaced; a bad file changes nothing. SIGTERM stops.`
+}
+
+func (c serverCmd) Run(ctx context.Context, stderr errorWriter) error {
+	load := func() (*config, error) {
+		conf, err := loadConfig(c.Config)
+		if err == nil && c.Data != "" {
+			conf.Data = c.Data
+		}
+		return conf, err
+	}
+	conf, err := load()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: conf.Log}))
+	return serve(ctx, conf, serveOptions{log: log, load: load})
+}
+
+// serveOptions are what the ways to start a server differ in.
+type serveOptions struct {
+	log   *slog.Logger
+	load  func() (*config, error) // reads the configuration again; nil: never
+	story string                  // the demo's banner
+	ready func()                  // called once everything listens; may be nil
+}
+
+// A server is one running rondo.
+type server struct {
+	conf    *config
+	opt     serveOptions
+	log     *slog.Logger
+	stores  *stores
+	promql  *promql.Engine
+	fleet   *fleet.Fleet
+	engine  *alerts.Engine
+	self    *self
+	parts   atomic.Pointer[parts] // replaced by a reload
+	started time.Time
+}
+
+// serve runs a server until ctx ends. What runs, and who waits for it:
+//
+//	serve ── errgroup
+//	  ├─ web: HTTP on TCP and rondo.sock
+//	  ├─ fleet: heartbeats out of the store, each second
+//	  ├─ engine: rules -> states -> outbox -> receivers
+//	  ├─ self: rondo's own figures into the store
+//	  └─ keepParts ── errgroup, built anew by a reload
+//	       ├─ collectors: graphite, statsd, host ──> store
+//	       ├─ syslog server ──> router ──> logstore, relay queues
+//	       ├─ relays: queue ──> other servers
+//	       └─ controller: metric ──> Want ──> EC2
+//
+// The stores have no place in the group: they are closed, and flushed, after
+// everybody who writes to them has ended.
+func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
+	s := &server{conf: conf, opt: opt, log: opt.log, started: time.Now()}
+	if s.stores, err = openStores(conf, s.log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stores.close()) }()
+	if err := s.build(); err != nil {
+		return err
+	}
+	listeners, err := web.Listen(conf.Web, conf.Data)
+	if err != nil {
+		return err
+	}
+	closeListeners := func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}
+	first, err := s.buildParts(ctx, conf)
+	if err != nil {
+		closeListeners()
+		return err
+	}
+	edge, err := s.edge()
+	if err != nil {
+		closeListeners()
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return edge.Run(ctx, listeners...) })
+	g.Go(func() error { return s.fleet.Run(ctx, s.stores.metrics) })
+	g.Go(func() error { return s.engine.Run(ctx) })
+	g.Go(func() error { return s.self.run(ctx) })
+	g.Go(func() error { return s.keepParts(ctx, conf, first) })
+	s.log.Info("rondo is ready", "version", release, "web", listeners[0].Addr().String(), "data", conf.Data)
+	if opt.ready != nil {
+		opt.ready()
+	}
+	err = g.Wait()
+	s.log.Info("rondo stops", "cause", cause(ctx, err))
+	return err
+}
+
+func cause(ctx context.Context, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return context.Cause(ctx).Error()
+}
+
+// build makes what lasts as long as the server.
+func (s *server) build() (err error) {
+	o := s.conf.RRD.Query
+	o.Version, o.Revision = release, build().Revision
+	s.promql = promql.New(s.stores.metrics, s.stores.metrics, o)
+	if s.fleet, err = fleet.New(s.stores.state, fleet.Options{Log: s.log, Templates: s.conf.Fleet.Templates}); err != nil {
+		return err
+	}
+	rules, targets, err := s.rules(s.conf)
+	if err != nil {
+		return err
+	}
+	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone}, rules, targets)
+	s.self = newSelf(s)
+	return err
+}
+
+// rules builds the rules and receivers of a configuration. Every transition
+// also wakes the autoscaler.
+func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, error) {
+	rules, err := conf.Alerts.Rules.Build(check.Sources{
+		Metrics:  s.promql,
+		Logs:     logCounter{s.stores.logs},
+		Hosts:    s.fleet,
+		Identify: s.fleet.Identify,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	targets, err := conf.Alerts.Receivers.Build(s.stores.state, s.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return rules, append(targets, alerts.Target{Name: "autoscale", Action: waker{s}}), nil
+}
+
+// waker passes transitions on to the present controller.
+type waker struct{ s *server }
+
+func (w waker) Act(ctx context.Context, t alerts.Transition) error {
+	if p := w.s.parts.Load(); p != nil && p.controller != nil {
+		return p.controller.Act(ctx, t)
+	}
+	return nil
+}
+
+// keepParts runs the parts that a reload replaces, and replaces them on
+// SIGHUP. Where the new ones cannot be built, the old configuration goes on.
+func (s *server) keepParts(ctx context.Context, conf *config, p *parts) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		partsCtx, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- p.run(partsCtx) }()
+		next, err := s.nextConfig(ended, hup)
+		stop()
+		if next == nil {
+			return err
+		}
+		if err := <-ended; err != nil {
+			return err
+		}
+		if conf, p, err = s.replace(ctx, conf, next); err != nil {
+			return err
+		}
+	}
+}
+
+// nextConfig waits for a good new configuration, or for the end of the parts:
+// then it returns nil and their error.
+func (s *server) nextConfig(ended chan error, hup chan os.Signal) (*config, error) {
+	for {
+		select {
+		case err := <-ended:
+			return nil, err
+		case <-hup:
+		}
+		if s.opt.load == nil {
+			continue
+		}
+		next, err := s.opt.load()
+		if err == nil {
+			err = next.checkCollectors()
+		}
+		if err != nil {
+			s.log.Error("new configuration is not good; the old one stays", "err", err)
+			continue
+		}
+		return next, nil
+	}
+}
+
+// replace builds the parts of next, or those of the present configuration
+// again should that fail.
+func (s *server) replace(ctx context.Context, present, next *config) (*config, *parts, error) {
+	p, err := s.buildParts(ctx, next)
+	if err == nil {
+		err = s.reloadRules(next)
+	}
+	if err == nil {
+		s.log.Info("configuration is reloaded")
+		return next, p, nil
+	}
+	s.log.Error("new configuration cannot be started; the old one goes on", "err", err)
+	if p != nil {
+		p.close()
+	}
+	if p, err = s.buildParts(ctx, present); err != nil {
+		return nil, nil, fmt.Errorf("after a failed reload: %w", err)
+	}
+	return present, p, nil
+}
+
+func (s *server) reloadRules(conf *config) error {
+	rules, targets, err := s.rules(conf)
+	if err != nil {
+		return err
+	}
+	return s.engine.Reload(rules, targets)
+}

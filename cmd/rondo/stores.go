@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rondo/alerts/fleet"
+	"rondo/alerts/state"
+	"rondo/rrd/store"
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/logstore"
+	"rondo/syslogd/syslog"
+)
+
+// stores are what is on disk:
+//
+//	data/metrics   round-robin store
+//	data/logs      log store
+//	data/state     alert states, outbox, hosts, autoscaling journal
+//	data/relay     a queue for each relay
+type stores struct {
+	metrics *store.Store
+	logs    *logstore.Store
+	state   *state.Disk
+}
+
+// openStores opens all stores, or none.
+func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
+	if err := os.MkdirAll(conf.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	s := &stores{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	schemas, err := conf.RRD.Store.Build()
+	if err != nil {
+		return nil, err
+	}
+	s.metrics, err = store.Open(filepath.Join(conf.Data, "metrics"), store.Options{
+		Schemas: schemas, MaxSeries: conf.RRD.Store.MaxSeries, LateWindow: conf.RRD.Store.LateWindow, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.logs, err = logstore.Open(filepath.Join(conf.Data, "logs"), logstore.Options{Config: conf.Syslogd.Store, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	s.state, err = state.Open(filepath.Join(conf.Data, "state"), state.Options{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stores) close() error {
+	var errs []error
+	if s.state != nil {
+		errs = append(errs, s.state.Close())
+	}
+	if s.logs != nil {
+		errs = append(errs, s.logs.Close())
+	}
+	if s.metrics != nil {
+		errs = append(errs, s.metrics.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// logCounter counts messages for the rules over logs.
+type logCounter struct{ searcher syslogd.Searcher }
+
+// Count implements check.Counter.
+func (c logCounter) Count(ctx context.Context, f *filter.Filter, from, to time.Time) (int64, error) {
+	bins, err := c.searcher.Histogram(ctx, syslogd.Query{Filter: f, From: from, To: to}, time.Hour)
+	var n int64
+	for _, b := range bins {
+		n += b.Count
+	}
+	return n, err
+}
+
+// heard is the sink between router and log store: it tells the fleet which
+// hosts were heard of.
+type heard struct {
+	*logstore.Store
+	fleet *fleet.Fleet
+}
+
+// Put implements syslogd.Sink.
+func (h heard) Put(ctx context.Context, batch []syslog.Message) error {
+	err := h.Store.Put(ctx, batch)
+	h.tell(batch, err)
+	return err
+}
+
+// Write implements syslogd.Writer.
+func (h heard) Write(ctx context.Context, batch []syslog.Message) error {
+	err := h.Store.Write(ctx, batch)
+	h.tell(batch, err)
+	return err
+}
+
+func (h heard) tell(batch []syslog.Message, err error) {
+	if err != nil {
+		return
+	}
+	last := ""
+	for i := range batch {
+		if host := batch[i].Origin(); host != last {
+			h.fleet.Logged(host, batch[i].Received)
+			last = host
+		}
+	}
+}
