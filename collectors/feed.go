@@ -25,6 +25,9 @@ type Feed struct {
 	budget  *semaphore.Weighted
 	refused Notice
 	failed  Notice
+
+	mu    sync.Mutex
+	spare [][]rrd.Sample // empty batches
 }
 
 // NewFeed returns a Feed to env's store.
@@ -115,6 +118,9 @@ func (b *Buffer) Add(ctx context.Context, block string, parse Parser) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.open == nil {
+		b.open = b.feed.empty()
+	}
 	b.open = parse(b.open, block)
 	if len(b.open) == 0 {
 		b.feed.budget.Release(cost)
@@ -138,42 +144,62 @@ func (b *Buffer) Close() error {
 
 func (b *Buffer) run(ctx context.Context) {
 	defer close(b.done)
-	var spare []rrd.Sample
 	for {
-		batch, text := b.take(spare)
+		batch, text := b.take()
 		if len(batch) == 0 {
 			return
 		}
 		err := b.feed.Append(ctx, batch)
 		b.feed.budget.Release(text)
+		b.feed.recycle(batch)
 		b.mu.Lock()
 		if b.err == nil {
 			b.err = err
 		}
 		b.mu.Unlock()
-		spare = recycle(batch)
 	}
 }
 
-// take waits for samples and leaves spare in their place. It returns none when
-// the buffer is closed.
-func (b *Buffer) take(spare []rrd.Sample) (batch []rrd.Sample, text int64) {
+// take waits for samples. It returns none when the buffer is closed.
+func (b *Buffer) take() (batch []rrd.Sample, text int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.open) == 0 && !b.closed {
 		b.filled.Wait()
 	}
 	batch, text = b.open, b.text
-	b.open, b.text = spare, 0
+	b.open, b.text = nil, 0
 	return batch, text
 }
 
-// recycle empties a batch for reuse. Large ones are left to the garbage
-// collector, so that a burst does not stay in memory for every connection.
-func recycle(batch []rrd.Sample) []rrd.Sample {
-	if cap(batch) > 4096 {
+// Empty batches are shared by all buffers, so that idle connections have none.
+// Those of a burst are left to the garbage collector.
+const (
+	maxSpare      = 8
+	maxSpareBatch = 4 * maxBatch
+)
+
+// empty returns an empty batch.
+func (f *Feed) empty() []rrd.Sample {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.spare)
+	if n == 0 {
 		return nil
 	}
+	batch := f.spare[n-1]
+	f.spare = f.spare[:n-1]
+	return batch
+}
+
+func (f *Feed) recycle(batch []rrd.Sample) {
+	if cap(batch) > maxSpareBatch {
+		return
+	}
 	clear(batch) // let go of the text
-	return batch[:0]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.spare) < maxSpare {
+		f.spare = append(f.spare, batch[:0])
+	}
 }

@@ -71,6 +71,8 @@ func TestTCP(t *testing.T) {
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Fatal(err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.values) != 2 || s.values["a.b"] != 1 || s.values["c"] != 2.5 {
 		t.Errorf("stored %v", s.values)
 	}
