@@ -24,6 +24,10 @@
 //	      window: 5m
 //	      raise: 0            # more than none
 //
+// An expression yields the value and leaves comparing to raise and clear. One
+// that compares by itself (load1 > 5) loses its series when all is well, which
+// is missing data: say missing: ok there.
+//
 // # Which label set is which state
 //
 // The labels of a reading name its state, so they must not change from check
