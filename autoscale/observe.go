@@ -16,7 +16,8 @@ import (
 const (
 	queryTimeout = 5 * time.Second
 	listTimeout  = 15 * time.Second
-	maxTrouble   = 300 // bytes of an error's text
+	maxTrouble   = 300              // bytes of an error's text
+	tellable     = 10 * time.Minute // how long a run of points can be told at least
 )
 
 // observe reads the metric once and keeps what the policies' durations need.
@@ -29,7 +30,7 @@ func (g *group) observe(ctx context.Context, now time.Time) {
 	}
 	g.trouble = trouble
 	g.points = append(g.points, p)
-	since := now.Add(-max(g.Out.For, g.In.For) - g.Stale)
+	since := now.Add(-max(g.Out.For, g.In.For, tellable) - g.Stale)
 	old := 0
 	for old < len(g.points)-1 && g.points[old].Time.Before(since) {
 		old++

@@ -23,8 +23,7 @@ type reading struct {
 // read looks at the points up to now. A point that is NaN, infinite or stale
 // is none; one from the future waits until its time has come.
 func read(g Group, in Input) reading {
-	points := slices.DeleteFunc(slices.Clone(in.Points), func(p Point) bool { return p.Time.After(in.Now) })
-	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
+	points := upTo(in.Points, in.Now)
 	r := reading{value: math.NaN(), above: -1, below: -1, points: evidence(points)}
 	if len(points) == 0 {
 		r.missing = cmp.Or(in.Trouble, "no point yet")
@@ -65,10 +64,33 @@ func run(points []Point, gap time.Duration, is func(float64) bool) time.Duration
 	return last.Time.Sub(since)
 }
 
+// upTo returns the points up to now in the order of their times. They mostly
+// come so; only where they do not is a copy made.
+func upTo(points []Point, now time.Time) []Point {
+	older := func(a, b Point) int { return a.Time.Compare(b.Time) }
+	if !slices.IsSortedFunc(points, older) {
+		points = slices.Clone(points)
+		slices.SortStableFunc(points, older)
+	}
+	n := len(points)
+	for n > 0 && points[n-1].Time.After(now) {
+		n--
+	}
+	return points[:n]
+}
+
 // evidence returns the newest points that are numbers.
-func evidence(points []Point) []Point {
-	known := slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return !finite(p.Value) })
-	return known[max(0, len(known)-maxPoints):]
+func evidence(points []Point) (out []Point) {
+	for _, p := range slices.Backward(points) {
+		if len(out) == maxPoints {
+			break
+		}
+		if finite(p.Value) {
+			out = append(out, p)
+		}
+	}
+	slices.Reverse(out)
+	return out
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

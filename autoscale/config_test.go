@@ -1,0 +1,111 @@
+package autoscale
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestConfigErrors(t *testing.T) {
+	t.Parallel()
+	f := func(want string, change func(*Config)) {
+		t.Helper()
+		c := web()
+		change(&c)
+		got := ""
+		if err := c.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+	g := func(want string, change func(*Group)) {
+		t.Helper()
+		f(want, func(c *Config) { change(&c.Groups[0]) })
+	}
+	f("", func(*Config) {})
+	f("autoscale: tick 1ms: want 100ms to 1m", func(c *Config) { c.Tick = time.Millisecond })
+	f("autoscale: keep 10: want at least 1000 journal entries", func(c *Config) { c.Keep = 10 })
+	f(`autoscale: group "web" is defined twice`, func(c *Config) { c.Groups = append(c.Groups, c.Groups[0]) })
+	g(`autoscale: group "a b": name: want 1 to 63 letters, digits, - or _`, func(g *Group) { g.Name = "a b" })
+	g(`autoscale: group "web": mode "on": want dry-run or act`, func(g *Group) { g.Mode = "on" })
+	g(`autoscale: group "web": metric: a PromQL expression is wanted`, func(g *Group) { g.Metric = "" })
+	g(`autoscale: group "web": min -1: want 0 or more`, func(g *Group) { g.Min = -1 })
+	g(`autoscale: group "web": max 1: want 2 to 2000 (not less than min)`, func(g *Group) { g.Max = 1 })
+	g(`autoscale: group "web": in.below 4 must be less than out.above 4: between them nothing changes`, func(g *Group) { g.In.Below = 4 })
+	g(`autoscale: group "web": in.remove: want a number from 1 on, or enough`, func(g *Group) { g.In.Remove = 0 })
+	g(`autoscale: group "web": out: add (a number or enough) or steps is wanted`, func(g *Group) { g.Out.Add = 0 })
+	g(`autoscale: group "web": out: add and steps exclude each other`, func(g *Group) { g.Out.Steps = []Step{{4, 1}} })
+	g(`autoscale: group "web": out.steps[1].above 5: steps rise and start at out.above 4 or more`, func(g *Group) { g.Out.Add, g.Out.Steps = 0, []Step{{5, 1}, {5, 2}} })
+	g(`autoscale: group "web": out.steps[0].add: want a number from 1 on, or enough`, func(g *Group) { g.Out.Add, g.Out.Steps = 0, []Step{{5, 0}} })
+	g(`autoscale: group "web": cooldown -1s: want more than 0`, func(g *Group) { g.Cooldown = -time.Second })
+	g(`autoscale: group "web": in.for 2h0m0s: want 0 to 1h`, func(g *Group) { g.In.For = 2 * time.Hour })
+	g(`autoscale: group "web": launch.user_data: 16385 bytes, EC2 takes 16384`, func(g *Group) { g.Launch.UserData = strings.Repeat("x", 16<<10+1) })
+	g(`autoscale: group "web": mode act needs launch.image or launch.launch_template`, func(g *Group) { g.Launch = Template{} })
+}
+
+func TestAmount(t *testing.T) {
+	t.Parallel()
+	f := func(text string, want Amount, wantErr string) {
+		t.Helper()
+		var a Amount
+		err := a.UnmarshalText([]byte(text))
+		if wantErr != "" {
+			if err == nil || err.Error() != wantErr {
+				t.Errorf("%q: %v, want %s", text, err, wantErr)
+			}
+			return
+		}
+		back, _ := a.MarshalText()
+		if err != nil || a != want || string(back) != text {
+			t.Errorf("%q: %d, %v, back %q", text, a, err, back)
+		}
+	}
+	f("3", 3, "")
+	f("enough", Enough, "")
+	f("0", 0, `amount "0": want a number from 1 on, or enough`)
+	f("-1", 0, `amount "-1": want a number from 1 on, or enough`)
+	f("lots", 0, `amount "lots": want a number from 1 on, or enough`)
+}
+
+func TestHTTP(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(1)
+		l := w.live(web())
+		defer l.stop()
+		time.Sleep(time.Minute)
+		f := func(method, path string, wantStatus int, want string) {
+			t.Helper()
+			r, rec := httptest.NewRequest(method, path, nil), httptest.NewRecorder()
+			if method == "POST" {
+				l.Commands().ServeHTTP(rec, r)
+			} else {
+				l.Handler().ServeHTTP(rec, r)
+			}
+			if rec.Code != wantStatus || !strings.Contains(rec.Body.String(), want) {
+				t.Errorf("%s %s: %d\n%s\nwant %d %s", method, path, rec.Code, rec.Body, wantStatus, want)
+			}
+			if wantStatus < 405 && !json.Valid(rec.Body.Bytes()) && !strings.Contains(path, "jump") {
+				t.Errorf("%s %s: no JSON: %s", method, path, rec.Body)
+			}
+		}
+		f("GET", "/api/groups", 200, "capacity is at min 2")
+		f("GET", "/api/groups/web", 200, `"value": 0.5`)
+		f("GET", "/api/groups/db", 404, `"error": "autoscale: \"db\": no such group"`)
+		f("POST", "/api/groups/web/stop?by=ann", 200, `"stopped_by": "ann"`)
+		f("POST", "/api/groups/web/start?by=ann", 200, `"stopped": false`)
+		f("POST", "/api/groups/db/stop", 404, "no such group")
+		f("POST", "/api/groups/web/jump", 404, "")
+		w.mu.Lock()
+		w.missing = true
+		w.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		f("GET", "/api/groups/web", 200, `"value": null`)
+	})
+}
