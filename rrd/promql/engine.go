@@ -12,8 +12,13 @@ import (
 	"rondo/rrd"
 )
 
-// maxQueryLen bounds the text of a query: the parser's work and stack grow with it.
-const maxQueryLen = 32 << 10
+// The bounds of a query's text. The work of the parser, and of the engine
+// before it looks at its clock, grows with the square of the number of words (names,
+// operators, brackets, whole strings): of ten thousand they make half a minute.
+const (
+	maxQueryLen   = 128 << 10
+	maxQueryWords = 2000
+)
 
 // subqueryStep is the resolution of a subquery that names none.
 const subqueryStep = time.Minute
@@ -72,11 +77,18 @@ func parse(expr string) (parser.Expr, error) {
 	return e, nil
 }
 
+// checkLength refuses a query before the parser sees it.
 func checkLength(expr string) error {
 	if len(expr) > maxQueryLen {
 		return badQuery(fmt.Errorf("the query has %d bytes, more than %d", len(expr), maxQueryLen))
 	}
-	return nil
+	lexer, item := parser.Lex(expr), parser.Item{}
+	for range maxQueryWords {
+		if lexer.NextItem(&item); item.Typ == parser.EOF || item.Typ == parser.ERROR {
+			return nil
+		}
+	}
+	return badQuery(fmt.Errorf("the query has more than %d names, operators and brackets", maxQueryWords))
 }
 
 // Eval answers an expression at one instant: one value for each series, or a

@@ -30,7 +30,9 @@ func TestCheck(t *testing.T) {
 	f("avg by (group (load1) > 5", `promql: invalid parameter "query": 1:15: parse error: unexpected "(" in grouping opts, expected "," or ")"`)
 	f("load1 +\n  rate(load1)", `promql: invalid parameter "query": 2:8: parse error: expected type range vector in call to function "rate", got instant vector`)
 	f("info(load1)", `promql: invalid parameter "query": 1:1: parse error: function "info" is not enabled`)
-	f(strings.Repeat("(", maxQueryLen+1), `promql: invalid parameter "query": the query has 32769 bytes, more than 32768`)
+	f(strings.Repeat("(", maxQueryLen+1), `promql: invalid parameter "query": the query has 131073 bytes, more than 131072`)
+	f(strings.Repeat("(", maxQueryWords), `promql: invalid parameter "query": the query has more than 2000 names, operators and brackets`)
+	f(`up{host=~"`+strings.Repeat("a|", maxQueryLen/4)+`"}`, "")
 }
 
 // kindOf runs a query that must fail.

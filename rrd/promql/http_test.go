@@ -137,7 +137,7 @@ func TestPost(t *testing.T) {
 	if w := post("query", "query="+strings.Repeat("x", maxBody)); w.Code != 400 || !strings.Contains(w.Body.String(), "request body too large") {
 		t.Errorf("a body without end: %d %s", w.Code, w.Body)
 	}
-	if w := post("query", "query="+strings.Repeat("1%2B", maxQueryLen/2)+"1"); w.Code != 400 || !strings.Contains(w.Body.String(), "bytes, more than") {
+	if w := post("query", "query="+strings.Repeat("1%2B", maxQueryWords)+"1"); w.Code != 400 || !strings.Contains(w.Body.String(), "names, operators and brackets") {
 		t.Errorf("a query without end: %d %.200s", w.Code, w.Body)
 	}
 	if w := post("label/host/values", ""); w.Code != http.StatusMethodNotAllowed {
