@@ -36,9 +36,10 @@ type Store struct {
 	mu      sync.Mutex
 	closed  bool
 	heads   map[key]*head
-	backlog []*head       // full heads, oldest first, being sealed
-	sealed  chan struct{} // closed and replaced when the backlog gets shorter
-	chunks  []*chunkInfo  // copied when changed
+	backlog []*head                   // full heads, oldest first, being sealed
+	sealed  chan struct{}             // closed and replaced when the backlog gets shorter
+	chunks  []*chunkInfo              // copied when changed
+	full    map[string]*chunk.Builder // by class: the last that got full
 	nextID  map[key]uint64
 	sealErr error // of the last try
 
@@ -69,7 +70,7 @@ type chunkInfo struct {
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		o: o.withDefaults(), stop: make(chan struct{}), wake: make(chan struct{}, 1), sealed: make(chan struct{}),
-		heads: map[key]*head{}, nextID: map[key]uint64{}, cache: newCatalogueCache(maxCatalogue),
+		heads: map[key]*head{}, nextID: map[key]uint64{}, full: map[string]*chunk.Builder{}, cache: newCatalogueCache(maxCatalogue),
 	}
 	root := filepath.Join(dir, "chunks")
 	if err := os.MkdirAll(root, 0o750); err != nil {
@@ -201,7 +202,7 @@ func split(batch []syslog.Message) []run {
 func (s *Store) add(r run, start, end seglog.Pos, now time.Time) {
 	h := s.heads[r.key]
 	if h == nil {
-		h = &head{key: r.key, builder: chunk.NewBuilder(), start: start, opened: now}
+		h = &head{key: r.key, builder: s.newBuilder(r.key.class), start: start, opened: now}
 		s.heads[r.key] = h
 	}
 	for i := range r.batch {
@@ -216,10 +217,21 @@ func (s *Store) add(r run, start, end seglog.Pos, now time.Time) {
 	h.end, h.touched = end, now
 }
 
+// newBuilder makes a chunk with room for what the last one of its class held.
+// s.mu is held.
+func (s *Store) newBuilder(class string) *chunk.Builder {
+	if last := s.full[class]; last != nil {
+		delete(s.full, class)
+		return last.Next()
+	}
+	return chunk.NewBuilder()
+}
+
 // detachFull queues the head of a key if it is full. s.mu is held.
 func (s *Store) detachFull(k key) {
 	h := s.heads[k]
 	if h != nil && (h.builder.RawBytes() >= s.o.ChunkBytes || h.builder.Len() >= maxChunkRows) {
+		s.full[h.key.class] = h.builder
 		s.detach(h)
 	}
 }

@@ -31,6 +31,7 @@ type Builder struct {
 	lastOrigin uint32
 	rows       []row
 	raw        int64
+	sizes      map[string]int // values that the types of the last chunk had
 }
 
 // row is what each message has of its own, beside the values of its slots.
@@ -41,9 +42,26 @@ type row struct {
 }
 
 // NewBuilder returns an empty chunk.
-func NewBuilder() *Builder {
-	b := &Builder{byKey: map[string]uint32{}, byOrigin: map[Origin]uint32{}}
-	b.scan.strings = newStringTable()
+func NewBuilder() *Builder { return newBuilder(0, 0, 0, nil) }
+
+// Next returns an empty chunk with room for one like b: growing while it is
+// filled costs more than filling.
+func (b *Builder) Next() *Builder {
+	sizes := make(map[string]int, len(b.types))
+	for i, t := range b.types {
+		sizes[t.key] = len(b.values[i])
+	}
+	return newBuilder(len(b.rows), len(b.scan.tokens), len(b.scan.strings.ends), sizes)
+}
+
+func newBuilder(rows, tokens, strings int, sizes map[string]int) *Builder {
+	more := func(n int) int { return n + n/8 }
+	b := &Builder{
+		byKey: make(map[string]uint32, len(sizes)), byOrigin: map[Origin]uint32{},
+		rows: make([]row, 0, more(rows)), sizes: sizes,
+	}
+	b.scan.tokens = make([]uint64, 0, more(tokens))
+	b.scan.strings = &stringTable{byHash: make(map[uint64]uint32, more(strings)), ends: make([]uint32, 0, more(strings))}
 	return b
 }
 
@@ -104,7 +122,8 @@ func (b *Builder) typeOf() uint32 {
 	id := uint32(len(b.types))
 	b.byKey[t.key] = id
 	b.types = append(b.types, t)
-	b.values = append(b.values, nil)
+	n := b.sizes[t.key]
+	b.values = append(b.values, make([]uint64, 0, n+n/8))
 	b.counts = append(b.counts, 0)
 	b.scan.indexed = true
 	b.scan.indexAll(t.textual)
@@ -145,8 +164,6 @@ type stringTable struct {
 	ends   []uint32
 }
 
-func newStringTable() *stringTable { return &stringTable{byHash: map[uint64]uint32{}} }
-
 // intern returns the number of s. A string whose hash is taken by another one
 // is kept twice rather than compared with many.
 func (t *stringTable) intern(s string) uint32 {
@@ -180,11 +197,12 @@ func (t *stringTable) snapshot() stringTable {
 	return stringTable{buf: t.buf[:len(t.buf):len(t.buf)], ends: t.ends[:len(t.ends):len(t.ends)]}
 }
 
-// tokens are the hashes of the filter, sorted, each once.
+// tokens are the hashes of the filter, sorted, each once. Like all of Seal,
+// it changes nothing in b.
 func (b *Builder) tokens() []uint64 {
-	slices.Sort(b.scan.tokens)
-	b.scan.tokens = slices.Compact(b.scan.tokens)
-	return b.scan.tokens
+	t := slices.Clone(b.scan.tokens)
+	slices.Sort(t)
+	return slices.Compact(t)
 }
 
 // originTokens are the hashes of the hosts' names, for the filter.
