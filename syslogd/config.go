@@ -66,7 +66,7 @@ func DefaultConfig() Config {
 	return Config{
 		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514",
 		MaxMessage: syslog.DefaultMaxMessage, MaxConnections: 1000, IdleTimeout: 24 * time.Hour,
-		ReceiveBuffer: 16 << 20, TimeZone: "Local",
+		ReceiveBuffer: 64 << 20, TimeZone: "Local",
 	}
 }
 

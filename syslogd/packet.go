@@ -16,8 +16,8 @@ const (
 	maxDatagram = 64 << 10
 	// What may wait between the reader and the store. While a batch is being
 	// stored the next one grows, so batches are as large as the load.
-	maxWaitingBytes   = 8 << 20
-	maxWaitingPackets = 32 << 10
+	maxWaitingBytes   = 32 << 20
+	maxWaitingPackets = 128 << 10
 )
 
 // servePackets reads datagrams until ctx ends. One goroutine only reads, so
