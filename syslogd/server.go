@@ -132,13 +132,18 @@ func (s *Server) TCPAddr() net.Addr {
 	return s.tcp.Addr()
 }
 
-// KernelDrops is how many datagrams the kernel threw away because the server
-// did not read them in time. It is 0 where the kernel does not say.
-func (s *Server) KernelDrops() (uint64, error) {
+// Snapshot returns the counts of Stats, and kernel_drops: how many datagrams
+// the kernel threw away because the server did not read them in time. Where
+// the kernel does not say, it is missing.
+func (s *Server) Snapshot() map[string]uint64 {
+	counts := s.stats.Snapshot()
 	if s.udp == nil {
-		return 0, nil
+		return counts
 	}
-	return kernelDrops(s.udp)
+	if n, err := kernelDrops(s.udp); err == nil {
+		counts["kernel_drops"] = n
+	}
+	return counts
 }
 
 // Run receives until ctx ends. It then closes its sockets, and returns when
