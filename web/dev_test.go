@@ -11,6 +11,8 @@ import (
 	"rondo/web"
 )
 
+var devDeps = flag.String("dev.deps", "rich", "what the fleet is like: rich, calm, empty, none or failing")
+
 var devListen = flag.String("dev.listen", "", "serve all pages over a made-up fleet at this address until interrupted")
 
 // TestDevServer is for looking at the pages:
@@ -23,7 +25,7 @@ func TestDevServer(t *testing.T) {
 	}
 	cfg := web.Default()
 	cfg.Listen = *devListen
-	s, err := web.New(cfg, rich(14), quiet())
+	s, err := web.New(cfg, devFleet(*devDeps), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,4 +38,18 @@ func TestDevServer(t *testing.T) {
 	if err := s.Run(ctx, l); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func devFleet(kind string) web.Deps {
+	switch kind {
+	case "empty":
+		return empty()
+	case "none":
+		return web.Deps{}
+	case "failing":
+		return failing()
+	case "calm":
+		return calm()
+	}
+	return rich(14)
 }

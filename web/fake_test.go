@@ -192,7 +192,7 @@ func cell(s fakeSeries, c rrd.Column, t time.Time, row time.Duration) float64 {
 	case rrd.ColSum:
 		return v * row.Seconds()
 	case rrd.ColTotal:
-		return v * float64(t.Unix()%1e6)
+		return 3e6 * float64(t.Unix()%1e7) // rises evenly, whatever the value
 	}
 	return v
 }
@@ -308,7 +308,7 @@ func (g fakeGroups) Views() []autoscale.View {
 		ins = append(ins, in)
 	}
 	web := autoscale.View{
-		Name: "web", Mode: "act", Min: 2, Max: 20, Desired: 6, Metric: `avg({__name__=~"fleet\\.web\\..*\\.run_queue"})`, Value: 0.72, Out: 4, In: 1,
+		Name: "web", Title: "run queue", Mode: "act", Min: 2, Max: 20, Desired: 6, Metric: `avg({__name__=~"fleet\\.web\\..*\\.run_queue"})`, Value: 0.72, Out: 4, In: 1,
 		Cooldown: g.w.now().Add(95 * time.Second), Instances: ins, Last: recent[0], Recent: recent,
 	}
 	batch := autoscale.View{Name: "batch", Mode: "dry-run", Min: 0, Max: 4, Desired: 1, Metric: "avg(load1)", Value: math.NaN(), Out: 8, In: 0.5, Last: autoscale.Decision{At: g.w.now(), Direction: autoscale.Out, From: 1, To: 2, DryRun: true, Reason: "load 9.1 is above 8"}}
@@ -491,4 +491,50 @@ func (broken) Facets(context.Context, syslogd.Query, string, int) ([]syslogd.Fac
 
 func (broken) Tail(context.Context, *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {
 	return func(func(syslog.Message, syslogd.TailStatus) bool) {}
+}
+
+// empty is everything configured and nothing there yet.
+func empty() web.Deps {
+	w := &world{now: time.Now, crowd: time.Now()}
+	return web.Deps{Metrics: w, Index: w, Ranger: promql.New(w, w, promql.Options{}), Logs: nothing{}, Alerts: nothing{}, Fleet: w, Groups: noGroups{}}
+}
+
+// calm is a small fleet without a problem and with one group.
+func calm() web.Deps {
+	d := rich(4)
+	d.Alerts, d.Groups = calmAlerts{d.Alerts}, oneGroup{d.Groups}
+	return d
+}
+
+type calmAlerts struct{ web.Alerts }
+
+func (c calmAlerts) Views() []alerts.View {
+	return slices.DeleteFunc(c.Alerts.Views(), func(v alerts.View) bool { return v.Status != alerts.OK })
+}
+
+type oneGroup struct{ web.Groups }
+
+func (g oneGroup) Views() []autoscale.View { return g.Groups.Views()[:1] }
+
+type noGroups struct{}
+
+func (noGroups) Views() []autoscale.View { return nil }
+
+// nothing is a log store and a supervisor without content.
+type nothing struct{ broken }
+
+func (nothing) Views() []alerts.View { return nil }
+
+func (nothing) Transitions(time.Time) []alerts.Transition { return nil }
+
+func (nothing) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, error] {
+	return func(func(syslog.Message, error) bool) {}
+}
+
+func (nothing) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
+	return nil, nil
+}
+
+func (nothing) Facets(context.Context, syslogd.Query, string, int) ([]syslogd.Facet, error) {
+	return nil, nil
 }

@@ -21,6 +21,16 @@ import (
 // page that would show them says so.
 type Deps = pages.Deps
 
+// The parts of Deps that no package of ours declares elsewhere.
+type (
+	Ranger = pages.Ranger
+	Alerts = pages.Alerts
+	Fleet  = pages.Fleet
+	Groups = pages.Groups
+	System = pages.System
+	Dir    = pages.Dir
+)
+
 // grace is how long a stop waits for answers that are being written.
 const grace = 5 * time.Second
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"rondo/alerts"
@@ -117,14 +118,16 @@ func against(s alerts.View) string {
 	if math.IsNaN(s.Raise) || s.Expr == "" {
 		return v
 	}
-	if s.Clear > s.Raise {
-		return v + ", raises below " + number(s.Raise, unit)
+	if s.Clear > s.Raise { // lower is worse
+		return v + ", raised below " + number(s.Raise, unit)
 	}
-	return v + ", raises above " + number(s.Raise, unit)
+	return v + ", raised above " + number(s.Raise, unit)
 }
 
 func (p *Pages) changes(v *alertsView) {
-	for _, t := range p.deps.Alerts.Transitions(v.Range.Start) {
+	all := p.deps.Alerts.Transitions(v.Range.Start)
+	slices.SortStableFunc(all, func(a, b alerts.Transition) int { return b.At.Compare(a.At) })
+	for _, t := range all {
 		if t.At.After(v.Range.End) {
 			continue
 		}

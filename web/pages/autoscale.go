@@ -2,11 +2,13 @@ package pages
 
 import (
 	"context"
+	"html/template"
 	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"rondo/autoscale"
@@ -30,6 +32,7 @@ type GroupCard struct {
 	Age      string // of the newest decision
 	Why      string // of the newest decision
 	LastMove *autoscale.Decision
+	Graph    Figure // of the metric; empty where the page does not read it
 }
 
 // A PhaseCount is how many instances are in a phase.
@@ -147,7 +150,10 @@ func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) Grou
 // metricFigure draws what the group scales on, with both thresholds.
 func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Figure, error) {
 	fig, _ := p.newFigure(r, groupSteps)
-	fig.Title, fig.Unit = v.Metric, exprUnit([]string{v.Metric})
+	fig.Title, fig.Unit = or(v.Title, v.Metric), unitOf(v.Metric)
+	if v.Title != "" {
+		fig.Note = v.Metric
+	}
 	fig.Link = "/explore?e=" + url.QueryEscape(v.Metric) + "&" + r.Query()
 	fig.Thresholds = []Threshold{{"scale out above", v.Out, "raise"}, {"scale in below", v.In, "clear"}}
 	if p.deps.Ranger == nil || v.Metric == "" {
@@ -156,7 +162,7 @@ func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Fi
 	a, err := p.answer(ctx, v.Metric, r, groupSteps)
 	fig.Curves = a.curves[:min(len(a.curves), maxCurves)]
 	if len(fig.Curves) == 1 {
-		fig.Curves[0].Name = "metric"
+		fig.Curves[0].Name = or(v.Title, "metric")
 	}
 	return fig, err
 }
@@ -206,11 +212,11 @@ func whyNot(c GroupCard) string {
 	case d.At.IsZero():
 		return "no decision was made yet"
 	case c.Stopped:
-		return "the group is stopped: it decides, but does not act"
+		return strings.TrimSuffix("the group is stopped: "+c.StoppedBy, ": ") + "; it decides, but does not act"
 	case d.Held != "":
 		return d.Held
 	case d.DryRun:
-		return "dry run: it would " + change(d) + "; set mode: act to let it"
+		return "dry run: it would change the capacity from " + strconv.Itoa(d.From) + " to " + strconv.Itoa(d.To) + "; set mode: act to let it"
 	case d.Direction == autoscale.Stay:
 		return d.Reason
 	}
@@ -223,17 +229,34 @@ func decisionRows(ds []autoscale.Decision) []DecisionRow {
 		row := DecisionRow{Decision: d, Badge: Badge{"quiet", "·", "stayed"}}
 		switch {
 		case d.Direction == autoscale.Out:
-			row.Badge = Badge{"out", "＋", "scale out"}
+			row.Badge = Badge{"out", "▴", "scale out"}
 		case d.Direction == autoscale.In:
-			row.Badge = Badge{"in", "－", "scale in"}
+			row.Badge = Badge{"in", "▾", "scale in"}
 		}
 		if d.From != d.To {
 			row.Change = strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To)
 		}
 		if n := len(d.Points); n > 0 {
-			row.Seen = strconv.Itoa(n) + " points, last " + number(d.Points[n-1].Value, "")
+			row.Seen = "saw " + number(d.Points[n-1].Value, "") + " last, of " + strconv.Itoa(n) + " points"
+			if n == 1 {
+				row.Seen = "saw " + number(d.Points[0].Value, "")
+			}
 		}
 		out = append(out, row)
 	}
 	return out
 }
+
+// Small is the card's graph, and Peak what it shows in words.
+func (c GroupCard) Small() template.HTML { return drawSmall(c.Graph, cardWidth, cardHeight) }
+
+// Peak is the highest value in the range.
+func (c GroupCard) Peak() string {
+	if c.Graph.Empty() {
+		return ""
+	}
+	return number(c.Graph.Curves[0].Stats().Max, c.Graph.Unit)
+}
+
+// Now is the metric's newest value.
+func (c GroupCard) Now() string { return number(c.Value, unitOf(c.Metric)) }

@@ -1,49 +1,102 @@
 package pages
 
 import (
-	gobytes "bytes"
-	"fmt"
 	"html/template"
 	"io"
 	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"rondo/web/chart"
 )
 
-// drawFunc writes a figure as a picture of a size in pixels.
-type drawFunc func(w io.Writer, f Figure, width, height int) error
+// A drawFunc writes a chart as a picture.
+type drawFunc func(w io.Writer, c chart.Chart) error
 
-func writeSVG(w io.Writer, f Figure, width, height int) error {
-	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, c := range f.Curves {
-		s := c.Stats()
-		lo, hi = min(lo, s.Min), max(hi, s.Max)
+// Sizes of the graphs that pages carry, in pixels; the style stretches them.
+const (
+	pageWidth, pageHeight, tallHeight = 720, 190, 280
+	sparkWidth, sparkHeight           = 120, 26
+	cardWidth, cardHeight             = 560, 84
+	meterWidth                        = 64
+)
+
+// chart is the figure as the chart package draws it.
+func (f Figure) chart(width, height int) chart.Chart {
+	c := chart.Chart{Label: f.Title, Unit: chart.Unit(f.Unit), StepUnit: chart.Unit(f.Unit), From: f.Start, To: f.End, Width: width, Height: height}
+	times := make([]time.Time, len(f.Times))
+	for i, t := range f.Times {
+		times[i] = time.Unix(t, 0)
 	}
-	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d">`, width, height)
-	for _, c := range f.Curves {
-		fmt.Fprint(w, `<polyline fill="none" stroke="#3b82c4" points="`)
-		for i, v := range c.Avg {
-			if !math.IsNaN(v) {
-				fmt.Fprintf(w, "%.1f,%.1f ", float64(i)*float64(width)/float64(len(c.Avg)), float64(height)*(1-(v-min(lo, 0))/(hi-min(lo, 0)+1e-9)))
-			}
+	for _, l := range f.Curves {
+		line := chart.Line{Name: l.Name, Times: times, Values: l.Avg, Min: l.Min, Max: l.Max}
+		if l.Step {
+			c.Steps = append(c.Steps, line)
+			continue
 		}
-		fmt.Fprint(w, `"/>`)
+		c.Lines = append(c.Lines, line)
 	}
-	_, err := fmt.Fprint(w, "</svg>")
-	return err
+	for _, t := range f.Thresholds {
+		if !math.IsNaN(t.Value) {
+			c.Thresholds = append(c.Thresholds, chart.Threshold{Value: t.Value, Label: t.Name, Color: levelColor(t.Kind)})
+		}
+	}
+	for _, m := range f.Marks {
+		c.Marks = append(c.Marks, chart.Mark{Time: time.Unix(m.At, 0), Label: m.Text, Color: markColor(m.Kind)})
+	}
+	return c
 }
 
-func writePNG(w io.Writer, f Figure, width, height int) error {
-	return fmt.Errorf("no PNG yet")
+func levelColor(kind string) chart.Color {
+	return map[string]chart.Color{"raise": chart.Critical, "clear": chart.OK}[kind]
 }
 
-// drawFigure is the figure as part of a page.
+func markColor(kind string) chart.Color {
+	return map[string]chart.Color{
+		"ok": chart.OK, "warning": chart.Warning, "critical": chart.Critical, "unknown": chart.Unknown, "out": chart.Info,
+	}[kind]
+}
+
+// drawFigure is the figure as part of a page. The chart package escapes all
+// text that it writes.
 func drawFigure(f Figure) template.HTML {
-	h := 200
+	h := pageHeight
 	if f.Tall {
-		h = 260
+		h = tallHeight
 	}
-	var b gobytes.Buffer
-	if err := writeSVG(&b, f, 720, h); err != nil {
+	return template.HTML(chart.AppendSVG(nil, f.chart(pageWidth, h)))
+}
+
+// drawSmall is the figure without axes and texts, for a table or a card.
+func drawSmall(f Figure, width, height int) template.HTML {
+	if f.Empty() {
 		return ""
 	}
-	return template.HTML(b.String()) // written by the chart package, which escapes all text
+	c := f.chart(width, height)
+	c.Label, c.Sparkline = "", true
+	return template.HTML(chart.AppendSVG(nil, c))
+}
+
+// chartCSS serves the style of the graphs that the server draws.
+func chartCSS(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=300")
+	_, _ = io.WriteString(w, chart.Stylesheet()) // the reader may have left
+}
+
+// meter draws a share of 100 as a bar; its number always stands beside it.
+func meter(v float64) template.HTML {
+	if math.IsNaN(v) {
+		return ""
+	}
+	class := "fine"
+	switch {
+	case v >= 90:
+		class = "full"
+	case v >= 75:
+		class = "high"
+	}
+	w := strconv.FormatFloat(meterWidth*min(max(v, 0), 100)/100, 'f', 1, 64)
+	return template.HTML(`<svg class="meter ` + class + `" viewBox="0 0 64 6" aria-hidden="true"><rect class="bg" width="64" height="6" rx="3"/><rect class="fg" width="` + w + `" height="6" rx="3"/></svg>`)
 }

@@ -27,9 +27,9 @@ type Event struct {
 func (e Event) Glyph() string {
 	switch e.Kind {
 	case "out":
-		return "＋"
+		return "▴"
 	case "in":
-		return "－"
+		return "▾"
 	case "warning":
 		return "▲"
 	case "critical":

@@ -4,12 +4,14 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"rondo/rrd"
 	"rondo/rrd/promql"
+	"rondo/web/chart"
 )
 
 const (
@@ -44,7 +46,7 @@ type exploreView struct {
 // A CurveRow is one curve's figures in the table.
 type CurveRow struct {
 	Name string
-	Stats
+	chart.Summary
 }
 
 // explore evaluates the expressions of the URL and draws what they answer.
@@ -87,7 +89,9 @@ func (p *Pages) evaluate(ctx context.Context, v *exploreView) {
 		}
 		v.Series += len(a.curves)
 		for _, arch := range a.Answered {
-			v.Answered = append(v.Answered, archiveText(arch))
+			if text := archiveText(arch); !slices.Contains(v.Answered, text) {
+				v.Answered = append(v.Answered, text)
+			}
 		}
 		v.Warnings, v.Infos = append(v.Warnings, a.Warnings...), append(v.Infos, a.Infos...)
 		v.Figure.Curves = append(v.Figure.Curves, a.curves...)
@@ -106,24 +110,13 @@ func (p *Pages) newFigure(r Range, steps int) (Figure, string) {
 	return Figure{ID: "explore", Start: r.Start, End: r.End, Times: g.times(), Tall: true}, span(g.step)
 }
 
-// exprUnit is the unit of what an expression most likely yields.
+// exprUnit is the unit that all expressions share.
 func exprUnit(es []string) string {
-	if len(es) != 1 {
-		return ""
-	}
-	e := es[0]
-	rate := strings.HasPrefix(e, "rate(") || strings.HasPrefix(e, "irate(")
-	if i := strings.IndexAny(e, "{["); i > 0 && !rate {
-		e = e[:i]
-	}
-	u := unitOf(strings.Trim(e, `{}"`))
-	for _, n := range []string{"_bytes", "_percent", "_ms"} {
-		if u == "" && strings.Contains(es[0], n) && !strings.Contains(es[0], "/") {
-			u = unitOf("x" + n)
+	u := unitOf(es[0])
+	for _, e := range es[1:] {
+		if unitOf(e) != u {
+			return ""
 		}
-	}
-	if rate && u == "B" {
-		return "B/s"
 	}
 	return u
 }

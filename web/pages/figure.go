@@ -2,8 +2,11 @@ package pages
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
+
+	"rondo/web/chart"
 )
 
 // A Figure is one graph: lines on a common grid of steps, with thresholds and
@@ -13,7 +16,7 @@ type Figure struct {
 	Title      string
 	Unit       string
 	Start, End time.Time
-	Times      []int64 // seconds since the epoch, ascending
+	Times      []int64 // seconds since the epoch, ascending: the ends of equal steps
 	Curves     []Curve
 	Thresholds []Threshold
 	Marks      []Mark
@@ -28,7 +31,6 @@ type Curve struct {
 	Name          string
 	Avg, Min, Max []float64
 	Step          bool // holds its value until the next one
-	Right         bool // on the right axis
 }
 
 // A Threshold is a level line.
@@ -47,45 +49,13 @@ type Mark struct {
 
 // Empty says whether there is no known point to draw.
 func (f Figure) Empty() bool {
-	for _, c := range f.Curves {
-		for _, v := range c.Avg {
-			if !math.IsNaN(v) {
-				return false
-			}
-		}
-	}
-	return true
+	return !slices.ContainsFunc(f.Curves, func(c Curve) bool { return c.Stats().Count > 0 })
 }
 
-// Stats are a curve's figures over the range; NaN where it has no point.
-type Stats struct{ Min, Avg, Max, Last float64 }
-
-// Stats takes the extremes from the band where there is one, so that a peak
-// that an average hides is still told.
-func (c Curve) Stats() Stats {
-	s := Stats{Min: math.NaN(), Avg: math.NaN(), Max: math.NaN(), Last: math.NaN()}
-	n, sum := 0, 0.0
-	for i, v := range c.Avg {
-		if math.IsNaN(v) {
-			continue
-		}
-		n, sum, s.Last = n+1, sum+v, v
-		lo, hi := v, v
-		if c.Min != nil && !math.IsNaN(c.Min[i]) {
-			lo = c.Min[i]
-		}
-		if c.Max != nil && !math.IsNaN(c.Max[i]) {
-			hi = c.Max[i]
-		}
-		if n == 1 {
-			s.Min, s.Max = lo, hi
-		}
-		s.Min, s.Max = min(s.Min, lo), max(s.Max, hi)
-	}
-	if n > 0 {
-		s.Avg = sum / float64(n)
-	}
-	return s
+// Stats are the curve's figures over the range. The extremes are the band's
+// where there is one, so that a peak that an average hides is still told.
+func (c Curve) Stats() chart.Summary {
+	return chart.Summarize(chart.Line{Values: c.Avg, Min: c.Min, Max: c.Max})
 }
 
 // Summary is the figure in words, for those who do not see it.
@@ -117,12 +87,11 @@ type figureJSON struct {
 }
 
 type curveJSON struct {
-	Name  string `json:"name"`
-	Avg   floats `json:"avg"`
-	Min   floats `json:"min,omitempty"`
-	Max   floats `json:"max,omitempty"`
-	Step  bool   `json:"step,omitempty"`
-	Right bool   `json:"right,omitempty"`
+	Name string `json:"name"`
+	Avg  floats `json:"avg"`
+	Min  floats `json:"min,omitempty"`
+	Max  floats `json:"max,omitempty"`
+	Step bool   `json:"step,omitempty"`
 }
 
 // Data is the figure for the script.
@@ -134,7 +103,7 @@ func (f Figure) Data() any {
 		}
 	}
 	for _, c := range f.Curves {
-		d.Curves = append(d.Curves, curveJSON{Name: c.Name, Avg: c.Avg, Min: c.Min, Max: c.Max, Step: c.Step, Right: c.Right})
+		d.Curves = append(d.Curves, curveJSON{Name: c.Name, Avg: c.Avg, Min: c.Min, Max: c.Max, Step: c.Step})
 	}
 	return d
 }

@@ -40,3 +40,45 @@ func (c GroupCard) share(n int) int { return min(100, 100*n/max(c.Max, 1)) }
 
 // Percent is the value's share of the most frequent one.
 func (v FacetValue) Percent() int { return int(100 * v.Share) }
+
+// What the pages offer to copy where a part is not configured.
+const (
+	groupExample = `autoscale:
+  groups:
+    - name: web
+      metric: avg({__name__=~"fleet\\.web\\..*\\.run_queue"})
+      min: 2
+      max: 20
+      out: {above: 4, for: 30s, add: 2}
+      in: {below: 1, for: 5m, remove: 1}
+      launch: {launch_template: web}
+`
+	ruleExample = `alerts:
+  metrics:
+    - name: cpu
+      expr: 100 - cpu_free_percent
+      raise: 90
+      clear: 70
+      for: 2m
+  hosts:
+    - name: silent
+      silent: 2m
+`
+	syslogExample = `syslogd:
+  udp: 127.0.0.1:5514
+  tcp: 127.0.0.1:5514
+`
+)
+
+// ConfigExamples are the pieces of configuration that pages offer to copy, for
+// a test where configurations are read.
+func ConfigExamples() []string { return []string{groupExample, ruleExample, syslogExample} }
+
+// GroupExample is a group that only watches.
+func (Frame) GroupExample() string { return groupExample }
+
+// RuleExample is a threshold and a freshness rule.
+func (Frame) RuleExample() string { return ruleExample }
+
+// SyslogExample is a log server on loopback.
+func (Frame) SyslogExample() string { return syslogExample }

@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"context"
+	"html/template"
 	"math"
 	"net/url"
 	"regexp"
@@ -28,11 +29,16 @@ const (
 	goneAfter = 15 * time.Minute
 )
 
+// silent is the state of a host that no rule speaks of, and that does not
+// speak either.
+var silent = Badge{"unknown", "?", "silent"}
+
 // A FleetTable is one page of hosts, the gravest first.
 type FleetTable struct {
 	Rows       []HostRow
 	Matching   int
 	Total      int
+	Silent     int // heard of too long ago, and no rule says so
 	Filter     string
 	Page       int
 	Prev, Next string // links; "" where there is none
@@ -50,7 +56,7 @@ type HostRow struct {
 	Errors               float64 // log lines of severity err or worse per minute
 	HasErrors            bool
 	Stale                bool
-	Spark                Curve
+	Spark                Figure // of the load
 	LoadName             string
 }
 
@@ -59,6 +65,11 @@ func (p *Pages) fleetTable(ctx context.Context, q url.Values, f Frame) FleetTabl
 	t := FleetTable{Filter: strings.TrimSpace(q.Get("hosts"))}
 	all := p.hosts(f.Now)
 	t.Total = len(all)
+	for _, h := range all {
+		if h.Badge == silent {
+			t.Silent++
+		}
+	}
 	rows := slices.DeleteFunc(all, func(h HostRow) bool { return !strings.Contains(h.ID+" "+h.Group+" "+h.Badge.Text, t.Filter) })
 	t.Matching = len(rows)
 	last := max(0, (len(rows)-1)/hostsPerPage)
@@ -123,7 +134,7 @@ func hostRow(h fleet.Host, v alerts.View, checked bool, now time.Time) HostRow {
 	case checked && v.Status != alerts.OK:
 		row.Badge, row.Why = badge(v), v.Rule
 	case row.Stale:
-		row.Badge, row.Why = Badge{"unknown", "?", "silent"}, "last heard of "+ago(now, newest)
+		row.Badge, row.Why = silent, "last heard of "+ago(now, newest)
 	}
 	return row
 }
@@ -166,15 +177,15 @@ func (p *Pages) fillRows(ctx context.Context, rows []HostRow, now time.Time) err
 		if err != nil {
 			return err
 		}
-		rows[i].fill(got)
+		rows[i].fill(got, g)
 	}
 	return nil
 }
 
 // fill takes the newest values; of several disks the fullest.
-func (r *HostRow) fill(got []gathered) {
+func (r *HostRow) fill(got []gathered, g grid) {
 	for _, s := range got {
-		v := s.curve.last()
+		v := s.curve.Stats().Last
 		switch name := metricOf(r.Host, s.key); name {
 		case "cpu_free_percent":
 			r.CPU = 100 - v
@@ -186,7 +197,8 @@ func (r *HostRow) fill(got []gathered) {
 			}
 		case "run_queue", "load1":
 			if r.LoadName != "run_queue" {
-				r.Load, r.LoadName, r.Spark = v, name, s.curve
+				r.Load, r.LoadName = v, name
+				r.Spark = Figure{Start: g.start.Std(), End: g.end.Std(), Times: g.times(), Curves: []Curve{s.curve}}
 			}
 		}
 	}
@@ -214,4 +226,16 @@ func (p *Pages) fillErrors(ctx context.Context, rows []HostRow, now time.Time) e
 		rows[i].HasErrors = !rows[i].LastLog.IsZero()
 	}
 	return nil
+}
+
+// SparkSVG and SparkTitle are the last hour as a picture and in words.
+func (r HostRow) SparkSVG() template.HTML { return drawSmall(r.Spark, sparkWidth, sparkHeight) }
+
+// SparkTitle tells what the average hides.
+func (r HostRow) SparkTitle() string {
+	if r.Spark.Empty() {
+		return ""
+	}
+	st := r.Spark.Curves[0].Stats()
+	return "lowest " + number(st.Min, "") + ", highest " + number(st.Max, "")
 }

@@ -5,65 +5,34 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rondo/web/chart"
 )
 
-// number writes v with a unit, short and of a steady width: three or four
-// digits that matter.
+// number writes v with a unit. Milliseconds are written as what they are of
+// seconds, so that long ones stay short.
 func number(v float64, unit string) string {
-	switch {
-	case math.IsNaN(v):
-		return "–"
-	case math.IsInf(v, 0):
-		return strconv.FormatFloat(v, 'g', -1, 64)
+	if unit == millis {
+		return chart.Format(v/1000, chart.Seconds)
 	}
-	switch unit {
-	case "B", "B/s":
-		return scaled(v, 1024, []string{" ", " Ki", " Mi", " Gi", " Ti", " Pi"}) + unit
-	case "s":
-		if math.Abs(v) >= 120 {
-			return span(time.Duration(min(v, 1e9) * float64(time.Second)))
-		}
-		return digits(v) + " s"
-	case "%":
-		return digits(v) + " %"
-	case "":
-		return scaled(v, 1000, []string{"", " k", " M", " G", " T", " P"})
-	}
-	return scaled(v, 1000, []string{" ", " k", " M", " G", " T", " P"}) + unit
+	return chart.Format(v, chart.Unit(unit))
 }
 
-// scaled divides v by the base until it is short.
-func scaled(v, base float64, prefixes []string) string {
-	i := 0
-	limit := base
-	if base == 1000 {
-		limit = 10000 // 1,234 reads better than 1.234 k
+// fixed writes v with a steady number of decimals, for columns that are
+// compared from row to row.
+func fixed(v float64, decimals int, unit string) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return number(v, unit)
 	}
-	for math.Abs(v) >= limit && i < len(prefixes)-1 {
-		v /= base
-		i, limit = i+1, base
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
+	if unit != "" {
+		s += " " + unit
 	}
-	return digits(v) + prefixes[i]
-}
-
-// digits writes v with a precision that fits its size.
-func digits(v float64) string {
-	a := math.Abs(v)
-	prec := 0
-	switch {
-	case a == math.Trunc(a):
-	case a < 0.01:
-		return strconv.FormatFloat(v, 'g', 3, 64)
-	case a < 10:
-		prec = 2
-	case a < 100:
-		prec = 1
-	}
-	return strconv.FormatFloat(v, 'f', prec, 64)
+	return s
 }
 
 // bytes writes a size.
-func bytes(n int64) string { return number(float64(n), "B") }
+func bytes(n int64) string { return chart.Format(float64(n), chart.Bytes) }
 
 // count writes a whole number with thousands apart.
 func count(n int64) string {
@@ -118,20 +87,20 @@ func clock(now, t time.Time) string {
 	return t.Format("01-02 15:04:05")
 }
 
-// unitOf tells a metric's unit by its name, as the names of rondo's own
-// collectors and Prometheus' conventions have it.
-func unitOf(name string) string {
+// millis is the unit of names that end in _ms.
+const millis = "ms"
+
+// unitOf tells the unit of a metric or an expression by the endings that names
+// have here.
+func unitOf(expr string) string {
+	if u := chart.UnitOf(expr); u != chart.Number {
+		return string(u)
+	}
 	switch {
-	case strings.HasSuffix(name, "_percent"):
-		return "%"
-	case strings.HasSuffix(name, "_bytes"), strings.HasSuffix(name, ".bytes"):
-		return "B"
-	case strings.HasSuffix(name, "_ms"):
-		return "ms"
-	case strings.HasSuffix(name, "_per_second"):
-		return "/s"
-	case strings.HasSuffix(name, "_seconds"):
-		return "s"
+	case strings.Contains(expr, "_ms"):
+		return millis
+	case strings.Contains(expr, "_per_second"):
+		return string(chart.PerSecond)
 	}
 	return ""
 }

@@ -160,13 +160,3 @@ func gather(ctx context.Context, q rrd.Querier, m []rrd.Matcher, g grid, limit i
 	}
 	return out, false, nil
 }
-
-// last is the newest known value of a curve.
-func (c Curve) last() float64 {
-	for _, v := range slices.Backward(c.Avg) {
-		if !math.IsNaN(v) {
-			return v
-		}
-	}
-	return math.NaN()
-}

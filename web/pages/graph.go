@@ -8,16 +8,18 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rondo/web/chart"
 )
 
 // graphSVG and graphPNG answer e=&from=&to=&w=&h= with a picture, for wikis
 // and mails.
 func (p *Pages) graphSVG(w http.ResponseWriter, r *http.Request) {
-	p.picture(w, r, "image/svg+xml", writeSVG)
+	p.picture(w, r, "image/svg+xml", chart.SVG)
 }
 
 func (p *Pages) graphPNG(w http.ResponseWriter, r *http.Request) {
-	p.picture(w, r, "image/png", writePNG)
+	p.picture(w, r, "image/png", chart.PNG)
 }
 
 func (p *Pages) picture(w http.ResponseWriter, r *http.Request, kind string, draw drawFunc) {
@@ -28,11 +30,16 @@ func (p *Pages) picture(w http.ResponseWriter, r *http.Request, kind string, dra
 	}
 	q := r.URL.Query()
 	var b gobytes.Buffer
-	if err := draw(&b, fig, pixels(q.Get("w"), 900, 2400), pixels(q.Get("h"), 300, 1600)); err != nil {
+	c := fig.chart(pixels(q.Get("w"), 900, 2400), pixels(q.Get("h"), 320, 1600))
+	c.Title, c.Legend, c.Standalone = fig.Title, true, true
+	if err := draw(&b, c); err != nil {
 		http.Error(w, p.failed("The graph", err), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", kind)
+	// A picture brings its own style and can do nothing else.
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // wikis and mails show it
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(b.Bytes()) // the reader may have left
 }

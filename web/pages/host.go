@@ -227,7 +227,7 @@ func exploreLink(k rrd.Key, rate bool, curves int, pl panel, h fleet.Host, r Ran
 func thresholds(states []Problem, metrics []string) []Threshold {
 	var out []Threshold
 	for _, s := range states {
-		if !slices.ContainsFunc(metrics, func(m string) bool { return strings.Contains(s.Expr, m) }) {
+		if !slices.ContainsFunc(metrics, func(m string) bool { return selects(s.Expr, m) }) {
 			continue
 		}
 		for _, t := range levels(s.View) {
@@ -237,6 +237,16 @@ func thresholds(states []Problem, metrics []string) []Threshold {
 		}
 	}
 	return out
+}
+
+// selects says whether an expression is the metric itself, not something made
+// of it: only then is the rule's threshold a level of the graph.
+func selects(expr, metric string) bool {
+	name, rest, braces := strings.Cut(strings.TrimSpace(expr), "{")
+	if name == "" {
+		return strings.HasSuffix(rest, "}") && strings.Contains(rest, metric)
+	}
+	return name == metric && (!braces || strings.HasSuffix(rest, "}"))
 }
 
 func levels(v alerts.View) []Threshold {

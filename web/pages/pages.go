@@ -58,7 +58,7 @@ func New(deps Deps, log *slog.Logger) (*Pages, error) {
 
 func funcs() template.FuncMap {
 	return template.FuncMap{
-		"num": number, "bytes": bytes, "count": count, "ago": ago, "clock": clock, "span": span,
+		"num": number, "fixed": fixed, "bytes": bytes, "count": count, "ago": ago, "clock": clock, "span": span,
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"svg":   drawFigure,
 		"meter": meter,
@@ -84,6 +84,7 @@ func (p *Pages) Routes() []Route {
 		page("GET /autoscale", p.autoscale),
 		page("GET /graph.svg", p.graphSVG),
 		page("GET /graph.png", p.graphPNG),
+		page("GET /ui/chart.css", chartCSS),
 		{Pattern: "GET /ui/tail", Handler: http.HandlerFunc(p.tail), Stream: true},
 	}
 }

@@ -67,7 +67,7 @@ export function updateCharts(fresh) {
 
 // same says whether two graphs differ in their points only.
 function same(a, b) {
-  const shape = (d) => JSON.stringify([d.unit, d.thresholds, d.curves.map((c) => [c.name, !!c.min, c.right, c.step])]);
+  const shape = (d) => JSON.stringify([d.unit, d.thresholds, d.curves.map((c) => [c.name, !!c.min, c.step])]);
   return shape(a) === shape(b);
 }
 
@@ -122,19 +122,19 @@ function options(figure, data, colours, width, height) {
   const css = getComputedStyle(figure);
   const ink = css.getPropertyValue("color");
   const quiet = getComputedStyle(figure.querySelector(".note, .legend")).color;
-  const line = getComputedStyle(figure).borderTopColor;
+  const line = colour("--line");
   const axis = { stroke: quiet, font: "11px system-ui, sans-serif", grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const { series, bands } = seriesOf(data, colours);
   return {
     width, height, series, bands,
     ms: 1e-3, // x values are seconds
     tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     scales: { x: { time: true, min: data.start, max: data.end, range: () => [plotData(figure, data).start, plotData(figure, data).end] }, y: { range: (u, lo, hi) => yRange(u.rondo ?? data, lo, hi) } },
     axes: [
       { ...axis, space: 70, size: 26, values: timeTicks },
-      { ...axis, size: 58, space: 32, values: (u, splits) => splits.map((v) => format(v, data.unit)) },
+      { ...axis, size: axisSize, space: 32, ...(data.unit.startsWith("B") ? { incrs: powersOfTwo } : {}), values: (u, splits) => splits.map((v) => format(v, data.unit)) },
     ],
     cursor: {
       sync: { key: "page", setSeries: false },
@@ -149,6 +149,11 @@ function options(figure, data, colours, width, height) {
     },
   };
 }
+
+const powersOfTwo = Array.from({ length: 60 }, (_, i) => 2 ** i);
+
+// axisSize makes room for the longest label.
+const axisSize = (u, labels) => Math.max(58, 14 + 6.6 * Math.max(...(labels ?? [""]).map((l) => l.length)));
 
 const plotData = (figure, data) => plots.get(figure)?.rondo ?? data;
 
@@ -204,6 +209,9 @@ function overlay(u, ink) {
   ctx.clip();
   const px = devicePixelRatio;
   ctx.font = `${11 * px}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "alphabetic";
+  let below = Infinity, indent = 0; // labels that would overlap stand side by side
   for (const t of data.thresholds ?? []) {
     const y = Math.round(u.valToPos(t.value, "y", true));
     ctx.strokeStyle = ctx.fillStyle = colour(kinds[t.kind], ink);
@@ -213,7 +221,12 @@ function overlay(u, ink) {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(`${t.name} ${format(t.value, data.unit)}`, bbox.left + 6 * px, y - 4 * px < bbox.top + 10 * px ? y + 13 * px : y - 4 * px);
+    const text = `${t.name} ${format(t.value, data.unit)}`;
+    const top = y - 4 * px < bbox.top + 10 * px ? y + 13 * px : y - 4 * px;
+    if (Math.abs(top - below) > 13 * px) indent = 0;
+    ctx.fillText(text, bbox.left + 6 * px + indent, top);
+    indent += ctx.measureText(text).width + 14 * px;
+    below = top;
   }
   for (const m of data.marks ?? []) {
     const x = Math.round(u.valToPos(m.at, "x", true));

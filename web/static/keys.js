@@ -1,6 +1,6 @@
 // Keyboard shortcuts; the sheet in the layout lists them.
 
-const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
+const typing = (target) => target instanceof Element && target.closest("input, textarea, select, [contenteditable]");
 const follow = (id) => document.getElementById(id)?.click();
 
 export function enhanceKeys() {

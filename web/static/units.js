@@ -1,36 +1,46 @@
-// Numbers as the server writes them (pages/format.go).
-const si = ["", " k", " M", " G", " T", " P"];
-const iec = [" ", " Ki", " Mi", " Gi", " Ti", " Pi"];
+// Numbers as the server writes them (chart.Format).
 
 export function format(v, unit) {
   if (v == null || Number.isNaN(v)) return "–";
-  if (unit === "B" || unit === "B/s") return scaled(v, 1024, 1024, iec) + unit;
-  if (unit === "%") return `${digits(v)} %`;
-  if (unit === "s") return Math.abs(v) >= 120 ? span(v) : `${digits(v)} s`;
-  const s = scaled(v, 1000, 10000, si);
-  return unit ? `${s} ${unit}` : s;
+  if (unit === "ms") return format(v / 1000, "s");
+  const [factor, text] = prefix(Math.abs(v), unit);
+  return digits(v / factor) + text;
 }
 
-function scaled(v, base, limit, prefixes) {
-  let i = 0;
-  for (; Math.abs(v) >= limit && i < prefixes.length - 1; i++) {
-    v /= base;
-    limit = base;
+function prefix(a, unit) {
+  switch (unit) {
+    case "%": return [1, " %"];
+    case "s": return seconds(a);
+    case "B": case "B/s": return power(a, 1024, "KMGTPE", (p) => ` ${p && `${p}i`}${unit}`);
+    default: return power(a, 1000, "kMGTPE", (p) => p + unit);
   }
-  return digits(v) + prefixes[i];
+}
+
+function power(a, base, letters, text) {
+  let factor = 1, letter = "";
+  for (const l of letters) {
+    if (a < factor * base) break;
+    factor *= base;
+    letter = l;
+  }
+  return [factor, text(letter)];
+}
+
+function seconds(a) {
+  if (a === 0) return [1, " s"];
+  if (a < 1e-3) return [1e-6, " µs"];
+  if (a < 1) return [1e-3, " ms"];
+  if (a < 120) return [1, " s"];
+  if (a < 2 * 3600) return [60, " min"];
+  if (a < 2 * 86400) return [3600, " h"];
+  return [86400, " d"];
 }
 
 function digits(v) {
   const a = Math.abs(v);
-  if (Number.isInteger(v)) return String(v);
-  if (a < 0.01) return v.toPrecision(3);
-  return v.toFixed(a < 10 ? 2 : a < 100 ? 1 : 0);
-}
-
-function span(s) {
-  if (s < 3600) return `${Math.floor(s / 60)} m`;
-  if (s < 86400) return `${(s / 3600).toFixed(1)} h`;
-  return `${(s / 86400).toFixed(1)} d`;
+  if (a >= 1e6 || (a !== 0 && a < 1e-3)) return v.toPrecision(3);
+  const s = v.toFixed(a >= 100 ? 0 : a >= 10 ? 1 : a >= 1 ? 2 : 3);
+  return s.includes(".") ? s.replace(/\.?0+$/, "") : s;
 }
 
 const two = (n) => String(n).padStart(2, "0");
