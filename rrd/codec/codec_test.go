@@ -113,6 +113,7 @@ func TestFloatsKinds(t *testing.T) {
 		{kindXOR, near, 300 * 8},
 		{kindDecimal, []float64{1.25, 1.5, 1.75}, 12},
 		{kindExceptions, gaps, 180},
+		{kindQuotient, fleet(240)["average of 6"], 240 * 5 / 2},
 	} {
 		enc := checkFloats(t, c.vals)
 		if _, n := binary.Uvarint(enc); enc[n] != c.kind {
@@ -178,7 +179,15 @@ func columns() *rapid.Generator[[]float64] {
 		}
 		return decimal.Draw(t, "decimal")
 	})
-	return rapid.OneOf(rapid.SliceOf(decimal), rapid.SliceOf(bits), rapid.SliceOf(mixed), rapid.SliceOf(rapid.Float64()))
+	average := rapid.Custom(func(t *rapid.T) []float64 {
+		n := rapid.IntRange(1, 130).Draw(t, "of")
+		vals := rapid.SliceOf(mixed).Draw(t, "sums")
+		for i := range vals {
+			vals[i] /= float64(n)
+		}
+		return vals
+	})
+	return rapid.OneOf(average, rapid.SliceOf(decimal), rapid.SliceOf(bits), rapid.SliceOf(mixed), rapid.SliceOf(rapid.Float64()))
 }
 
 func TestLimits(t *testing.T) {

@@ -34,6 +34,9 @@ func whole(v float64) (int64, bool) {
 	return i, math.Float64bits(float64(i)) == math.Float64bits(v)
 }
 
+// mostExceptions is how many runs of exceptions are worth it in n values.
+func mostExceptions(n int) int { return 2 + n/16 }
+
 // appendDecimals writes vals as scaled integers. It gives up where too many
 // are no short decimals. ints is scratch of the same length.
 func appendDecimals(dst []byte, vals []float64, ints []int64) ([]byte, bool) {
@@ -45,14 +48,14 @@ func appendDecimals(dst []byte, vals []float64, ints []int64) ([]byte, bool) {
 		return appendIntegers(append(dst, kindDecimal, byte(scale)), ints), true
 	}
 	dst = append(dst, kindExceptions, byte(scale))
-	return appendIntegers(appendExceptions(dst, vals, ints, scale), ints), true
+	dst = appendExceptions(dst, vals, func(i int) float64 { return restore(ints[i], scale) })
+	return appendIntegers(dst, ints), true
 }
 
 // toIntegers fills ints with vals times 10^scale for the smallest scale that
-// fits all values but the exceptions, for which ints repeats a neighbour. At
-// most one run of exceptions in 16 values is worth it.
+// fits all values but the exceptions, for which ints repeats a neighbour.
 func toIntegers(ints []int64, vals []float64) (scale, exceptions int, ok bool) {
-	most := 2 + len(vals)/16
+	most := mostExceptions(len(vals))
 	for i := 0; i < len(vals); i++ {
 		x, fits := convert(vals[i], scale)
 		if fits {
@@ -109,14 +112,15 @@ func firstInteger(vals []float64, scale int) int64 {
 	return 0
 }
 
-// appendExceptions writes the runs of equal values that ints does not hold.
-func appendExceptions(dst []byte, vals []float64, ints []int64, scale int) []byte {
+// appendExceptions writes the runs of equal values that the integers, from
+// which held makes a value, do not hold.
+func appendExceptions(dst []byte, vals []float64, held func(i int) float64) []byte {
 	runs := uint64(0)
 	var body []byte
 	end := 0 // of the last run
 	for i := 0; i < len(vals); {
 		want := math.Float64bits(vals[i])
-		if math.Float64bits(restore(ints[i], scale)) == want {
+		if math.Float64bits(held(i)) == want {
 			i++
 			continue
 		}

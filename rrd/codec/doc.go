@@ -6,9 +6,11 @@
 // (scaled by a power of ten where, and only where, dividing gives the very
 // same float64 back), reduced by their common divisor, as themselves or as
 // first or second differences, whichever is smallest, and bit-packed in
-// frames of 64 above the frame's minimum. What does not fit is an exception,
-// and a column of exceptions is noise: it is XORed with its predecessor
-// (Chimp), or kept raw.
+// frames of 64 above the frame's minimum. What does not fit is an exception.
+//
+// Averages are no short decimals, but fractions of them, off by a few units in
+// the last place (ulps): they are written as numerators and ulps. What is left
+// is noise: it is XORed with its predecessor (Chimp), or kept raw.
 //
 // # Format
 //
@@ -16,11 +18,16 @@
 // little endian. Columns delimit themselves: one may follow another.
 //
 //	floats  = count:uvarint  kind:byte  body          (count 0: nothing follows)
-//	kind      0 constant   value: uvarint of the byte-reversed IEEE bits
-//	          1 raw        8 bytes a value
-//	          2 xor        bits, below; padded to a byte
-//	          3 decimal    scale:byte  integers             value = integer / 10^scale
-//	          4 decimal    scale:byte  exceptions integers  the same, with exceptions
+//	kind
+//	  0 constant   value: uvarint of the byte-reversed IEEE bits
+//	  1 raw        8 bytes a value
+//	  2 xor        bits, below; padded to a byte
+//	  3 decimal    scale:byte  integers             value = integer / 10^scale
+//	  4 decimal    scale:byte  exceptions integers  the same, with exceptions
+//	  5 quotient   denominator:byte scale:byte  exceptions integers integers
+//	               value = first integer / (denominator * 10^scale), and so
+//	               many ulps up as the second says; denominator is an index
+//	               into 3 7 9 60 720 2520 7200 86400
 //
 //	exceptions = runs:uvarint { gap:uvarint length-1:uvarint bits:8 }
 //	          gap counts the values since the last run's end; in the integers

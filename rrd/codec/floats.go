@@ -22,6 +22,7 @@ const (
 	kindXOR
 	kindDecimal
 	kindExceptions
+	kindQuotient
 )
 
 // scratchLen is the longest column that is encoded without allocating.
@@ -47,12 +48,28 @@ func AppendFloats(dst []byte, vals []float64) []byte {
 	if out, ok := appendDecimals(dst, vals, ints[:len(vals)]); ok {
 		dst = out
 	} else {
-		dst = appendXOR(append(dst, kindXOR), vals)
+		dst = appendUneven(dst, vals, ints[:len(vals)])
 	}
 	if len(dst)-start > 8*len(vals) {
 		dst = appendRaw(append(dst[:start], kindRaw), vals)
 	}
 	return dst
+}
+
+// appendUneven writes values that are no short decimals. Noise may pass for
+// fractions of a large divisor, but does not get smaller by it.
+func appendUneven(dst []byte, vals []float64, ints []int64) []byte {
+	start := len(dst)
+	dst, _ = appendQuotients(dst, vals, ints)
+	size := len(dst) - start
+	if size > 0 && size < 4*len(vals) {
+		return dst
+	}
+	dst = appendXOR(append(dst, kindXOR), vals)
+	if other := len(dst) - start - size; size > 0 && size <= other {
+		return dst[:start+size]
+	}
+	return append(dst[:start], dst[start+size:]...)
 }
 
 // Floats appends the values of the column at the start of src to dst and
@@ -84,6 +101,8 @@ func FloatsMax(dst []float64, src []byte, limit int) (vals []float64, rest []byt
 		rest, err = readDecimals(out, src)
 	case kindExceptions:
 		rest, err = readExceptions(out, src)
+	case kindQuotient:
+		rest, err = readQuotients(out, src)
 	default:
 		err = corrupt("unknown kind")
 	}
