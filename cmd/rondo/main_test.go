@@ -36,6 +36,7 @@ func TestScript(t *testing.T) {
 			"send":     cmdSend,
 			"receiver": cmdReceiver,
 			"count":    cmdCount,
+			"envsubst": cmdEnvsubst,
 		},
 		Condition: func(cond string) (bool, error) {
 			name, ok := strings.CutPrefix(cond, "has:")
@@ -195,4 +196,12 @@ func cmdCount(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("count: want %d different keys in lines that match %s, have:\n%s", want, args[1], text)
+}
+
+// cmdEnvsubst replaces $NAME in files.
+func cmdEnvsubst(ts *testscript.TestScript, _ bool, files []string) {
+	for _, f := range files {
+		text := os.Expand(ts.ReadFile(f), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(text), 0o600))
+	}
 }

@@ -17,7 +17,7 @@ type commandLine struct {
 	Logs    logsCmd    `cmd:"" help:"Search or follow a running server's logs."`
 	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts."`
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
-	Ec2sim  ec2simCmd  `cmd:"" help:"Run the EC2 emulator alone."`
+	Ec2sim  ec2simCmd  `cmd:"" name:"ec2sim" help:"Run the EC2 emulator alone."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
 

@@ -243,7 +243,7 @@ func suggest(key string, fields map[string]reflect.Value) string {
 		known = append(known, k)
 	}
 	slices.Sort(known)
-	best, distance := "", len(key)/2+1
+	best, distance := "", len(key)/2+2
 	for _, k := range known {
 		if dist := editDistance(key, k); dist < distance {
 			best, distance = k, dist
