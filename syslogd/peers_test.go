@@ -80,7 +80,7 @@ func TestLogger(t *testing.T) {
 				t.Fatalf("%v: %s", err, out)
 			}
 			store.wait(t, i+1)
-			m := store.messages[i]
+			m := store.at(i)
 			if m.Text != text || m.App != "my-app" || m.PID != "77" || m.Severity != syslog.Warning || m.Facility.String() != "local3" {
 				t.Errorf("%+v", m)
 			}
@@ -194,7 +194,7 @@ func chain(t *testing.T, peer func(in, out string) *exec.Cmd) {
 	r.enqueue(sent)
 	store.wait(t, n)
 	for i := range sent {
-		got, want := &store.messages[i], &sent[i]
+		got, want := store.at(i), &sent[i]
 		if got.Text != want.Text || got.Host != want.Host || got.App != want.App || got.PID != want.PID ||
 			got.Severity != want.Severity || got.Facility != want.Facility {
 			t.Fatalf("message %d: %+v, want %+v", i, got, want)

@@ -80,10 +80,10 @@ func TestRelay(t *testing.T) {
 			far.wait(t, 1)
 			stop()
 			stopRelay()
-			m := far.messages[0]
-			if len(far.messages) != 1 || m.Text != "relayed" || m.Host != "web-01" || m.App != "nginx" || m.Severity != syslog.Error ||
+			m := far.at(0)
+			if len(far.texts()) != 1 || m.Text != "relayed" || m.Host != "web-01" || m.App != "nginx" || m.Severity != syslog.Error ||
 				!m.When().Equal(time.Date(2026, 10, 11, 22, 14, 15, 0, time.UTC)) {
-				t.Errorf("%+v", far.messages)
+				t.Errorf("%+v", m)
 			}
 			got := r.stats.Snapshot()
 			if got["relay_test_filtered"] != 1 || got["relay_test_relayed"] != 1 || r.Waiting() != 0 {

@@ -71,6 +71,13 @@ func (m *memory) texts() []string {
 	return all
 }
 
+// at returns a message that is there.
+func (m *memory) at(i int) *syslog.Message {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &m.messages[i]
+}
+
 // wait returns the texts once there are n.
 func (m *memory) wait(t *testing.T, n int) []string {
 	t.Helper()
@@ -142,7 +149,7 @@ func TestUDP(t *testing.T) {
 	if got := store.wait(t, 3); got[0] != "one" || got[1] != "two\nand more" || len(got[2]) != 480-len("<34>1 - h a - - - ") {
 		t.Errorf("%q", got)
 	}
-	m := store.messages[2]
+	m := store.at(2)
 	if m.Sender != netip.MustParseAddr("127.0.0.1") || m.Received.IsZero() || !m.Truncated {
 		t.Errorf("%+v", m)
 	}
@@ -168,7 +175,7 @@ func TestUnix(t *testing.T) {
 	send(t, conn, "<34>Oct 11 22:14:15 su[7]: hello")
 	conn.Close()
 	store.wait(t, 1)
-	if m := store.messages[0]; m.Sender.IsValid() || m.Origin() != "localhost" || m.App != "su" {
+	if m := store.at(0); m.Sender.IsValid() || m.Origin() != "localhost" || m.App != "su" {
 		t.Errorf("%+v", m)
 	}
 	if _, err := NewServer(s.cfg, store, NewStats(), quiet()); err == nil {
