@@ -65,7 +65,7 @@ type Group struct {
 	In       InPolicy      `yaml:"in"`
 	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
 	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat; no reversal within it; default 3m
-	Warm     time.Duration `yaml:"warm"`     // from first heartbeat until it counts in the metric's average; default 30s
+	Warm     time.Duration `yaml:"warm"`     // from first heartbeat until it counts in the metric's average; default out.for, at least stale/2
 	Stale    time.Duration `yaml:"stale"`    // an older point is no point; default 1m
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
@@ -133,8 +133,8 @@ func (g Group) WithDefaults() Group {
 	}
 	set(&g.Cooldown, 2*time.Minute)
 	set(&g.Boot, 3*time.Minute)
-	set(&g.Warm, 30*time.Second)
 	set(&g.Stale, time.Minute)
+	set(&g.Warm, max(g.Out.For, g.Stale/2))
 	set(&g.Silent, 2*time.Minute)
 	if g.Mode == "" {
 		g.Mode = DryRun

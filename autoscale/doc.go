@@ -1,6 +1,69 @@
 // Package autoscale closes the loop from a graph to instances: each tick it
 // reads a group's metric, asks [Want] how many instances there should be and
-// why, and has its Cloud launch or terminate the difference.
+// why, and has its [Cloud] launch or terminate the difference.
 //
-// The controller scales on levels, never on edges.
+// The controller scales on levels, never on edges: a transition of an alert
+// only makes it look earlier.
+//
+// # A group
+//
+//	autoscale:
+//	  groups:
+//	    - name: web
+//	      mode: act                  # dry-run, the default, decides and does nothing
+//	      metric: avg(run_queue{group="web"})
+//	      title: run queue           # what reasons call it
+//	      min: 2
+//	      max: 14
+//	      out: {above: 4, for: 30s, add: enough}
+//	      in:  {below: 1, for: 10m, remove: 1}
+//	      cooldown: 2m
+//	      boot: 3m                   # launch to first heartbeat
+//	      launch: {image: ami-0123456789abcdef0, type: c7g.large}
+//
+// The metric is the load of one instance on average, so that "enough" can be
+// worked out: the load is taken to spread evenly over more instances.
+//
+// # What is capacity
+//
+//	pending --> booting --> in service --> draining --> terminating --> (terminated)
+//	running     first       warm: the      chosen       withdrawn from the fleet,
+//	no heart-   heartbeat   metric covers               then terminated
+//	beat yet                it
+//
+// Instances on their way count as capacity: the need that launched them does
+// not launch again. They do not count in the metric's average. Silent ones
+// (running, not heard of) count against max, for they cost money, and as
+// nothing else.
+//
+// # Guard rails
+//
+// Missing data never scales in, and scales out for the floor alone. No
+// scale-in before one full window after a start, nor while instances boot, nor
+// so far that the rest would be asked to grow. No reversal within boot time. At
+// most max_step at once. When nearly half of the instances fall silent
+// together, it is more likely our own ears: nothing changes. After three
+// launches that were never heard of, none more. A stop switch per group.
+//
+// # Never twice, never lost
+//
+// Every attempt is in the [Journal] before its call is made, with the
+// ClientToken and all parameters. A call whose outcome is unclear (timeout,
+// reset, crash of rondo itself) is repeated exactly before anything else is
+// done in that group; the cloud answers the same token with the same
+// instances. A repetition that fails for certain does not settle the first
+// request within a minute, which may still be on its way. An unclear launch
+// older than 15 minutes is not repeated, for the need has passed: what carries
+// its tag settles it.
+//
+// The state of a group is what its journal entries amount to (memory.apply),
+// whether they were just written or read after a restart. Entries are chained
+// by hash. A chain that is broken stops all groups until a human starts them.
+//
+// # Whom to retire
+//
+// From the zone that has the most; there the newest, for the oldest carry the
+// longest sessions; never one with the tag rondo:protect. A host is withdrawn
+// from the fleet before its instance is terminated, so that its silence is no
+// alarm. While it drains it can be taken back, at once and without a call.
 package autoscale

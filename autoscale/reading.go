@@ -103,7 +103,7 @@ func num(v float64) string {
 // span writes a duration as people say it: 3s, 1m30s.
 func span(d time.Duration) string {
 	if d >= time.Second {
-		d = d.Round(time.Second)
+		return d.Round(time.Second).String()
 	}
-	return d.String()
+	return d.Round(10 * time.Millisecond).String()
 }

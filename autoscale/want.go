@@ -127,9 +127,9 @@ func (g Group) planOut(c counts, r reading) plan {
 	}
 	switch {
 	case c.capacity >= g.Max:
-		return plan{to: c.capacity, code: codeAtMax, reason: fmt.Sprintf("%s: %d needed, capacity is at max %d", reason, need, g.Max)}
+		return plan{to: c.capacity, code: codeAtMax, reason: fmt.Sprintf("%s: %d wanted, capacity is at max %d", reason, need, g.Max)}
 	case need <= c.capacity:
-		return plan{to: c.capacity, code: codeCovered, reason: fmt.Sprintf("%s: %d needed, capacity %d with %d on their way", reason, need, c.capacity, c.coming())}
+		return plan{to: c.capacity, code: codeCovered, reason: fmt.Sprintf("%s: %d wanted, capacity %d with %d on their way", reason, need, c.capacity, c.coming())}
 	}
 	return plan{to: need, code: codeAbove, reason: reason}
 }
