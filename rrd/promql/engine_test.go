@@ -66,7 +66,7 @@ func TestLimits(t *testing.T) {
 }
 
 // A stuck store answers when its caller gives up.
-type stuck struct{ memory }
+type stuck struct{ *memory }
 
 func (*stuck) Select(ctx context.Context, _ rrd.Query) iter.Seq2[rrd.Series, error] {
 	return func(yield func(rrd.Series, error) bool) {
@@ -79,7 +79,7 @@ func (*stuck) Select(ctx context.Context, _ rrd.Query) iter.Seq2[rrd.Series, err
 // is left behind.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := new(stuck)
+		s := &stuck{newMemory(t)}
 		e := New(s, s, Options{MaxConcurrent: 2, Timeout: time.Minute})
 		var running sync.WaitGroup
 		for range 5 {
@@ -177,7 +177,7 @@ func FuzzQuery(f *testing.F) {
 // A fixed store gives the same rows to every query, so that a benchmark measures
 // the engine.
 type fixed struct {
-	memory
+	*memory
 	rows []rrd.Series
 }
 
@@ -194,7 +194,7 @@ func (f *fixed) Select(context.Context, rrd.Query) iter.Seq2[rrd.Series, error] 
 // benchStore holds n series of a day of minutes.
 func benchStore(b *testing.B, n int) *fixed {
 	b.Helper()
-	store := new(fixed)
+	store := &fixed{memory: newMemory(b)}
 	for i := range n {
 		key, err := rrd.NewKey("load", rrd.Label{Name: "host", Value: fmt.Sprint("h", i)}, rrd.Label{Name: "role", Value: fmt.Sprint(i % 10)})
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 // every 10 s from 1000 s to 1100 s.
 func httpStore(t testing.TB) *memory {
 	t.Helper()
-	m := new(memory)
+	m := newMemory(t)
 	add := func(typ rrd.Type, name string, f func(i float64) float64, ls ...rrd.Label) {
 		key, err := rrd.NewKey(name, ls...)
 		if err != nil {

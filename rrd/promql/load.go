@@ -14,9 +14,13 @@ import (
 // minLookback is how far a plain selector looks back at least: Prometheus' default.
 const minLookback = 5 * time.Minute
 
+// farthest is how far back the rows of a slow series are looked for.
+const farthest = 4 * 24 * time.Hour
+
 // A loader reads what the selectors of one query need, within its bounds.
 type loader struct {
 	querier rrd.Querier
+	index   rrd.Index
 	options Options
 	points  int // held now
 	notes   *notes
@@ -43,10 +47,11 @@ func (l *loader) load(ctx context.Context, selectors []*selector) (time.Duration
 		need := lookback
 		for _, s := range selectors {
 			if s.matrix == nil {
-				if err := l.read(ctx, s, lookback); err != nil {
+				rows, err := l.readRows(ctx, s, lookback)
+				if err != nil {
 					return 0, err
 				}
-				need = max(need, s.twoRows())
+				need = max(need, 2*rows)
 			}
 		}
 		if need > lookback {
@@ -60,14 +65,14 @@ func (l *loader) load(ctx context.Context, selectors []*selector) (time.Duration
 func (l *loader) loadWindow(ctx context.Context, s *selector) error {
 	asked := s.matrix.Range
 	for {
-		if err := l.read(ctx, s, s.matrix.Range); err != nil {
+		row, err := l.readRows(ctx, s, s.matrix.Range)
+		if err != nil {
 			return err
 		}
-		need := s.twoRows()
-		if s.matrix.Range >= need {
+		if s.matrix.Range >= 2*row {
 			break
 		}
-		s.matrix.Range = need
+		s.matrix.Range = 2 * row
 	}
 	if s.matrix.Range > asked {
 		l.notes.warn(s.matrix, fmt.Sprintf("the window of %s was widened from %s to %s, two rows of the archive that answered",
@@ -76,18 +81,58 @@ func (l *loader) loadWindow(ctx context.Context, s *selector) error {
 	return nil
 }
 
-// read asks for all rows that the selector looks at, in place of those it
-// has.
-func (l *loader) read(ctx context.Context, s *selector, back time.Duration) error {
+// readRows reads a selector and gives the longest row of the archives that
+// answered. A store leaves out a series of which no row ends in the range, so
+// where nothing came the reason may be that rows are longer than that: they are
+// looked for further back. Rows that turn out to be short end nothing: then
+// the series are dead.
+func (l *loader) readRows(ctx context.Context, s *selector, back time.Duration) (time.Duration, error) {
+	if err := l.read(ctx, s, back, columnsFor(s.fn)); err != nil || len(s.rows) > 0 {
+		return longest(s.rows), err
+	}
+	keys, err := l.index.Find(ctx, matchers(s.node.LabelMatchers), 1)
+	if err != nil {
+		return 0, storeError(err)
+	}
+	for further := 4 * back; len(keys) > 0 && further <= farthest; further *= 4 {
+		if err := l.read(ctx, s, further, nil); err != nil {
+			return 0, err
+		}
+		row := longest(s.rows)
+		l.drop(s)
+		if row > 0 {
+			return row, nil
+		}
+	}
+	return 0, nil
+}
+
+// longest is the longest row of the archives that answered.
+func longest(rows []rrd.Series) time.Duration {
+	var d time.Duration
+	for _, r := range rows {
+		d = max(d, r.Row())
+	}
+	return d
+}
+
+// drop forgets what was read for a selector.
+func (l *loader) drop(s *selector) {
 	for _, r := range s.rows {
 		l.points -= len(r.Times)
 	}
 	s.rows = nil
+}
+
+// read asks for all rows that the selector looks at, in place of those it
+// has.
+func (l *loader) read(ctx context.Context, s *selector, back time.Duration, columns []rrd.Column) error {
+	l.drop(s)
 	q := rrd.Query{
 		Matchers: matchers(s.node.LabelMatchers),
 		Start:    instant(s.start - back.Milliseconds()),
 		End:      instant(s.end),
-		Columns:  columnsFor(s.fn),
+		Columns:  columns,
 		Limit:    l.options.MaxSeries + 1,
 	}
 	for r, err := range l.querier.Select(ctx, q) {

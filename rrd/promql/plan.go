@@ -102,15 +102,6 @@ func (s *selector) window(lookback time.Duration) time.Duration {
 	return lookback
 }
 
-// twoRows is the length of two rows of the coarsest archive that answered.
-func (s *selector) twoRows() time.Duration {
-	var d time.Duration
-	for _, r := range s.rows {
-		d = max(d, 2*r.Row())
-	}
-	return d
-}
-
 // matchers translates the conditions of a selector.
 func matchers(ms []*labels.Matcher) []rrd.Matcher {
 	out := make([]rrd.Matcher, len(ms))

@@ -62,7 +62,7 @@ const upstreamEnd = 3600 // seconds of data
 
 func newPair(t testing.TB) *pair {
 	t.Helper()
-	m := new(memory)
+	m := newMemory(t)
 	var store samples
 	add := func(typ rrd.Type, name string, known func(i int) bool, f func(i float64) float64, ls ...rrd.Label) {
 		key, err := rrd.NewKey(name, ls...)
@@ -70,7 +70,10 @@ func newPair(t testing.TB) *pair {
 			t.Fatal(err)
 		}
 		def := rrd.DefaultDefinition()
-		def.Type, def.Heartbeat = typ, 30*time.Second
+		// Across a gap longer than the heartbeat an increase is not known here,
+		// and is to Prometheus.
+		hold := map[rrd.Type]int{rrd.Gauge: 30, rrd.Counter: 300}[typ]
+		def.Type, def.Heartbeat = typ, time.Duration(hold)*time.Second
 		last := 0
 		theirs := &series{labels: promLabels(key)}
 		store.series = append(store.series, theirs)
@@ -81,14 +84,14 @@ func newPair(t testing.TB) *pair {
 			if !known(i) {
 				continue
 			}
-			if last > 0 && i-last > 30 {
-				put(last+30, math.Float64frombits(value.StaleNaN))
+			if last > 0 && i-last > hold {
+				put(last+hold, math.Float64frombits(value.StaleNaN))
 			}
 			m.add(key, def, point{rrd.Time(i) * rrd.Second, f(float64(i))})
 			put(i, f(float64(i)))
 			last = i
 		}
-		put(last+30, math.Float64frombits(value.StaleNaN))
+		put(last+hold, math.Float64frombits(value.StaleNaN))
 	}
 	always := func(int) bool { return true }
 	holes := func(i int) bool { return i%700 > 100 }
