@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"rondo/alerts"
@@ -37,6 +38,8 @@ type world struct {
 	now   func() time.Time
 	crowd time.Time // when it begins
 	hosts []fleet.Host
+	once  sync.Once
+	all   []fakeSeries
 }
 
 // newWorld has n web servers, two at first, and a database; the crowd came 20
@@ -86,6 +89,11 @@ func mustKey(name string, ls ...rrd.Label) rrd.Key {
 }
 
 func (w *world) series() []fakeSeries {
+	w.once.Do(func() { w.all = w.build() })
+	return w.all
+}
+
+func (w *world) build() []fakeSeries {
 	var out []fakeSeries
 	for i, h := range w.hosts {
 		load := func(t time.Time) float64 { return w.load(i, t) }
@@ -118,29 +126,31 @@ func (w *world) series() []fakeSeries {
 	return out
 }
 
-func matches(k rrd.Key, ms []rrd.Matcher) bool {
-	for _, m := range ms {
-		v := k.Get(m.Label)
-		var hit bool
-		switch m.Op {
-		case rrd.Equal, rrd.NotEqual:
-			hit = v == m.Value
-		default:
-			hit = regexp.MustCompile("^(?:" + m.Value + ")$").MatchString(v)
+func matching(ms []rrd.Matcher) func(rrd.Key) bool {
+	patterns := make([]*regexp.Regexp, len(ms))
+	for i, m := range ms {
+		p := m.Value
+		if m.Op == rrd.Equal || m.Op == rrd.NotEqual {
+			p = regexp.QuoteMeta(p)
 		}
-		if hit == (m.Op == rrd.NotEqual || m.Op == rrd.NotRegexp) {
-			return false
-		}
+		patterns[i] = regexp.MustCompile("^(?:" + p + ")$")
 	}
-	return true
+	return func(k rrd.Key) bool {
+		for i, m := range ms {
+			if patterns[i].MatchString(k.Get(m.Label)) == (m.Op == rrd.NotEqual || m.Op == rrd.NotRegexp) {
+				return false
+			}
+		}
+		return true
+	}
 }
 
 // Select reads the world as an archive would hold it.
 func (w *world) Select(_ context.Context, q rrd.Query) iter.Seq2[rrd.Series, error] {
 	return func(yield func(rrd.Series, error) bool) {
-		n := 0
+		n, match := 0, matching(q.Matchers)
 		for _, s := range w.series() {
-			if !matches(s.key, q.Matchers) {
+			if !match(s.key) {
 				continue
 			}
 			if n++; q.Limit > 0 && n > q.Limit || !yield(w.rows(s, q), nil) {
@@ -199,8 +209,9 @@ func cell(s fakeSeries, c rrd.Column, t time.Time, row time.Duration) float64 {
 
 func (w *world) Find(_ context.Context, m []rrd.Matcher, limit int) ([]rrd.Key, error) {
 	var out []rrd.Key
+	match := matching(m)
 	for _, s := range w.series() {
-		if matches(s.key, m) && (limit == 0 || len(out) < limit) {
+		if match(s.key) && (limit == 0 || len(out) < limit) {
 			out = append(out, s.key)
 		}
 	}

@@ -1,0 +1,378 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"rondo/alerts"
+	"rondo/alerts/fleet"
+	"rondo/autoscale"
+	"rondo/rrd"
+	"rondo/syslogd"
+	"rondo/syslogd/syslog"
+	"rondo/web"
+	"rondo/web/static"
+)
+
+// everyPage is each page in its usual forms.
+var everyPage = []string{
+	"/", "/?hosts=web", "/?hosts=nobody", "/hosts/web-1", "/hosts/db-1", "/explore", "/explore?e=load1", "/explore?e=avg(load1)&e=rate(net_received_bytes[5m])",
+	"/explore?e=sum(", "/logs", "/logs?q=severity%3C%3Derr", "/logs?q=(", "/alerts", "/alerts?state=critical", "/alerts?state=nothing",
+	"/autoscale", "/autoscale?group=web", "/autoscale?group=none", "/?from=-7d&to=now", "/?from=tomorrow", "/logs?from=1700000000&to=1700003600",
+}
+
+func getPage(t *testing.T, s *web.Server, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	return ask(s, "GET", target, "Accept", "text/html")
+}
+
+var (
+	outside     = regexp.MustCompile(`(?i)(https?:)?//[a-z0-9.-]+\.[a-z]{2,}`)
+	inlineCode  = regexp.MustCompile(`(?i)<[^>]+\s(on[a-z]+|style)=`)
+	inlineBlock = regexp.MustCompile(`(?i)<script(?:\s[^>]*)?>|<style`)
+	quoted      = regexp.MustCompile(`"[^"]*"`)
+	tables      = regexp.MustCompile(`(?s)<table.*?</table>`)
+	images      = regexp.MustCompile(`<img `)
+)
+
+// checkPage holds every page to the same laws.
+func checkPage(t *testing.T, name, body string) {
+	t.Helper()
+	bad := func(format string, args ...any) { t.Helper(); t.Error(name + ": " + fmt.Sprintf(format, args...)) }
+	plain := strings.ReplaceAll(body, "http://www.w3.org/", "")
+	if m := outside.FindString(strings.ReplaceAll(plain, "2026-01-31T14:00:00Z", "")); m != "" {
+		bad("names another host: %q", m)
+	}
+	if m := inlineCode.FindString(quoted.ReplaceAllString(body, `""`)); m != "" {
+		bad("inline style or handler, which the policy forbids: %q", m)
+	}
+	for _, m := range inlineBlock.FindAllString(body, -1) {
+		if !strings.Contains(m, `src="/static/`) && m != `<script type="application/json">` {
+			bad("inline block: %q", m)
+		}
+	}
+	if n := strings.Count(body, "<h1"); n > 1 {
+		bad("%d first headings", n)
+	}
+	for _, want := range []string{`<html lang="en">`, `<main id="main"`, `class="skip"`, `name="viewport"`, "<title>", "</html>"} {
+		if !strings.Contains(body, want) {
+			bad("misses %s", want)
+		}
+	}
+	for _, table := range tables.FindAllString(body, -1) {
+		if !strings.Contains(table, "<caption") || !strings.Contains(table, `scope="col"`) {
+			bad("table without caption or column heads: %.80s", table)
+		}
+	}
+	if images.MatchString(body) {
+		bad("image without an inline drawing")
+	}
+	if strings.Contains(body, "<no value>") || strings.Contains(body, "%!") || strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "NaN") {
+		bad("a value that was not meant for people")
+	}
+}
+
+func TestEveryPageInEveryState(t *testing.T) {
+	for state, deps := range map[string]web.Deps{"rich": rich(14), "calm": calm(), "empty": empty(), "none": {}, "failing": failing()} {
+		t.Run(state, func(t *testing.T) {
+			s := newServer(t, web.Default(), deps)
+			for _, target := range everyPage {
+				w := getPage(t, s, target)
+				noHost := strings.HasPrefix(target, "/hosts/") && (state == "empty" || state == "none")
+				if want := map[bool]int{true: 404, false: 200}[noHost]; w.Code != want {
+					t.Errorf("%s: status %d, want %d", target, w.Code, want)
+				}
+				if ct := w.Header().Get("Content-Type"); ct != "text/html; charset=utf-8" {
+					t.Errorf("%s: content type %q", target, ct)
+				}
+				checkPage(t, state+" "+target, w.Body.String())
+			}
+		})
+	}
+}
+
+// contains checks what a page of a state says.
+func contains(t *testing.T, deps web.Deps, target string, want ...string) {
+	t.Helper()
+	body := getPage(t, newServer(t, web.Default(), deps), target).Body.String()
+	for _, w := range want {
+		if !strings.Contains(body, w) {
+			t.Errorf("%s misses %q", target, w)
+		}
+	}
+}
+
+func TestPagesSayWhatTheyKnow(t *testing.T) {
+	contains(t, rich(14), "/", "2 hard problems", "1 soft", "web-14", "Demo", "in service, 6 desired", "launched 6 instances (2 → 8)", "run queue", `class="chart"`)
+	contains(t, rich(14), "/hosts/web-1", "Run queue", "from 10 s rows", `data-chart`, "critical", "i-0a1b2c3d4e5f0000")
+	contains(t, rich(14), "/hosts/db-1", "Network", "B/s", "received eth0")
+	contains(t, rich(14), "/explore?e=load1", "answered by the archive of 10 s rows over 1 d", "/graph.png?e=load1", "2 series", "<th scope=\"col\" class=\"n\">Max")
+	contains(t, rich(14), "/logs?q=severity%3C%3Derr", "upstream timed out", "/ui/tail?q=severity", "host%3Aweb-1")
+	contains(t, rich(14), "/alerts", "attempt 2/3", "raised above 4", "no data", "warning, silenced")
+	contains(t, rich(14), "/autoscale", "Why nothing happens now:", "Held back: cooldown: 2 m 10 s left", "scale out above", "booting", "dry run")
+}
+
+func TestEmptyPagesHelp(t *testing.T) {
+	contains(t, empty(), "/", "No host sends anything yet", "nc -N 127.0.0.1 2003", "logger --server 127.0.0.1 --port 5514", "autoscale:")
+	contains(t, empty(), "/logs", "No line matches", "logger --server")
+	contains(t, web.Deps{}, "/logs", "udp: 127.0.0.1:5514")
+	contains(t, web.Deps{}, "/alerts", "alerts:\n  metrics:")
+	contains(t, web.Deps{}, "/autoscale", "out: {above: 4")
+	contains(t, web.Deps{}, "/explore", "No metric store")
+	contains(t, rich(3), "/hosts/nobody", "No host &#34;nobody&#34;")
+	contains(t, rich(3), "/?from=tomorrow", "is no time", "Showing the default range")
+}
+
+func TestFailuresAreSaidInTheirPlace(t *testing.T) {
+	contains(t, failing(), "/", "Metrics could not be read: disk is on fire", "The histogram could not be read", "2 hard problems")
+	contains(t, failing(), "/hosts/web-1", "Metrics could not be read", "Log lines could not be read")
+	contains(t, failing(), "/explore?e=load1", "load1: disk is on fire")
+	contains(t, failing(), "/logs", "The histogram could not be read", "Counts by host could not be read")
+	contains(t, failing(), "/autoscale", "The group&#39;s metric could not be read", "scale out")
+	contains(t, rich(3), "/explore?e=sum(", "parse error")
+	contains(t, rich(3), "/logs?q=(", "role=\"alert\"")
+}
+
+func TestCalmFleetIsGreen(t *testing.T) {
+	deps := calm()
+	deps.Fleet = onlyWell{deps.Fleet}
+	contains(t, deps, "/", "All is well.", "5 hosts reporting")
+	contains(t, calm(), "/", "1 of 6 hosts fell silent")
+}
+
+type onlyWell struct{ web.Fleet }
+
+func (o onlyWell) Hosts() []fleet.Host { return o.Fleet.Hosts()[:5] }
+
+// A thousand hosts cost a page of rows.
+func TestPageDoesNotGrowWithTheFleet(t *testing.T) {
+	deps := rich(4)
+	deps.Fleet = manyHosts(1000)
+	counting := &countingQuerier{Querier: deps.Metrics}
+	deps.Metrics = counting
+	s := newServer(t, web.Default(), deps)
+	body := getPage(t, s, "/").Body.String()
+	if !strings.Contains(body, "showing 40 of 1000") || counting.selects > 40 {
+		t.Errorf("%d selects", counting.selects)
+	}
+	body = getPage(t, s, "/?page=24").Body.String()
+	if !strings.Contains(body, "previous") || strings.Contains(body, ">next<") {
+		t.Error("the last page has a next one")
+	}
+	checkPage(t, "past the end", getPage(t, s, "/?page=999999999999").Body.String())
+}
+
+type countingQuerier struct {
+	rrd.Querier
+	selects int
+}
+
+func (c *countingQuerier) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, error] {
+	c.selects++
+	return c.Querier.Select(ctx, q)
+}
+
+type manyHosts int
+
+func (n manyHosts) Hosts() []fleet.Host {
+	out := make([]fleet.Host, n)
+	for i := range out {
+		out[i] = fleet.Host{ID: "n" + strings.Repeat("i", i%7) + time.Duration(i).String(), LastSeen: time.Now()}
+	}
+	return out
+}
+
+// What the network says must stay text.
+const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}`
+
+type hostileWorld struct{ broken }
+
+func (hostileWorld) Hosts() []fleet.Host {
+	return []fleet.Host{{ID: hostile, Group: hostile, Instance: hostile, LastSeen: time.Now(), LastLog: time.Now()}}
+}
+
+func (hostileWorld) Views() []alerts.View {
+	return []alerts.View{{Rule: hostile, Labels: label("host", hostile), Status: alerts.Critical, Hard: true, Text: hostile, Expr: hostile}}
+}
+
+func (hostileWorld) Transitions(time.Time) []alerts.Transition {
+	return []alerts.Transition{{Rule: hostile, Labels: label("host", hostile), To: alerts.Critical, Text: hostile, At: time.Now().Add(-time.Minute)}}
+}
+
+func (hostileWorld) Select(_ context.Context, q rrd.Query) iter.Seq2[rrd.Series, error] {
+	s := rrd.Series{Key: mustKey("load1", rrd.Label{Name: "host", Value: hostile}, rrd.Label{Name: "x", Value: hostile}), Definition: rrd.DefaultDefinition(), Times: []rrd.Time{rrd.At(time.Now())}}
+	for _, c := range q.Columns {
+		s.Values[c] = []float64{1}
+	}
+	return func(yield func(rrd.Series, error) bool) { yield(s, nil) }
+}
+
+func (hostileWorld) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, error] {
+	return func(yield func(syslog.Message, error) bool) {
+		yield(syslog.Message{Host: hostile, App: hostile, PID: hostile, Text: hostile + "\x1b[31m\x00\xff", Received: time.Now()}, nil)
+	}
+}
+
+func (hostileWorld) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
+	return []syslogd.Bin{{Start: time.Now().Add(-time.Minute).Truncate(time.Minute), Severity: 3, Count: 1}}, nil
+}
+
+func (hostileWorld) Facets(context.Context, syslogd.Query, string, int) ([]syslogd.Facet, error) {
+	return []syslogd.Facet{{Value: hostile, Count: 1}}, nil
+}
+
+type hostileGroups struct{}
+
+func (hostileGroups) Views() []autoscale.View {
+	d := autoscale.Decision{At: time.Now().Add(-time.Minute), Direction: autoscale.Out, From: 1, To: 2, Group: hostile, Reason: hostile, Outcome: hostile, RequestID: hostile}
+	return []autoscale.View{{Name: hostile, Mode: hostile, Metric: hostile, Title: hostile, StoppedBy: hostile, Instances: []autoscale.Instance{{ID: hostile, Zone: hostile, Phase: hostile, PrivateIP: hostile}}, Last: d, Recent: []autoscale.Decision{d}}}
+}
+
+func TestHostileTextStaysText(t *testing.T) {
+	w := hostileWorld{}
+	deps := web.Deps{Metrics: w, Index: w, Ranger: w, Logs: w, Alerts: w, Fleet: w, Groups: hostileGroups{}}
+	deps.System = func() web.System {
+		return web.System{Version: hostile, Story: hostile, Retention: hostile, Graphite: hostile, Syslog: hostile}
+	}
+	s := newServer(t, web.Default(), deps)
+	q := "=" + strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E", " ", "%20", "{", "%7B", "}", "%7D", "'", "%27").Replace(hostile)
+	targets := []string{"/", "/?hosts" + q, "/?from" + q, "/explore?e" + q, "/logs", "/logs?q" + q, "/alerts", "/alerts?state" + q, "/autoscale", "/autoscale?group" + q, "/hosts/" + q[1:], "/nope" + q[1:]}
+	for _, target := range targets {
+		body := getPage(t, s, target).Body.String()
+		checkPage(t, target, body)
+		if strings.Contains(body, "<script>alert") || strings.Contains(body, "<img") {
+			t.Errorf("%s: text became markup", target)
+		}
+	}
+	if body := getPage(t, s, "/hosts/"+q[1:]).Body.String(); !strings.Contains(body, "\\u003cscript\\u003e") {
+		t.Error("the host's graph data is missing")
+	}
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	s := newServer(t, web.Default(), rich(3))
+	for _, target := range []string{"/", "/static/app.css", "/nope", "/api/nope"} {
+		h := getPage(t, s, target).Header()
+		csp := h.Get("Content-Security-Policy")
+		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || strings.Contains(csp, "*") {
+			t.Errorf("%s: policy %q", target, csp)
+		}
+		if h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: may be sniffed", target)
+		}
+	}
+}
+
+func TestPictures(t *testing.T) {
+	s := newServer(t, web.Default(), rich(3))
+	f := func(target, kind, begins string, status int) {
+		t.Helper()
+		w := ask(s, "GET", target)
+		if w.Code != status || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || !strings.HasPrefix(w.Body.String(), begins) {
+			t.Errorf("%s: %d %s %.40q", target, w.Code, w.Header().Get("Content-Type"), w.Body)
+		}
+	}
+	f("/graph.svg?e=load1", "image/svg+xml", "<svg", 200)
+	f("/graph.png?e=load1&w=400&h=200&from=-6h", "image/png", "\x89PNG", 200)
+	f("/graph.png?e=load1&w=99999999&h=-4", "image/png", "\x89PNG", 200)
+	f("/graph.svg", "text/plain", "e= is missing", 400)
+	f("/graph.svg?e=sum(", "text/plain", "", 400)
+	f("/graph.svg?e=load1&from=never", "text/plain", "from:", 400)
+	if w := ask(newServer(t, web.Default(), web.Deps{}), "GET", "/graph.svg?e=x"); w.Code != 400 {
+		t.Errorf("without a store: %d", w.Code)
+	}
+}
+
+func TestStaticFiles(t *testing.T) {
+	s := newServer(t, web.Default(), web.Deps{})
+	w := ask(s, "GET", "/static/app.js")
+	if w.Code != 200 || !strings.Contains(w.Header().Get("Content-Type"), "javascript") {
+		t.Errorf("app.js: %d %s", w.Code, w.Header().Get("Content-Type"))
+	}
+	if w := ask(s, "GET", "/static/app.js", "If-None-Match", w.Header().Get("ETag")); w.Code != 304 {
+		t.Errorf("asked again: %d", w.Code)
+	}
+	for _, no := range []string{"/static/", "/static/vendor/.keep", "/static/vendor/", "/static/../server.go", "/static/%2e%2e/server.go", "/static/static.go"} {
+		if w := ask(s, "GET", no); w.Code == 200 {
+			t.Errorf("%s is served", no)
+		}
+	}
+}
+
+// Our files name no other host, so that a page works without any network.
+func TestAssetsStayAtHome(t *testing.T) {
+	err := fs.WalkDir(static.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(p, "LICENSE") {
+			return err
+		}
+		b, err := fs.ReadFile(static.FS(), p)
+		text := strings.ReplaceAll(string(b), "http://www.w3.org/", "")
+		if strings.HasPrefix(p, "vendor/") {
+			text = regexp.MustCompile(`(?m)^\s*(//|\*|/\*).*$|// https.*$`).ReplaceAllString(text, "") // credits in comments
+		}
+		if m := outside.FindString(text); m != "" {
+			t.Errorf("%s names another host: %q", p, m)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestScriptsParse(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("SKIPPED: node is not installed, so the scripts were not parsed")
+	}
+	files, err := filepath.Glob("static/*.js")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		cmd := exec.Command(node, "--input-type=module", "--check")
+		if cmd.Stdin, err = static.FS().Open(filepath.Base(f)); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", f, err, out)
+		}
+	}
+}
+
+func TestLockfileNamesNoRegistry(t *testing.T) {
+	b, err := fs.ReadFile(os.DirFS("."), "package-lock.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b), "://") || strings.Contains(string(b), "resolved") {
+		t.Error("package-lock.json names where packages were fetched from")
+	}
+	if !strings.Contains(string(b), `"integrity": "sha512-`) {
+		t.Error("package-lock.json holds no checksum")
+	}
+}
+
+// A page that takes too long says so instead of hanging.
+func TestSlowStoreIsNamed(t *testing.T) {
+	deps := rich(3)
+	deps.Logs = slowLogs{}
+	contains(t, deps, "/logs", "took longer than")
+}
+
+type slowLogs struct{ nothing }
+
+func (slowLogs) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
+	return nil, errors.Join(errors.New("logstore: search"), context.DeadlineExceeded)
+}
