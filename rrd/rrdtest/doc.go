@@ -2,6 +2,6 @@
 // implementation in memory that is simple enough to be believed, and a suite
 // that any implementation must pass.
 //
-// Mem keeps every sample and computes each answer anew from all of them, by
-// the definition in package rrd (rrd.Window, rrd.Fold). It is slow, and right.
+// Mem keeps every row for ever and computes each answer by the definition in
+// package rrd (rrd.Window, rrd.Fold), without a thought for speed or memory.
 package rrdtest

@@ -31,11 +31,13 @@ type Mem struct {
 	clock  rrd.Time // newest sample's time
 }
 
-// memSeries has all samples that were taken, in order of time.
+// memSeries has all rows that were ever closed, and the samples that may still
+// change.
 type memSeries struct {
 	def    rrd.Definition
 	window rrd.Window
-	past   []rrd.Point
+	fold   rrd.Fold // of all before the window
+	closed []rrd.ClosedRow
 }
 
 // NewMem makes an empty store.
@@ -106,7 +108,9 @@ func (m *Mem) take(s rrd.Sample, clock rrd.Time) rrd.Refusal {
 		return rrd.RefusedLate
 	}
 	m.clock = max(m.clock, s.Time)
-	ser.past = append(ser.past, ser.window.Settle()...)
+	for _, p := range ser.window.Settle() {
+		ser.closed = ser.fold.Add(&ser.def, p, ser.closed)
+	}
 	return ""
 }
 
@@ -157,9 +161,8 @@ func (m *Mem) answer(k rrd.Key, q rrd.Query) rrd.Series {
 		}
 		return true
 	}
-	var fold rrd.Fold
-	var closed []rrd.ClosedRow
-	for _, p := range slices.Concat(ser.past, ser.window.Points) {
+	fold, closed := ser.fold.Clone(), slices.Clip(ser.closed)
+	for _, p := range ser.window.Points {
 		closed = fold.Add(d, p, closed)
 	}
 	for _, c := range closed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,8 +122,24 @@ func Diff(ctx context.Context, want, got rrd.Querier, q rrd.Query) string {
 	if err := errors.Join(err1, err2); err != nil {
 		return err.Error()
 	}
-	bits := cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) })
+	if slices.EqualFunc(w, g, equal) {
+		return ""
+	}
+	bits := cmp.Comparer(sameBits)
 	return cmp.Diff(w, g, bits, cmpopts.EquateEmpty())
+}
+
+func sameBits(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
+
+// equal is what cmp.Diff finds, a hundred times faster.
+func equal(a, b rrd.Series) bool {
+	for c := range a.Values {
+		if !slices.EqualFunc(a.Values[c], b.Values[c], sameBits) {
+			return false
+		}
+	}
+	return a.Key == b.Key && a.Archive == b.Archive && a.Open == b.Open && slices.Equal(a.Times, b.Times) &&
+		a.Definition.Type == b.Definition.Type && a.Definition.Step == b.Definition.Step
 }
 
 // Queries covers each archive as a whole, and parts of them.
@@ -156,12 +173,16 @@ func sample(name string, seconds int, v float64) rrd.Sample {
 }
 
 func (s *suite) inOrder() {
+	var batch []rrd.Sample
 	for i := range 2000 {
-		s.add(sample("load", 3*i, float64(i%17)/4), sample("temp", 3*i+1, 20.5))
+		batch = append(batch, sample("load", 3*i, float64(i%17)/4), sample("temp", 3*i+1, 20.5))
 		if i%211 == 0 {
+			s.add(batch...)
 			s.compare(at(3*i + 1))
+			batch = batch[:0]
 		}
 	}
+	s.add(batch...)
 	s.compare(at(6001))
 }
 
@@ -226,10 +247,13 @@ func (s *suite) limits() {
 
 func (s *suite) ring() {
 	s.add(sample("silent", 0, 1))
-	for i := range 3000 { // 25 turns of the shortest ring
-		s.add(sample("load", 5*i, float64(i)))
-		if i%250 == 0 {
+	var batch []rrd.Sample
+	for i := range 3000 { // 50 turns of the shortest ring
+		batch = append(batch, sample("load", 5*i, float64(i)))
+		if i%250 == 249 {
+			s.add(batch...)
 			s.compare(at(5 * i))
+			batch = batch[:0]
 		}
 	}
 	s.add(sample("silent", 14999, 2), sample("load", 9_999_999, 1)) // the clock leaps

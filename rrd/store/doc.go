@@ -1,14 +1,14 @@
 // Package store is the round-robin store of rondo: series in, archives out,
 // on one directory of one machine.
 //
-//	             Append                                      Select
-//	               |                                           ^
-//	  table: key -> id, definition            blocks  +  head  |
-//	               v                             ^        ^    |
-//	  head: window -> Fold -> closed rows -------|--------+    |
-//	               |            \                |             |
-//	               v             flush when due -+-- rings ----+
-//	  log (seglog, fsync)  <- cut - checkpoint of the head
+//	           Append                                      Select
+//	             |                                           ^
+//	table: key -> id, definition            blocks  +  head  |
+//	             v                             ^        ^    |
+//	head: window -> Fold -> closed rows -------|--------+    |
+//	             |            \                |             |
+//	             v             flush when due -+-- rings ----+
+//	log (seglog, fsync)  <- cut - checkpoint of the head
 //
 // # The head
 //

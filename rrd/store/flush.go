@@ -24,11 +24,7 @@ func (st *Store) flushDue() error {
 		if !all && clock < r.nextFlush {
 			continue
 		}
-		upTo := clock - st.late - max(2*r.row, 60*rrd.Second)
-		if all {
-			upTo = math.MaxInt64
-		}
-		if err := st.flushRing(r, upTo, clock); err != nil {
+		if err := st.flushRing(r, clock, all); err != nil {
 			return err
 		}
 		r.nextFlush = clock + max(rrd.Time(r.blockRows/16)*r.row, 10*rrd.Second)
@@ -36,16 +32,20 @@ func (st *Store) flushDue() error {
 	return nil
 }
 
-// flushRing writes the blocks of a ring that end by a time, a few megabytes
-// of pages at a time.
-func (st *Store) flushRing(r *ring, upTo, clock rrd.Time) error {
+// flushRing writes the blocks of a ring that no in-order sample can belong to
+// any more, or all; a few megabytes of pages at a time.
+func (st *Store) flushRing(r *ring, clock rrd.Time, all bool) error {
 	batch := &ringBatch{st: st, ring: r, clock: clock, byEpoch: map[uint32][]blockValue{}}
+	over := clock - st.late - max(2*r.row, 60*rrd.Second)
+	if over < 0 && !all {
+		return nil
+	}
 	for _, pg := range st.table.pageList() {
-		blocks := st.collect(r, pg, upTo)
-		if len(blocks) == 0 {
+		due := r.blockAfter(pg.id, max(over, 0))
+		if !all && r.flushedTo(pg.id) >= due {
 			continue
 		}
-		if err := batch.add(pg, blocks); err != nil {
+		if err := batch.add(pg, due, all); err != nil {
 			return err
 		}
 		if batch.bytes > batchBytes {
@@ -57,26 +57,63 @@ func (st *Store) flushRing(r *ring, upTo, clock rrd.Time) error {
 	return batch.write()
 }
 
+// A ringBatch gathers blocks of a ring until there is enough to write.
+type ringBatch struct {
+	st      *Store
+	ring    *ring
+	clock   rrd.Time
+	byEpoch map[uint32][]blockValue
+	bytes   int
+	pages   []flushedPage
+	spare   []*pageBlock // used before
+}
+
+// A flushedPage has its blocks before one in a batch, and of each series the
+// closed rows up to a time.
+type flushedPage struct {
+	page   *page
+	before uint32
+	upTo   [pageSeries]rrd.Time
+}
+
 // A pageBlock is the rows that a page's series have for one block.
 type pageBlock struct {
 	block uint32
-	last  rrd.Time // newest row's end
-	rows  []codec.Rows
+	rows  [pageSeries]codec.Rows
 }
 
-// collect takes copies of a page's closed rows that belong to blocks which
-// end by a time, by block, oldest first.
-func (st *Store) collect(r *ring, pg *page, upTo rrd.Time) []*pageBlock {
-	sh := st.shard(pg.id * pageSeries)
+// add gathers the blocks of a page before the one that is not due yet, or all.
+func (b *ringBatch) add(pg *page, due uint32, all bool) error {
+	flushed := flushedPage{page: pg, before: due}
+	if all {
+		due = math.MaxUint32
+	}
+	for _, blk := range b.collect(&flushed, due) {
+		if err := b.encode(pg.id, blk); err != nil {
+			return err
+		}
+		for i := range blk.rows {
+			blk.rows[i].Reset()
+		}
+		b.spare = append(b.spare, blk)
+	}
+	b.pages = append(b.pages, flushed)
+	return nil
+}
+
+// collect takes copies of a page's closed rows of the blocks before one, by
+// block.
+func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBlock {
+	r, pg := b.ring, to.page
+	sh := b.st.shard(pg.id * pageSeries)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	blocks := map[uint32]*pageBlock{}
-	var order []*pageBlock
 	all := pg.all()
 	for i := range all {
 		s := &all[i]
-		if s.win.n > 0 && s.win.oldest <= s.win.newest-st.late {
-			st.settle(sh, s, s.win.newest-st.late)
+		if s.win.n > 0 && s.win.oldest <= s.win.newest-b.st.late {
+			b.st.settle(sh, s, s.win.newest-b.st.late)
 		}
 		q := s.queue(r)
 		if q == nil {
@@ -84,21 +121,81 @@ func (st *Store) collect(r *ring, pg *page, upTo rrd.Time) []*pageBlock {
 		}
 		q.each(r.row, s.def.gauge, func(row *rrd.Row) bool {
 			block, index := r.place(pg.id, row.End)
-			if r.rowEnd(pg.id, block, int(r.blockRows)-1) > upTo {
+			if block >= before {
 				return false
 			}
-			b := blocks[block]
-			if b == nil {
-				b = &pageBlock{block: block, rows: make([]codec.Rows, pageSeries)}
-				blocks[block] = b
-				order = append(order, b)
+			blk := blocks[block]
+			if blk == nil {
+				blk = b.newBlock(block)
+				blocks[block] = blk
 			}
-			b.last = max(b.last, row.End)
-			appendRow(&b.rows[i], index, row, s.def.gauge)
+			appendRow(&blk.rows[i], index, row, s.def.gauge)
+			to.upTo[i] = row.End
 			return true
 		})
 	}
-	return order
+	return blocks
+}
+
+func (b *ringBatch) newBlock(block uint32) *pageBlock {
+	n := len(b.spare)
+	if n == 0 {
+		return &pageBlock{block: block}
+	}
+	blk := b.spare[n-1]
+	b.spare = b.spare[:n-1]
+	blk.block = block
+	return blk
+}
+
+// encode puts a block into the batch, with what of it is on disk already.
+func (b *ringBatch) encode(page uint32, blk *pageBlock) error {
+	epoch := b.ring.epoch(blk.block)
+	if b.ring.epochEnd(epoch) <= b.ring.edge(b.clock) {
+		return nil // the ring has turned past it
+	}
+	if err := b.st.merge(b.ring, page, blk); err != nil {
+		return err
+	}
+	place := b.ring.checksumPlace(page, blk.block)
+	value := codec.AppendBlock(nil, place, int(b.ring.blockRows), blk.rows[:])
+	b.byEpoch[epoch] = append(b.byEpoch[epoch], blockValue{page, blk.block, value})
+	b.bytes += len(value)
+	return nil
+}
+
+// write makes the gathered blocks durable, and only then lets go of their
+// rows in memory.
+func (b *ringBatch) write() error {
+	for epoch, blocks := range b.byEpoch {
+		if err := b.st.putBlocks(b.ring, epoch, blocks); err != nil {
+			return err
+		}
+		delete(b.byEpoch, epoch)
+	}
+	for i := range b.pages {
+		b.st.drop(b.ring, &b.pages[i])
+		b.ring.setFlushed(b.pages[i].page.id, b.pages[i].before)
+	}
+	b.pages, b.bytes = b.pages[:0], 0
+	return nil
+}
+
+func (st *Store) drop(r *ring, p *flushedPage) {
+	sh := st.shard(p.page.id * pageSeries)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for i, upTo := range p.upTo {
+		if upTo == 0 {
+			continue
+		}
+		s := &p.page.series[i]
+		if q := s.queue(r); q != nil {
+			before := len(q.buf)
+			q.drop(upTo, r.row, s.def.gauge)
+			st.staged.Add(int64(len(q.buf) - before))
+		}
+	}
 }
 
 // queue returns the closed rows that the series has for a ring, or nil.
@@ -123,76 +220,6 @@ func appendRow(to *codec.Rows, index int, r *rrd.Row, gauge bool) {
 	to.Last = append(to.Last, r.Last)
 	if !gauge {
 		to.Total = append(to.Total, r.Total)
-	}
-}
-
-// A ringBatch gathers blocks of a ring until there is enough to write.
-type ringBatch struct {
-	st      *Store
-	ring    *ring
-	clock   rrd.Time
-	byEpoch map[uint32][]blockValue
-	bytes   int
-	pages   []flushedPage
-}
-
-// A flushedPage has its closed rows in the batch up to a time.
-type flushedPage struct {
-	page *page
-	upTo map[int]rrd.Time // by series
-}
-
-func (b *ringBatch) add(pg *page, blocks []*pageBlock) error {
-	flushed := flushedPage{pg, map[int]rrd.Time{}}
-	for _, blk := range blocks {
-		for i := range blk.rows {
-			if n := len(blk.rows[i].Index); n > 0 {
-				end := b.ring.rowEnd(pg.id, blk.block, blk.rows[i].Index[n-1])
-				flushed.upTo[i] = max(flushed.upTo[i], end)
-			}
-		}
-		epoch := b.ring.epoch(blk.block)
-		if b.ring.epochEnd(epoch) <= b.ring.edge(b.clock) {
-			continue // the ring has turned past it
-		}
-		if err := b.st.merge(b.ring, pg.id, blk); err != nil {
-			return err
-		}
-		value := codec.AppendBlock(nil, b.ring.checksumPlace(pg.id, blk.block), int(b.ring.blockRows), blk.rows)
-		b.byEpoch[epoch] = append(b.byEpoch[epoch], blockValue{pg.id, blk.block, value})
-		b.bytes += len(value)
-	}
-	b.pages = append(b.pages, flushed)
-	return nil
-}
-
-// write makes the gathered blocks durable, and only then lets go of their
-// rows in memory.
-func (b *ringBatch) write() error {
-	for epoch, blocks := range b.byEpoch {
-		if err := b.st.putBlocks(b.ring, epoch, blocks); err != nil {
-			return err
-		}
-		delete(b.byEpoch, epoch)
-	}
-	for _, p := range b.pages {
-		b.st.drop(b.ring, p)
-	}
-	b.pages, b.bytes = b.pages[:0], 0
-	return nil
-}
-
-func (st *Store) drop(r *ring, p flushedPage) {
-	sh := st.shard(p.page.id * pageSeries)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	for i, upTo := range p.upTo {
-		s := &p.page.series[i]
-		if q := s.queue(r); q != nil {
-			before := len(q.buf)
-			q.drop(upTo, r.row, s.def.gauge)
-			st.staged.Add(int64(len(q.buf) - before))
-		}
 	}
 }
 

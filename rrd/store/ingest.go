@@ -167,7 +167,7 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 			continue
 		}
 		newest = max(newest, p.Time)
-		if rec.add(s.id, p); len(rec.buf) > recordBytes {
+		if rec.add(s.id, p.Time, sh.number); len(rec.buf) > recordBytes {
 			if err := st.logRecord(rec); err != nil {
 				return 0, err
 			}
@@ -197,7 +197,7 @@ func (st *Store) admit(s *series, p rrd.Point, b *batchState) (rrd.Refusal, stri
 		return rrd.RefusedValue, fmt.Sprintf("%v is no finite number", p.Value)
 	case p.Time > b.limit:
 		return rrd.RefusedFuture, fmt.Sprintf("%s is more than %s ahead", p.Time.Std().Format(time.RFC3339), st.o.FutureLimit)
-	case p.Time <= 0 || p.Time <= s.def.reach(b.clock):
+	case p.Time <= 0 || p.Time <= b.clock-s.def.span && p.Time <= s.def.reach(b.clock):
 		return rrd.RefusedLate, p.Time.Std().Format(time.RFC3339) + " is before all archives"
 	case !s.def.Allowed(p.Value):
 		return rrd.RefusedLimit, fmt.Sprintf("%v is outside of %v to %v", p.Value, s.def.Min, s.def.Max)
@@ -223,8 +223,10 @@ func (d *definition) reach(clock rrd.Time) rrd.Time {
 
 // offer puts a point into its series' window, and settles what has become too
 // old for it. That is done a quarter of a window late, many points at a time.
+// The packed value is left in sh.number.
 func (st *Store) offer(sh *shard, s *series, p rrd.Point) rrd.Offer {
-	result := s.win.offer(p, st.late, &sh.points)
+	sh.number = appendNumber(sh.number[:0], p.Value)
+	result := s.win.offer(p, sh.number, st.late, &sh.points)
 	switch w := &s.win; {
 	case w.newest-w.oldest > st.late+st.late/4:
 		st.settle(sh, s, w.newest-st.late)

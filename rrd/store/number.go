@@ -9,17 +9,16 @@ import (
 // neighbours: readings are mostly short decimals, so a number is an integer
 // and a power of ten where that gives back the very same float64.
 //
-//	number = uvarint( zigzag(integer)<<3 | scale )     value = integer / 10^scale, scale 0..6
-//	       | uvarint( 7 ) bits:8                       anything else
+//	number = uvarint( zigzag(integer)<<2 | scale )     value = integer / 10^(2*scale), scale 0..2
+//	       | uvarint( 3 ) bits:8                       anything else
 
 const (
-	maxScale  = 6
-	rawNumber = 7
-	// maxInteger keeps the integer exact as a float64 and its zigzag below 2^61.
+	rawNumber = 3
+	// maxInteger keeps the integer exact as a float64.
 	maxInteger = 1 << 53
 )
 
-var powersOfTen = [maxScale + 1]float64{1, 10, 100, 1e3, 1e4, 1e5, 1e6}
+var powersOfTen = [...]float64{1, 1e2, 1e4}
 
 func appendNumber(dst []byte, v float64) []byte {
 	for scale, p := range powersOfTen {
@@ -31,7 +30,7 @@ func appendNumber(dst []byte, v float64) []byte {
 			break
 		}
 		i := int64(x)
-		return binary.AppendUvarint(dst, uint64(i<<1^i>>63)<<3|uint64(scale))
+		return binary.AppendUvarint(dst, zigzag(i)<<2|uint64(scale))
 	}
 	dst = append(dst, rawNumber)
 	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
@@ -64,15 +63,16 @@ func (r *reader) uvarint() uint64 {
 }
 
 func (r *reader) varint() int64 {
-	u := r.uvarint()
-	return int64(u>>1) ^ -int64(u&1)
+	return unzigzag(r.uvarint())
 }
 
 func (r *reader) number() float64 {
 	u := r.uvarint()
-	if u&7 != rawNumber {
-		u, scale := u>>3, u&7
-		return float64(int64(u>>1)^-int64(u&1)) / powersOfTen[scale]
+	switch u & 3 {
+	case 0:
+		return float64(unzigzag(u >> 2))
+	case 1, 2:
+		return float64(unzigzag(u>>2)) / powersOfTen[u&3]
 	}
 	return r.float()
 }

@@ -21,11 +21,12 @@ func (w *sampleRecord) reset() {
 	*w = sampleRecord{buf: append(w.buf[:0], 'P')}
 }
 
-func (w *sampleRecord) add(id uint32, p rrd.Point) {
+// add appends a sample; number is its value, packed.
+func (w *sampleRecord) add(id uint32, t rrd.Time, number []byte) {
 	w.buf = appendUvarint(w.buf, zigzag(int64(id)-int64(w.id)))
-	w.buf = appendStep(w.buf, int64(p.Time-w.time))
-	w.buf = appendNumber(w.buf, p.Value)
-	w.id, w.time = id, p.Time
+	w.buf = appendStep(w.buf, int64(t-w.time))
+	w.buf = append(w.buf, number...)
+	w.id, w.time = id, t
 	w.n++
 }
 

@@ -33,6 +33,7 @@ type ring struct {
 
 	// Guarded by Store.flushMu.
 	nextFlush rrd.Time
+	done      []uint32 // by page: blocks before this one were flushed
 }
 
 func newRing(base string, row time.Duration, rows int) *ring {
@@ -66,6 +67,27 @@ func (r *ring) place(page uint32, end rrd.Time) (block uint32, index int) {
 // rowEnd is the inverse of place.
 func (r *ring) rowEnd(page, block uint32, index int) rrd.Time {
 	return rrd.Time(int64(block)*r.blockRows+int64(index)-r.phase(page)) * r.row
+}
+
+// blockAfter returns the first block of a page that does not end by a time.
+func (r *ring) blockAfter(page uint32, t rrd.Time) uint32 {
+	block, _ := r.place(page, t-t%r.row+r.row)
+	return block
+}
+
+// flushedTo returns the block before which all of a page's were flushed.
+func (r *ring) flushedTo(page uint32) uint32 {
+	if int(page) >= len(r.done) {
+		return 0
+	}
+	return r.done[page]
+}
+
+func (r *ring) setFlushed(page, before uint32) {
+	for int(page) >= len(r.done) {
+		r.done = append(r.done, 0)
+	}
+	r.done[page] = max(r.done[page], before)
 }
 
 func (r *ring) epoch(block uint32) uint32 { return uint32(int64(block) / r.epochBlocks) }

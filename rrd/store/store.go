@@ -80,6 +80,7 @@ type shard struct {
 	mu     sync.Mutex
 	closed []rrd.ClosedRow // scratch
 	points []rrd.Point     // scratch
+	number []byte          // scratch
 	record sampleRecord    // scratch
 }
 

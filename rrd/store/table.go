@@ -22,7 +22,8 @@ type definition struct {
 	rrd.Definition
 	id    int
 	gauge bool
-	rings []*ring // one per archive
+	rings []*ring  // one per archive
+	span  rrd.Time // what is younger is not before all archives
 }
 
 // series is one series' part of the head. All but key, id and def is guarded
@@ -135,6 +136,9 @@ func (t *table) define(id int, d rrd.Definition) error {
 		t.byID = append(t.byID, nil)
 	}
 	def := &definition{Definition: d, id: id, gauge: d.Type == rrd.Gauge, rings: t.rings(&d)}
+	for a, r := range def.rings {
+		def.span = max(def.span, rrd.Time(def.Archives[a].Rows-1)*r.row)
+	}
 	t.byID[id] = def
 	t.defs[string(appendDefinition(nil, &d))] = def
 	return nil

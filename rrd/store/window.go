@@ -24,24 +24,24 @@ const noTime rrd.Time = -1 << 62
 
 func newWindow() window { return window{newest: noTime, settled: noTime} }
 
-// push puts a point behind all others.
-func (w *window) push(p rrd.Point) {
+// push puts a point behind all others; number is its value, packed.
+func (w *window) push(p rrd.Point, number []byte) {
 	if w.n == 0 {
 		w.base, w.oldest = p.Time, p.Time
 		w.buf = appendGap(w.buf[:0], 0)
 	} else {
 		w.buf = appendGap(w.buf, int64(p.Time-w.newest))
 	}
-	w.buf = appendNumber(w.buf, p.Value)
+	w.buf = append(w.buf, number...)
 	w.newest = p.Time
 	w.n++
 }
 
-// offer puts a point in its place.
-func (w *window) offer(p rrd.Point, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
+// offer puts a point in its place; number is its value, packed.
+func (w *window) offer(p rrd.Point, number []byte, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
 	switch {
 	case p.Time > w.newest:
-		w.push(p)
+		w.push(p, number)
 		return rrd.Taken
 	case p.Time <= w.newest-length || p.Time <= w.settled:
 		return rrd.TooLate
@@ -58,8 +58,10 @@ func (w *window) offer(p rrd.Point, length rrd.Time, scratch *[]rrd.Point) rrd.O
 // set replaces all points.
 func (w *window) set(ps []rrd.Point) {
 	w.n, w.buf = 0, w.buf[:0]
+	var number []byte
 	for _, p := range ps {
-		w.push(p)
+		number = appendNumber(number[:0], p.Value)
+		w.push(p, number)
 	}
 }
 

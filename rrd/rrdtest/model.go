@@ -1,0 +1,126 @@
+package rrdtest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"rondo/rrd"
+)
+
+// A Life is a store that can be killed and opened again.
+type Life interface {
+	Store
+	// Maintain does what a store otherwise does in the background.
+	Maintain() error
+	// Restart closes the store, or kills it so that nothing can be written
+	// any more, and opens it anew.
+	Restart(clean bool) error
+}
+
+// TestModel runs random operations on a store and on Mem and compares all
+// answers: samples in order, late, repeated, contradicting and refused, clocks
+// that leap, background work, clean and unclean restarts. open makes an empty
+// store, and end is called when it is no longer needed.
+func TestModel(t *testing.T, open func(o Options) (life Life, end func(), err error)) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &model{now: T0}
+		o := Options{Define: SmallByName, Now: func() time.Time { return m.now.Std() }}
+		life, end, err := open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end()
+		m.got, m.want = life, NewMem(o)
+		t.Repeat(map[string]func(*rapid.T){
+			"stream":   m.stream,
+			"scatter":  m.scatter,
+			"leap":     m.leap,
+			"maintain": func(t *rapid.T) { m.must(t, m.got.Maintain()) },
+			"restart":  func(t *rapid.T) { m.must(t, m.got.Restart(true)) },
+			"kill":     func(t *rapid.T) { m.must(t, m.got.Restart(false)) },
+			"":         m.check,
+		})
+	})
+}
+
+type model struct {
+	got   Life
+	want  *Mem
+	now   rrd.Time
+	dirty bool
+}
+
+func (m *model) must(t *rapid.T, err error) {
+	m.dirty = true
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// names with the type that all their samples have.
+func modelSeries() []rrd.Sample {
+	return []rrd.Sample{
+		{Key: "g1"}, {Key: "g2", Type: rrd.Gauge}, {Key: "c1", Type: rrd.Counter}, {Key: "d1", Type: rrd.Derive},
+		{Key: "a1", Type: rrd.Absolute}, {Key: "limited.g"}, {Key: "limited.c", Type: rrd.Counter},
+	}
+}
+
+func (m *model) append(t *rapid.T, batch []rrd.Sample) {
+	m.dirty = true
+	want, got := Reasons(m.want.Append(t.Context(), batch)), Reasons(m.got.Append(t.Context(), batch))
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatalf("refused (-want +got):\n%s", d)
+	}
+}
+
+// stream sends several series' samples at a steady pace, as agents do.
+func (m *model) stream(t *rapid.T) {
+	step := rrd.Time(rapid.SampledFrom([]int{1, 7, 10, 60, 130}).Draw(t, "step")) * rrd.Second
+	rounds := rapid.IntRange(1, 60).Draw(t, "rounds")
+	series := rapid.SliceOfN(rapid.SampledFrom(modelSeries()), 1, 4).Draw(t, "series")
+	scale := rapid.SampledFrom([]float64{1, 0.01, 0.1, 1e9, 1.0 / 3}).Draw(t, "scale")
+	var batch []rrd.Sample
+	for i := range rounds {
+		m.now += step
+		for j, s := range series {
+			s.Time = m.now + rrd.Time(j*137)
+			s.Value = float64((i*i+7*j)%100) * scale
+			batch = append(batch, s)
+		}
+	}
+	m.append(t, batch)
+}
+
+// scatter sends samples at any times, again and again, in any order.
+func (m *model) scatter(t *rapid.T) {
+	one := rapid.Custom(func(t *rapid.T) rrd.Sample {
+		s := rapid.SampledFrom(modelSeries()).Draw(t, "series")
+		s.Time = m.now + rrd.Time(rapid.IntRange(-700, 30).Draw(t, "ago"))*rrd.Second
+		if rapid.IntRange(0, 9).Draw(t, "far") == 0 {
+			s.Time = m.now + rrd.Time(rapid.IntRange(-9000, 700).Draw(t, "ago"))*rrd.Second
+		}
+		s.Value = rapid.SampledFrom([]float64{0, 1, 2, 99, 101, -5, 0.1, 0.3, 1e300, 5e-324}).Draw(t, "value")
+		return s
+	})
+	m.append(t, rapid.SliceOfN(one, 1, 20).Draw(t, "batch"))
+}
+
+func (m *model) leap(t *rapid.T) {
+	m.now += rrd.Time(rapid.SampledFrom([]int{30, 600, 3600, 86400}).Draw(t, "seconds")) * rrd.Second
+}
+
+func (m *model) check(t *rapid.T) {
+	if !m.dirty {
+		return
+	}
+	m.dirty = false
+	for _, q := range Queries(m.now + 700*rrd.Second) {
+		if d := Diff(t.Context(), m.want, m.got, q); d != "" {
+			t.Fatal(fmt.Sprintf("row %s, %v to %v (-want +got):\n%s", q.Row, q.Start, q.End, d))
+		}
+	}
+}
