@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,8 +92,7 @@ func TestHTTP(t *testing.T) {
 	f("label/__name__/values?limit=1", 200, `{"status":"success","data":["fleet.web.i-1.load1"],"warnings":["results truncated due to limit"]}`)
 	ok(`series?match[]={host="a"}&match[]={__name__=~"load.*",host="a"}`, `[{"__name__":"load1","host":"a"}]`)
 	ok("series?match[]=none", `[]`)
-	ok("metadata?metric=net_received_bytes", `{"net_received_bytes":[{"type":"counter","help":"","unit":""}]}`)
-	ok("metadata?limit=1", `{"fleet.web.i-1.load1":[{"type":"gauge","help":"","unit":""}]}`)
+	ok("metadata?limit=1", `{"fleet.web.i-1.load1":[{"type":"unknown","help":"","unit":""}]}`) // long dead
 	ok("format_query?query=sum(load1)by(host)", `"sum by (host) (load1)"`)
 
 	// What is wrong, in Prometheus' words.
@@ -113,6 +113,24 @@ func TestHTTP(t *testing.T) {
 	fails("labels?match[]=(", 400, "bad_data", `invalid parameter "match[]": 1:1: parse error: unexpected "("`)
 	fails("label/U__/values", 400, "bad_data", `invalid label name: ""`)
 	fails("query?query=load1&time=1020&timeout=0", 503, "timeout", `query timed out in query queue`)
+}
+
+// TestMetadata looks at series that are alive now.
+func TestMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t)
+		for name, typ := range map[rrd.Key]rrd.Type{"sent": rrd.Counter, "level": rrd.Gauge} {
+			def := rrd.DefaultDefinition()
+			def.Type = typ
+			m.add(name, def, point{rrd.At(time.Now()), 1})
+		}
+		w := httptest.NewRecorder()
+		New(m, m, Options{}).Handler().ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/metadata", nil))
+		want := `{"status":"success","data":{"level":[{"type":"gauge","help":"","unit":""}],"sent":[{"type":"counter","help":"","unit":""}]}}`
+		if d := cmp.Diff(want, w.Body.String()); d != "" {
+			t.Error(d)
+		}
+	})
 }
 
 func newHandler(t testing.TB) http.Handler {

@@ -79,9 +79,3 @@ func or(a, b error) error {
 	}
 	return b
 }
-
-// Describe implements Describer.
-func (m *memory) Describe(k rrd.Key) (rrd.Definition, bool) {
-	d, ok := m.defs[k]
-	return d, ok
-}

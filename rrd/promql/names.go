@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/model"
 
 	"rondo/rrd"
 )
 
-// A Describer tells what kind of series a key names. An rrd.Index that is one
-// lets /api/v1/metadata tell counters from gauges.
-type Describer interface {
-	Describe(rrd.Key) (rrd.Definition, bool)
-}
+// What /api/v1/metadata looks at to tell a metric's type.
+const (
+	aliveFor = 10 * time.Minute
+	maxTypes = 10_000 // names; of further ones the type is not looked up
+)
 
 // forEach asks the index with each set of matchers, or once with none.
 func forEach[T ~string](sets [][]rrd.Matcher, ask func([]rrd.Matcher) ([]T, error)) ([]T, error) {
@@ -106,7 +107,7 @@ func (e *Engine) serveSeries(r *http.Request, p *params) (reply, error) {
 	}}, nil
 }
 
-// serveMetadata tells the type of each name, as far as the index knows it.
+// serveMetadata tells the type of each name.
 func (e *Engine) serveMetadata(r *http.Request, p *params) (reply, error) {
 	limit, name := p.limit(), p.Get("metric")
 	if p.err != nil {
@@ -122,8 +123,12 @@ func (e *Engine) serveMetadata(r *http.Request, p *params) (reply, error) {
 	}
 	names, _ = truncate(names, min(cmp.Or(limit, e.options.MaxSeries), e.options.MaxSeries))
 	types := make([]string, len(names))
+	now := rrd.At(time.Now())
 	for i, n := range names {
-		types[i] = e.typeOf(r.Context(), n)
+		types[i] = "unknown"
+		if i < maxTypes {
+			types[i] = e.typeOf(r.Context(), n, now)
+		}
 	}
 	return reply{data: func(j *jsonWriter) {
 		j.raw("{")
@@ -139,22 +144,21 @@ func (e *Engine) serveMetadata(r *http.Request, p *params) (reply, error) {
 	}}, nil
 }
 
-// typeOf is a metric's type in Prometheus' words, by the first of its series.
-func (e *Engine) typeOf(ctx context.Context, name string) string {
-	d, ok := e.index.(Describer)
-	if !ok {
-		return "unknown"
+// typeOf is a metric's type in Prometheus' words, by the first of its series
+// that is alive.
+func (e *Engine) typeOf(ctx context.Context, name string, now rrd.Time) string {
+	q := rrd.Query{
+		Matchers: []rrd.Matcher{{Label: rrd.NameLabel, Value: name}},
+		Start:    now.Add(-aliveFor), End: now.Add(aliveFor), Limit: 20,
 	}
-	keys, err := e.index.Find(ctx, []rrd.Matcher{{Label: rrd.NameLabel, Value: name}}, 1)
-	if err != nil || len(keys) == 0 {
-		return "unknown"
+	for s, err := range e.querier.Select(ctx, q) {
+		switch {
+		case err != nil:
+			return "unknown"
+		case s.Definition.Type == rrd.Counter:
+			return "counter"
+		}
+		return "gauge"
 	}
-	def, ok := d.Describe(keys[0])
-	switch {
-	case !ok:
-		return "unknown"
-	case def.Type == rrd.Counter:
-		return "counter"
-	}
-	return "gauge"
+	return "unknown"
 }
