@@ -23,7 +23,7 @@ func newMemory(tb testing.TB) *memory {
 	m := &memory{tb: tb, defs: map[rrd.Key]rrd.Definition{}}
 	m.Mem = rrdtest.NewMem(rrdtest.Options{
 		Define:     func(k rrd.Key, _ rrd.Type) rrd.Definition { return m.defs[k] },
-		LateWindow: 10_000 * time.Hour, Future: 10_000 * time.Hour, Now: func() time.Time { return time.Unix(0, 0) },
+		LateWindow: 10_000 * time.Hour, Future: 1_000_000 * time.Hour, Now: func() time.Time { return time.Unix(0, 0) },
 	})
 	return m
 }
