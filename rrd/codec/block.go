@@ -34,7 +34,16 @@ func (r *Rows) Reset() {
 	r.Total = r.Total[:0]
 }
 
-// The first byte of a series in a block.
+// A block is a page's series over the same rows:
+//
+//	block  = 1:byte crc32c:4 rows:uvarint series:uvarint { length:2 } { series }
+//	series = flags:byte presence last:floats [total]
+//	         [ count:ints sum:floats [min:floats] [max:floats] ]
+//
+// The columns in the second line are there unless every row is of one sample;
+// sum, min and max then have a value for the rows of more than one sample
+// only, since for the others they are last. A series without rows has length
+// 0. Integers are little endian, columns as in the package comment.
 const (
 	presentAll    = 0 // every row is there
 	presentRange  = 1 // first:uvarint count:uvarint
