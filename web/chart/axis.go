@@ -49,7 +49,7 @@ func newAxis(e limits, n int, u Unit) axis {
 	step := niceStep(hi/float64(n)-lo/float64(n), u)
 	a := axis{scale{lo: math.Floor(lo/step) * step, hi: math.Ceil(hi/step) * step}, step, u}
 	if !finite(a.lo) || !finite(a.hi) || a.lo >= a.hi {
-		a.lo, a.hi = lo, hi // at the ends of what a float64 can tell
+		a.lo, a.hi, a.step = lo, hi, hi/2-lo/2 // at the ends of what a float64 can tell
 	}
 	return a
 }
@@ -82,7 +82,7 @@ const maxTicks = 40
 func (a axis) ticks(f func(v float64, label string)) {
 	p := a.unit.prefixFor(max(math.Abs(a.lo), math.Abs(a.hi)))
 	decimals := 0
-	for d := a.step / p.factor; decimals < 6 && d > 0 && math.Abs(d-math.Round(d)) > 1e-6*d; decimals++ {
+	for d := a.step / p.factor; decimals < 7 && d > 0 && math.Abs(d-math.Round(d)) > 1e-6*d; decimals++ {
 		d *= 10
 	}
 	n := math.Round(a.hi/a.step - a.lo/a.step)
@@ -92,12 +92,12 @@ func (a axis) ticks(f func(v float64, label string)) {
 		return
 	}
 	for i := 0.0; i <= n; i++ {
-		v := a.lo + i*a.step
+		v := 2 * (a.lo/2 + i*(a.step/2)) // halves: the product may overflow
 		if math.Abs(v) < a.step*1e-6 {
 			f(0, "0")
 			continue
 		}
-		if abs := math.Abs(v / p.factor); abs >= 1e6 || abs != 0 && decimals == 6 {
+		if abs := math.Abs(v / p.factor); abs >= 1e6 || abs != 0 && decimals == 7 {
 			f(v, Format(v, a.unit))
 			continue
 		}
