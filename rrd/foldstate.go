@@ -11,14 +11,15 @@ var errFold = errors.New("rrd: state of a series is cut short or has impossible 
 
 // AppendBinary appends the state of the fold to b:
 //
-//	fold = archives:uvarint [ time:varint  value base origin total  { row } ]
+//	fold = archives:uvarint ( time:varint  value base origin total  { row } | lost:varint )
 //	row  = end:varint count:uvarint points:uvarint  min max  parts:uvarint { part }
 //
-// Floats are 8 bytes, little endian.
+// Before the first sample there are no archives. Floats are 8 bytes, little
+// endian.
 func (f *Fold) AppendBinary(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(f.rows)))
 	if f.rows == nil {
-		return b
+		return binary.AppendVarint(b, int64(f.lost))
 	}
 	b = binary.AppendVarint(b, int64(f.last.Time))
 	b = appendFloats(b, f.last.Value, f.base, f.origin, f.total)
@@ -47,8 +48,9 @@ func appendFloats(b []byte, fs ...float64) []byte {
 func ReadFold(d *Definition, b []byte) (f Fold, rest []byte, err error) {
 	r := stateReader{b: b}
 	n := r.uvarint()
-	if n == 0 || r.failed {
-		return Fold{}, r.b, r.err()
+	if n == 0 {
+		f.Lose(Time(r.varint()))
+		return f, r.b, r.err()
 	}
 	if n != uint64(len(d.Archives)) {
 		return Fold{}, nil, errFold

@@ -38,6 +38,8 @@ type Fold struct {
 	// so that rounding errors do not pile up over the years.
 	base, origin, total float64
 	rows                []openRow // one per archive; nil before the first sample
+	// Samples up to here may be missing: rows that begin before are unknown.
+	lost Time
 }
 
 // A ClosedRow is a row that can no longer change, and its archive's index.
@@ -55,6 +57,11 @@ func (f *Fold) Clone() Fold {
 	c.rows = slices.Clone(f.rows) // a Sum's parts are never changed in place
 	return c
 }
+
+// Lose begins the fold anew after samples up to a time were lost: the rows
+// that they may have belonged to come out unknown, not wrong. All samples to
+// come must be newer than the slot that holds the time.
+func (f *Fold) Lose(until Time) { *f = Fold{lost: until} }
 
 // Add folds a sample that is newer than all before it, and appends the rows
 // that it closes to dst.
@@ -76,6 +83,9 @@ func (f *Fold) start(d *Definition, p Point) {
 	f.rows = make([]openRow, len(d.Archives))
 	for a := range f.rows {
 		f.rows[a].end = p.Time.SlotEnd(d.Row(a))
+		if a > 0 && f.rows[a].end.Add(-d.Row(a)) < f.lost {
+			f.rows[a].points = -1 << 40 // more than any xff tolerates
+		}
 	}
 	f.origin = p.Value
 	if d.Type == Absolute && inLimits(d, p.Value/d.Step.Seconds()) {

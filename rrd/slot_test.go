@@ -199,6 +199,30 @@ func TestFoldState(t *testing.T) {
 	})
 }
 
+func TestFoldAfterLoss(t *testing.T) {
+	d := slotDefinition(Gauge)
+	var f Fold
+	f.Lose(35 * Second)
+	g, _, err := ReadFold(&d, f.AppendBinary(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []ClosedRow
+	for at := 45; at < 200; at += 10 {
+		rows = g.Add(&d, Point{Time(at) * Second, 1}, rows)
+	}
+	first := map[int]Time{}
+	for _, r := range rows {
+		if first[r.Archive] == 0 {
+			first[r.Archive] = r.Row.End / Second
+		}
+	}
+	// (30,60] (0,50] and (0,120] may have lost samples.
+	if diff := cmp.Diff(map[int]Time{0: 50, 1: 90, 2: 100}, first); diff != "" {
+		t.Errorf("first rows (-want +got):\n%s", diff)
+	}
+}
+
 func FuzzReadFold(f *testing.F) {
 	d := slotDefinition(Counter)
 	var fold Fold

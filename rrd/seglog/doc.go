@@ -27,7 +27,7 @@
 //	0000000000000000.log   0000000003ffe1c0.log   0000000007ffd002.log
 //
 //	segment  | header 16 | frame | frame | ...
-//	header   | "rondolog" 8 | version uint32 = 1 | zero uint32 |
+//	header   | "rondolog" 8 | version uint32 = 1 | crc uint32 of both |
 //	frame    | crc uint32 | length uint32 | data, length bytes |
 //
 // Integers are little endian. The checksum is CRC-32C over the length and the

@@ -20,15 +20,16 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // appendHeader appends a segment's header.
 func appendHeader(dst []byte) []byte {
+	at := len(dst)
 	dst = append(dst, magic...)
 	dst = binary.LittleEndian.AppendUint32(dst, version)
-	return binary.LittleEndian.AppendUint32(dst, 0)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[at:], castagnoli()))
 }
 
 // checkHeader refuses a segment of a version that we do not know. A header
 // that is merely damaged is let pass: the frames' checksums decide.
 func checkHeader(b []byte) error {
-	if len(b) < headerSize || string(b[:8]) != magic {
+	if len(b) < headerSize || string(b[:8]) != magic || crc32.Checksum(b[:12], castagnoli()) != binary.LittleEndian.Uint32(b[12:]) {
 		return nil
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != version {

@@ -3,8 +3,10 @@ package seglog
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -209,7 +211,21 @@ func TestDamagedSegmentIsSkipped(t *testing.T) {
 
 func TestForeignVersion(t *testing.T) {
 	dir, file, _ := segment(t, "alpha")
-	flip(t, file, 8)
+	flip(t, file, 8) // damage is not a version
+	l := open(t, dir, Options{})
+	if got := read(t, l, 0); got != "alpha" {
+		t.Errorf("damaged header: %q", got)
+	}
+	l.Close()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(b[8:], 7)
+	binary.LittleEndian.PutUint32(b[12:], crc32.Checksum(b[:12], castagnoli()))
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "version") {
 		t.Errorf("error %v, want one about the version", err)
 	}
