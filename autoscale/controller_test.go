@@ -234,6 +234,80 @@ func TestBrokenChainStopsAll(t *testing.T) {
 	})
 }
 
+// TestOneNeedOneLaunch: whatever becomes of the calls, a load that needs 10
+// instances gets 10, and at no time more.
+func TestOneNeedOneLaunch(t *testing.T) {
+	t.Parallel()
+	f := func(what string, wantLaunches int, prepare func(*world)) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1000)
+			w.setDemand(1)
+			w.limit = 10
+			c := web()
+			c.Groups[0].Boot = 45 * time.Second
+			l := w.live(c)
+			defer l.stop()
+			time.Sleep(30 * time.Second)
+			w.mu.Lock()
+			w.boot = 40 * time.Second // long after cooldown: the need stays and stays
+			prepare(w)
+			w.demand = 40
+			w.mu.Unlock()
+			time.Sleep(4 * time.Minute)
+			w.mu.Lock()
+			w.hide = 0
+			launches := len(w.tokens) - 1 // less the first two instances
+			w.mu.Unlock()
+			w.settled(l, 10)
+			if launches != wantLaunches {
+				t.Errorf("%s: %d launches, want %d:\n%s", what, launches, wantLaunches, story(l.Controller))
+			}
+		})
+	}
+	f("nothing", 1, func(*world) {})
+	f("not listed for 30 s", 1, func(w *world) { w.hide = 30 * time.Second })
+	f("the metric lags behind the heartbeats", 1, func(w *world) { w.lag = 1500 * time.Millisecond })
+	f("the answer is lost", 1, func(w *world) { w.faults = []fault{lostAfter} })
+	f("... and the list does not show it", 1, func(w *world) { w.faults, w.hide = []fault{lostAfter}, 30*time.Second })
+	f("... and retries are turned away unread", 1, func(w *world) {
+		w.faults, w.hide = []fault{lostAfter, throttled, denied, throttled, lostBefore, lostAfter}, 100*time.Second
+	})
+	f("the request is late, and its retry finds no room", 1, func(w *world) {
+		w.faults, w.hide = []fault{late, noRoom, noRoom, noRoom}, 100*time.Second
+	})
+	f("no room at first", 1, func(w *world) { w.faults = []fault{noRoom, noRoom, throttled, denied} })
+}
+
+// An unclear launch is settled without a call when its need has passed.
+func TestOldDoubtIsSettledByTags(t *testing.T) {
+	t.Parallel()
+	f := func(what string, first fault, want string) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1000)
+			w.faults = []fault{first}
+			l := w.live(web())
+			time.Sleep(500 * time.Millisecond) // the first launch is unclear
+			l.stop()
+			time.Sleep(20 * time.Minute)
+			c := web()
+			c.Groups[0].Mode = DryRun
+			l = w.live(c)
+			defer l.stop()
+			time.Sleep(10 * time.Second)
+			if got := story(l.Controller); !strings.HasPrefix(got, want) {
+				t.Errorf("%s: got %q, want %q", what, got, want)
+			}
+			if v, _ := l.View("web"); strings.Contains(v.Last.Held, "unclear") {
+				t.Errorf("%s: still held: %s", what, v.Last.Held)
+			}
+		})
+	}
+	f("done", lostAfter, "out 0->2 done\n")
+	f("not done", lostBefore, "out 0->2 failed: nothing that carries its tag is to be seen after 20m")
+}
+
 // TestCrash kills the controller at random journal records, calls and moments,
 // with a cloud that fails at random, again and again. At no time may there be
 // more instances than the load needs; in the end there are exactly as many, all
@@ -268,6 +342,7 @@ func crashRun(t *testing.T, seed uint64) (crashes int) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(t, 1000)
 	w.rng, w.limit = rng, 10
+	w.lag = time.Duration(rng.IntN(1500)) * time.Millisecond
 	w.setDemand(40) // 10 instances are right
 	for range 1 + rng.IntN(4) {
 		crashes++

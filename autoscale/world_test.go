@@ -21,8 +21,8 @@ import (
 // all in memory and by the bubble's clock.
 type world struct {
 	t     *testing.T
-	boot  time.Duration
-	limit int // of instances alive; one more is a failure of the controller
+	boot  time.Duration // of machines that are launched from now on
+	limit int           // of instances alive; one more is a failure of the controller
 
 	mu        sync.Mutex
 	demand    float64 // the metric is demand per instance in service
@@ -32,14 +32,31 @@ type world struct {
 	withdrawn map[string]bool
 	made      int
 	calls     int
-	rng       *rand.Rand // nil: no faults
+	rng       *rand.Rand    // nil: no faults but these:
+	faults    []fault       // of the next changing calls
+	hide      time.Duration // instances are not listed until then
+	lag       time.Duration // of the metric behind the heartbeats
 	store     *state.Journal
 }
+
+// A fault is what a changing call meets.
+type fault int
+
+const (
+	fine fault = iota
+	throttled
+	noRoom
+	denied
+	lostBefore // no answer, nothing done
+	lostAfter  // no answer, but done
+	late       // no answer, done a little later
+)
 
 // A machine is one instance of the world.
 type machine struct {
 	Instance
 	group   string
+	boot    time.Duration
 	visible time.Time // listed from then on
 	ended   time.Time
 }
@@ -72,7 +89,7 @@ func (w *world) add(n int, group string, tags map[string]string, hidden time.Dur
 				ID: id, PrivateDNS: fmt.Sprintf("ip-%d.internal", w.made), Zone: string(rune('a' + w.made%3)),
 				Launched: time.Now(), Phase: Pending, Tags: maps.Clone(tags),
 			},
-			group: group, visible: time.Now().Add(hidden),
+			group: group, boot: w.boot, visible: time.Now().Add(hidden),
 		}
 		ids = append(ids, id)
 	}
@@ -100,7 +117,7 @@ func (w *world) count() int {
 }
 
 func (w *world) running(m *machine) bool {
-	return m.ended.IsZero() && time.Since(m.Launched) >= w.boot
+	return m.ended.IsZero() && time.Since(m.Launched) >= m.boot
 }
 
 // Eval is the metric.
@@ -112,7 +129,7 @@ func (w *world) Eval(_ context.Context, _ string, at time.Time) ([]rrd.Value, er
 	}
 	n := 0
 	for _, m := range w.instances {
-		if w.running(m) {
+		if w.running(m) && time.Since(m.Launched) >= m.boot+w.lag {
 			n++
 		}
 	}
@@ -218,10 +235,7 @@ func (s *session) change(ctx context.Context, do func()) error {
 		s.mu.Unlock()
 		return errDead
 	}
-	fault, delay := 0, time.Duration(0)
-	if s.rng != nil {
-		fault, delay = s.rng.IntN(12), time.Duration(s.rng.IntN(2500))*time.Millisecond
-	}
+	meets, delay := s.nextFault()
 	s.calls--
 	crashBefore, crashAfter := s.calls == 0 && !s.after, s.calls == 0 && s.after
 	s.mu.Unlock()
@@ -233,33 +247,57 @@ func (s *session) change(ctx context.Context, do func()) error {
 		s.crash()
 		return errDead
 	}
-	switch fault {
-	case 1:
-		return &CallError{Failure: Throttled, Code: "RequestLimitExceeded", Err: errors.New("slow down")}
-	case 2:
-		return &CallError{Failure: NoRoom, Code: "InsufficientInstanceCapacity", Err: errors.New("no room")}
-	case 3:
-		return &CallError{Failure: Denied, Code: "AuthFailure", Err: errors.New("who?")}
-	case 4:
-		return errors.New("connection reset before the work")
+	if err := refusals[meets]; err != nil {
+		return err
+	}
+	if meets == late {
+		time.AfterFunc(lateBy, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			do()
+		})
+		return errors.New("timeout")
 	}
 	do()
 	if crashAfter {
 		s.crash()
 	}
-	if s.dead || fault == 5 || fault == 6 {
+	if s.dead || meets == lostAfter {
 		return errors.New("connection reset after the work")
 	}
 	return nil
+}
+
+// lateBy is how long a late request is on its way after it was given up.
+const lateBy = 8 * time.Second
+
+var refusals = map[fault]error{
+	throttled:  &CallError{Failure: Throttled, Code: "RequestLimitExceeded", Err: errors.New("slow down")},
+	noRoom:     &CallError{Failure: NoRoom, Code: "InsufficientInstanceCapacity", Err: errors.New("no room")},
+	denied:     &CallError{Failure: Denied, Code: "AuthFailure", Err: errors.New("who?")},
+	lostBefore: errors.New("connection reset before the work"),
+}
+
+// nextFault takes what the test has laid out, else what chance gives. Callers
+// hold w.mu.
+func (w *world) nextFault() (f fault, delay time.Duration) {
+	if len(w.faults) > 0 {
+		f, w.faults = w.faults[0], w.faults[1:]
+		return f, 0
+	}
+	if w.rng == nil {
+		return fine, 0
+	}
+	return fault(max(0, w.rng.IntN(12)-5)), time.Duration(w.rng.IntN(2500)) * time.Millisecond
 }
 
 func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request string, err error) {
 	err = s.change(ctx, func() {
 		ids, again := s.tokens[l.Token]
 		if !again {
-			n, hidden := l.Count, time.Duration(0)
+			n, hidden := l.Count, s.hide
 			if s.rng != nil {
-				n, hidden = 1+s.rng.IntN(l.Count), time.Duration(s.rng.IntN(20))*time.Second
+				n, hidden = 1+s.rng.IntN(l.Count), time.Duration(s.rng.IntN(30))*time.Second
 			}
 			ids = s.add(n, l.Group, l.Tags, hidden)
 			s.tokens[l.Token] = ids
