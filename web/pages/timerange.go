@@ -85,7 +85,7 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 
 func parseAgo(s string) (time.Duration, error) {
 	i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
-	if i > 0 && i < 9 {
+	if i > 0 && i < 11 {
 		n, _ := strconv.Atoi(s[:i]) // digits only, checked above
 		if u, ok := timeUnits[s[i:]]; ok && time.Duration(n) <= maxSpan/u {
 			return time.Duration(n) * u, nil
