@@ -113,17 +113,21 @@ func (d *drawing) goOn(first *bool, x, y float64) {
 	*first = false
 }
 
-// line draws the values of a line. Colours come round after eight: then the
+// role is the stroke of the i-th line. Colours come round after eight: then the
 // strokes differ.
+func (l Line) role(i int) role {
+	if l.Dashed || l.Color == "" && i >= 8 {
+		return roleDashed
+	}
+	return roleLine
+}
+
+// line draws the values of a line.
 func (d *drawing) line(l track, c Color, i int) {
 	if l.Area {
 		d.area(l, c)
 	}
-	k := ink{roleLine, c}
-	if l.Dashed || l.Color == "" && i >= 8 {
-		k.role = roleDashed
-	}
-	d.canvas.begin(k)
+	d.canvas.begin(ink{l.role(i), c})
 	d.plot.runs(l, func(i, j int) {
 		first := true
 		d.plot.reduce(l, i, j, func(t micros, v float64) {

@@ -35,7 +35,7 @@ type legendRow struct {
 func (d *drawing) legendRows() []legendRow {
 	var rows []legendRow
 	for i, l := range d.Lines {
-		rows = append(rows, legendRow{ink{roleLine, l.Color.valid(seriesColor(i))}, l.Name + ": " + figures(l, d.Unit)})
+		rows = append(rows, legendRow{ink{l.role(i), l.Color.valid(seriesColor(i))}, l.Name + ": " + figures(l, d.Unit)})
 	}
 	for i, l := range d.Steps {
 		c := l.Color.valid(seriesColor(len(d.Lines) + i))
