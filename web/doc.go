@@ -1,4 +1,26 @@
-// Package web is rondo's pages and the HTTP edge: it reads the stores through
+// Package web is rondo's pages and the HTTP edge. It reads the stores through
 // small interfaces and renders on the server, so that every page works without
 // scripts; scripts then make it move.
+//
+//	client -> headers -> Host checked -> cross-origin checked -> token -> router
+//	                                                                        |
+//	              pages (web/pages)   Handle   Stream   Command  <----------+
+//
+// The router is echo's; everything that is mounted is a plain http.Handler, so
+// that other packages export theirs without knowing it.
+//
+// # Who may do what
+//
+// On loopback everyone on this machine may read. Commands need the token, or
+// rondo.sock in the data directory, whose mode 0600 is the permission. Beyond
+// loopback TLS is required, and everything needs the token (as a bearer, or as
+// the password that a browser asks for) or a client certificate; only /healthz
+// and /readyz are open. A Host header that is not ours is refused, since a page
+// elsewhere could make its own name resolve to us and read what we show.
+//
+// # Bounds
+//
+// Headers, bodies, timeouts and the number of live readers are [Limits]. A
+// page reads its stores for ten seconds at the most, and a page of rows at the
+// most.
 package web

@@ -42,8 +42,8 @@ type Server struct {
 	log     *slog.Logger
 	echo    *echo.Echo
 	handler http.Handler
-	streams chan struct{} // a place for each live reader
-	closing context.Context
+	streams chan struct{}   // a place for each live reader
+	closing context.Context // ends when Run does: streams hang on it, answers do not
 	close   context.CancelFunc
 }
 

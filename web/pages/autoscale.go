@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"html/template"
 	"math"
@@ -150,7 +151,7 @@ func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) Grou
 // metricFigure draws what the group scales on, with both thresholds.
 func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Figure, error) {
 	fig, _ := p.newFigure(r, groupSteps)
-	fig.Title, fig.Unit = or(v.Title, v.Metric), unitOf(v.Metric)
+	fig.Title, fig.Unit = cmp.Or(v.Title, v.Metric), unitOf(v.Metric)
 	if v.Title != "" {
 		fig.Note = v.Metric
 	}
@@ -162,7 +163,7 @@ func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Fi
 	a, err := p.answer(ctx, v.Metric, r, groupSteps)
 	fig.Curves = a.curves[:min(len(a.curves), maxCurves)]
 	if len(fig.Curves) == 1 {
-		fig.Curves[0].Name = or(v.Title, "metric")
+		fig.Curves[0].Name = cmp.Or(v.Title, "metric")
 	}
 	return fig, err
 }

@@ -118,11 +118,15 @@ func problem(v alerts.View) Problem {
 	return Problem{View: v, Badge: badge(v), Host: v.Labels.Get("host"), Name: instance(v.Rule, v.Labels), Unit: ""}
 }
 
+// shownElsewhere are the labels that a page shows beside a rule, or need not
+// show: the host, its group, and what the rule is about.
+var shownElsewhere = []string{rrd.NameLabel, "host", "group", "metric"}
+
 // instance names a rule's label set for people.
 func instance(rule string, ls rrd.Labels) string {
 	var rest []string
 	for _, l := range ls {
-		if l.Name != rrd.NameLabel && l.Name != "host" {
+		if !slices.Contains(shownElsewhere, l.Name) {
 			rest = append(rest, l.Name+"="+l.Value)
 		}
 	}

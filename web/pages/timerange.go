@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/url"
@@ -34,7 +35,7 @@ func ParseRange(q url.Values, fallback string, now time.Time) (Range, error) {
 	if fallback == "" {
 		fallback = defaultFrom
 	}
-	r := Range{From: or(q.Get("from"), fallback), To: or(q.Get("to"), "now")}
+	r := Range{From: cmp.Or(q.Get("from"), fallback), To: cmp.Or(q.Get("to"), "now")}
 	err := r.resolve(now)
 	if err != nil {
 		r = Range{From: fallback, To: "now"}
@@ -168,12 +169,4 @@ func relative(d time.Duration) string {
 
 func absolute(start, end time.Time) Range {
 	return Range{From: strconv.FormatInt(start.Unix(), 10), To: strconv.FormatInt(end.Unix(), 10), Start: start, End: end}
-}
-
-// or returns s, or t where s is empty.
-func or(s, t string) string {
-	if s == "" {
-		return t
-	}
-	return s
 }

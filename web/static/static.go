@@ -1,6 +1,3 @@
-// Package static holds the pages' own style sheet and scripts, and what was
-// installed from npm into vendor/ before the build. Where vendor/ is empty the
-// program still builds, and pages keep the graphs that the server drew.
 package static
 
 import (
