@@ -149,7 +149,7 @@ func BenchmarkBytes(b *testing.B) {
 	for _, d := range disk {
 		b.ReportMetric(float64(d.Bytes)/series, d.Name+"-B/series")
 	}
-	b.ReportMetric(float64(disk[3].Bytes)/series/rounds, "raw-B/sample")
+	b.ReportMetric(float64(disk[4].Bytes)/series/rounds, "raw-B/sample")
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/series, "heap-B/series")
 	b.ReportMetric(float64(st.staged.Load())/series, "staged-B/series")
 }

@@ -19,9 +19,14 @@ import (
 // more than what was before that position, since replaying a sample twice
 // changes nothing.
 //
+// The checkpoint before the last is kept too, and the log from its position
+// on: what is damaged in one is taken from the other and the log. Series of
+// which both are damaged begin anew, and the rows that may have lost samples
+// are unknown from then on.
+//
 //	file  = "rondockp" frame(head) { frame(page) }
 //	frame = length:4 crc32c:4 bytes
-//	head  = version position clock ids (uvarint, varint for the clock)
+//	head  = version position clock pages (uvarint, varint for the clock)
 //	page  = id:uvarint { index+1:uvarint window fold queues } 0:uvarint
 const (
 	checkpointMagic   = "rondockp"
@@ -29,8 +34,8 @@ const (
 	maxFrame          = 256 << 20
 )
 
-// writeCheckpoint writes the head to disk and cuts the log. The caller holds
-// flushMu.
+// writeCheckpoint writes the head to disk and cuts the log at the position of
+// the checkpoint before. The caller holds flushMu.
 func (st *Store) writeCheckpoint() error {
 	// Every record before this position is in the head when its shard is
 	// locked below: a writer holds the shard until its record is logged.
@@ -40,15 +45,19 @@ func (st *Store) writeCheckpoint() error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := syncDir(st.dir); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	before := st.checkpoint
 	st.checkpoint, st.ckptSize = pos, size
 	st.stats.Checkpoints.Add(1)
-	return st.log.Cut(pos)
+	return st.log.Cut(before)
 }
 
 func (st *Store) writeHead(path string, pos seglog.Pos) (size int64, err error) {
@@ -66,7 +75,7 @@ func (st *Store) writeHead(path string, pos seglog.Pos) (size int64, err error) 
 	head = appendUvarint(head, uint64(pos))
 	head = appendVarint(head, st.clock.Load())
 	pages := st.table.pageList()
-	head = appendUvarint(head, uint64(len(pages)*pageSeries))
+	head = appendUvarint(head, uint64(len(pages)))
 	_, err = w.WriteString(checkpointMagic)
 	err = errors.Join(err, writeFrame(w, head))
 	var buf []byte
@@ -97,7 +106,7 @@ func (st *Store) appendPage(b []byte, pg *page) []byte {
 	all := pg.all()
 	for i := range all {
 		s := &all[i]
-		if s.def == nil || s.win.newest == noTime {
+		if s.def == nil || s.win.newest == noTime && s.win.settled == noTime {
 			continue
 		}
 		b = appendUvarint(b, uint64(i+1))
@@ -115,66 +124,115 @@ func (st *Store) appendPage(b []byte, pg *page) []byte {
 }
 
 // loadCheckpoint restores the head and returns the position from which to
-// replay the log. A checkpoint that is missing or damaged costs what it held,
-// not the start.
+// replay the log.
 func (st *Store) loadCheckpoint() (seglog.Pos, error) {
-	f, err := os.Open(filepath.Join(st.dir, "checkpoint"))
+	loaded := map[uint64]bool{}
+	path := filepath.Join(st.dir, "checkpoint")
+	pos, ok, err := st.loadFile(path, loaded)
+	if ok || err != nil {
+		return pos, err
+	}
+	if pos, ok, err = st.loadFile(path+".old", loaded); ok || err != nil {
+		return pos, err
+	}
+	if st.log.First() > 0 {
+		return st.log.First(), st.lose(loaded)
+	}
+	return 0, nil // the log holds everything
+}
+
+// loadFile restores the pages of a checkpoint that are not loaded yet. It is
+// ok if all of its pages are now.
+func (st *Store) loadFile(path string, loaded map[uint64]bool) (pos seglog.Pos, ok bool, err error) {
+	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return st.log.First(), nil
+		return 0, false, nil
 	}
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 1<<20)
-	pos, err := st.loadHead(r)
+	pos, pages, err := st.loadHead(r)
 	if err != nil {
-		st.report(fmt.Errorf("checkpoint: %w", err))
-		return st.log.First(), nil
+		st.report(fmt.Errorf("%s: %w", path, err))
+		return 0, false, nil
 	}
-	for {
+	ok = true
+	for page := range pages {
 		b, err := readFrame(r)
-		switch {
-		case errors.Is(err, io.EOF):
-			return pos, nil
-		case errors.Is(err, errRecord):
-			st.report(fmt.Errorf("checkpoint: a page is damaged: %w", err))
-			continue
-		case err != nil:
-			st.report(fmt.Errorf("checkpoint: %w", err))
-			return pos, nil
+		if err == nil && !loaded[page] {
+			err = st.loadPage(page, b)
 		}
-		st.ckptSize += int64(len(b))
-		if err := st.loadPage(b); err != nil {
-			st.report(fmt.Errorf("checkpoint: %w", err))
+		if err != nil {
+			st.report(fmt.Errorf("%s: page %d: %w", path, page, err))
+			ok = ok && loaded[page]
+		} else {
+			loaded[page] = true
 		}
 	}
+	return pos, ok, nil
 }
 
-func (st *Store) loadHead(f io.Reader) (seglog.Pos, error) {
+// lose begins the series of all pages that could not be loaded anew. Samples
+// up to the newest of the time when the log was cut may be missing; where no
+// checkpoint tells that time, it is taken from the log's first samples.
+func (st *Store) lose(loaded map[uint64]bool) error {
+	until := rrd.Time(st.clock.Load())
+	if until == noTime {
+		for rec, err := range st.log.Records(st.log.First()) {
+			if err == nil && eachSample(rec.Data, func(_ uint32, p rrd.Point) { until = max(until, p.Time) }) == nil {
+				until = until.Add(st.o.FutureLimit) + st.late
+				break
+			}
+		}
+	}
+	lost := 0
+	for _, pg := range st.table.pageList() {
+		if loaded[uint64(pg.id)] {
+			continue
+		}
+		all := pg.all()
+		for i := range all {
+			if s := &all[i]; s.def != nil {
+				s.win = newWindow()
+				s.win.settled = slotEnd(until, s.def.rings[0].row)
+				s.fold.Lose(s.win.settled)
+				s.staged = nil
+				lost++
+			}
+		}
+	}
+	st.report(fmt.Errorf("the state of %d series is lost; they go on after %s", lost, until.Std()))
+	return nil
+}
+
+// loadHead reads the first frame and returns the log's position and how many
+// pages follow.
+func (st *Store) loadHead(f io.Reader) (pos seglog.Pos, pages uint64, err error) {
 	magic := make([]byte, len(checkpointMagic))
 	if _, err := io.ReadFull(f, magic); err != nil || string(magic) != checkpointMagic {
-		return 0, errors.New("no checkpoint")
+		return 0, 0, errors.New("no checkpoint")
 	}
 	b, err := readFrame(f)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	r := reader{b: b}
-	version, pos, clock, ids := r.uvarint(), r.uvarint(), r.varint(), r.uvarint()
-	if r.failed || version != checkpointVersion || ids > 1<<32 {
-		return 0, fmt.Errorf("version %d: %w", version, errRecord)
+	version, at, clock, pages := r.uvarint(), r.uvarint(), r.varint(), r.uvarint()
+	if r.failed || version != checkpointVersion || pages > 1<<32/pageSeries {
+		return 0, 0, fmt.Errorf("version %d: %w", version, errRecord)
 	}
-	if ids > 0 {
-		st.table.grow(uint32(ids - 1)) // never again hand out an id that was lost
+	if pages > 0 {
+		st.table.grow(uint32(pages*pageSeries - 1)) // never again hand out an id that was lost
 	}
-	st.clock.Store(clock)
-	st.checkpoint = seglog.Pos(pos)
-	return st.checkpoint, nil
+	st.advance(rrd.Time(clock))
+	st.checkpoint = max(st.checkpoint, seglog.Pos(at))
+	return seglog.Pos(at), pages, nil
 }
 
-// readFrame returns the next frame's bytes; errRecord if they are damaged and
-// the next frame can be tried.
+// readFrame returns the next frame's bytes; after an error the next frame can
+// be tried.
 func readFrame(f io.Reader) ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(f, head[:]); err != nil {
@@ -194,12 +252,14 @@ func readFrame(f io.Reader) ([]byte, error) {
 	return b, nil
 }
 
-func (st *Store) loadPage(b []byte) error {
+func (st *Store) loadPage(page uint64, b []byte) error {
 	r := reader{b: b}
-	page := r.uvarint()
+	if r.uvarint() != page {
+		return errRecord
+	}
 	for {
 		i := r.uvarint()
-		if r.failed || i > pageSeries || page > 1<<32/pageSeries {
+		if r.failed || i > pageSeries {
 			return errRecord
 		}
 		if i == 0 {
@@ -207,10 +267,10 @@ func (st *Store) loadPage(b []byte) error {
 		}
 		s := st.table.at(uint32(page*pageSeries + i - 1))
 		if s == nil {
-			return fmt.Errorf("page %d: the series table has lost series %d", page, i-1)
+			return fmt.Errorf("the series table has lost series %d", i-1)
 		}
 		if err := st.loadSeries(s, &r); err != nil {
-			return fmt.Errorf("page %d, series %d: %w", page, i-1, err)
+			return fmt.Errorf("series %d: %w", i-1, err)
 		}
 	}
 }
@@ -226,6 +286,9 @@ func (st *Store) loadSeries(s *series, r *reader) error {
 	}
 	r.b = rest
 	staged, bytes := make([]rowQueue, len(s.def.rings)), 0
+	for a := range s.staged {
+		bytes -= len(s.staged[a].buf) // of a page that was damaged further on
+	}
 	for a, ring := range s.def.rings {
 		staged[a] = readRowQueue(r, ring.row, s.def.gauge)
 		bytes += len(staged[a].buf)
@@ -233,10 +296,7 @@ func (st *Store) loadSeries(s *series, r *reader) error {
 	if r.failed {
 		return errRecord
 	}
-	s.win, s.fold = win, fold
-	if bytes > 0 {
-		s.staged = staged
-		st.staged.Add(int64(bytes))
-	}
+	s.win, s.fold, s.staged = win, fold, staged
+	st.staged.Add(int64(bytes))
 	return nil
 }

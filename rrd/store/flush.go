@@ -278,8 +278,14 @@ func (st *Store) merge(r *ring, page uint32, b *pageBlock) error {
 // readBlock returns the bytes of a block, or nil if there is none.
 func (st *Store) readBlock(r *ring, page, block uint32) ([]byte, error) {
 	e, err := st.vault.acquire(r, r.epoch(block), false)
-	if err != nil || e == nil {
-		return nil, err
+	if err != nil {
+		if st.vault.has(r, r.epoch(block)) {
+			return nil, err // a passing trouble of the system
+		}
+		st.report(err)
+	}
+	if e == nil {
+		return nil, nil
 	}
 	defer st.vault.release(e)
 	return e.get(page, block)

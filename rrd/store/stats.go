@@ -55,7 +55,7 @@ type Disk struct {
 // Disk returns the bytes on disk by part, as they are allocated.
 func (st *Store) Disk() ([]Disk, error) {
 	var out []Disk
-	for _, name := range []string{"log", "series", "checkpoint"} {
+	for _, name := range []string{"log", "series", "checkpoint", "checkpoint.old"} {
 		n, err := usage(filepath.Join(st.dir, name))
 		if err != nil {
 			return nil, err

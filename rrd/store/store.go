@@ -129,7 +129,8 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func (st *Store) open() (err error) {
-	lo := seglog.Options{Log: st.o.Log, ReserveBytes: st.o.ReserveBytes}
+	// Segments are what the log is cut by.
+	lo := seglog.Options{Log: st.o.Log, ReserveBytes: st.o.ReserveBytes, SegmentBytes: st.o.CheckpointBytes / 4}
 	if st.log, err = seglog.Open(filepath.Join(st.dir, "log"), lo); err != nil {
 		return err
 	}

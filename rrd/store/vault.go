@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -182,12 +183,24 @@ func (v *vault) openEpoch(key epochKey, write bool) (*epoch, error) {
 	c := &complaints{log: v.log.With("dir", dir)}
 	db, err := badger.Open(badgerOptions(dir, write, c))
 	if err != nil {
-		return nil, fmt.Errorf("epoch %s: %w", dir, err)
+		return nil, v.openFailed(key, err)
 	}
 	e := &epoch{key: key, db: db, writable: write, refs: 1, complain: c}
 	key.ring.epochs[key.epoch] = true
 	v.open[key] = e
 	return e, nil
+}
+
+// openFailed sets an epoch aside that cannot be opened because of what is in
+// it, so that the next try finds none. Errors of the system are no reason.
+func (v *vault) openFailed(key epochKey, err error) error {
+	dir := epochDir(key.ring, key.epoch)
+	err = fmt.Errorf("epoch %s: %w", dir, err)
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return err
+	}
+	delete(key.ring.epochs, key.epoch)
+	return errors.Join(err, os.Rename(dir, dir+badSuffix))
 }
 
 func (v *vault) release(e *epoch) {

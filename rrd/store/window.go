@@ -40,11 +40,11 @@ func (w *window) push(p rrd.Point, number []byte) {
 // offer puts a point in its place; number is its value, packed.
 func (w *window) offer(p rrd.Point, number []byte, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
 	switch {
+	case p.Time <= w.settled || p.Time <= w.newest-length:
+		return rrd.TooLate
 	case p.Time > w.newest:
 		w.push(p, number)
 		return rrd.Taken
-	case p.Time <= w.newest-length || p.Time <= w.settled:
-		return rrd.TooLate
 	}
 	full := rrd.Window{Points: w.points((*scratch)[:0]), Length: length}
 	result := full.Insert(p)
