@@ -38,7 +38,7 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 	default:
 		g.record(ctx, d)
 	}
-	if g.calling == "" && !blind {
+	if g.calling == "" && g.memory.Open == nil && !blind {
 		g.endDrains(ctx, now, may && g.ending.left(now) == 0)
 	}
 }

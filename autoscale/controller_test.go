@@ -341,7 +341,7 @@ func crashRun(t *testing.T, seed uint64) (crashes int) {
 	}()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(t, 1000)
-	w.rng, w.limit = rng, 10
+	w.rng, w.limit = rand.New(rand.NewPCG(seed, 2)), 10
 	w.lag = time.Duration(rng.IntN(1500)) * time.Millisecond
 	w.setDemand(40) // 10 instances are right
 	for range 1 + rng.IntN(4) {
