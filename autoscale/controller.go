@@ -61,6 +61,9 @@ type Controller struct {
 	journal *Journal
 	log     *slog.Logger
 	counts  counters
+
+	ending sync.RWMutex
+	ended  bool // another controller may write the journal now
 }
 
 // New reads the journal, so that nothing that was under way is forgotten. A
@@ -106,6 +109,9 @@ func (c *Controller) Run(ctx context.Context) error {
 		wg.Go(func() { g.run(ctx, c.tick) })
 	}
 	wg.Wait()
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	c.ended = true
 	return nil
 }
 
@@ -141,8 +147,11 @@ func (c *Controller) Decisions(name string) ([]Decision, error) {
 	return v.Recent, err
 }
 
-// ErrNoGroup says that there is no group of that name.
-var ErrNoGroup = errors.New("no such group")
+// Errors of commands.
+var (
+	ErrNoGroup = errors.New("no such group")
+	ErrEnded   = errors.New("autoscale: this controller has ended, as in a reload: try again")
+)
 
 func (c *Controller) group(name string) (*group, error) {
 	i := slices.IndexFunc(c.groups, func(g *group) bool { return g.Name == name })
@@ -167,6 +176,11 @@ func (c *Controller) command(ctx context.Context, name string, e Entry) error {
 	g, err := c.group(name)
 	if err != nil {
 		return err
+	}
+	c.ending.RLock()
+	defer c.ending.RUnlock()
+	if c.ended {
+		return ErrEnded
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -195,8 +196,11 @@ func TestSnapshotOutlivesTrimming(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		l.stop()
-		if err := l.Start(t.Context(), "db", ""); err == nil {
-			t.Error("started a group that there is not")
+		if err := l.Start(t.Context(), "db", ""); !errors.Is(err, ErrNoGroup) {
+			t.Errorf("Start of a group that there is not: %v", err)
+		}
+		if err := l.Start(t.Context(), "web", ""); !errors.Is(err, ErrEnded) {
+			t.Errorf("Start after the end: %v; it would fork the journal", err)
 		}
 		l = w.live(c)
 		v, _ := l.View("web")

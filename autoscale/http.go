@@ -83,8 +83,11 @@ func jsonView(v View) viewJSON {
 
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
-	if errors.Is(err, ErrNoGroup) {
+	switch {
+	case errors.Is(err, ErrNoGroup):
 		status = http.StatusNotFound
+	case errors.Is(err, ErrEnded):
+		status = http.StatusServiceUnavailable
 	}
 	reply(w, status, map[string]string{"error": err.Error()})
 }
