@@ -253,7 +253,7 @@ func (a fakeAlerts) Views() []alerts.View {
 	now := a.w.now()
 	v := func(rule, host string, st alerts.Status, hard bool) alerts.View {
 		return alerts.View{
-			Rule: rule, Labels: label("host", host), Status: st, Hard: hard, Attempts: 2, Max: 3, Value: 18.4, Raise: 4, Clear: 1,
+			Rule: rule, Labels: label("host", host), Status: st, Hard: hard, Attempts: 2, Max: 3, Value: 18.4, Raise: 4, Clear: 1, Severity: alerts.Critical,
 			Expr: "run_queue", Since: now.Add(-190 * time.Second), LastCheck: now.Add(-2 * time.Second), Text: "run queue is 18.4, should be below 4",
 		}
 	}

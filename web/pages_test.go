@@ -119,7 +119,7 @@ func TestPagesSayWhatTheyKnow(t *testing.T) {
 	contains(t, rich(14), "/hosts/db-1", "Network", "B/s", "received eth0")
 	contains(t, rich(14), "/explore?e=load1", "answered by the archive of 10 s rows over 1 d", "/graph.png?e=load1", "2 series", "<th scope=\"col\" class=\"n\">Max")
 	contains(t, rich(14), "/logs?q=severity%3C%3Derr", "upstream timed out", "/ui/tail?q=severity", "host%3Aweb-1")
-	contains(t, rich(14), "/alerts", "attempt 2/3", "raised above 4", "no data", "warning, silenced")
+	contains(t, rich(14), "/alerts", "attempt 2/3", "critical above 4", "no data", "warning, silenced")
 	contains(t, rich(14), "/autoscale", "Why nothing happens now:", "Held back: cooldown: 2 m 10 s left", "scale out above", "booting", "dry run")
 }
 

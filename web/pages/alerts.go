@@ -21,7 +21,6 @@ type StateRow struct {
 	Against string // the value beside its threshold
 	Tries   string // soft 2/3
 	Explore string
-	Silence string
 }
 
 // A TransitionRow is one hard change.
@@ -72,14 +71,17 @@ func (p *Pages) alerts(w http.ResponseWriter, r *http.Request) {
 	p.render(w, http.StatusOK, "alerts", v)
 }
 
+// classNames are for classes that hold several statuses.
+var classNames = map[string]string{"soft": "soft", "quiet": "silenced", "acked": "acknowledged"}
+
 func stateCounts(all []alerts.View, only string, r Range) []StateCount {
 	counts := make(map[string]*StateCount)
 	var order []string
 	for _, s := range all {
 		b := badge(s)
 		if counts[b.Class] == nil {
-			if b.Class == "soft" || b.Class == "quiet" {
-				b.Text = map[string]string{"soft": "soft", "quiet": "silenced"}[b.Class]
+			if text, ok := classNames[b.Class]; ok {
+				b.Text = text
 			}
 			counts[b.Class] = &StateCount{Badge: b, URL: "/alerts?state=" + b.Class + "&" + r.Query(), Selected: only == b.Class}
 			if only == b.Class {
@@ -119,9 +121,9 @@ func against(s alerts.View) string {
 		return v
 	}
 	if s.Clear > s.Raise { // lower is worse
-		return v + ", raised below " + number(s.Raise, unit)
+		return v + ", " + s.Severity.String() + " below " + number(s.Raise, unit)
 	}
-	return v + ", raised above " + number(s.Raise, unit)
+	return v + ", " + s.Severity.String() + " above " + number(s.Raise, unit)
 }
 
 func (p *Pages) changes(v *alertsView) {

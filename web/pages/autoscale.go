@@ -97,8 +97,13 @@ type GroupPage struct {
 	Err       string
 	WhyNot    string
 	Decisions []DecisionRow
-	Shown     []autoscale.Instance
-	Open      bool
+	Shown     []InstanceRow
+}
+
+// An InstanceRow is one instance, with the host that it is in the fleet.
+type InstanceRow struct {
+	autoscale.Instance
+	URL string // "" until it was heard of
 }
 
 // A DecisionRow is one line of the activity log.
@@ -107,6 +112,7 @@ type DecisionRow struct {
 	Badge  Badge
 	Change string
 	Seen   string // the points it saw
+	Run    string // how often it came to the same
 }
 
 type autoscaleView struct {
@@ -135,17 +141,36 @@ func (p *Pages) autoscale(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) GroupPage {
-	g := GroupPage{GroupCard: c, Shown: c.Instances[:min(len(c.Instances), maxInstances)], WhyNot: whyNot(c)}
+	g := GroupPage{GroupCard: c, Shown: p.instanceRows(c.Instances), WhyNot: whyNot(c)}
 	g.Decisions = decisionRows(c.Recent)
 	id := strconv.Itoa(n)
 	var err error
 	g.Metric, err = p.metricFigure(ctx, c.View, f.Range)
 	g.Err = p.failed("The group's metric", err)
-	g.Metric.ID, g.Capacity = "metric"+id, capacityFigure(c.View, f.Range)
+	g.Metric.ID, g.Capacity = "metric"+id, capacityFigure(c.View, f.Range, f.System.Started)
 	g.Capacity.ID = "capacity" + id
 	ms := groupMarks(c.View, f.Range)
 	g.Metric.Marks, g.Capacity.Marks = ms, ms
 	return g
+}
+
+// instanceRows finds each instance's host.
+func (p *Pages) instanceRows(all []autoscale.Instance) []InstanceRow {
+	hosts := make(map[string]string)
+	if p.deps.Fleet != nil {
+		for _, h := range p.deps.Fleet.Hosts() {
+			hosts[h.Instance] = h.ID
+		}
+	}
+	var rows []InstanceRow
+	for _, in := range all[:min(len(all), maxInstances)] {
+		row := InstanceRow{Instance: in}
+		if id := hosts[in.ID]; id != "" {
+			row.URL = "/hosts/" + url.PathEscape(id)
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // metricFigure draws what the group scales on, with both thresholds.
@@ -170,14 +195,15 @@ func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Fi
 
 // capacityFigure is a step line of the group's capacity, made backwards from
 // what is desired now through the decisions that changed it.
-func capacityFigure(v autoscale.View, r Range) Figure {
+// Before the program's start and the oldest decision it is not known.
+func capacityFigure(v autoscale.View, r Range, started time.Time) Figure {
 	g := newGrid(r, groupSteps)
 	fig := Figure{Title: "Capacity", Start: r.Start, End: r.End, Times: g.times()}
 	avg := unknowns(g.len())
 	moves := slices.DeleteFunc(slices.Clone(v.Recent), func(d autoscale.Decision) bool { return !acted(d) })
-	oldest := time.Time{}
-	if n := len(v.Recent); n > 0 {
-		oldest = v.Recent[n-1].At
+	known := started
+	if n := len(v.Recent); n > 0 && firstOf(v.Recent[n-1]).Before(known) {
+		known = firstOf(v.Recent[n-1])
 	}
 	now, i := v.Desired, 0
 	for k, t := range slices.Backward(fig.Times) {
@@ -186,7 +212,7 @@ func capacityFigure(v autoscale.View, r Range) Figure {
 			now = moves[i].From
 			i++
 		}
-		if at.Before(oldest) && i == len(moves) && at.Before(r.Start) {
+		if at.Before(known) {
 			break
 		}
 		avg[k] = float64(now)
@@ -194,6 +220,14 @@ func capacityFigure(v autoscale.View, r Range) Figure {
 	fig.Curves = []Curve{{Name: "desired", Avg: avg, Step: true}}
 	fig.Thresholds = []Threshold{{"most", float64(v.Max), "limit"}, {"least", float64(v.Min), "limit"}}
 	return fig
+}
+
+// firstOf is when a run of the same decision began.
+func firstOf(d autoscale.Decision) time.Time {
+	if d.First.IsZero() {
+		return d.At
+	}
+	return d.First
 }
 
 func groupMarks(v autoscale.View, r Range) []Mark {
@@ -236,6 +270,9 @@ func decisionRows(ds []autoscale.Decision) []DecisionRow {
 		}
 		if d.From != d.To {
 			row.Change = strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To)
+		}
+		if d.Count > 1 {
+			row.Run = "decided " + strconv.Itoa(d.Count) + " times since " + clock(d.At, d.First)
 		}
 		if n := len(d.Points); n > 0 {
 			row.Seen = "saw " + number(d.Points[n-1].Value, "") + " last, of " + strconv.Itoa(n) + " points"

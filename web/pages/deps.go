@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"rondo/alerts"
@@ -59,4 +60,21 @@ type System struct {
 type Dir struct {
 	Name  string
 	Bytes int64
+}
+
+// Bytes is the size of the whole data directory.
+func (s System) Bytes() (n int64) {
+	for _, d := range s.Dirs {
+		n += d.Bytes
+	}
+	return n
+}
+
+// Parts lists the data directory's parts with their sizes.
+func (s System) Parts() string {
+	var parts []string
+	for _, d := range s.Dirs {
+		parts = append(parts, d.Name+" "+bytes(d.Bytes))
+	}
+	return strings.Join(parts, ", ")
 }

@@ -21,7 +21,7 @@ import (
 
 const (
 	hostsPerPage = 40
-	sparkSpan    = time.Hour
+	sparkSpan    = time.Hour // at most; a shorter range of the page is followed
 	sparkSteps   = 60
 	silentAfter  = 2 * time.Minute
 	errorsOver   = 5 * time.Minute
@@ -41,6 +41,7 @@ type FleetTable struct {
 	Silent     int // heard of too long ago, and no rule says so
 	Filter     string
 	Page       int
+	Span       string // of the small graphs, for people
 	Prev, Next string // links; "" where there is none
 	Err        string
 	LogErr     string
@@ -85,7 +86,9 @@ func (p *Pages) fleetTable(ctx context.Context, q url.Values, f Frame) FleetTabl
 		t.Next = link(t.Page + 1)
 	}
 	t.Rows = rows[t.Page*hostsPerPage : min(len(rows), (t.Page+1)*hostsPerPage)]
-	t.Err = p.failed("Metrics", p.fillRows(ctx, t.Rows, f.Now))
+	past := min(f.Range.Span(), sparkSpan).Round(time.Second)
+	t.Span = span(past)
+	t.Err = p.failed("Metrics", p.fillRows(ctx, t.Rows, f.Now, past))
 	t.LogErr = p.failed("Log errors", p.fillErrors(ctx, t.Rows, f.Now))
 	return t
 }
@@ -117,7 +120,7 @@ func (p *Pages) hosts(now time.Time) []HostRow {
 }
 
 func rank(b Badge) int {
-	return map[string]int{"critical": 6, "unknown": 5, "warning": 4, "soft": 3, "quiet": 1, "gone": -1}[b.Class]
+	return map[string]int{"critical": 6, "unknown": 5, "warning": 4, "soft": 3, "acked": 2, "quiet": 1, "gone": -1}[b.Class]
 }
 
 func hostRow(h fleet.Host, v alerts.View, checked bool, now time.Time) HostRow {
@@ -163,14 +166,14 @@ func named(h fleet.Host, names []string) []rrd.Matcher {
 // metricOf is a series' metric without the host's Graphite prefix.
 func metricOf(h fleet.Host, k rrd.Key) string { return strings.TrimPrefix(k.Name(), h.Template) }
 
-// fillRows reads the last hour of each row's host.
-func (p *Pages) fillRows(ctx context.Context, rows []HostRow, now time.Time) error {
+// fillRows reads the recent past of each row's host.
+func (p *Pages) fillRows(ctx context.Context, rows []HostRow, now time.Time, past time.Duration) error {
 	if p.deps.Metrics == nil {
 		return nil
 	}
-	g := newGrid(Range{Start: now.Add(-sparkSpan), End: now}, sparkSteps)
+	g := newGrid(Range{Start: now.Add(-past), End: now}, sparkSteps)
 	for i := range rows {
-		if rows[i].LastSeen.Before(now.Add(-sparkSpan)) {
+		if rows[i].LastSeen.Before(now.Add(-past)) {
 			continue // nothing to find, so spare the read
 		}
 		got, _, err := gather(ctx, p.deps.Metrics, named(rows[i].Host, rowMetrics), g, 64)
@@ -228,7 +231,7 @@ func (p *Pages) fillErrors(ctx context.Context, rows []HostRow, now time.Time) e
 	return nil
 }
 
-// SparkSVG and SparkTitle are the last hour as a picture and in words.
+// SparkSVG and SparkTitle are the load as a picture and in words.
 func (r HostRow) SparkSVG() template.HTML { return drawSmall(r.Spark, sparkWidth, sparkHeight) }
 
 // SparkTitle tells what the average hides.

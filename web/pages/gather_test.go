@@ -139,7 +139,7 @@ func TestCapacityFigure(t *testing.T) {
 	dry := move(260, 8, 100)
 	dry.DryRun = true
 	v := autoscale.View{Desired: 6, Min: 2, Max: 20, Recent: []autoscale.Decision{move(270, 8, 6), dry, held, move(120, 2, 8)}}
-	f := capacityFigure(v, Range{Start: at(0), End: at(300)})
+	f := capacityFigure(v, Range{Start: at(0), End: at(300)}, at(-5))
 	for i, ts := range f.Times {
 		want := 6.0
 		switch s := ts - noon().Unix(); {
@@ -151,6 +151,10 @@ func TestCapacityFigure(t *testing.T) {
 		if got := f.Curves[0].Avg[i]; got != want {
 			t.Fatalf("at %d s: capacity %v, want %v", ts-noon().Unix(), got, want)
 		}
+	}
+	f = capacityFigure(autoscale.View{Desired: 3}, Range{Start: at(0), End: at(300)}, at(200))
+	if n := f.Curves[0].Stats().Count; n == 0 || n > len(f.Times)/2 {
+		t.Errorf("a program of 100 s knows %d of %d points", n, len(f.Times))
 	}
 }
 

@@ -19,7 +19,7 @@ const maxProblems = 12
 type Problems struct {
 	Known  bool // there is supervision at all
 	Checks int
-	Hard   int // hard and not silenced
+	Hard   int // hard, not silenced and not acknowledged
 	Soft   int
 	Worst  Badge
 	List   []Problem
@@ -31,7 +31,6 @@ type Problem struct {
 	Badge Badge
 	Host  string
 	Name  string // rule and labels, for people
-	Unit  string
 }
 
 // A Badge is a status as a page shows it: never by colour alone.
@@ -43,6 +42,8 @@ func badge(v alerts.View) Badge {
 	switch {
 	case v.Status != alerts.OK && v.Silenced:
 		return Badge{"quiet", "◇", b.Text + ", silenced"}
+	case v.Status != alerts.OK && v.Ack != nil:
+		return Badge{"acked", "◈", b.Text + ", acknowledged"}
 	case v.Status != alerts.OK && !v.Hard:
 		return Badge{"soft", "◌", "soft " + b.Text}
 	}
@@ -61,7 +62,8 @@ func statusBadge(s alerts.Status) Badge {
 	return Badge{"unknown", "?", "unknown"}
 }
 
-// grave orders states: hard before soft before silenced before OK, and by status within.
+// grave orders states: hard before soft before acknowledged before silenced
+// before OK, and by status within.
 func grave(v alerts.View) int {
 	if v.Status == alerts.OK {
 		return 0
@@ -70,6 +72,8 @@ func grave(v alerts.View) int {
 	switch {
 	case v.Silenced:
 		return rank
+	case v.Ack != nil:
+		return 5 + rank
 	case v.Hard:
 		return 20 + rank
 	}
@@ -101,7 +105,7 @@ func (p *Pages) problems() Problems {
 			out.Worst = badge(v)
 		}
 		switch {
-		case v.Silenced:
+		case v.Silenced || v.Ack != nil: // someone knows
 		case v.Hard:
 			out.Hard++
 		default:
@@ -115,7 +119,7 @@ func (p *Pages) problems() Problems {
 }
 
 func problem(v alerts.View) Problem {
-	return Problem{View: v, Badge: badge(v), Host: v.Labels.Get("host"), Name: instance(v.Rule, v.Labels), Unit: ""}
+	return Problem{View: v, Badge: badge(v), Host: v.Labels.Get("host"), Name: instance(v.Rule, v.Labels)}
 }
 
 // shownElsewhere are the labels that a page shows beside a rule, or need not
