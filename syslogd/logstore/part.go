@@ -60,8 +60,8 @@ type content struct {
 	counts  []uint32    // by type
 	sources []uint32    // by origin; nil for an open chunk
 	verdict []verdict   // by type, any origin
-	leaves  [][]verdict // of the leaves, by type; only if plan.byOrigin
-	hosts   [][]verdict // of the leaves, by origin
+	leaves  [][]verdict // of the leaves, by type
+	hosts   [][]verdict // of the leaves that ask for the origin, by origin
 	rows    *chunk.Rows
 	sealed  *chunk.Catalogue
 }
@@ -139,35 +139,53 @@ func (x *part) quarantine(cause error) error {
 	return nil
 }
 
-// judge finds the verdict of each type, and, if the plan asks for hosts, those
-// of the leaves apart.
+// judge finds the verdict of each type: from the leaves, and those that ask
+// for the origin from all origins together.
 func (c *content) judge() {
-	c.verdict = make([]verdict, len(c.types))
-	if !c.plan.byOrigin {
-		for i, t := range c.types {
-			c.verdict[i] = c.plan.root.eval(func(n *node) verdict { return n.ofType(t) })
-		}
-		return
-	}
-	all := make([]verdict, len(c.plan.leaves)) // of origins, together
 	for _, n := range c.plan.leaves {
-		c.hosts = append(c.hosts, n.ofOrigins(c.origins))
-		any, every := false, true
-		for _, v := range c.hosts[n.index] {
-			any, every = any || v == yes, every && v == yes
+		verdicts := make([]verdict, len(c.types))
+		c.leaves, c.hosts = append(c.leaves, verdicts), append(c.hosts, n.ofOrigins(c.origins))
+		if n.isOrigin() {
+			together := summary(c.hosts[n.index])
+			for i := range verdicts {
+				verdicts[i] = together
+			}
+			continue
 		}
-		all[n.index] = known(any, every)
-		c.leaves = append(c.leaves, make([]verdict, len(c.types)))
+		for i, t := range c.types {
+			verdicts[i] = n.ofType(t)
+		}
 	}
-	for i, t := range c.types {
+	c.verdict = make([]verdict, len(c.types))
+	for i := range c.types {
+		c.verdict[i] = c.ofType(i)
+	}
+}
+
+func (c *content) ofType(i int) verdict {
+	return c.plan.root.eval(func(n *node) verdict { return c.leaves[n.index][i] })
+}
+
+func summary(verdicts []verdict) verdict {
+	any, all := false, true
+	for _, v := range verdicts {
+		any, all = any || v == yes, all && v == yes
+	}
+	return known(any, all)
+}
+
+// refine looks for the words of undecided types in the values of their rows.
+func (c *content) refine() {
+	for i, v := range c.verdict {
+		if v != maybe {
+			continue
+		}
 		for _, n := range c.plan.leaves {
-			if !n.isOrigin() {
-				c.leaves[n.index][i] = n.ofType(t)
-			} else {
-				c.leaves[n.index][i] = all[n.index]
+			if c.leaves[n.index][i] == maybe && slices.ContainsFunc(n.words, func(w string) bool { return !c.rows.CanHold(i, w) }) {
+				c.leaves[n.index][i] = no
 			}
 		}
-		c.verdict[i] = c.plan.root.eval(func(n *node) verdict { return c.leaves[n.index][i] })
+		c.verdict[i] = c.ofType(i)
 	}
 }
 
@@ -184,9 +202,10 @@ func (n *node) ofOrigins(origins []chunk.Origin) []verdict {
 	return v
 }
 
-// load decodes the rows; nil if the chunk was dropped or is corrupt.
+// load decodes the rows, once; nil if the chunk was dropped or is corrupt.
 func (c *content) load() (*chunk.Rows, error) {
 	if c.rows != nil {
+		c.refine()
 		return c.rows, nil
 	}
 	b, err := c.part.read(partData)
@@ -198,6 +217,7 @@ func (c *content) load() (*chunk.Rows, error) {
 		return nil, c.part.quarantine(err)
 	}
 	c.rows = rows
+	c.refine()
 	return rows, nil
 }
 

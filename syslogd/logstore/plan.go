@@ -3,8 +3,10 @@ package logstore
 import (
 	"math"
 	"net/netip"
+	"regexp/syntax"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
@@ -46,6 +48,8 @@ type node struct {
 	field  string   // of a leaf: "severity", "host" ...; "text"
 	words  []string // tokens that the text of a match holds
 	hashes []uint64 // what the filter of a chunk with a match holds
+	// literal is a lower-case part of the text of a match, "" if unknown.
+	literal string
 }
 
 func newPlan(q syslogd.Query) *plan {
@@ -110,7 +114,12 @@ func (n *node) describe() {
 			n.hashes = append(n.hashes, chunk.HostHash(filter.Lower(e.Value)))
 		}
 		return
+	case filter.Phrase:
+		n.literal = e.Text
+	case filter.Regex:
+		n.literal = requiredLiteral(e.Regexp.String())
 	case filter.Word:
+		n.literal = e.Text
 		if a, err := netip.ParseAddr(e.Text); err == nil && a.Is4() && !e.Prefix {
 			n.hashes = append(n.hashes, chunk.TokenHash(e.Text))
 		}
@@ -121,6 +130,36 @@ func (n *node) describe() {
 			n.hashes = append(n.hashes, chunk.TokenHash(w))
 		}
 	}
+}
+
+// requiredLiteral is the longest lower-case string that any match of a regular
+// expression contains, ignoring case; "" if none is found.
+func requiredLiteral(src string) string {
+	re, err := syntax.Parse(src, syntax.Perl)
+	if err != nil {
+		return ""
+	}
+	return longestLiteral(re.Simplify())
+}
+
+func longestLiteral(re *syntax.Regexp) (best string) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		s := filter.Lower(string(re.Rune))
+		if re.Flags&syntax.FoldCase != 0 && strings.ContainsAny(s, "ks") {
+			return "" // which fold with the Kelvin sign and the long s
+		}
+		return s
+	case syntax.OpCapture, syntax.OpPlus:
+		return longestLiteral(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			if s := longestLiteral(sub); len(s) > len(best) {
+				best = s
+			}
+		}
+	}
+	return best
 }
 
 func (n *node) isOrigin() bool { return n.field == "host" || n.field == "sender" }
@@ -262,13 +301,11 @@ func (n *node) ofText(t *chunk.Type) verdict {
 			return no
 		}
 	}
-	var want string
-	switch e := n.expr.(type) {
-	case filter.Word:
-		want = e.Text
-	case filter.Phrase:
-		want = e.Text
-	default:
+	want := n.literal
+	if isASCII(want) && !t.CanContain(want) {
+		return no
+	}
+	if _, ok := n.expr.(filter.Regex); ok {
 		return maybe
 	}
 	// What is found between the slots is there in every line; the byte that
@@ -277,4 +314,8 @@ func (n *node) ofText(t *chunk.Type) verdict {
 		return yes
 	}
 	return maybe
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }

@@ -217,4 +217,4 @@ func (b *Builder) originTokens() []uint64 {
 
 // HostHash is the hash under which a filter keeps a lower-case name of a
 // host (Message.Origin).
-func HostHash(host string) uint64 { return xxh3.HashStringSeed(host, 1) }
+func HostHash(host string) uint64 { return mix(TokenHash(host)) }

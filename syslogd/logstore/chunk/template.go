@@ -82,8 +82,9 @@ type Type struct {
 	subs    int // values per row
 	kinds   uint32
 	fields  [fields]constant
-	words   map[string]bool
-	textual string
+	words   map[string]bool // of the text, lower-case
+	textual string          // see Skeleton
+	pattern []element       // the text, see CanContain
 }
 
 // part is a run of constant bytes (kind 0), a slot or a mark.
@@ -163,18 +164,28 @@ func (t *Type) parseParts(r *reader) error {
 // columnKey names the column of a slot: by its kind and the constant before
 // it, so that types share columns, and a value's column is like it.
 func columnKey(p *part, before, app string, previous uint64) uint64 {
-	seed := uint64(p.kind)<<8 | uint64(p.par)
+	kind := uint64(p.kind)<<8 | uint64(p.par)
 	if p.kind == slotPID {
-		return xxh3.HashStringSeed(app, seed)
+		return mix(kind) ^ xxh3.HashString(app)
 	}
 	if len(before) < 4 {
-		seed ^= previous * 31
+		kind ^= previous << 16
 	}
-	return xxh3.HashStringSeed(before[max(0, len(before)-16):], seed)
+	return mix(kind) ^ xxh3.HashString(before[max(0, len(before)-16):])
+}
+
+// mix spreads the bits of x (the finalizer of MurmurHash3). A seed of the
+// string's hash would not do: short strings make up for small seeds.
+func mix(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
 }
 
 // subColumn is the key of the i-th column of a slot.
-func (p *part) subColumn(i int) uint64 { return p.column + uint64(i)*0x9e3779b97f4a7c15 }
+func (p *part) subColumn(i int) uint64 { return p.column + mix(uint64(i)) }
 
 // hole stands for a slot in what a type says about a field: a byte that
 // counts as part of a word, and that no text in UTF-8 holds.
@@ -186,16 +197,18 @@ func (t *Type) describe() {
 		t.fields[f].known = true
 	}
 	var open []byte
+	var pattern []element
 	field, holes := -1, false
 	for _, p := range t.parts {
 		switch {
 		case p.kind == 0:
 			open = append(open, p.text...)
+			pattern = appendConstant(pattern, p.text)
 		case p.kind == markApp:
 			t.fields[fieldApp].value = p.text
 		case p.kind == markEnd:
 			if field == fieldText {
-				t.textual = string(open)
+				t.textual, t.pattern = string(open), pattern
 			}
 			if field >= 0 {
 				t.fields[field] = constant{string(open), !holes}
@@ -203,8 +216,9 @@ func (t *Type) describe() {
 			field = -1
 		case p.kind >= markField && p.kind < markField+fields:
 			field, holes, open = int(p.kind-markField), false, open[:0]
+			pattern = nil
 		case isSlot(p.kind):
-			holes, open = true, append(open, hole)
+			holes, open, pattern = true, append(open, hole), appendSlot(pattern, p.kind)
 			if field == fieldText {
 				t.kinds |= 1 << p.kind
 			}
@@ -249,25 +263,3 @@ func field(m *syslog.Message, f int) *string {
 // Skeleton is the text with one byte 0xff, which belongs to a word, for each
 // variable part.
 func (t *Type) Skeleton() string { return t.textual }
-
-// CanHold reports whether the text of a line of this type can hold a
-// lower-case token.
-func (t *Type) CanHold(token string) bool {
-	return t.words[token] || t.kinds&slotsFor(token) != 0
-}
-
-// slotsFor is the set of slots that a token can come from, wholly or partly.
-func slotsFor(token string) uint32 {
-	var class byte
-	for i := range len(token) {
-		class |= classes[token[i]]
-	}
-	const tail, dates = 1 << slotTail, 1<<slotCLF | 1<<slotBSD
-	switch {
-	case class == digit:
-		return tail | dates | 1<<slotInt | 1<<slotDigits | 1<<slotIPv4 | 1<<slotMAC | 1<<slotISO | 1<<slotString
-	case class&digit == 0:
-		return tail | dates | 1<<slotMAC
-	}
-	return tail | 1<<slotString | 1<<slotShortHex | 1<<slotHex | 1<<slotInt | 1<<slotDigits | 1<<slotISO | 1<<slotMAC
-}

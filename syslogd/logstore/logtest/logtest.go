@@ -85,7 +85,7 @@ func Line(r *rand.Rand) string {
 // Word returns a piece of a line; pieces repeat, so that searches find some.
 func Word(r *rand.Rand) string {
 	n := r.IntN(12)
-	return pick(r, "", "error", "Error", "time", "timeout", "Zürich", "naïve\xff", "\x00", "\n", "\x07", "K", "ſ",
+	return pick(r, "", "error", "Error", "time", "timeout", "Zürich", "naïve\xff", "\x00", "\n", "\x07", "\u212a", "ſ",
 		fmt.Sprint(n), fmt.Sprintf("%02d", n), fmt.Sprintf("0%d", n), fmt.Sprintf("user%d", n), fmt.Sprintf("user%03d", 100*n), fmt.Sprintf("id%07d", n),
 		fmt.Sprintf("%x", 0xabc00+n), fmt.Sprintf("%X", 0xabcdef00+n), fmt.Sprintf("%032x", 0xdeadbeefcafe+n), fmt.Sprintf("%d", 123456780+n), "12345678901234567890",
 		fmt.Sprintf("10.1.2.%d", n), fmt.Sprintf("1.2.3.%d.%d", n, n), "10.1.2.03", "v1.2.3.4", "HTTP/1.1", "/1.2.3.4.5",

@@ -1,0 +1,153 @@
+package chunk
+
+import (
+	"slices"
+	"strings"
+)
+
+// CanHold reports whether the text of a line of this type can hold a
+// lower-case token.
+func (t *Type) CanHold(token string) bool {
+	return t.words[token] || t.kinds&slotsFor(token) != 0
+}
+
+// slotsFor is the set of slots that a token can come from, wholly or partly.
+func slotsFor(token string) (set uint32) {
+	var class byte
+	for i := range len(token) {
+		class |= classes[token[i]]
+	}
+	add := func(ok bool, kinds ...byte) {
+		for _, k := range kinds {
+			if ok {
+				set |= 1 << k
+			}
+		}
+	}
+	n := len(token)
+	add(true, slotTail)
+	add(n == 2, slotMAC)
+	switch {
+	case class == digit:
+		add(true, slotInt, slotDigits, slotString, slotISO)
+		add(n <= 3, slotIPv4)
+		add(n <= 4, slotCLF)
+		add(n <= 2, slotBSD)
+	case class&digit == 0:
+		add(n == 3 && strings.Contains(strings.ToLower(months), token), slotCLF, slotBSD)
+	default:
+		add(true, slotString, slotInt, slotDigits)
+		add(class&^(digit|hexBoth) == 0, slotShortHex, slotHex)
+		add(isTrivial(token), slotISO)
+	}
+	return set
+}
+
+// element is one byte of a text, or a run of them.
+type element struct {
+	class byte // what the byte is: one of those below, or the kind of a slot
+	value byte // of isByte, in lower case
+}
+
+const (
+	isByte     = 0x80 + iota
+	isDigitOf  // a digit
+	isLetter   // of a month
+	isPad      // a digit or a blank
+	isDivider  // of day and time
+	isFraction // any number of digits behind a point or a comma, or nothing
+)
+
+// repeats reports whether an element is a run of one byte or more.
+func (e element) repeats() bool { return e.class < isByte || e.class == isFraction }
+
+func appendConstant(dst []element, s string) []element {
+	for i := range len(s) {
+		dst = append(dst, element{isByte, lower(s[i])})
+	}
+	return dst
+}
+
+// appendSlot spells out dates, which could else hold any word.
+func appendSlot(dst []element, kind byte) []element {
+	layout := ""
+	switch kind {
+	case slotISO:
+		layout = "dddd-dd-ddTdd:dd:ddf"
+	case slotCLF:
+		layout = "dd/aaa/dddd:dd:dd:dd"
+	case slotBSD:
+		layout = "aaa pd dd:dd:dd"
+	default:
+		return append(dst, element{class: kind})
+	}
+	classes := map[rune]byte{'d': isDigitOf, 'a': isLetter, 'p': isPad, 'T': isDivider, 'f': isFraction}
+	for _, c := range layout {
+		if class, ok := classes[c]; ok {
+			dst = append(dst, element{class: class})
+		} else {
+			dst = append(dst, element{isByte, byte(c)})
+		}
+	}
+	return dst
+}
+
+// CanContain reports whether the text of a line of this type can contain a
+// string of lower-case ASCII, ignoring case: it runs the string through the
+// pattern of the type, at all places at once.
+func (t *Type) CanContain(literal string) bool {
+	if literal == "" {
+		return true
+	}
+	// now[i] says that the last byte can be element i.
+	now, next := make([]bool, len(t.pattern)), make([]bool, len(t.pattern))
+	for k := range len(literal) {
+		any := false
+		for i, e := range t.pattern {
+			before := k == 0 || i > 0 && (now[i-1] || i > 1 && now[i-2] && t.pattern[i-1].class == isFraction)
+			next[i] = (before || now[i] && e.repeats()) && e.holds(literal[k])
+			any = any || next[i]
+		}
+		if !any {
+			return false
+		}
+		now, next = next, now
+	}
+	return slices.Contains(now, true)
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c |= 0x20
+	}
+	return c
+}
+
+// holds reports whether the lower-case byte c can be the element, or part of
+// it.
+func (e element) holds(c byte) bool {
+	class := classes[c]
+	switch e.class {
+	case isByte:
+		return c == e.value
+	case isDigitOf, slotInt, slotDigits, slotPID:
+		return class == digit
+	case isLetter:
+		return c >= 'a' && c <= 'z'
+	case isPad:
+		return class == digit || c == ' '
+	case isDivider:
+		return c == 't' || c == ' '
+	case isFraction:
+		return class == digit || c == '.' || c == ','
+	case slotIPv4:
+		return class == digit || c == '.'
+	case slotMAC:
+		return class&(digit|hexLower) != 0 || c == ':'
+	case slotShortHex, slotHex:
+		return class&(digit|hexLower) != 0
+	case slotString:
+		return class != 0
+	}
+	return true
+}
