@@ -217,3 +217,43 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMemory reports what a series takes in memory when the head is as
+// full as it gets: all rings have turned over a few blocks.
+func BenchmarkMemory(b *testing.B) {
+	const series, rounds = 20_000, 700
+	var before, after runtime.MemStats
+	f := newFleet(b, series)
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	st := openStore(b, b.TempDir(), Options{Every: time.Hour, Now: func() time.Time { return f.samples[0].Time.Std() }})
+	defer closeStore(b, st)
+	for r := range rounds {
+		f.step()
+		ingest(b, st, f, 1000)
+		if r%6 == 0 {
+			if err := st.maintain(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	for b.Loop() {
+	}
+	var window, windowCap, rows, rowsCap int
+	for _, pg := range st.table.pageList() {
+		all := pg.all()
+		for i := range all {
+			window, windowCap = window+len(all[i].win.buf), windowCap+cap(all[i].win.buf)
+			for a := range all[i].staged {
+				rows, rowsCap = rows+len(all[i].staged[a].buf), rowsCap+cap(all[i].staged[a].buf)
+			}
+		}
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/series, "heap-B/series")
+	b.ReportMetric(float64(window)/series, "window-B")
+	b.ReportMetric(float64(windowCap)/series, "window-cap-B")
+	b.ReportMetric(float64(rows)/series, "rows-B")
+	b.ReportMetric(float64(rowsCap)/series, "rows-cap-B")
+}

@@ -29,6 +29,7 @@ func (q *rowQueue) push(row rrd.Time, gauge bool, r *rrd.Row) {
 	}
 	skip := uint64((r.End-q.last)/row) << 1
 	q.last = r.End
+	q.buf = roomFor(q.buf)
 	if r.Count == 1 {
 		q.buf = appendNumber(binary.AppendUvarint(q.buf, skip|1), r.Last)
 	} else {

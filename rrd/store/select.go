@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -140,6 +141,7 @@ func (sel *selection) readBlocks(s *series, r *ring, start rrd.Time, out *rrd.Se
 	if end <= start {
 		return nil
 	}
+	sel.reserve(out, int((end-start)/r.row)+len(sel.head)+2)
 	page := s.id / pageSeries
 	first, _ := r.place(page, slotEnd(start+1, r.row))
 	last, _ := r.place(page, slotEnd(end, r.row))
@@ -157,14 +159,44 @@ func (sel *selection) readBlocks(s *series, r *ring, start rrd.Time, out *rrd.Se
 			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
 			continue
 		}
-		for i, index := range sel.rows.Index {
-			if rowEnd := r.rowEnd(page, block, index); rowEnd > start && rowEnd <= end {
-				row := rowAt(&sel.rows, i)
-				sel.add(out, rowEnd, &row)
-			}
-		}
+		sel.addBlock(out, r, page, block, start, end)
 	}
 	return nil
+}
+
+// addBlock appends the rows of sel.rows with start < end of row <= end,
+// column by column.
+func (sel *selection) addBlock(out *rrd.Series, r *ring, page, block uint32, start, end rrd.Time) {
+	rows := &sel.rows
+	lo, _ := slices.BinarySearchFunc(rows.Index, start+1, func(i int, t rrd.Time) int { return cmp.Compare(r.rowEnd(page, block, i), t) })
+	hi, _ := slices.BinarySearchFunc(rows.Index, end+1, func(i int, t rrd.Time) int { return cmp.Compare(r.rowEnd(page, block, i), t) })
+	for _, index := range rows.Index[lo:hi] {
+		out.Times = append(out.Times, r.rowEnd(page, block, index))
+	}
+	for _, c := range sel.q.Columns {
+		if c < rrd.NumColumns {
+			out.Values[c] = appendColumn(out.Values[c], rows, c, lo, hi)
+		}
+	}
+}
+
+// appendColumn appends one column of the rows from lo to hi.
+func appendColumn(dst []float64, rows *codec.Rows, c rrd.Column, lo, hi int) []float64 {
+	switch c {
+	case rrd.ColMin:
+		return append(dst, rows.Min[lo:hi]...)
+	case rrd.ColMax:
+		return append(dst, rows.Max[lo:hi]...)
+	case rrd.ColLast:
+		return append(dst, rows.Last[lo:hi]...)
+	case rrd.ColSum:
+		return append(dst, rows.Sum[lo:hi]...)
+	}
+	for i := lo; i < hi; i++ {
+		row := rowAt(rows, i)
+		dst = append(dst, row.Column(c))
+	}
+	return dst
 }
 
 // block returns a block, which is empty if it is missing or damaged.
@@ -188,6 +220,17 @@ func (sel *selection) block(id blockID) (codec.Block, error) {
 	}
 	sel.blocks[id] = b
 	return b, nil
+}
+
+// reserve makes room for n rows.
+func (sel *selection) reserve(out *rrd.Series, n int) {
+	n = min(n, 1<<14) // the range may be far longer than what there is
+	out.Times = make([]rrd.Time, 0, n)
+	for _, c := range sel.q.Columns {
+		if c < rrd.NumColumns {
+			out.Values[c] = make([]float64, 0, n)
+		}
+	}
 }
 
 // add appends a row's columns that the query asks for.

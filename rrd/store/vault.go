@@ -49,7 +49,7 @@ type epoch struct {
 // maxOpen is how many epochs stay open without being used; idleEpoch for how
 // long.
 const (
-	maxOpen   = 8
+	maxOpen   = 40 // a query over all of one ring opens some twenty
 	idleEpoch = 30 * time.Second
 )
 

@@ -30,12 +30,24 @@ func (w *window) push(p rrd.Point, number []byte) {
 		w.base, w.oldest = p.Time, p.Time
 		w.buf = appendGap(w.buf[:0], 0)
 	} else {
-		w.buf = appendGap(w.buf, int64(p.Time-w.newest))
+		w.buf = appendGap(roomFor(w.buf), int64(p.Time-w.newest))
 	}
 	w.buf = append(w.buf, number...)
 	w.newest = p.Time
 	w.n++
 }
+
+// roomFor makes room for one more entry. The head has millions of these
+// buffers, so they grow by a quarter and not by doubling.
+func roomFor(b []byte) []byte {
+	if cap(b)-len(b) >= maxEntry {
+		return b
+	}
+	return append(make([]byte, 0, len(b)+len(b)/4+maxEntry), b...)
+}
+
+// maxEntry is what most entries fit into; append takes care of the others.
+const maxEntry = 24
 
 // offer puts a point in its place; number is its value, packed.
 func (w *window) offer(p rrd.Point, number []byte, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
