@@ -117,6 +117,25 @@ func (p *proc) stop() {
 	p.cmd = nil
 }
 
+// stopChild ends a server that runs below another program, such as strace.
+func (p *proc) stopChild() {
+	p.t.Helper()
+	pid := p.cmd.Process.Pid
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for child := range strings.FieldsSeq(string(text)) {
+		n, err := strconv.Atoi(child)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		_ = syscall.Kill(n, syscall.SIGTERM)
+	}
+	_ = p.cmd.Wait()
+	p.cmd = nil
+}
+
 func (p *proc) addr(port string) string { return "127.0.0.1:" + strconv.Itoa(p.ports[port]) }
 
 func (p *proc) url(path string) string { return "http://" + p.addr("web") + path }
