@@ -84,10 +84,8 @@ func (st *Store) Write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 	return pos, &rrd.BatchError{Refused: b.refused}
 }
 
-// Commit waits until all up to a position that Write returned is on disk.
-func (st *Store) Commit(ctx context.Context, pos seglog.Pos) error { return st.log.Commit(ctx, pos) }
-
-// Flush waits until all that was written so far is on disk.
+// Flush implements rrd.Writer: it waits until all that was written so far is
+// on disk.
 func (st *Store) Flush(ctx context.Context) error { return st.log.Commit(ctx, st.log.End()) }
 
 // relieve sees to it that closed rows go to disk faster than they come: the

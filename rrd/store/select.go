@@ -191,10 +191,19 @@ func appendColumn(dst []float64, rows *codec.Rows, c rrd.Column, lo, hi int) []f
 		return append(dst, rows.Last[lo:hi]...)
 	case rrd.ColSum:
 		return append(dst, rows.Sum[lo:hi]...)
-	}
-	for i := lo; i < hi; i++ {
-		row := rowAt(rows, i)
-		dst = append(dst, row.Column(c))
+	case rrd.ColTotal:
+		if len(rows.Total) == 0 { // gauges have none
+			return append(dst, make([]float64, hi-lo)...)
+		}
+		return append(dst, rows.Total[lo:hi]...)
+	case rrd.ColCount:
+		for _, n := range rows.Count[lo:hi] {
+			dst = append(dst, float64(n))
+		}
+	case rrd.ColAverage:
+		for i, sum := range rows.Sum[lo:hi] {
+			dst = append(dst, sum/float64(rows.Count[lo+i]))
+		}
 	}
 	return dst
 }
