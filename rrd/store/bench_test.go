@@ -105,7 +105,7 @@ func BenchmarkIngest(b *testing.B) {
 func ingest(tb testing.TB, st *Store, f *fleet, batch int) {
 	tb.Helper()
 	for at := 0; at < len(f.samples); at += batch {
-		if _, err := st.Write(tb.Context(), f.samples[at:min(at+batch, len(f.samples))]); err != nil {
+		if err := st.Write(tb.Context(), f.samples[at:min(at+batch, len(f.samples))]); err != nil {
 			tb.Fatal(err)
 		}
 	}

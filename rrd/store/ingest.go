@@ -35,7 +35,7 @@ func (b *batchState) refuse(i int, reason rrd.Refusal, detail string) {
 // Append implements rrd.Appender: when it returns nil or a *rrd.BatchError,
 // every sample that was not refused is on disk.
 func (st *Store) Append(ctx context.Context, batch []rrd.Sample) error {
-	pos, err := st.Write(ctx, batch)
+	pos, err := st.write(ctx, batch)
 	if err != nil && !isBatchError(err) || st.o.Sync == SyncSecond {
 		return err
 	}
@@ -50,11 +50,18 @@ func isBatchError(err error) bool {
 	return ok
 }
 
-// Write takes samples without waiting for the device: they survive the death
-// of the process at once, and that of the machine after Commit of the returned
-// position, or within a second. The error is as for Append. It is for
-// protocols that acknowledge nothing.
-func (st *Store) Write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, error) {
+// Write implements rrd.Writer: it takes samples without waiting for the
+// device. They survive the death of the process at once, and that of the
+// machine within a second, or after Flush. It is for protocols that
+// acknowledge nothing.
+func (st *Store) Write(ctx context.Context, batch []rrd.Sample) error {
+	_, err := st.write(ctx, batch)
+	return err
+}
+
+// write takes samples into the head and the log, and returns the position of
+// the log from which on they are durable.
+func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, error) {
 	b, ok := st.batches.Get().(*batchState)
 	if !ok {
 		b = new(batchState)
