@@ -3,15 +3,13 @@
 //
 // # The way of a line
 //
-//	client ==> LineServer --block--> parse --samples--> feed buffer --batch--> Store.Append
-//	           one goroutine a connection               one goroutine a connection
+//	TCP   client ==> LineServer --block--> parse --samples--> Store.Write
+//	UDP   client --> PacketServer --packet--> parse --> Buffer --batch--> Store.Write
 //
-// While one batch is in Append, which may wait for the disk, the next is
-// collected: batches grow when the disk is slow. What is read and not yet on
-// disk is bounded over all connections ([MaxPending]); at the bound we stop
-// reading, and TCP holds the clients back. When a client closes its sending
-// side, its last line is appended before we close ours: a client that waits
-// for that knows that all is on disk.
+// A block of lines is written before the next is read, so that the death of
+// the process loses nothing of what was read, and a slow disk holds the clients
+// back. When a client closes its sending side, all is synced before we close
+// ours: a client that waits for that knows that its lines are on disk.
 //
 // UDP has no way to hold anybody back. [PacketServer] asks for a large receive
 // buffer, says what the kernel granted, and counts what the kernel dropped.

@@ -10,11 +10,11 @@ import (
 	"rondo/rrd"
 )
 
-// MaxPending bounds the text, in bytes, that one Feed has taken and not yet
-// brought to disk. Samples of very short lines take up to 8 times that.
+// MaxPending bounds the text, in bytes, that the Buffers of one Feed have taken
+// and not yet written. Samples of very short lines take up to 8 times that.
 const MaxPending = 16 << 20
 
-// maxBatch bounds the samples of one Append.
+// maxBatch bounds the samples of one Append or Write.
 const maxBatch = 16384
 
 // A Feed brings samples to the store, and counts and logs what becomes of
@@ -39,10 +39,44 @@ func NewFeed(env Env) *Feed {
 // counted by reason, and one a minute is logged. The error says that the store
 // failed, which is already counted and logged too.
 func (f *Feed) Append(ctx context.Context, batch []rrd.Sample) error {
+	return f.put(ctx, batch, f.env.Store.Append)
+}
+
+// Write takes the samples of a block of lines into the store without waiting
+// for the device: the death of the process loses none of them. Its error is as
+// Append's.
+func (f *Feed) Write(ctx context.Context, block string, parse Parser) error {
+	batch := parse(f.empty(), block)
+	defer f.recycle(batch)
+	return f.write(ctx, batch)
+}
+
+func (f *Feed) write(ctx context.Context, batch []rrd.Sample) error {
+	if w, ok := f.env.Store.(rrd.Writer); ok {
+		return f.put(ctx, batch, w.Write)
+	}
+	return f.put(ctx, batch, f.env.Store.Append)
+}
+
+// Flush waits until all that was written is on disk.
+func (f *Feed) Flush(ctx context.Context) error {
+	w, ok := f.env.Store.(rrd.Writer)
+	if !ok {
+		return nil
+	}
+	err := w.Flush(ctx)
+	if err != nil {
+		f.failed.Warn(f.env.Log, "samples could not be brought to disk", "err", err)
+	}
+	return err
+}
+
+// put gives the store batches of a bounded size.
+func (f *Feed) put(ctx context.Context, batch []rrd.Sample, put func(context.Context, []rrd.Sample) error) error {
 	var failed error
 	for len(batch) > 0 {
 		n := min(maxBatch, len(batch))
-		if err := f.append(ctx, batch[:n]); err != nil {
+		if err := f.settle(batch[:n], put(ctx, batch[:n])); err != nil {
 			failed = err
 		}
 		batch = batch[n:]
@@ -50,8 +84,9 @@ func (f *Feed) Append(ctx context.Context, batch []rrd.Sample) error {
 	return failed
 }
 
-func (f *Feed) append(ctx context.Context, batch []rrd.Sample) error {
-	err := f.env.Store.Append(ctx, batch)
+// settle counts what became of a batch, and returns the error of a store that
+// failed.
+func (f *Feed) settle(batch []rrd.Sample, err error) error {
 	if refusal, ok := errors.AsType[*rrd.BatchError](err); ok {
 		f.countRefused(batch, refusal.Refused)
 		return nil
@@ -85,8 +120,8 @@ func (f *Feed) countRefused(batch []rrd.Sample, refused []rrd.Refused) {
 // kept: it is nobody else's.
 type Parser func(dst []rrd.Sample, block string) []rrd.Sample
 
-// A Buffer collects the samples of one source while an earlier batch of it is
-// being appended, in order and never two at once.
+// A Buffer collects the samples of many small packets while an earlier batch
+// is being written, in order and never two at once.
 type Buffer struct {
 	feed *Feed
 
@@ -100,7 +135,7 @@ type Buffer struct {
 	done chan struct{}
 }
 
-// NewBuffer starts the goroutine that appends. Close ends it.
+// NewBuffer starts the goroutine that writes. Close ends it.
 func (f *Feed) NewBuffer(ctx context.Context) *Buffer {
 	b := &Buffer{feed: f, done: make(chan struct{})}
 	b.filled = sync.NewCond(&b.mu)
@@ -131,7 +166,7 @@ func (b *Buffer) Add(ctx context.Context, block string, parse Parser) error {
 	return b.err
 }
 
-// Close waits until all that was added is appended. Its error is that of the
+// Close waits until all that was added is written. Its error is that of the
 // first batch that the store failed to take.
 func (b *Buffer) Close() error {
 	b.mu.Lock()
@@ -149,7 +184,7 @@ func (b *Buffer) run(ctx context.Context) {
 		if len(batch) == 0 {
 			return
 		}
-		err := b.feed.Append(ctx, batch)
+		err := b.feed.write(ctx, batch)
 		b.feed.budget.Release(text)
 		b.feed.recycle(batch)
 		b.mu.Lock()

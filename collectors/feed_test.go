@@ -144,3 +144,37 @@ func TestFeedSplitsBatches(t *testing.T) {
 		t.Errorf("batches of %v", s.batches)
 	}
 }
+
+// A writer is a store that can write without waiting.
+type writer struct {
+	store
+	flushed bool
+}
+
+func (w *writer) Write(ctx context.Context, batch []rrd.Sample) error {
+	return w.store.Append(ctx, batch)
+}
+
+func (w *writer) Append(context.Context, []rrd.Sample) error {
+	return errors.New("TCP must not wait for the device at every block")
+}
+
+func (w *writer) Flush(context.Context) error {
+	w.flushed = true
+	return w.err
+}
+
+func TestFeedWritesAndFlushes(t *testing.T) {
+	w := &writer{}
+	f := NewFeed(Env{Log: slog.New(slog.DiscardHandler), Store: w, Stats: &Stats{}})
+	if err := f.Write(t.Context(), "a\nb\n", words); err != nil || !slices.Equal(w.keys, []string{"a", "b"}) {
+		t.Errorf("stored %v, %v", w.keys, err)
+	}
+	if err := f.Flush(t.Context()); err != nil || !w.flushed {
+		t.Errorf("flushed %v, %v", w.flushed, err)
+	}
+	w.err = errors.New("disk full")
+	if f.Write(t.Context(), "c\n", words) == nil || f.Flush(t.Context()) == nil {
+		t.Error("no error of a failed store")
+	}
+}

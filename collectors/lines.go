@@ -106,9 +106,10 @@ func (s *LineServer) admit(conn net.Conn, slots chan struct{}) bool {
 func (s *LineServer) serve(ctx context.Context, conn net.Conn) {
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	b := s.Feed.NewBuffer(ctx)
-	err := s.read(ctx, conn, b)
-	if tcp, ok := conn.(*net.TCPConn); b.Close() != nil && ok {
+	// What was read is brought home even where we are told to stop.
+	home := context.WithoutCancel(ctx)
+	stored, err := s.read(ctx, home, conn)
+	if tcp, ok := conn.(*net.TCPConn); ok && (!stored || s.Feed.Flush(home) != nil) {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
@@ -117,8 +118,9 @@ func (s *LineServer) serve(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// read hands all blocks of lines to b. It returns nil at the end of the stream.
-func (s *LineServer) read(ctx context.Context, conn net.Conn, b *Buffer) error {
+// read writes all blocks of lines into the store. Its error is nil at the end
+// of the stream; stored says whether the store took every block.
+func (s *LineServer) read(ctx, home context.Context, conn net.Conn) (stored bool, err error) {
 	r := lineReader{src: s.untilIdle(ctx, conn)}
 	defer func() {
 		s.Env.Stats.Add("line_too_long", r.tooLong)
@@ -127,15 +129,15 @@ func (s *LineServer) read(ctx context.Context, conn net.Conn, b *Buffer) error {
 	for {
 		block, err := r.next()
 		if block != "" {
-			if err := b.Add(ctx, block, s.Parse); err != nil {
-				return err
+			if err := s.Feed.Write(home, block, s.Parse); err != nil {
+				return false, err
 			}
 		}
 		if err == io.EOF {
-			return nil
+			return true, nil
 		}
 		if err != nil {
-			return err
+			return true, err
 		}
 	}
 }

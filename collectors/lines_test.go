@@ -139,9 +139,7 @@ func TestFailedStoreResetsTheConnection(t *testing.T) {
 	defer stop()
 	conn := dial(t, addr)
 	fmt.Fprintln(conn, "a")
-	if err := conn.CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
+	_ = conn.CloseWrite() // fails where the reset is here already
 	if _, err := io.ReadAll(conn); err == nil {
 		t.Error("the connection was closed as if all were stored")
 	}

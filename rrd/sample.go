@@ -20,6 +20,19 @@ type Appender interface {
 	Append(ctx context.Context, batch []Sample) error
 }
 
+// A Writer is an Appender that can also take samples without waiting for the
+// device, for protocols that acknowledge nothing. Where an Appender is none,
+// Append is used.
+type Writer interface {
+	Appender
+	// Write takes samples into the kernel's page cache: they survive the death
+	// of the process now, and that of the machine within a second. Its error is
+	// as Append's.
+	Write(ctx context.Context, batch []Sample) error
+	// Flush returns when all that was written before is on the device.
+	Flush(ctx context.Context) error
+}
+
 // Refusal is why a sample was not taken. Each is counted by reason.
 type Refusal string
 
