@@ -309,6 +309,9 @@ func TestBrowserTailsAndTakesKeys(t *testing.T) {
 	b.size(1280, 900)
 	b.open(home + "/logs")
 	b.until(`document.querySelector("#lines .new")`)
+	if rows := b.eval(`document.querySelectorAll("#lines li").length`).(float64); rows < 100 {
+		t.Errorf("%v lines after the tail caught up", rows)
+	}
 	// While one reads further down, new lines wait behind a button.
 	b.eval(`scrollTo(0, 1500)`)
 	b.until(`!document.getElementById("fresh").hidden && / new$/.test(document.getElementById("fresh").textContent)`)

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io/fs"
 	"iter"
+	"maps"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +79,9 @@ func checkPage(t *testing.T, name, body string) {
 			bad("table without caption or column heads: %.80s", table)
 		}
 	}
+	if strings.Contains(strings.ToLower(body), "from%3d") {
+		bad("a link's parameters are escaped twice")
+	}
 	if images.MatchString(body) {
 		bad("image without an inline drawing")
 	}
@@ -119,7 +126,7 @@ func TestPagesSayWhatTheyKnow(t *testing.T) {
 	contains(t, rich(14), "/hosts/db-1", "Network", "B/s", "received eth0")
 	contains(t, rich(14), "/explore?e=load1", "answered by the archive of 10 s rows over 1 d", "/graph.png?e=load1", "2 series", "<th scope=\"col\" class=\"n\">Max")
 	contains(t, rich(14), "/logs?q=severity%3C%3Derr", "upstream timed out", "/ui/tail?q=severity", "host%3Aweb-1")
-	contains(t, rich(14), "/alerts", "attempt 2/3", "critical above 4", "no data", "warning, silenced")
+	contains(t, rich(14), "/alerts", "attempt 2/3", "critical above 4", "no data", "warning, silenced", "critical, acknowledged", "vendor is on it", "check fails: timeout")
 	contains(t, rich(14), "/autoscale", "Why nothing happens now:", "Held back: cooldown: 2 m 10 s left", "scale out above", "booting", "dry run")
 }
 
@@ -375,4 +382,39 @@ type slowLogs struct{ nothing }
 
 func (slowLogs) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
 	return nil, errors.Join(errors.New("logstore: search"), context.DeadlineExceeded)
+}
+
+// Every link of every page leads to a page, over the same range.
+func TestLinksLeadSomewhere(t *testing.T) {
+	s := newServer(t, web.Default(), rich(5))
+	s.Handle("GET /api/logs", echoPath())
+	links := regexp.MustCompile(`(?:href|data-url)="(/[^"]*)`)
+	seen := make(map[string]bool)
+	for _, page := range []string{"/", "/hosts/web-1", "/explore", "/explore?e=load1", "/logs", "/alerts", "/autoscale"} {
+		body := getPage(t, s, page+map[bool]string{true: "&", false: "?"}[strings.Contains(page, "?")]+"from=-2h&to=now").Body.String()
+		for _, m := range links.FindAllStringSubmatch(body, -1) {
+			link := html.UnescapeString(m[1])
+			at, err := url.Parse(link)
+			if err != nil {
+				t.Fatalf("%s: %s: %v", page, link, err)
+			}
+			kind := at.Path + "?" + strings.Join(slices.Sorted(maps.Keys(at.Query())), "&")
+			if seen[kind] || at.Path == "/ui/tail" {
+				continue
+			}
+			seen[kind] = true
+			if w := getPage(t, s, link); w.Code != 200 {
+				t.Errorf("%s links to %s: %d", page, link, w.Code)
+			}
+			if strings.HasPrefix(at.Path, "/static") || at.Path == "/ui/chart.css" {
+				continue
+			}
+			if from := at.Query().Get("from"); from == "" || at.Query().Get("to") == "" {
+				t.Errorf("%s links to %s, which forgets the range", page, link)
+			}
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d sorts of links", len(seen))
+	}
 }

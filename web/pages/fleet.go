@@ -71,7 +71,10 @@ func (p *Pages) fleetTable(ctx context.Context, q url.Values, f Frame) FleetTabl
 			t.Silent++
 		}
 	}
-	rows := slices.DeleteFunc(all, func(h HostRow) bool { return !strings.Contains(h.ID+" "+h.Group+" "+h.Badge.Text, t.Filter) })
+	want := strings.ToLower(t.Filter)
+	rows := slices.DeleteFunc(all, func(h HostRow) bool {
+		return !strings.Contains(strings.ToLower(h.ID+" "+h.Group+" "+h.Badge.Text), want)
+	})
 	t.Matching = len(rows)
 	last := max(0, (len(rows)-1)/hostsPerPage)
 	t.Page, _ = strconv.Atoi(q.Get("page")) // anything else is the first page

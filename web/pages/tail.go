@@ -28,6 +28,12 @@ func (p *Pages) tail(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	// Rows link to the range of the page that they are shown on.
+	links, err := ParseRange(r.URL.Query(), "", time.Now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	out := http.NewResponseController(w)
@@ -36,7 +42,6 @@ func (p *Pages) tail(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	limit := rate.NewLimiter(tailRate, tailRate)
-	links := Range{From: "-1h", To: "now"}
 	var skipped int64
 	for m, status := range p.deps.Logs.Tail(r.Context(), f) {
 		if !limit.AllowN(time.Now(), 1) {

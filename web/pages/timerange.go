@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"fmt"
+	"html/template"
 	"math"
 	"net/url"
 	"strconv"
@@ -120,6 +121,10 @@ func niceStep(d time.Duration) time.Duration {
 func (r Range) Query() string {
 	return "from=" + url.QueryEscape(r.From) + "&to=" + url.QueryEscape(r.To)
 }
+
+// Params is Query for a template, which would escape a string whole; every
+// part of it is escaped already.
+func (r Range) Params() template.URL { return template.URL(r.Query()) }
 
 // Label is the range for people.
 func (r Range) Label() string {
