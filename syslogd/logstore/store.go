@@ -27,6 +27,7 @@ type Store struct {
 	decoder *chunk.Decoder
 	tails   tailHub
 	cache   *catalogueCache
+	scratch sync.Pool // of *writing
 	stop    chan struct{}
 	wake    chan struct{} // there is something to seal
 	wg      sync.WaitGroup
@@ -140,17 +141,9 @@ func (s *Store) Write(ctx context.Context, batch []syslog.Message) error {
 
 // write appends to the log and to the heads.
 func (s *Store) write(ctx context.Context, batch []syslog.Message) (seglog.Pos, error) {
-	own := make([]syslog.Message, len(batch))
-	now := time.Now()
-	for i := range batch {
-		own[i] = batch[i]
-		normalise(&own[i], now)
-	}
-	runs := split(own)
-	records := make([][]byte, len(runs))
-	for i, r := range runs {
-		records[i] = appendRecord(nil, r.key, r.batch)
-	}
+	w, now := s.writing(), time.Now()
+	defer s.written(w)
+	w.prepare(batch, now)
 	if err := s.waitForRoom(ctx); err != nil {
 		return 0, err
 	}
@@ -160,42 +153,19 @@ func (s *Store) write(ctx context.Context, batch []syslog.Message) (seglog.Pos, 
 		return 0, ErrClosed
 	}
 	start := s.log.End()
-	end, err := s.log.Append(records...)
+	end, err := s.log.Append(w.records...)
 	if err != nil {
 		return 0, err
 	}
-	for _, r := range runs {
+	for _, r := range w.runs {
 		s.add(r, start, end, now)
 	}
 	// Only now: a chunk claims all of the log before its end.
-	for _, r := range runs {
+	for _, r := range w.runs {
 		s.detachFull(r.key)
 	}
-	s.tails.publish(own)
+	s.tails.publish(w.own)
 	return end, nil
-}
-
-// run is a part of a batch that goes into one head and one record.
-type run struct {
-	key   key
-	batch []syslog.Message
-}
-
-// maxRecord is about how many bytes of lines go into one record.
-const maxRecord = 1 << 20
-
-func split(batch []syslog.Message) []run {
-	var runs []run
-	for from := 0; from < len(batch); {
-		k, size, to := keyOf(&batch[from]), 0, from
-		for to < len(batch) && size < maxRecord && keyOf(&batch[to]) == k {
-			size += len(batch[to].Raw) + 64
-			to++
-		}
-		runs = append(runs, run{k, batch[from:to]})
-		from = to
-	}
-	return runs
 }
 
 // add puts a run into its head. s.mu is held.

@@ -12,9 +12,9 @@ import (
 const (
 	MaxRows     = 1 << 20
 	maxOrigins  = MaxRows
-	maxPart     = 256 << 20 // bytes of a part when decompressed
-	maxHours    = 8192      // entries of Header.Hours
-	maxValues   = 1 << 24   // of a column
+	maxPart     = 64 << 20 // bytes of a part when decompressed
+	maxHours    = 8192     // entries of Header.Hours
+	maxValues   = 1 << 24  // of a column
 	nanosInHour = 3600e9
 )
 

@@ -1,0 +1,75 @@
+package logstore
+
+import (
+	"slices"
+	"time"
+
+	"rondo/syslogd/syslog"
+)
+
+// writing is a batch on its way into the log and the heads. It is made
+// before the lock is taken, and its memory is used again.
+type writing struct {
+	own     []syslog.Message // as the store keeps them; the batch is the caller's
+	runs    []run
+	buf     []byte
+	records [][]byte // parts of buf, one for each run
+}
+
+// run is a part of a batch that goes into one head and one record.
+type run struct {
+	key   key
+	batch []syslog.Message
+}
+
+const (
+	maxRecord  = 1 << 20 // about how many bytes of lines go into one record
+	maxScratch = 4 << 20 // larger buffers are not kept
+)
+
+func (s *Store) writing() *writing {
+	if w, ok := s.scratch.Get().(*writing); ok {
+		return w
+	}
+	return &writing{}
+}
+
+func (s *Store) written(w *writing) {
+	clear(w.own) // they hold on to the caller's strings
+	w.own, w.runs, w.records = w.own[:0], w.runs[:0], w.records[:0]
+	if cap(w.buf) <= maxScratch && cap(w.own) <= maxScratch/256 {
+		s.scratch.Put(w)
+	}
+}
+
+func (w *writing) prepare(batch []syslog.Message, now time.Time) {
+	size := 0
+	w.own = slices.Grow(w.own[:0], len(batch))
+	for i := range batch {
+		w.own = append(w.own, batch[i])
+		normalise(&w.own[i], now)
+		size += len(batch[i].Raw) + 64
+	}
+	w.split()
+	// With room for all of it, buf does not move while records point into it;
+	// if it does all the same, they keep the old one.
+	w.buf = slices.Grow(w.buf[:0], size)
+	for _, r := range w.runs {
+		from := len(w.buf)
+		w.buf = appendRecord(w.buf, r.key, r.batch)
+		w.records = append(w.records, w.buf[from:])
+	}
+}
+
+// split cuts the batch where the key changes and where a record gets large.
+func (w *writing) split() {
+	for from := 0; from < len(w.own); {
+		k, size, to := keyOf(&w.own[from]), 0, from
+		for to < len(w.own) && size < maxRecord && keyOf(&w.own[to]) == k {
+			size += len(w.own[to].Raw) + 64
+			to++
+		}
+		w.runs = append(w.runs, run{k, w.own[from:to]})
+		from = to
+	}
+}
