@@ -238,8 +238,20 @@ func (s *Sim) Instances() []Instance {
 // ErrNoRoom says that there are Options.Max instances already.
 var ErrNoRoom = errors.New("ec2sim: as many instances as the emulator takes")
 
-// Launch starts n instances with tags, as RunInstances would: the fleet that
-// was there before the story begins.
+// Seed adds n instances with tags that have booted: the fleet that was there
+// before the story begins.
+func (s *Sim) Seed(n int, tags map[string]string) error {
+	out, err := s.Launch(n, tags)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range out {
+		s.instances[i.ID].due = i.Launched
+	}
+	s.poke()
+	return err
+}
+
+// Launch starts n instances with tags, as RunInstances would.
 func (s *Sim) Launch(n int, tags map[string]string) ([]Instance, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -109,6 +109,23 @@ func TestLifeOfAnInstance(t *testing.T) {
 	})
 }
 
+func TestSeedHasBooted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		booted := make(chan time.Time, 2)
+		s := New(Options{BootTime: time.Minute, Boot: func(context.Context, Instance) { booted <- time.Now() }})
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		if err := s.Seed(2, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, cancel)
+		if err := s.Run(ctx); err != nil || len(booted) != 2 || !(<-booted).Equal(start) {
+			t.Errorf("Run = %v, %d more booted", err, len(booted))
+		}
+	})
+}
+
 func TestRunEndsItsInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

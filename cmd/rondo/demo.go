@@ -71,7 +71,7 @@ func (c demoCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (er
 			log.Error("simulated server fails", "host", s.host, "err", err)
 		}
 	}})
-	if _, err := sim.Launch(demoFleet, map[string]string{"rondo:group": demoGroup, "Name": demoGroup}); err != nil {
+	if err := sim.Seed(demoFleet, map[string]string{"rondo:group": demoGroup, "Name": demoGroup}); err != nil {
 		return err
 	}
 	serving := make(chan struct{})
