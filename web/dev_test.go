@@ -3,7 +3,7 @@ package web_test
 import (
 	"context"
 	"flag"
-	"net"
+	"fmt"
 	"os"
 	"os/signal"
 	"testing"
@@ -15,29 +15,35 @@ var devDeps = flag.String("dev.deps", "rich", "what the fleet is like: rich, cal
 
 var devListen = flag.String("dev.listen", "", "serve all pages over a made-up fleet at this address until interrupted")
 
-// TestDevServer is for looking at the pages:
+// TestMain serves the pages for looking at them, instead of testing them, where
+// it is told an address:
 //
-//	go test ./web -run TestDevServer -timeout 0 -dev.listen 127.0.0.1:8090
-func TestDevServer(t *testing.T) {
+//	go test ./web -timeout 0 -dev.listen 127.0.0.1:8090 -dev.deps calm
+func TestMain(m *testing.M) {
+	flag.Parse()
 	if *devListen == "" {
-		t.Log("set -dev.listen to look at the pages; nothing to check here")
-		return
+		os.Exit(m.Run())
 	}
+	if err := devServe(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func devServe() error {
 	cfg := web.Default()
 	cfg.Listen = *devListen
 	s, err := web.New(cfg, devFleet(*devDeps), quiet())
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	l, err := net.Listen("tcp", cfg.Listen)
+	ls, err := web.Listen(cfg, "")
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := s.Run(ctx, l); err != nil {
-		t.Fatal(err)
-	}
+	return s.Run(ctx, ls...)
 }
 
 func devFleet(kind string) web.Deps {
