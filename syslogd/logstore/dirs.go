@@ -20,9 +20,10 @@ type dirs struct {
 	root string
 	log  *slog.Logger
 
-	mu    sync.Mutex
-	freed *sync.Cond // a handle was released
-	open  map[key]*handle
+	mu     sync.Mutex
+	freed  *sync.Cond // a handle was released
+	open   map[key]*handle
+	closed bool
 }
 
 // handle is an open directory.
@@ -63,6 +64,9 @@ func (d *dirs) acquire(k key, write bool) (*handle, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
+		if d.closed {
+			return nil, ErrClosed
+		}
 		h := d.open[k]
 		if h == nil {
 			break
@@ -170,10 +174,11 @@ func (d *dirs) sweep(idle time.Duration) {
 	}
 }
 
-// closeAll waits for the users of all directories.
+// closeAll waits for the users of all directories, and lets no more in.
 func (d *dirs) closeAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.closed = true
 	for len(d.open) > 0 {
 		for k, h := range d.open {
 			if h.users == 0 {

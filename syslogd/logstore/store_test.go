@@ -3,11 +3,13 @@ package logstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -305,5 +307,79 @@ func compare(t *testing.T, seed uint64, s *Store, m *model, q syslogd.Query) {
 		if diff := gocmp.Diff(m.facets(q, field, 5), list); diff != "" {
 			t.Fatalf("seed %d: facets %s %s: %s", seed, q.Filter, field, diff)
 		}
+	}
+}
+
+// TestConcurrent searches while others write, seal and drop; the race
+// detector looks on.
+func TestConcurrent(t *testing.T) {
+	s := open(t, t.TempDir(), Options{ChunkBytes: 2000})
+	f := logtest.NewFleet(2, start)
+	var batches [][]syslog.Message
+	for range 60 {
+		var b []syslog.Message
+		for range 10 {
+			b = append(b, f.Next())
+		}
+		batches = append(batches, b)
+	}
+	var writers, readers sync.WaitGroup
+	for half := range 2 {
+		writers.Go(func() {
+			for i := half; i < len(batches); i += 2 {
+				if err := s.Put(context.Background(), batches[i]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	for range 2 {
+		readers.Go(func() {
+			for last := 0; ; {
+				n := 0
+				for _, err := range s.Search(context.Background(), syslogd.Query{}) {
+					if err != nil {
+						t.Error(err)
+					}
+					n++
+				}
+				if n < last {
+					t.Errorf("%d messages after %d", n, last)
+				}
+				last = n
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+	if got := len(search(t, s, syslogd.Query{})); got != 600 {
+		t.Errorf("%d messages", got)
+	}
+	s.Close()
+	for _, err := range s.Search(t.Context(), syslogd.Query{}) {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	}
+}
+
+func TestSearchIsCancelled(t *testing.T) {
+	s := filled(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range s.Search(ctx, syslogd.Query{Filter: parse(t, "/x/")}) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := s.Histogram(ctx, syslogd.Query{Filter: parse(t, "/x/")}, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 }
