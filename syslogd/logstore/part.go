@@ -245,11 +245,12 @@ func (c *content) match(i int, v verdict) (bool, error) {
 	if v != maybe {
 		return v == yes, nil
 	}
-	m, err := c.rows.Message(i)
-	if err != nil {
-		return false, err
+	if c.plan.textOnly {
+		text, err := c.rows.Text(i)
+		return err == nil && c.plan.matches(&syslog.Message{Text: text}), err
 	}
-	return c.plan.matches(&m), nil
+	m, err := c.rows.Message(i)
+	return err == nil && c.plan.matches(&m), err
 }
 
 // each calls f with all rows that match. Its error is ctx's or the store's.

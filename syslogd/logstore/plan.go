@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,6 +38,7 @@ type plan struct {
 	leaves   []*node
 	from, to int64 // from <= When < to, Unix ns
 	byOrigin bool  // some leaf asks for the host or the sender
+	textOnly bool  // all leaves ask for the text
 }
 
 // node is an expression of the filter. A node without terms is a leaf.
@@ -62,6 +64,7 @@ func newPlan(q syslogd.Query) *plan {
 	}
 	if q.Filter != nil && q.Filter.Root != nil {
 		p.root = p.compile(q.Filter.Root)
+		p.textOnly = !slices.ContainsFunc(p.leaves, func(n *node) bool { return n.field != "text" })
 	}
 	return p
 }

@@ -91,6 +91,9 @@ func equal(t *testing.T, what string, rows *Rows, want []syslog.Message) {
 		if w := utc(want[i]); !same(&got, &w) {
 			t.Fatalf("%s: row %d\n got %#v\nwant %#v", what, i, got, w)
 		}
+		if text, err := rows.Text(i); err != nil || text != want[i].Text {
+			t.Fatalf("%s: row %d: text %q, want %q (%v)", what, i, text, want[i].Text, err)
+		}
 		if got := rows.When(i); got != want[i].When().UnixNano() {
 			t.Fatalf("%s: row %d: when %d", what, i, got)
 		}

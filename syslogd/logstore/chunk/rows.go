@@ -99,6 +99,29 @@ func (r *Rows) render(m *syslog.Message, row *row, t *Type) {
 	m.SD, m.Text = all[from[3]:to[3]], all[from[4]:to[4]]
 }
 
+// Text renders only Message.Text of message i. It is valid until the next
+// call of Text or Message.
+func (r *Rows) Text(i int) (string, error) {
+	row := &r.rows[i]
+	out, inText := r.buf[:0], false
+	for k := range r.Types[row.typ].parts {
+		p := &r.Types[row.typ].parts[k]
+		switch {
+		case p.kind == markField+fieldText:
+			out, inText = out[:0], true
+		case p.kind == markEnd:
+			inText = false
+		case !inText:
+		case p.kind == 0:
+			out = append(out, p.text...)
+		case isSlot(p.kind):
+			out = r.appendSlot(out, p, row)
+		}
+	}
+	r.buf = out
+	return view(out), r.source.err()
+}
+
 const (
 	hexDigits      = "0123456789abcdef"
 	hexUpperDigits = "0123456789ABCDEF"
