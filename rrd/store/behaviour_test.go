@@ -84,6 +84,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func TestEarlySettling(t *testing.T) {
+	t.Parallel()
 	st := openStore(t, t.TempDir(), Options{Now: atT0})
 	defer closeStore(t, st)
 	const n = 20_000 // twenty a second
@@ -116,6 +117,7 @@ func TestEarlySettling(t *testing.T) {
 
 // TestConcurrent writes, reads and maintains at once; run it with -race.
 func TestConcurrent(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return time.Unix(2e9, 0) }})
 	o.Sync, o.StageBytes, o.CheckpointBytes = SyncSecond, 3000, 10_000
 	st := openStore(t, t.TempDir(), o)
@@ -227,6 +229,7 @@ func TestKill(t *testing.T) {
 
 // TestRingTurns: the disk that a ring takes does not grow with its turns.
 func TestRingTurns(t *testing.T) {
+	t.Parallel()
 	now := rrdtest.T0
 	o := testOptions(t, rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return now.Std() }})
 	o.Sync = SyncSecond

@@ -117,6 +117,7 @@ func rowOf(s rrd.Series, i int) rrd.Row {
 // TestDamage flips bits in each file in turn: the store must start, report
 // it, and never answer with a wrong number.
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	dir, o, want := history(t)
 	rng := rand.New(rand.NewPCG(7, 7))
 	whole := math.MaxInt
@@ -169,6 +170,7 @@ func flipBits(t *testing.T, rng *rand.Rand, path string) {
 
 // TestDamagedEpoch: an epoch that Badger cannot open is set aside.
 func TestDamagedEpoch(t *testing.T) {
+	t.Parallel()
 	dir, o, want := history(t)
 	manifests, err := filepath.Glob(filepath.Join(dir, "blocks", "*", "*", "MANIFEST"))
 	if err != nil || len(manifests) == 0 {
@@ -191,6 +193,7 @@ func TestDamagedEpoch(t *testing.T) {
 // TestLostCheckpoints: without any checkpoint the log's rest is used, and no
 // row that may lack samples is shown.
 func TestLostCheckpoints(t *testing.T) {
+	t.Parallel()
 	for _, names := range [][]string{{"checkpoint"}, {"checkpoint", "checkpoint.old"}} {
 		dir, o, want := history(t)
 		for _, name := range names {

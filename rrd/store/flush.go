@@ -19,7 +19,7 @@ func (st *Store) flushDue() error {
 	if clock == noTime {
 		return nil
 	}
-	all := st.staged.Load() > st.o.StageBytes
+	all := st.staged.Load() > st.stageLimit()
 	for _, r := range st.ringList() {
 		if !all && clock < r.nextFlush {
 			continue
@@ -30,6 +30,13 @@ func (st *Store) flushDue() error {
 		r.nextFlush = clock + max(rrd.Time(r.blockRows/16)*r.row, 10*rrd.Second)
 	}
 	return nil
+}
+
+// stageLimit is how many bytes of closed rows may wait in memory. In normal
+// operation a series has about half a kilobyte of them, so that what is
+// allowed grows with the series; more means that someone imports a history.
+func (st *Store) stageLimit() int64 {
+	return st.o.StageBytes + 1024*int64(max(0, st.Series()-100_000))
 }
 
 // flushRing writes the blocks of a ring that no in-order sample can belong to
@@ -332,7 +339,7 @@ func (st *Store) expire() error {
 		return nil
 	}
 	for _, r := range st.ringList() {
-		n, err := st.vault.expire(r, int64(r.edge(clock)))
+		n, err := st.vault.expire(r, r.edge(clock))
 		st.stats.Expired.Add(int64(n))
 		if err != nil {
 			return err

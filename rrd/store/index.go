@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -110,8 +109,6 @@ func subtract(a, b []uint32) []uint32 {
 	}
 	return out
 }
-
-func (x *index) names() []string { return slices.Sorted(maps.Keys(x.labels)) }
 
 // A condition is a Matcher that is ready to run.
 type condition struct {

@@ -78,7 +78,7 @@ func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 	if err != nil {
 		return 0, fmt.Errorf("store: append: %w", err)
 	}
-	if st.staged.Load() > st.o.StageBytes {
+	if st.staged.Load() > st.stageLimit() {
 		st.relieve()
 	}
 	if len(b.refused) == 0 {
@@ -102,7 +102,7 @@ func (st *Store) relieve() {
 	case st.poke <- struct{}{}:
 	default:
 	}
-	if st.staged.Load() > 2*st.o.StageBytes {
+	if st.staged.Load() > 2*st.stageLimit() {
 		st.flushMu.Lock()
 		defer st.flushMu.Unlock()
 		if err := st.flushDue(); err != nil {

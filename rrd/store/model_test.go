@@ -39,6 +39,7 @@ func (st *Store) kill() error {
 }
 
 func TestModel(t *testing.T) {
+	t.Parallel()
 	rrdtest.TestModel(t, func(ro rrdtest.Options) (rrdtest.Life, func(), error) {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
 		if err != nil {

@@ -37,7 +37,7 @@ type Options struct {
 	Now             func() time.Time
 	Every           time.Duration // how often blocks and retention are looked after; 10 s
 	CheckpointBytes int64         // of log, after which a checkpoint is due; 64 MiB
-	StageBytes      int64         // of closed rows in memory, after which all go to disk; 256 MiB
+	StageBytes      int64         // of closed rows in memory, after which all go to disk; 256 MiB, more from 100,000 series on
 	ReserveBytes    int64         // refuse to write below this much free disk; 64 MiB. Negative: none
 	Log             *slog.Logger
 }

@@ -36,6 +36,7 @@ func closeStore(t testing.TB, st *Store) {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	rrdtest.TestStore(t, func(t *testing.T, o rrdtest.Options) rrdtest.Store {
 		st := openStore(t, t.TempDir(), testOptions(t, o))
 		t.Cleanup(func() { closeStore(t, st) })
@@ -55,6 +56,7 @@ func (m maintained) Append(ctx context.Context, batch []rrd.Sample) error {
 }
 
 func TestConformanceWithFlushes(t *testing.T) {
+	t.Parallel()
 	rrdtest.TestStore(t, func(t *testing.T, o rrdtest.Options) rrdtest.Store {
 		so := testOptions(t, o)
 		so.StageBytes = 1000 // so that everything goes to disk again and again

@@ -16,6 +16,8 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"rondo/rrd"
 )
 
 // A vault opens the epochs' Badger directories on demand and closes them when
@@ -248,11 +250,11 @@ func (v *vault) closeIdle(since time.Time) error {
 }
 
 // expire removes the epochs of a ring that lie wholly before a time.
-func (v *vault) expire(r *ring, edge int64) (removed int, err error) {
+func (v *vault) expire(r *ring, edge rrd.Time) (removed int, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range r.epochs {
-		if int64(r.epochEnd(n)) > edge {
+		if r.epochEnd(n) > edge {
 			continue
 		}
 		if e := v.open[epochKey{r, n}]; e != nil {
