@@ -79,7 +79,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"logs":   me.logs(),
 	}
 	if p := me.s.parts.Load(); p != nil {
-		rooms["syslogd"] = p.syslogged.Snapshot()
+		rooms["syslogd"] = p.syslog.Snapshot()
 		for kind, st := range p.stats {
 			rooms["collectors."+kind] = st.Snapshot()
 		}
