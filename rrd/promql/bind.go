@@ -127,7 +127,7 @@ func (s *selector) series(col func(rrd.Series) rrd.Column, n *notes) []storage.S
 		if n != nil {
 			n.column(s, r, want, got)
 		}
-		one := newSeries(promLabels(r.Key), r.Times, values, hold(r))
+		one := newSeries(promLabels(r.Key), r.Times, values, hold(r), s.grid)
 		one.signed = r.Definition.Type == rrd.Derive && got == rrd.ColTotal
 		if len(one.times) > 0 {
 			out = append(out, one)

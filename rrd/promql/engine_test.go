@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"rondo/rrd"
 )
@@ -137,10 +140,41 @@ func TestExactArchives(t *testing.T) {
 
 // TestNeighbours holds two instants of one millisecond apart.
 func TestNeighbours(t *testing.T) {
-	s := newSeries(promLabels("x"), []rrd.Time{1000, 1400, 1999, 5000}, []float64{1, 2, 3, 4}, rrd.Second)
+	s := newSeries(promLabels("x"), []rrd.Time{1000, 1400, 1999, 5000}, []float64{1, 2, 3, 4}, rrd.Second, grid{})
 	if got, want := fmt.Sprint(s.times), "[1 2 3 5 1005]"; got != want {
 		t.Errorf("times %s, want %s", got, want)
 	}
+}
+
+// TestGrid holds the points of a grid against all points: the newest at each
+// instant must be the same.
+func TestGrid(t *testing.T) {
+	newest := func(s *series, at int64) (int64, float64) {
+		i := sort.Search(len(s.times), func(i int) bool { return s.times[i] > at }) - 1
+		if i < 0 {
+			return 0, 0
+		}
+		return s.times[i], s.values[i]
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		g := grid{rapid.Int64Range(-50, 500).Draw(t, "start"), rapid.Int64Range(1, 300).Draw(t, "step")}
+		var times []rrd.Time
+		var values []float64
+		at := rrd.Time(0)
+		for i, gap := range rapid.SliceOfN(rapid.Int64Range(1, 40_000), 0, 60).Draw(t, "gaps") {
+			at += rrd.Time(gap) // microseconds
+			times, values = append(times, at), append(values, float64(i+1))
+		}
+		all := newSeries(promLabels("x"), times, values, 30_000, grid{})
+		some := newSeries(promLabels("x"), times, values, 30_000, g)
+		for at := g.start; at <= g.start+20*g.step; at += g.step {
+			wantTime, want := newest(all, at)
+			gotTime, got := newest(some, at)
+			if gotTime != wantTime || math.Float64bits(got) != math.Float64bits(want) {
+				t.Fatalf("at %d: %v of %d, want %v of %d", at, got, gotTime, want, wantTime)
+			}
+		}
+	})
 }
 
 func TestOptions(t *testing.T) {

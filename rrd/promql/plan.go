@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -19,6 +20,7 @@ type selector struct {
 
 	// The instants at which it is evaluated, less its offset, in ms.
 	start, end int64
+	grid       grid // those instants, where they are regular and nothing but the newest point counts
 
 	rows []rrd.Series
 }
@@ -41,10 +43,18 @@ func findSelectors(stmt *parser.EvalStmt, expr string) []*selector {
 			s.text = slice(expr, s.matrix)
 			s.fn = windowFunction(path)
 		}
+		if s.matrix == nil && vs.Timestamp == nil && !slices.ContainsFunc(path, isSubquery) {
+			s.grid = grid{s.start, stmt.Interval.Milliseconds()}
+		}
 		found = append(found, s)
 		return nil
 	})
 	return found
+}
+
+func isSubquery(n parser.Node) bool {
+	_, ok := n.(*parser.SubqueryExpr)
+	return ok
 }
 
 // slice cuts a node's text out of the query.
