@@ -9,12 +9,16 @@ import (
 	"rondo/syslogd/syslog"
 )
 
-// A Query asks for messages by content and by time of the message (When).
+// A Query asks for messages by content and by time: that of the message
+// (When), or by our own clock, which no sender can set wrong.
 type Query struct {
 	Filter   *filter.Filter // nil matches all
 	From, To time.Time      // From <= When < To; zero: unbounded
-	Limit    int            // most messages; 0: no limit
-	Oldest   bool           // oldest first; newest first otherwise
+	// ByReceived makes Received the time that From and To, the order and the
+	// bins of a histogram go by.
+	ByReceived bool
+	Limit      int  // most messages; 0: no limit
+	Oldest     bool // oldest first; newest first otherwise
 }
 
 // A Bin is the count of messages of one severity within [Start, Start+width).

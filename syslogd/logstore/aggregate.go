@@ -19,8 +19,8 @@ import (
 )
 
 // Histogram counts all matches in bins of the width, by severity; bins start
-// at multiples of the width since 1970. Whole hours come from headers alone
-// if the filter asks for nothing but severity.
+// at multiples of the width since 1970. Whole hours of When come from headers
+// alone if the filter asks for nothing but severity.
 func (s *Store) Histogram(ctx context.Context, q syslogd.Query, width time.Duration) ([]syslogd.Bin, error) {
 	if width <= 0 {
 		return nil, errors.New("logstore: histogram: width must be positive")
@@ -95,16 +95,16 @@ func histogram(x *part, p *plan, width int64, done <-chan struct{}, t tally[binK
 	if c == nil || err != nil {
 		return err
 	}
-	if p.covers(x.min, x.max) && floorDiv(x.min, width) == floorDiv(x.max, width) && c.byTypes() {
+	if p.covers(x.time) && floorDiv(x.time.min, width) == floorDiv(x.time.max, width) && c.byTypes() {
 		for i, typ := range c.types {
 			if c.verdict[i] == yes {
-				t[binKey{floorDiv(x.min, width), typ.Severity}] += int64(c.counts[i])
+				t[binKey{floorDiv(x.time.min, width), typ.Severity}] += int64(c.counts[i])
 			}
 		}
 		return nil
 	}
 	return c.each(done, func(i int) error {
-		t[binKey{floorDiv(c.rows.When(i), width), c.types[c.rows.Type(i)].Severity}]++
+		t[binKey{floorDiv(p.time(c.rows, i), width), c.types[c.rows.Type(i)].Severity}]++
 		return nil
 	})
 }
@@ -112,7 +112,7 @@ func histogram(x *part, p *plan, width int64, done <-chan struct{}, t tally[binK
 // hoursSuffice reports whether the counts by hour answer the histogram.
 func hoursSuffice(x *part, p *plan, width int64) bool {
 	h := x.info.header
-	if width%int64(time.Hour) != 0 || h.Hours == nil || !p.covers(x.min, x.max) {
+	if p.received || width%int64(time.Hour) != 0 || h.Hours == nil || !p.covers(x.time) {
 		return false
 	}
 	return !slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool { return p.ofSeverity(c.Severity) == maybe })
@@ -160,7 +160,7 @@ func facets(x *part, p *plan, field string, done <-chan struct{}, t tally[string
 	if c == nil || err != nil {
 		return err
 	}
-	if p.covers(x.min, x.max) && c.facetsByCounts(field, t) {
+	if p.covers(x.time) && c.facetsByCounts(field, t) {
 		return nil
 	}
 	return c.each(done, func(i int) error {

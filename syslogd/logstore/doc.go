@@ -28,8 +28,9 @@
 //
 // The directory goes by reception: clocks of senders are wrong, and what was
 // received today must not be dropped today because its sender believes in
-// 1970. Searches go by the message's own time (Message.When); each header
-// bounds it. Reception is kept to the millisecond. A message whose own time
+// 1970. Searches go by the message's own time (Message.When), or by reception
+// where they must not believe a sender (Query.ByReceived); each header bounds
+// both. Reception is kept to the millisecond. A message whose own time
 // is not within 1678-2262 counts as one without.
 //
 // # Searching

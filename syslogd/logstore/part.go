@@ -13,12 +13,12 @@ import (
 
 // part is a chunk as one search sees it, sealed or open.
 type part struct {
-	s        *Store
-	key      key
-	order    int // parts in order of arrival
-	min, max int64
-	info     *chunkInfo  // nil for an open chunk
-	open     *chunk.Rows // nil for a sealed chunk
+	s     *Store
+	key   key
+	order int         // parts in order of arrival
+	time  span        // of its messages, by the plan's clock
+	info  *chunkInfo  // nil for an open chunk
+	open  *chunk.Rows // nil for a sealed chunk
 }
 
 // parts returns all chunks that overlap the plan's time. Together they are
@@ -32,15 +32,15 @@ func (s *Store) parts(p *plan) ([]*part, error) {
 	chunks := s.chunks
 	var open []*part
 	for _, h := range s.allHeads() {
-		if h.builder.Len() > 0 && p.overlaps(h.min, h.max) {
-			open = append(open, &part{s: s, key: h.key, min: h.min, max: h.max, open: h.builder.Rows()})
+		if time := p.ofHead(h); h.builder.Len() > 0 && p.overlaps(time) {
+			open = append(open, &part{s: s, key: h.key, time: time, open: h.builder.Rows()})
 		}
 	}
 	s.mu.Unlock()
 	var parts []*part
 	for _, c := range chunks {
-		if h := c.header; !c.bad.Load() && p.overlaps(h.MinWhen, h.MaxWhen) && p.ofHeader(h) != no {
-			parts = append(parts, &part{s: s, key: c.key, min: h.MinWhen, max: h.MaxWhen, info: c})
+		if time := p.ofChunk(c.header); !c.bad.Load() && p.overlaps(time) && p.ofHeader(c.header) != no {
+			parts = append(parts, &part{s: s, key: c.key, time: time, info: c})
 		}
 	}
 	parts = append(parts, open...)
@@ -223,7 +223,7 @@ func (c *content) load() (*chunk.Rows, error) {
 
 // ofRow judges one row without rendering it.
 func (c *content) ofRow(i int) verdict {
-	if w := c.rows.When(i); w < c.plan.from || w >= c.plan.to {
+	if at := c.plan.time(c.rows, i); at < c.plan.from || at >= c.plan.to {
 		return no
 	}
 	t := c.rows.Type(i)

@@ -36,7 +36,8 @@ func judge(b bool) verdict {
 type plan struct {
 	root     *node
 	leaves   []*node
-	from, to int64 // from <= When < to, Unix ns
+	from, to int64 // from <= time < to, Unix ns
+	received bool  // the time is that of reception, not When
 	byOrigin bool  // some leaf asks for the host or the sender
 	textOnly bool  // all leaves ask for the text
 }
@@ -55,7 +56,7 @@ type node struct {
 }
 
 func newPlan(q syslogd.Query) *plan {
-	p := &plan{from: math.MinInt64, to: math.MaxInt64}
+	p := &plan{from: math.MinInt64, to: math.MaxInt64, received: q.ByReceived}
 	if !q.From.IsZero() {
 		p.from = nanos(q.From)
 	}
@@ -198,11 +199,34 @@ func (n *node) eval(leaf func(*node) verdict) verdict {
 // matches is the last resort.
 func (p *plan) matches(m *syslog.Message) bool { return p.root == nil || p.root.expr.Match(m) }
 
-// covers reports whether all times between min and max are asked for.
-func (p *plan) covers(min, max int64) bool { return p.from <= min && max < p.to }
+// time is that of a row by which the plan goes.
+func (p *plan) time(rows *chunk.Rows, i int) int64 {
+	if p.received {
+		return rows.Received(i)
+	}
+	return rows.When(i)
+}
+
+// covers reports whether all times of a span are asked for.
+func (p *plan) covers(x span) bool { return p.from <= x.min && x.max < p.to }
 
 // overlaps reports whether any is.
-func (p *plan) overlaps(min, max int64) bool { return p.from <= max && min < p.to }
+func (p *plan) overlaps(x span) bool { return p.from <= x.max && x.min < p.to }
+
+// ofHead and ofChunk are the spans of the times by which the plan goes.
+func (p *plan) ofHead(h *head) span {
+	if p.received {
+		return h.received
+	}
+	return h.when
+}
+
+func (p *plan) ofChunk(h *chunk.Header) span {
+	if p.received {
+		return span{h.MinReceived, h.MaxReceived}
+	}
+	return span{h.MinWhen, h.MaxWhen}
+}
 
 // ofSeverity judges messages of which only the severity is known.
 func (p *plan) ofSeverity(s syslog.Severity) verdict {

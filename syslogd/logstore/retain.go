@@ -105,7 +105,7 @@ func (s *Store) Stats() Stats {
 	for _, h := range s.allHeads() {
 		st.Head += int64(h.builder.Len())
 		st.RawBytes += h.builder.RawBytes()
-		if t := h.oldest; h.builder.Len() > 0 && (st.Oldest.IsZero() || t.Before(st.Oldest)) {
+		if t := time.Unix(0, h.received.min).UTC(); h.builder.Len() > 0 && (st.Oldest.IsZero() || t.Before(st.Oldest)) {
 			st.Oldest = t
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"rondo/syslogd/syslog"
 )
 
-// Search yields what matches in order of Message.When, and of arrival where
-// that is the same. It reads chunks only as the consumer gets to them.
+// Search yields what matches in order of Message.When, or of reception if
+// the query says so, and of arrival where that is the same. It reads chunks only as the consumer gets to them.
 func (s *Store) Search(ctx context.Context, q syslogd.Query) iter.Seq2[syslog.Message, error] {
 	return func(yield func(syslog.Message, error) bool) {
 		if err := s.search(ctx, q, func(m syslog.Message) bool { return yield(m, nil) }); err != nil {
@@ -32,9 +32,9 @@ func (s *Store) search(ctx context.Context, q syslogd.Query, yield func(syslog.M
 	// what all open ones have.
 	slices.SortFunc(parts, func(a, b *part) int {
 		if q.Oldest {
-			return cmp.Compare(a.min, b.min)
+			return cmp.Compare(a.time.min, b.time.min)
 		}
-		return cmp.Compare(b.max, a.max)
+		return cmp.Compare(b.time.max, a.time.max)
 	})
 	cursors := &cursorHeap{oldest: q.Oldest}
 	for left := q.Limit; ; {
@@ -67,7 +67,7 @@ type cursor struct {
 	content *content
 	rows    []int32 // candidates that are left
 	row     int     // the current one
-	when    int64
+	time    int64
 }
 
 // next finds the next row that matches; false at the end. Rows are rendered
@@ -84,7 +84,7 @@ func (c *cursor) next(ctx context.Context) (bool, error) {
 			return false, c.content.damaged(err)
 		}
 		if ok {
-			c.when = c.content.rows.When(c.row)
+			c.time = c.content.plan.time(c.content.rows, c.row)
 			return true, nil
 		}
 	}
@@ -106,8 +106,8 @@ func (h *cursorHeap) Less(i, j int) bool {
 	if !h.oldest {
 		a, b = b, a
 	}
-	if a.when != b.when {
-		return a.when < b.when
+	if a.time != b.time {
+		return a.time < b.time
 	}
 	return a.content.part.order < b.content.part.order
 }
@@ -131,9 +131,9 @@ func (h *cursorHeap) needs(x *part) bool {
 	case len(h.list) == 0:
 		return true
 	case h.oldest:
-		return x.min <= h.list[0].when
+		return x.time.min <= h.list[0].time
 	}
-	return x.max >= h.list[0].when
+	return x.time.max >= h.list[0].time
 }
 
 // open adds a cursor over a part, if anything in it matches.
@@ -159,7 +159,7 @@ func (h *cursorHeap) open(ctx context.Context, x *part, p *plan) error {
 		if !h.oldest {
 			a, b = b, a
 		}
-		return cmp.Or(cmp.Compare(rows.When(int(a)), rows.When(int(b))), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(p.time(rows, int(a)), p.time(rows, int(b))), cmp.Compare(a, b))
 	})
 	ok, err := cur.next(ctx)
 	if ok {

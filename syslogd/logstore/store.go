@@ -54,8 +54,8 @@ type head struct {
 	start, end seglog.Pos // of its records in the log
 	opened     time.Time
 	touched    time.Time
-	min, max   int64     // of When
-	oldest     time.Time // reception
+	when       span
+	received   span
 }
 
 // chunkInfo is what is always in memory of a sealed chunk.
@@ -177,11 +177,9 @@ func (s *Store) add(r run, start, end seglog.Pos, now time.Time) {
 	}
 	for i := range r.batch {
 		m := &r.batch[i]
-		when := m.When().UnixNano()
-		if h.builder.Len() == 0 {
-			h.min, h.max, h.oldest = when, when, m.Received
-		}
-		h.min, h.max = min(h.min, when), max(h.max, when)
+		first := h.builder.Len() == 0
+		h.when.add(m.When().UnixNano(), first)
+		h.received.add(m.Received.UnixNano(), first)
 		h.builder.Add(m)
 	}
 	h.end, h.touched = end, now

@@ -118,16 +118,24 @@ func (m *model) add(batch []syslog.Message) {
 	}
 }
 
+// timeOf is the time by which a query goes.
+func timeOf(q syslogd.Query, m *syslog.Message) time.Time {
+	if q.ByReceived {
+		return m.Received
+	}
+	return m.When()
+}
+
 func (m *model) matches(q syslogd.Query) []syslog.Message {
 	var out []syslog.Message
 	for i := range m.all {
 		x := &m.all[i]
-		w := x.When()
+		w := timeOf(q, x)
 		if (q.From.IsZero() || !w.Before(q.From)) && (q.To.IsZero() || w.Before(q.To)) && q.Filter.Match(x) {
 			out = append(out, *x)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b syslog.Message) int { return a.When().Compare(b.When()) })
+	slices.SortStableFunc(out, func(a, b syslog.Message) int { return timeOf(q, &a).Compare(timeOf(q, &b)) })
 	if !q.Oldest {
 		slices.Reverse(out)
 	}
@@ -137,7 +145,7 @@ func (m *model) matches(q syslogd.Query) []syslog.Message {
 func (m *model) histogram(q syslogd.Query, width time.Duration) []syslogd.Bin {
 	counts := map[binKey]int64{}
 	for _, x := range m.matches(q) {
-		counts[binKey{floorDiv(x.When().UnixNano(), int64(width)), x.Severity}]++
+		counts[binKey{floorDiv(timeOf(q, &x).UnixNano(), int64(width)), x.Severity}]++
 	}
 	bins := []syslogd.Bin{}
 	for k, n := range counts {
@@ -259,8 +267,38 @@ func TestAgainstNaive(t *testing.T) {
 	}
 }
 
+// TestByReceived counts by our clock what a sender dates six minutes back.
+func TestByReceived(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	for i := range 3 {
+		m := line("<11>1 - web1 a - - - broken", start.Add(time.Duration(i)*time.Minute))
+		m.Time = m.Received.Add(-6 * time.Minute)
+		put(t, s, m)
+		if i == 1 {
+			if err := s.Seal(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	q := syslogd.Query{From: start, To: start.Add(2 * time.Minute), ByReceived: true}
+	if got := search(t, s, q); len(got) != 2 {
+		t.Errorf("search: %q", got)
+	}
+	bins, err := s.Histogram(t.Context(), q, time.Hour)
+	if err != nil || len(bins) != 1 || bins[0].Count != 2 || !bins[0].Start.Equal(start) {
+		t.Errorf("histogram: %v, %v", bins, err)
+	}
+	facets, err := s.Facets(t.Context(), q, "host", 5)
+	if diff := gocmp.Diff([]syslogd.Facet{{Value: "web1", Count: 2}}, facets); diff != "" || err != nil {
+		t.Errorf("facets: %s, %v", diff, err)
+	}
+	if q.ByReceived = false; len(search(t, s, q)) != 0 {
+		t.Error("found by the sender's clock")
+	}
+}
+
 func randomQuery(r *rand.Rand, now time.Time) syslogd.Query {
-	q := syslogd.Query{Oldest: r.IntN(2) == 0}
+	q := syslogd.Query{Oldest: r.IntN(2) == 0, ByReceived: r.IntN(4) == 0}
 	if r.IntN(8) > 0 {
 		if f, err := filter.Parse(randomFilter(r, 0)); err == nil {
 			q.Filter = f
@@ -288,7 +326,7 @@ func compare(t *testing.T, seed uint64, s *Store, m *model, q syslogd.Query) {
 		}
 	}
 	if diff := gocmp.Diff(texts, search(t, s, q)); diff != "" {
-		t.Fatalf("seed %d: search %s %v..%v limit %d oldest %v: %s", seed, q.Filter, q.From, q.To, q.Limit, q.Oldest, diff)
+		t.Fatalf("seed %d: search %s %v..%v received %v limit %d oldest %v: %s", seed, q.Filter, q.From, q.To, q.ByReceived, q.Limit, q.Oldest, diff)
 	}
 	for _, width := range []time.Duration{time.Hour, 7 * time.Minute, 24 * time.Hour} {
 		bins, err := s.Histogram(t.Context(), q, width)

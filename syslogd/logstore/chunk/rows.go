@@ -34,6 +34,9 @@ func (r *Rows) Len() int { return len(r.rows) }
 // When is the time of message i (Message.When) in Unix nanoseconds.
 func (r *Rows) When(i int) int64 { return r.rows[i].when }
 
+// Received is the reception of message i in Unix nanoseconds.
+func (r *Rows) Received(i int) int64 { return r.rows[i].received }
+
 // Type is the index in Types of message i.
 func (r *Rows) Type(i int) int { return int(r.rows[i].typ) }
 
