@@ -94,17 +94,21 @@ func (a *aggregator) take(s string, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	// All values first: a line that is refused leaves nothing behind.
+	if l.kind != set {
+		for v := range strings.SplitSeq(l.values, ":") {
+			if _, err := parseValue(v); err != nil {
+				return err
+			}
+		}
+	}
 	m, err := a.metric(l)
 	if err != nil {
 		return err
 	}
 	m.heard = now
-	for more := true; more; {
-		var v string
-		v, l.values, more = strings.Cut(l.values, ":")
-		if err := a.add(m, l, v); err != nil {
-			return err
-		}
+	for v := range strings.SplitSeq(l.values, ":") {
+		a.add(m, l, v)
 	}
 	a.lines++
 	return nil
@@ -159,17 +163,12 @@ func keysOf(l line) ([]rrd.Key, error) {
 	return keys, nil
 }
 
-// add takes one value.
-func (a *aggregator) add(m *metric, l line, text string) error {
-	if l.kind == set {
-		a.addToSet(m, text)
-		return nil
-	}
-	v, err := parseValue(text)
-	if err != nil {
-		return err
-	}
+// add takes one value, which is a number where the kind wants one.
+func (a *aggregator) add(m *metric, l line, text string) {
+	v, _ := parseValue(text)
 	switch l.kind {
+	case set:
+		a.addToSet(m, text)
 	case counter:
 		m.sum += v / l.rate
 	case gauge:
@@ -182,7 +181,6 @@ func (a *aggregator) add(m *metric, l line, text string) error {
 			a.room -= 8
 		}
 	}
-	return nil
 }
 
 func (a *aggregator) addToSet(m *metric, text string) {

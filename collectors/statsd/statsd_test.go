@@ -94,6 +94,24 @@ func TestMalformed(t *testing.T) {
 	f("_sc|name|0", "unsupported")
 }
 
+// TestRefusedLinesLeaveNothing wants neither a name nor part of the values of a
+// line with a bad value.
+func TestRefusedLinesLeaveNothing(t *testing.T) {
+	f := func(packet string, want map[string]float64) {
+		t.Helper()
+		a := newAggregator(10, time.Minute)
+		a.packet(packet, time.Time{})
+		if d := cmp.Diff(want, flushed(a, time.Time{})); d != "" {
+			t.Errorf("%q: %s", packet, d)
+		}
+	}
+	f("temp:NaN|g", map[string]float64{})
+	f("temp:|g\ntemp:x|g", map[string]float64{})
+	f("hits:|c", map[string]float64{})
+	f("hits:1:x:3|c\nhits:7|c", map[string]float64{"absolute hits": 7})
+	f("t:3:4:nan|ms", map[string]float64{})
+}
+
 func TestNewestNamesAreRefused(t *testing.T) {
 	a := newAggregator(2, time.Minute)
 	now := time.Unix(1790000000, 0)
