@@ -55,26 +55,60 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("data directory %s in use by %s", e.Dir, who)
 }
 
-// osFS is the real file system.
-type osFS struct{}
-
-func (osFS) MkdirAll(dir string) error {
+// MakeDir makes dir and those of its parents that are missing, durably.
+func MakeDir(dir string) error {
 	if st, err := os.Stat(dir); err == nil && st.IsDir() {
 		return nil
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := (osFS{}).MkdirAll(parent); err != nil {
+		if err := MakeDir(parent); err != nil {
 			return err
 		}
 	}
 	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return osFS{}.SyncDir(parent)
+	return SyncDir(parent)
 }
 
-func (osFS) List(dir string) ([]string, error) {
+// SyncDir makes the creation, removal and renaming of files in dir durable.
+func SyncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// FreeBytes returns how many bytes can still be written below dir by a
+// process that is not root's.
+func FreeBytes(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// OS is the real file system.
+type OS struct{}
+
+// MkdirAll implements FS.
+func (OS) MkdirAll(dir string) error { return MakeDir(dir) }
+
+// SyncDir implements FS.
+func (OS) SyncDir(dir string) error { return SyncDir(dir) }
+
+// Free implements FS.
+func (OS) Free(dir string) (int64, error) { return FreeBytes(dir) }
+
+// Remove implements FS.
+func (OS) Remove(name string) error { return os.Remove(name) }
+
+// List implements FS.
+func (OS) List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	names := make([]string, len(entries))
 	for i, e := range entries {
@@ -83,7 +117,8 @@ func (osFS) List(dir string) ([]string, error) {
 	return names, err
 }
 
-func (osFS) Open(name string, create bool) (File, error) {
+// Open implements FS.
+func (OS) Open(name string, create bool) (File, error) {
 	flag := os.O_RDWR
 	if create {
 		flag |= os.O_CREATE | os.O_EXCL
@@ -95,28 +130,9 @@ func (osFS) Open(name string, create bool) (File, error) {
 	return osFile{f}, nil
 }
 
-func (osFS) Remove(name string) error { return os.Remove(name) }
-
-func (osFS) SyncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
-}
-
-func (osFS) Free(dir string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
-	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
-}
-
-// Lock uses flock, which the kernel releases however the process ends. The
+// Lock implements FS by flock, which the kernel releases however the process ends. The
 // file holds the process id only for the error message.
-func (osFS) Lock(dir string) (io.Closer, error) {
+func (OS) Lock(dir string) (io.Closer, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (o Options) withDefaults() Options {
 		o.MaxRecord = 32 << 20
 	}
 	if o.FS == nil {
-		o.FS = osFS{}
+		o.FS = OS{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -251,23 +251,43 @@ func (l *Log) Cut(before Pos) error {
 	l.appendMu.Lock()
 	defer l.appendMu.Unlock()
 	for {
-		l.mu.Lock()
-		base, keep := l.segments[0], len(l.segments) < 2 || l.segments[1] > before
-		l.mu.Unlock()
-		if keep {
+		base, ok := l.forget(before)
+		if !ok {
 			return nil
 		}
 		// One by one and oldest first, so that no crash leaves a gap.
-		if err := l.o.FS.Remove(l.path(base)); err != nil {
+		if err := errors.Join(l.o.FS.Remove(l.path(base)), l.o.FS.SyncDir(l.dir)); err != nil {
+			l.remember(base)
 			return fmt.Errorf("seglog: cut: %w", err)
 		}
-		if err := l.o.FS.SyncDir(l.dir); err != nil {
-			return fmt.Errorf("seglog: cut: %w", err)
-		}
-		l.mu.Lock()
-		l.segments = slices.Clone(l.segments[1:])
-		l.mu.Unlock()
 	}
+}
+
+// forget takes the oldest segment off the list if it lies wholly before a
+// position. That comes before its removal: a reader that finds no file looks
+// at the list to tell a cut from a loss.
+func (l *Log) forget(before Pos) (base Pos, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.segments) < 2 || l.segments[1] > before {
+		return 0, false
+	}
+	base = l.segments[0]
+	l.segments = slices.Clone(l.segments[1:])
+	return base, true
+}
+
+// remember puts a segment back that could not be removed, so that the next
+// Cut tries again. One that is gone, though perhaps not durably, stays off.
+func (l *Log) remember(base Pos) {
+	f, err := l.o.FS.Open(l.path(base), false)
+	if err != nil {
+		return
+	}
+	f.Close() // only looked for
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.segments = slices.Insert(l.segments, 0, base)
 }
 
 // Close syncs what was appended, stops the log and releases its lock.

@@ -133,6 +133,47 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// hookFS is the real file system with a hook after each removal; removal
+// itself fails while refuse is set.
+type hookFS struct {
+	OS
+	removed func()
+	refuse  error
+}
+
+func (h *hookFS) Remove(name string) error {
+	if h.refuse != nil {
+		return h.refuse
+	}
+	defer h.removed()
+	return h.OS.Remove(name)
+}
+
+// TestReadWhileCut: a reader that comes between the removal of a file and the
+// return of Cut finds what is left.
+func TestReadWhileCut(t *testing.T) {
+	fs := &hookFS{refuse: errors.New("not now")}
+	l := open(t, t.TempDir(), Options{SegmentBytes: 40, FS: fs})
+	for i := range 4 {
+		add(t, l, fmt.Sprintf("record %d....", i))
+	}
+	reads := 0
+	fs.removed = func() {
+		reads++
+		read(t, l, 0)
+	}
+	if err := l.Cut(1 << 60); !errors.Is(err, fs.refuse) {
+		t.Errorf("cut: %v", err)
+	}
+	if got := read(t, l, 0); got != "record 0.... record 1.... record 2.... record 3...." {
+		t.Errorf("after a cut that failed: %q", got)
+	}
+	fs.refuse = nil
+	if err := l.Cut(1 << 60); err != nil || reads != 3 {
+		t.Errorf("cut again: %v, %d files removed", err, reads)
+	}
+}
+
 // segment writes a log of one segment with the given records and returns its
 // file and where each record ends.
 func segment(t *testing.T, recs ...string) (dir, file string, ends []int64) {
