@@ -33,11 +33,15 @@ test: deps pages
 		| grep -E '^(ok|FAIL|panic|-test.shuffle)|^ *--- (FAIL|SKIP)|_test.go:|no test files' | grep -v -- '-test.shuffle' || { tail -n 40 .cache/test.log; exit 1; }
 	@! grep -E '^ *--- SKIP' .cache/test.log
 
-bench: build
-	$(GO) run ./cmd/rondo/bench
+# The program is the test binary itself, in a process of its own.
+bench: pages
+	$(GO) test -run '^$$' -bench Figures -benchtime=1x -timeout=20m ./cmd/rondo
 
+# Hours, not minutes. Each run prints its seed and count.
 soak:
-	RONDO_SOAK=1 $(GO) test -timeout=0 -run 'Crash|Soak|Differential' -v ./...
+	RONDO_KILLS=1000 $(GO) test -timeout=0 -count=1 -v -run 'TestCrash$$' ./cmd/rondo
+	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
+	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=100000
 
 clean:
 	rm -rf rondo data .cache web/node_modules

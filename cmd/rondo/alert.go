@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -36,20 +38,55 @@ type stateLine struct {
 	Text     string            `json:"text"`
 }
 
-// The Nagios exit codes of the statuses.
-var nagiosCode = map[string]int{"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+// The exit codes of Nagios' plugins.
+const (
+	nagiosWarning  = 1
+	nagiosCritical = 2
+	nagiosUnknown  = 3
+)
+
+// nagios is the exit code for the gravest hard problem: critical, unknown,
+// warning, in this order.
+func nagios(states []stateLine) int {
+	found := map[string]bool{}
+	for _, s := range states {
+		found[s.Status] = found[s.Status] || s.Hard
+	}
+	switch {
+	case found["critical"]:
+		return nagiosCritical
+	case found["unknown"]:
+		return nagiosUnknown
+	case found["warning"]:
+		return nagiosWarning
+	}
+	return 0
+}
 
 func (c alertListCmd) Run(ctx context.Context, out io.Writer) error {
-	if c.Output == "json" {
-		return c.copyTo(ctx, out, "/api/alerts", nil)
-	}
+	var answer json.RawMessage
 	var states []stateLine
-	if err := c.get(ctx, "/api/alerts", nil, &states); err != nil {
-		return err
+	err := c.get(ctx, "/api/alerts", nil, &answer)
+	if err == nil {
+		err = json.Unmarshal(answer, &states)
 	}
+	if err != nil {
+		return &exitError{nagiosUnknown, err}
+	}
+	if c.Output == "json" {
+		_, err = out.Write(answer)
+	} else {
+		err = c.print(out, states)
+	}
+	if code := nagios(states); err == nil && code != 0 {
+		return &exitError{code, errors.New("there are hard problems")}
+	}
+	return err
+}
+
+func (c alertListCmd) print(out io.Writer, states []stateLine) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "STATUS\tSTATE\tRULE\tOF\tSINCE\tTEXT")
-	worst := 0
 	for _, s := range states {
 		if s.Status == "ok" && !c.All {
 			continue
@@ -59,12 +96,6 @@ func (c alertListCmd) Run(ctx context.Context, out io.Writer) error {
 			state = fmt.Sprintf("soft %d/%d", s.Attempts, s.Max)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Status, state, s.Rule, seriesName(s.Labels), s.Since.Local().Format(time.DateTime), s.Text)
-		if s.Hard {
-			worst = max(worst, nagiosCode[s.Status])
-		}
 	}
-	if err := w.Flush(); err != nil || worst == 0 {
-		return err
-	}
-	return &exitError{code: worst, err: fmt.Errorf("there are hard problems")}
+	return w.Flush()
 }

@@ -17,12 +17,11 @@ import (
 // complaint in the console and no request to another host.
 func TestDemoInABrowser(t *testing.T) {
 	b := webtest.Start(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	bin, err := exec.LookPath("rondo")
 	if err != nil {
 		t.Fatal(err)

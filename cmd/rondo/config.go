@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +20,8 @@ import (
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 	"rondo/collectors"
+	"rondo/collectors/graphite"
+	"rondo/collectors/statsd"
 	"rondo/rrd/promql"
 	"rondo/rrd/store"
 	"rondo/syslogd"
@@ -113,7 +117,7 @@ func loadConfig(file string) (*config, error) {
 			continue
 		}
 		part, err := parseTree(f, text)
-		if err == nil {
+		if err == nil && root != nil {
 			err = merge(root, part)
 		}
 		errs = append(errs, err)
@@ -159,6 +163,24 @@ func (cc collectorConfig) build(env collectors.Env) (collectors.Collector, error
 	return cc.kind.Build(env, func(into any) error { return decode(cc.node, into) })
 }
 
+// address is where the first collector of a kind listens, or "".
+func (c *config) address(kind string) string {
+	standard := map[string]string{
+		"graphite": graphite.DefaultConfig().Listen,
+		"statsd":   statsd.DefaultConfig().Listen,
+	}
+	for _, cc := range c.Collectors {
+		if cc.kind.Name != kind {
+			continue
+		}
+		if l := cc.node.get("listen"); l != nil {
+			return l.text
+		}
+		return standard[kind]
+	}
+	return ""
+}
+
 // validate checks every section and gives each error its place in the file.
 func (c *config) validate() error {
 	var errs []error
@@ -185,6 +207,26 @@ func (c *config) validate() error {
 	in("autoscale", c.Autoscale.EC2.Validate())
 	in("alerts", c.checkExpressions())
 	return errors.Join(errs...)
+}
+
+// lasting names the sections that differ in next and that a reload does not
+// replace.
+func (c *config) lasting(next *config) []string {
+	var changed []string
+	for section, same := range map[string]bool{
+		"data":          c.Data == next.Data,
+		"log":           c.Log == next.Log,
+		"web":           reflect.DeepEqual(c.Web, next.Web),
+		"rrd":           reflect.DeepEqual(c.RRD, next.RRD),
+		"fleet":         reflect.DeepEqual(c.Fleet, next.Fleet),
+		"syslogd.store": c.Syslogd.Store == next.Syslogd.Store,
+	} {
+		if !same {
+			changed = append(changed, section)
+		}
+	}
+	slices.Sort(changed)
+	return changed
 }
 
 // checkExpressions parses all PromQL, so that a misspelt rule is found before

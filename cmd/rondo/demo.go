@@ -147,16 +147,6 @@ func freeAddress(addr string, chosen map[string]string) string {
 	}
 }
 
-// address is where a kind of collector listens.
-func (c *config) address(kind string) string {
-	for _, cc := range c.Collectors {
-		if l := cc.node.get("listen"); cc.kind.Name == kind && l != nil {
-			return l.text
-		}
-	}
-	return ""
-}
-
 // listenDemoCloud binds the emulator's address, or another one where that is
 // taken, and points the configuration at it.
 func listenDemoCloud(conf *config) (net.Listener, error) {

@@ -44,27 +44,8 @@ func (l logLine) print(out io.Writer) {
 	if l.PID != "" {
 		app += "[" + l.PID + "]"
 	}
-	fmt.Fprintf(out, "%s %s %-7s %s: %s\n", l.Time.Local().Format("2006-01-02 15:04:05.000"), l.Host, l.Severity, app, printable(l.Message))
+	fmt.Fprintf(out, "%s %s %-7s %s: %s\n", l.Time.Local().Format("2006-01-02 15:04:05.000"), l.Host, l.Severity, app, l.Message)
 }
-
-// printable keeps a message from moving the reader's terminal: control
-// characters are shown, not obeyed.
-func printable(s string) string {
-	if !strings.ContainsFunc(s, isControl) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if isControl(r) {
-			fmt.Fprintf(&b, "\\x%02x", r)
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 }
 
 type logsSearchCmd struct {
 	clientFlags

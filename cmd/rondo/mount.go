@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -28,6 +30,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/alerts", s.engine.Handler())
 	w.Handle("GET /api/alerts/", s.engine.Handler())
 	w.Command("POST /api/alerts/", s.engine.Commands())
+	w.Command("DELETE /api/alerts/", s.engine.Commands())
 	w.Handle("GET /api/hosts", s.fleet.Handler())
 	w.Handle("GET /api/hosts/", s.fleet.Handler())
 	w.Command("POST /api/hosts/", s.fleet.Commands())
@@ -35,10 +38,22 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
 	w.Command("POST /api/groups/", s.groups((*autoscale.Controller).Commands))
 	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
-	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	w.Handle("GET /healthz", ok)
-	w.Handle("GET /readyz", ok) // nothing listens before everything is ready
+	w.Handle("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
+	w.Handle("GET /readyz", http.HandlerFunc(s.ready))
 	return w, nil
+}
+
+// ready answers whether what is sent now would be kept: both logs bring what
+// they were given to disk.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	err := errors.Join(s.stores.metrics.Flush(ctx), s.stores.logs.Put(ctx, nil))
+	if err != nil {
+		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
 }
 
 // groups answers with a handler of the present controller.
@@ -68,27 +83,22 @@ func (s *server) Views() []autoscale.View {
 
 // system tells the pages what the program knows of itself.
 func (s *server) system() web.System {
+	conf := s.parts.Load().conf
 	y := web.System{
 		Version: release, Started: s.started, Story: s.opt.story,
 		Retention: retention(s.conf.Syslogd.Store),
-		Syslog:    s.conf.Syslogd.Server.TCP,
+		Syslog:    conf.Syslogd.Server.TCP,
+		Graphite:  conf.address("graphite"),
 	}
 	if s.opt.story != "" {
 		y.From = "-5m"
-	}
-	for _, cc := range s.conf.Collectors {
-		if cc.kind.Name == "graphite" {
-			y.Graphite = "127.0.0.1:2003"
-			if l := cc.node.get("listen"); l != nil {
-				y.Graphite = l.text
-			}
-		}
 	}
 	if disks, err := s.stores.metrics.Disk(); err == nil {
 		for _, d := range disks {
 			y.Dirs = append(y.Dirs, web.Dir{Name: "metrics: " + d.Name, Bytes: d.Bytes})
 		}
 	}
+	y.Dirs = append(y.Dirs, web.Dir{Name: "logs", Bytes: s.stores.logs.Stats().DiskBytes})
 	return y
 }
 

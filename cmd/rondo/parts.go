@@ -17,6 +17,7 @@ import (
 // or follows the configuration, but for the stores, the web server and the
 // alert engine.
 type parts struct {
+	conf       *config
 	collectors []collectors.Collector
 	stats      map[string]*collectors.Stats // by kind
 	syslog     *syslogd.Server
@@ -28,7 +29,7 @@ type parts struct {
 // buildParts builds the parts of a configuration. All sockets are bound when
 // it returns, so that a port in use is found at once.
 func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err error) {
-	p := &parts{stats: map[string]*collectors.Stats{}, syslogged: syslogd.NewStats()}
+	p := &parts{conf: conf, stats: map[string]*collectors.Stats{}, syslogged: syslogd.NewStats()}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -83,7 +84,7 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 		return err
 	}
 	p.controller, err = autoscale.New(ctx, autoscale.Options{
-		Config: conf.Autoscale.Groups, Cloud: cloud, Metrics: s.promql, Fleet: s.fleet,
+		Config: conf.Autoscale.Groups, Cloud: cloud, Metrics: s.judge, Fleet: s.fleet,
 		Journal: journal, Log: s.log.With("component", "autoscale"),
 	})
 	return err

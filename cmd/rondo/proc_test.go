@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -54,13 +53,12 @@ func newProc(t testing.TB, config string) *proc {
 	t.Helper()
 	p := &proc{t: t, dir: t.TempDir(), ports: map[string]int{}}
 	for _, name := range []string{"web", "graphite", "statsd", "syslog", "ec2"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := freePort()
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.ports[name] = l.Addr().(*net.TCPAddr).Port
-		config = strings.ReplaceAll(config, "{"+name+"}", strconv.Itoa(p.ports[name]))
-		l.Close()
+		p.ports[name] = port
+		config = strings.ReplaceAll(config, "{"+name+"}", strconv.Itoa(port))
 	}
 	if err := os.WriteFile(filepath.Join(p.dir, "rondo.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.BindTo(stdout, (*io.Writer)(nil)),
+		kong.BindTo(&plainWriter{w: stdout}, (*io.Writer)(nil)),
 		kong.Bind(errorWriter{stderr}),
 	)
 	if err != nil {

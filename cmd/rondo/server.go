@@ -65,7 +65,8 @@ type server struct {
 	opt     serveOptions
 	log     *slog.Logger
 	stores  *stores
-	promql  *promql.Engine
+	promql  *promql.Engine // for people and dashboards
+	judge   *promql.Engine // for rules and groups, which dashboards must not starve
 	fleet   *fleet.Fleet
 	engine  *alerts.Engine
 	self    *self
@@ -143,6 +144,7 @@ func (s *server) build() (err error) {
 	o := s.conf.RRD.Query
 	o.Version, o.Revision = release, build().Revision
 	s.promql = promql.New(s.stores.metrics, s.stores.metrics, o)
+	s.judge = promql.New(s.stores.metrics, s.stores.metrics, o)
 	if s.fleet, err = fleet.New(s.stores.state, fleet.Options{Log: s.log, Templates: s.conf.Fleet.Templates}); err != nil {
 		return err
 	}
@@ -159,7 +161,7 @@ func (s *server) build() (err error) {
 // also wakes the autoscaler.
 func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, error) {
 	rules, err := conf.Alerts.Rules.Build(check.Sources{
-		Metrics:  s.promql,
+		Metrics:  s.judge,
 		Logs:     logCounter{s.stores.logs},
 		Hosts:    s.fleet,
 		Identify: s.fleet.Identify,
@@ -241,6 +243,9 @@ func (s *server) replace(ctx context.Context, present, next *config) (*config, *
 	}
 	if err == nil {
 		s.log.Info("configuration is reloaded")
+		for _, section := range s.conf.lasting(next) {
+			s.log.Warn("a change needs a restart to take effect", "section", section)
+		}
 		return next, p, nil
 	}
 	s.log.Error("new configuration cannot be started; the old one goes on", "err", err)

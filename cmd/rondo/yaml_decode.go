@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -203,8 +204,8 @@ func wanted(v reflect.Value) string {
 func parseDuration(s string) (time.Duration, error) {
 	for suffix, unit := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if num, ok := strings.CutSuffix(s, suffix); ok {
-			n, err := strconv.ParseFloat(num, 64)
-			return time.Duration(n * float64(unit)), err
+			n, err := scaled(num, float64(unit))
+			return time.Duration(n), err
 		}
 	}
 	return time.ParseDuration(s)
@@ -215,18 +216,26 @@ func parseDuration(s string) (time.Duration, error) {
 func parseInt(s string, bits int) (int64, error) {
 	units := []struct {
 		suffix string
-		factor int64
+		factor float64
 	}{
 		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
 		{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
 	}
 	for _, u := range units {
 		if num, ok := strings.CutSuffix(s, u.suffix); ok {
-			x, err := strconv.ParseFloat(strings.TrimSpace(num), 64)
-			return int64(x * float64(u.factor)), err
+			return scaled(strings.TrimSpace(num), u.factor)
 		}
 	}
 	return strconv.ParseInt(s, 10, bits)
+}
+
+// scaled reads a number in a unit. What does not fit is an error.
+func scaled(num string, unit float64) (int64, error) {
+	n, err := strconv.ParseFloat(num, 64)
+	if x := n * unit; err == nil && !(math.Abs(x) < math.MaxInt64) {
+		return 0, strconv.ErrRange
+	}
+	return int64(n * unit), err
 }
 
 func join(path, key string) string {

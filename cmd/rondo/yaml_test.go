@@ -94,6 +94,10 @@ func TestDecodeErrors(t *testing.T) {
 	f("data: [unclosed", `a.yml:1:`)
 	f("data: a\ndata: b", `a.yml:2:1`)
 	f("tight: maybe\nevery: x", `want true or false`, `want a duration`)
+	f("every: NaNd", `want a duration`)
+	f("every: 1e300d", `want a duration`)
+	f("web: {max_connections: InfGB}", `want a whole number`)
+	f("a: &x {b: 1}\n<<: *x", `a.yml:2:1: <<: merging is not understood`)
 	f("zzzzzz: 1", `known are allow, data, every`)
 }
 

@@ -70,7 +70,8 @@ func (n *node) without(key string) *node {
 }
 
 // parseTree reads one YAML document. ${NAME} in values is replaced from the
-// environment; a name that is not set is an error.
+// environment; a name that is not set is an error. Where the text is no YAML
+// there is no tree.
 func parseTree(file string, text []byte) (*node, error) {
 	f, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -165,7 +166,7 @@ func (b *treeBuilder) mapping(at place, values []*ast.MappingValueNode) *node {
 	for _, v := range values {
 		key, keyAt := strings.Trim(v.Key.GetToken().Value, `"'`), b.place(v.Key)
 		if key == "<<" {
-			out.entries = append(out.entries, b.node(v.Value).entries...)
+			b.fail(keyAt, "<<: merging is not understood here; write the keys out")
 			continue
 		}
 		if out.get(key) != nil {
