@@ -5,20 +5,24 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 )
 
 // A Network is a range of addresses: "10.0.0.0/8", or a single address.
 type Network struct{ netip.Prefix }
 
-// UnmarshalText reads a network as it stands in a configuration.
+// UnmarshalText reads a network as it stands in a configuration. IPv4 written
+// as IPv6 (::ffff:10.0.0.0/104) is IPv4, as the addresses of senders are.
 func (n *Network) UnmarshalText(b []byte) error {
-	if a, err := netip.ParseAddr(string(b)); err == nil {
-		n.Prefix = netip.PrefixFrom(a, a.BitLen())
-		return nil
-	}
 	p, err := netip.ParsePrefix(string(b))
+	if a, aerr := netip.ParseAddr(string(b)); aerr == nil {
+		p, err = netip.PrefixFrom(a, a.BitLen()), nil
+	}
 	if err != nil {
 		return fmt.Errorf("network %q: want an address, or a network such as 10.0.0.0/8", b)
+	}
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 	}
 	n.Prefix = p.Masked()
 	return nil
@@ -43,9 +47,14 @@ func (b Bind) Validate() error {
 	return fmt.Errorf("listen %q takes plaintext from other machines: name those that may send, as in\n    allow: [10.0.0.0/8]", b.Listen)
 }
 
+// isLoopback says whether a host name or address stays on this machine. It
+// means the same as in web.
 func isLoopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.Unmap().IsLoopback()
 }
 
 // Allows says whether a may send.

@@ -30,7 +30,11 @@ func TestBindValidate(t *testing.T) {
 	}
 	f("127.0.0.1:2003", nil, "")
 	f("localhost:2003", nil, "")
+	f("LocalHost:2003", nil, "")
 	f("[::1]:2003", nil, "")
+	f("127.9.9.9:2003", nil, "")
+	f("[::ffff:127.0.0.1]:2003", nil, "")
+	f("[::ffff:192.0.2.7]:2003", nil, "allow: [10.0.0.0/8]")
 	f("2003", nil, "want an address and a port")
 	f(":2003", nil, "allow: [10.0.0.0/8]")
 	f("0.0.0.0:2003", nil, "allow: [10.0.0.0/8]")
@@ -41,11 +45,12 @@ func TestBindValidate(t *testing.T) {
 }
 
 func TestBindAllows(t *testing.T) {
-	b := Bind{Allow: networks(t, "10.1.2.3/8", "192.0.2.7", "2001:db8::/32")}
+	b := Bind{Allow: networks(t, "10.1.2.3/8", "192.0.2.7", "2001:db8::/32", "::ffff:198.51.100.0/120", "::ffff:203.0.113.9")}
 	for addr, want := range map[string]bool{
 		"10.200.0.1": true, "11.0.0.1": false, "192.0.2.7": true, "192.0.2.8": false,
 		"::ffff:10.0.0.1": true, "2001:db8::1": true, "2001:db9::1": false,
-		"127.0.0.1": true, "::1": true,
+		"198.51.100.77": true, "198.51.101.1": false, "203.0.113.9": true, "203.0.113.8": false,
+		"127.0.0.1": true, "::1": true, "::ffff:127.0.0.1": true,
 	} {
 		if got := b.Allows(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %v", addr, got)

@@ -31,3 +31,23 @@ type Kind struct {
 	// port in use is found at start; Run owns and closes them.
 	Build func(env Env, decode func(config any) error) (Collector, error)
 }
+
+// KindOf is the Kind of a collector that is made of a configuration alone: the
+// file's over the defaults.
+func KindOf[Config any, C Collector](name string, byDefault bool, defaults func() Config, build func(Env, Config) (C, error)) Kind {
+	return Kind{
+		Name:    name,
+		Default: byDefault,
+		Build: func(env Env, decode func(any) error) (Collector, error) {
+			c := defaults()
+			if err := decode(&c); err != nil {
+				return nil, err
+			}
+			built, err := build(env, c)
+			if err != nil {
+				return nil, err // not a nil C in a Collector that is not nil
+			}
+			return built, nil
+		},
+	}
+}

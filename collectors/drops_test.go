@@ -12,9 +12,14 @@ func TestParseDrops(t *testing.T) {
   200: 0100007F:0143 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 2718 2 0000000000000000 7        
   201: nonsense
 `
-	for port, want := range map[int]uint64{8125: 42, 323: 7, 1: 0} {
-		if got := parseDrops(strings.NewReader(proc), port); got != want {
-			t.Errorf("port %d: %d dropped, want %d", port, got, want)
+	f := func(inode, want uint64, known bool) {
+		t.Helper()
+		if got, found := parseDrops(strings.NewReader(proc), inode); got != want || found != known {
+			t.Errorf("inode %d: %d dropped, %v, want %d, %v", inode, got, found, want, known)
 		}
 	}
+	f(31415, 12, true)
+	f(31416, 30, true) // of another address on the same port
+	f(2718, 7, true)
+	f(1, 0, false)
 }

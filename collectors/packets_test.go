@@ -35,3 +35,28 @@ func TestPacketServer(t *testing.T) {
 		t.Errorf("Serve: %v", err)
 	}
 }
+
+// TestStopReadsWhatHasCome wants nothing of the kernel's buffer to be lost.
+func TestStopReadsWhatHasCome(t *testing.T) {
+	conn, err := Bind{Listen: "127.0.0.1:0"}.ListenUDP(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("udp", conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for range 100 {
+		if _, err := client.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := 0
+	s := &PacketServer{Env: newEnv(&store{}), Conn: conn, Handle: func(string) { got++ }}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Serve(ctx); err != nil || got != 100 {
+		t.Errorf("%d packets of 100, %v", got, err)
+	}
+}

@@ -23,3 +23,15 @@ func receiveBuffer(conn *net.UDPConn) int {
 	}
 	return size
 }
+
+// socketInode names the socket as /proc does.
+func socketInode(conn *net.UDPConn) (inode uint64, ok bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	var st syscall.Stat_t
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = syscall.Fstat(int(fd), &st) })
+	return uint64(st.Ino), err == nil && failed == nil
+}

@@ -41,19 +41,7 @@ func (c Config) Validate() error {
 }
 
 // Kind is what the configuration calls "graphite". It runs by default.
-func Kind() collectors.Kind {
-	return collectors.Kind{
-		Name:    "graphite",
-		Default: true,
-		Build: func(env collectors.Env, decode func(any) error) (collectors.Collector, error) {
-			c := DefaultConfig()
-			if err := decode(&c); err != nil {
-				return nil, err
-			}
-			return New(env, c)
-		},
-	}
-}
+func Kind() collectors.Kind { return collectors.KindOf("graphite", true, DefaultConfig, New) }
 
 // A Collector listens for Graphite lines.
 type Collector struct {
@@ -106,10 +94,12 @@ func (c *Collector) Run(ctx context.Context) error {
 // packets serves UDP. All packets share one buffer: nobody waits for them.
 func (c *Collector) packets(ctx context.Context, feed *collectors.Feed) error {
 	b := feed.NewBuffer(ctx)
+	// What was read is brought home even where we are told to stop.
+	home := context.WithoutCancel(ctx)
 	s := &collectors.PacketServer{
 		Env: c.env, Conn: c.udp, Bind: c.conf.Bind,
 		// A store that fails is counted and logged by the feed.
-		Handle: func(packet string) { _ = b.Add(ctx, packet, c.parse) },
+		Handle: func(packet string) { _ = b.Add(home, packet, c.parse) },
 	}
 	err := s.Serve(ctx)
 	_ = b.Close()

@@ -97,6 +97,31 @@ func TestUDP(t *testing.T) {
 	}
 }
 
+// TestStopStoresPackets stops a collector that has read nothing yet.
+func TestStopStoresPackets(t *testing.T) {
+	s := &sink{values: make(map[string]float64), came: make(chan struct{}, 1)}
+	conf := DefaultConfig()
+	conf.Listen = "127.0.0.1:0"
+	c, err := New(collectors.Env{Log: slog.New(slog.DiscardHandler), Store: s, Stats: &collectors.Stats{}}, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", c.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "a.b 1 1790000000\na.c 2 1790000000")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if len(s.values) != 2 {
+		t.Errorf("stored %v", s.values)
+	}
+}
+
 func TestPortInUse(t *testing.T) {
 	c, _, env := start(t)
 	_, err := New(env, Config{

@@ -29,19 +29,7 @@ func (c Config) Validate() error {
 }
 
 // Kind is what the configuration calls "host". It runs by default.
-func Kind() collectors.Kind {
-	return collectors.Kind{
-		Name:    "host",
-		Default: true,
-		Build: func(env collectors.Env, decode func(any) error) (collectors.Collector, error) {
-			c := DefaultConfig()
-			if err := decode(&c); err != nil {
-				return nil, err
-			}
-			return New(env, c)
-		},
-	}
-}
+func Kind() collectors.Kind { return collectors.KindOf("host", true, DefaultConfig, New) }
 
 // New makes the collector. On systems other than Linux it refuses.
 func New(env collectors.Env, c Config) (collectors.Collector, error) {

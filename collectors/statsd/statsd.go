@@ -45,19 +45,7 @@ func (c Config) Validate() error {
 }
 
 // Kind is what the configuration calls "statsd". It runs by default.
-func Kind() collectors.Kind {
-	return collectors.Kind{
-		Name:    "statsd",
-		Default: true,
-		Build: func(env collectors.Env, decode func(any) error) (collectors.Collector, error) {
-			c := DefaultConfig()
-			if err := decode(&c); err != nil {
-				return nil, err
-			}
-			return New(env, c)
-		},
-	}
-}
+func Kind() collectors.Kind { return collectors.KindOf("statsd", true, DefaultConfig, New) }
 
 // A Collector listens for statsd packets.
 type Collector struct {
