@@ -76,12 +76,13 @@ func (s *stores) close() error {
 	return errors.Join(errs...)
 }
 
-// logCounter counts messages for the rules over logs.
+// logCounter counts messages for the rules over logs, by our clock: a sender
+// whose clock is wrong is heard all the same.
 type logCounter struct{ searcher syslogd.Searcher }
 
 // Count implements check.Counter.
 func (c logCounter) Count(ctx context.Context, f *filter.Filter, from, to time.Time) (int64, error) {
-	bins, err := c.searcher.Histogram(ctx, syslogd.Query{Filter: f, From: from, To: to}, time.Hour)
+	bins, err := c.searcher.Histogram(ctx, syslogd.Query{Filter: f, From: from, To: to, ByReceived: true}, time.Hour)
 	var n int64
 	for _, b := range bins {
 		n += b.Count
