@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -75,7 +76,7 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 		}
 		return b.end(ctx, key, rec, "withdrawn")
 	}
-	if !known && !b.admit() {
+	if !known && !b.admit(key) {
 		return nil
 	}
 	if len(rd.Text) > maxText {
@@ -94,12 +95,18 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 	if err := b.changed(&rec, t); err != nil {
 		return err
 	}
-	stored := known && rec.state == before.state && rec.told == before.told && rec.gone.Equal(before.gone)
+	stored := known && rec.state == before.state && rec.told == before.told &&
+		rec.gone.Equal(before.gone) && rec.byError == before.byError
 	return b.put(ctx, key, rec, !stored)
 }
 
-// admit says whether there is room for one more record.
-func (b *batch) admit() bool {
+// admit says whether there is room for one more record. One that the store
+// could not take would keep all others of its batch from being stored.
+func (b *batch) admit(labels string) bool {
+	if len(labels) > maxLabels {
+		b.e.stats.LabelsTooLong.Add(1)
+		return false
+	}
 	b.e.mu.Lock()
 	defer b.e.mu.Unlock()
 	if b.e.states+b.admitted >= b.e.o.MaxStates {
@@ -149,8 +156,19 @@ func (b *batch) end(ctx context.Context, key string, rec record, why string) err
 	return b.full(ctx)
 }
 
-// key is a record's key in the store.
+// Bounds of label sets, as text and in bytes. A series' own are at most
+// rrd.MaxKeyLen; a rule may add some.
+const (
+	maxKeyed  = 1 << 10 // a longer one does not go into a key
+	maxLabels = 8 << 10 // of a longer one no state is kept
+)
+
+// key is a record's key in the store. Labels that are too long for a key are
+// there as their hash; the record's value has them whole.
 func (b *batch) key(labels string) string {
+	if len(labels) > maxKeyed {
+		labels = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(labels)))
+	}
 	return statePrefix + b.r.Rule.ID() + "\x00" + labels
 }
 

@@ -45,7 +45,7 @@ func (f *fakeRule) Check(ctx context.Context, now time.Time) ([]Reading, error) 
 	return readings, err
 }
 
-// set gives the readings: host=value, in pairs.
+// set gives the readings: host=value, or =value for one without labels.
 func (f *fakeRule) set(pairs ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,7 +54,11 @@ func (f *fakeRule) set(pairs ...string) {
 		host, v, _ := strings.Cut(p, "=")
 		var value float64
 		fmt.Sscan(v, &value)
-		f.readings = append(f.readings, Reading{Labels: rrd.Labels{{Name: "host", Value: host}}, Value: value, Text: p})
+		var ls rrd.Labels
+		if host != "" {
+			ls = rrd.Labels{{Name: "host", Value: host}}
+		}
+		f.readings = append(f.readings, Reading{Labels: ls, Value: value, Text: p})
 	}
 }
 
@@ -462,6 +466,46 @@ func TestEngineMaxStates(t *testing.T) {
 		if n := g.e.Stats().StatesFull.Load(); n == 0 {
 			t.Error("the third was not counted")
 		}
+		g.stop()
+	})
+}
+
+// TestEngineVanishedDataIsNoRecovery: a rule that failed at first stands for
+// itself only until it gives readings.
+func TestEngineVanishedDataIsNoRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		g.rule.fail(errors.New("not yet"))
+		g.start()
+		g.wait(3*time.Second, "r ok>unknown")
+		g.rule.set("=11")
+		g.wait(3*time.Second, "r unknown>critical")
+		g.stop()
+		g.start()
+		g.wait(3*time.Second, "")
+		g.rule.set()
+		g.wait(15*time.Second, "r critical>unknown")
+		g.stop()
+	})
+}
+
+// TestEngineLongLabels: a label set that is too long for a key of the store is
+// kept all the same; one that is too long for the store silences no other.
+func TestEngineLongLabels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		long, endless := strings.Repeat("x", rrd.MaxKeyLen), strings.Repeat("y", state.MaxValue)
+		g.rule.set("a=11", long+"=11", endless+"=11")
+		g.start()
+		g.wait(3*time.Second, "ra ok>critical, r"+long+" ok>critical")
+		if n := g.e.Stats().LabelsTooLong.Load(); n == 0 {
+			t.Error("the endless one was not counted")
+		}
+		g.stop()
+		g.start()
+		g.wait(3*time.Second, "")
+		g.rule.set("a=1", long+"=1")
+		g.wait(3*time.Second, "ra critical>ok, r"+long+" critical>ok")
 		g.stop()
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -96,7 +97,8 @@ type command struct {
 
 func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if r.Header.Get("Content-Type") == "application/json" {
+	// A header that cannot be parsed is that of no JSON.
+	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/json" {
 		d := json.NewDecoder(r.Body)
 		d.DisallowUnknownFields()
 		if err := d.Decode(&c); err != nil {

@@ -23,7 +23,7 @@ func TestHTTP(t *testing.T) {
 			t.Helper()
 			r := httptest.NewRequest(method, path, strings.NewReader(body))
 			if body != "" {
-				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Content-Type", "Application/JSON; charset=utf-8")
 			}
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)

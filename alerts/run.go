@@ -20,7 +20,7 @@ type record struct {
 	last    *Transition // newest hard change
 	ack     *Ack
 	gone    time.Time // since when readings are missing; zero while they are not
-	byError bool      // stands for a rule that failed before it gave any reading
+	byError bool      // stands for a rule that failed, until its labels are read
 
 	reading Reading // newest; not stored
 }
@@ -144,8 +144,9 @@ func (e *Engine) apply(ctx context.Context, r *runner, readings []Reading, faile
 		seen[key] = true
 		rec, known := records[key]
 		if !known {
-			rec = record{labels: rd.Labels, byError: failed != nil}
+			rec = record{labels: rd.Labels}
 		}
+		rec.byError = failed != nil && !known
 		if err := b.step(ctx, key, rec, known, rd); err != nil {
 			return err
 		}

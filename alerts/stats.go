@@ -4,17 +4,18 @@ import "sync/atomic"
 
 // Stats counts what an Engine does.
 type Stats struct {
-	Checks      atomic.Uint64
-	CheckErrors atomic.Uint64 // failed or timed out
-	Transitions atomic.Uint64 // hard changes
-	Muted       atomic.Uint64 // of these, not told because of a silence
-	Told        atomic.Uint64 // actions that succeeded
-	Retries     atomic.Uint64 // actions that failed and are tried again
-	Refused     atomic.Uint64 // told no more: the action failed for good
-	Expired     atomic.Uint64 // told no more: older than Options.Expire
-	Overflow    atomic.Uint64 // told no more: the outbox was full, the oldest went
-	StatesFull  atomic.Uint64 // readings without a state: Options.MaxStates is reached
-	StoreErrors atomic.Uint64 // states that could not be stored; tried again at the next check
+	Checks        atomic.Uint64
+	CheckErrors   atomic.Uint64 // failed or timed out
+	Transitions   atomic.Uint64 // hard changes
+	Muted         atomic.Uint64 // of these, not told because of a silence
+	Told          atomic.Uint64 // actions that succeeded
+	Retries       atomic.Uint64 // actions that failed and are tried again
+	Refused       atomic.Uint64 // told no more: the action failed for good
+	Expired       atomic.Uint64 // told no more: older than Options.Expire
+	Overflow      atomic.Uint64 // told no more: the outbox was full, the oldest went
+	StatesFull    atomic.Uint64 // readings without a state: Options.MaxStates is reached
+	LabelsTooLong atomic.Uint64 // readings without a state: the store could not take their labels
+	StoreErrors   atomic.Uint64 // states that could not be stored; tried again at the next check
 }
 
 // Snapshot returns all counters by name.
@@ -24,6 +25,7 @@ func (s *Stats) Snapshot() map[string]uint64 {
 		"transitions": s.Transitions.Load(), "muted": s.Muted.Load(),
 		"told": s.Told.Load(), "retries": s.Retries.Load(), "refused": s.Refused.Load(),
 		"expired": s.Expired.Load(), "overflow": s.Overflow.Load(),
-		"states_full": s.StatesFull.Load(), "store_errors": s.StoreErrors.Load(),
+		"states_full": s.StatesFull.Load(), "labels_too_long": s.LabelsTooLong.Load(),
+		"store_errors": s.StoreErrors.Load(),
 	}
 }
