@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/badger/v4/y"
 
 	"rondo/syslogd/logstore/chunk"
 )
@@ -87,6 +89,22 @@ func writeChunk(db *badger.DB, id uint64, p *chunk.Parts) error {
 			t.Set(partKey(partHeader, id), p.Header), t.Set(partKey(partTypes, id), p.Types),
 			t.Set(partKey(partFilter, id), p.Filter), t.Set(partKey(partData, id), p.Data))
 	})
+}
+
+// writeHeader replaces the header of a chunk.
+func writeHeader(db *badger.DB, id uint64, h *chunk.Header) error {
+	return db.Update(func(t *badger.Txn) error { return t.Set(partKey(partHeader, id), h.Encode()) })
+}
+
+// isDamage reports whether the content of a directory is why Badger cannot
+// open it, and no shortage that passes, such as of file descriptors. Badger
+// turns most causes into text, so this knows them by their words.
+func isDamage(err error) bool {
+	text := err.Error()
+	return slices.ContainsFunc([]string{
+		badger.ErrTruncateNeeded.Error(), y.ErrChecksumMismatch.Error(), "Data corrupted", "failed to read index", "failed to initialize table",
+		"manifest has bad magic", "MANIFEST invalid", "MANIFEST file has invalid", "Manifest file might be corrupted", "proto:", "file does not exist for table",
+	}, func(words string) bool { return strings.Contains(text, words) })
 }
 
 // readPart returns a copy of a part.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	gocmp "github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"rondo/rrd/seglog"
 	"rondo/syslogd"
@@ -163,6 +164,98 @@ func TestLogMovedAway(t *testing.T) {
 	if got := search(t, s, syslogd.Query{}); len(got) != 51 {
 		t.Fatalf("%d messages", len(got))
 	}
+	for range 100 { // beyond the position that the chunk named
+		put(t, s, line(strings.Repeat("new ", 50), start))
+	}
+	s.Close()
+	s = open(t, dir, Options{})
+	if got := search(t, s, syslogd.Query{}); len(got) != 151 {
+		t.Fatalf("%d messages after the log has grown", len(got))
+	}
+}
+
+// TestLogBeforeChunk holds the order in which a power cut must find the two.
+func TestLogBeforeChunk(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	for range 100 {
+		if err := s.Write(t.Context(), []syslog.Message{line("not synced", start)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	if end := seglog.Pos(s.chunks[0].header.End); end > s.log.Synced() {
+		t.Errorf("the chunk ends at %d, the log is synced up to %d", end, s.log.Synced())
+	}
+}
+
+// TestShortOfDescriptors opens the store with ever more file descriptors: it
+// fails or serves all, and never takes a shortage for damage.
+func TestShortOfDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	put(t, s, line("good history", start))
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	failed := 0
+	for spare := range 24 {
+		err := withDescriptors(t, spare, func() error {
+			s, err := Open(dir, Options{ReserveBytes: -1})
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		})
+		if err != nil {
+			failed++
+		}
+	}
+	if failed == 0 {
+		t.Fatal("there was no shortage")
+	}
+	if aside, err := filepath.Glob(filepath.Join(dir, "chunks", "*"+corruptSuffix)); err != nil || len(aside) > 0 {
+		t.Errorf("set aside: %q, %v", aside, err)
+	}
+	s = open(t, dir, Options{})
+	if got := search(t, s, syslogd.Query{}); len(got) != 1 || s.Stats().Chunks != 1 {
+		t.Fatalf("%q, stats %+v", got, s.Stats())
+	}
+}
+
+// withDescriptors runs f with so many file descriptors that can be opened.
+func withDescriptors(t *testing.T, spare int, f func() error) error {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	var probe []*os.File // fills the gaps below the highest descriptor
+	next := uint64(0)
+	for range 3 {
+		p, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		probe = append(probe, p)
+		next = uint64(p.Fd())
+	}
+	for _, p := range probe {
+		p.Close()
+	}
+	low := limit
+	low.Cur = next + uint64(spare)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	return f()
 }
 
 func TestLocked(t *testing.T) {

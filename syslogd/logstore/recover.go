@@ -22,8 +22,13 @@ func (s *Store) recover() error {
 	}
 	sealed := map[key]seglog.Pos{}
 	for _, k := range keys {
-		if err := s.loadDir(k, sealed); err != nil {
+		err := s.loadDir(k, sealed)
+		if err != nil && !isDamage(err) {
+			return err // it may be good: starting without it would look like a loss
+		}
+		if err != nil {
 			s.quarantineDir(k, err)
+			delete(sealed, k) // what is still in the log is not in chunks any more
 		}
 	}
 	slices.SortFunc(s.chunks, compareChunks)
@@ -31,9 +36,11 @@ func (s *Store) recover() error {
 	return s.replay(sealed)
 }
 
-// loadDir reads the headers of one directory.
+// loadDir reads the headers of one directory, and notes up to where the log is
+// in its chunks.
 func (s *Store) loadDir(k key, sealed map[key]seglog.Pos) error {
-	return s.dirs.use(k, false, func(db *badger.DB) error {
+	var newest *chunkInfo
+	err := s.dirs.use(k, false, func(db *badger.DB) error {
 		return eachHeader(db, func(id uint64, b []byte) {
 			s.nextID[k] = id + 1
 			h, err := chunk.ParseHeader(b)
@@ -42,15 +49,35 @@ func (s *Store) loadDir(k key, sealed map[key]seglog.Pos) error {
 				s.o.Log.Error("chunk is corrupt, left out", "key", k.String(), "chunk", id, "err", err)
 				return
 			}
-			s.chunks = append(s.chunks, &chunkInfo{key: k, id: id, header: h})
-			// The newest chunk decides, not the furthest position: who moves
-			// the log away begins again at 0.
-			sealed[k] = 0
-			if pos := seglog.Pos(h.End); pos <= s.log.End() {
-				sealed[k] = pos
-			}
+			newest = &chunkInfo{key: k, id: id, header: h}
+			s.chunks = append(s.chunks, newest)
 		})
 	})
+	if err != nil || newest == nil {
+		return err
+	}
+	if seglog.Pos(newest.header.End) > s.log.End() {
+		if err := s.detachFromLog(newest); err != nil {
+			return err
+		}
+	}
+	// The newest chunk decides, not the furthest position, for the same
+	// reason.
+	sealed[k] = seglog.Pos(newest.header.End)
+	return nil
+}
+
+// detachFromLog makes a chunk name the beginning of the log. It named a
+// position that the log has not reached, as when somebody moved the log away
+// and a new one began: once that is long enough, the position would hide what
+// is written before it.
+func (s *Store) detachFromLog(c *chunkInfo) error {
+	s.o.Log.Warn("chunk belongs to another log", "key", c.key.String(), "chunk", c.id, "end", c.header.End, "log_end", uint64(s.log.End()))
+	if err := s.checkSpace(0); err != nil {
+		return err
+	}
+	c.header.End = 0
+	return s.dirs.use(c.key, true, func(db *badger.DB) error { return writeHeader(db, c.id, c.header) })
 }
 
 // quarantineDir puts a directory aside that Badger cannot open.

@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -80,8 +81,8 @@ func (s *Store) sealDone(h *head, info *chunkInfo, err error) {
 
 // addChunk puts a chunk into the index. s.mu is held.
 func (s *Store) addChunk(c *chunkInfo) {
-	s.chunks = append(slices.Clone(s.chunks), c)
-	slices.SortFunc(s.chunks, compareChunks)
+	i, _ := slices.BinarySearchFunc(s.chunks, c, compareChunks)
+	s.chunks = slices.Insert(slices.Clip(s.chunks), i, c)
 }
 
 func compareChunks(a, b *chunkInfo) int {
@@ -105,6 +106,12 @@ func (s *Store) seal(h *head) (*chunkInfo, error) {
 	}
 	header, parts := encoder.Seal(h.builder, uint64(h.end))
 	if err := s.checkSpace(header.DiskSize); err != nil {
+		return nil, err
+	}
+	// The log first: a chunk that names a position which a power cut takes
+	// back would hide what is written there later. The log ends only after
+	// the loop that seals, so this wait ends.
+	if err := s.log.Commit(context.Background(), h.end); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

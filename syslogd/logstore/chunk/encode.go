@@ -39,7 +39,7 @@ func (e *Encoder) Seal(b *Builder, end uint64) (*Header, Parts) {
 	p.Filter = seal(buildBloom(append(b.tokens(), b.originTokens()...)))
 	h := s.header(end)
 	h.DiskSize = int64(len(p.Data) + len(p.Types) + len(p.Filter))
-	p.Header = seal(h.append(nil))
+	p.Header = h.Encode()
 	return h, p
 }
 

@@ -82,6 +82,9 @@ func (c *hourCounts) sorted() []HourCount {
 	return out
 }
 
+// Encode returns the header part.
+func (h *Header) Encode() []byte { return seal(h.append(nil)) }
+
 func (h *Header) append(dst []byte) []byte {
 	for _, v := range []uint64{
 		uint64(h.Rows), uint64(h.RawBytes), uint64(h.DiskSize), h.End,
