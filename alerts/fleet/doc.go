@@ -30,6 +30,18 @@
 // A series whose newest sample is older than NewWithin makes no new host: the
 // store remembers the series of machines that left years ago.
 //
+// # Clocks
+//
+// A sample carries the time of its sender, and a sender's clock may be wrong.
+// So a host was heard of when a poll (one a second) first saw its newest
+// sample, not when that sample claims to be from: a host whose clock is up to a
+// day behind is not silent, and one whose clock is ahead does not live on after
+// its death. Only of what was stored before our own start is the sample's time
+// all that is known. A host that is new must not be behind further than
+// NewWithin. After a clock that was ahead has been put right, the host looks
+// silent until its samples are the newest again: not for longer than the store
+// takes samples from the future, 10 minutes.
+//
 // # What is kept
 //
 // Names, groups, instances, withdrawals (alerts/state). When a host was last

@@ -25,11 +25,11 @@ const keyPrefix = "fleet/host/"
 type Options struct {
 	Log       *slog.Logger  // [quiet]
 	Templates []string      // [DefaultTemplates]
-	MaxHosts  int           // the newest is refused, counted [5,000]
+	MaxHosts  int           // beyond it one that only logs goes, else the newest is refused; both counted [5,000]
 	NewWithin time.Duration // an older newest sample makes no new host [5 m]
 	Margin    time.Duration // after a withdrawal, in which samples do not count [5 m]
 	Keep      time.Duration // how long a withdrawn host stays listed [1 h]
-	LogKeep   time.Duration // how long a host that only logs stays [24 h]
+	LogKeep   time.Duration // how long a host that only logs stays, and what Bind says of one not heard of [24 h]
 }
 
 func (o Options) withDefaults() Options {
@@ -60,12 +60,15 @@ type Fleet struct {
 	templates []Template
 	started   time.Time
 	refused   atomic.Uint64
+	evicted   atomic.Uint64
+	unbound   atomic.Uint64
 
 	mu      sync.RWMutex
 	hosts   map[string]*entry
-	aliases map[string]string // short name or instance -> host ID
-	bound   map[string]string // short name -> instance, of hosts not heard of yet
-	dirty   map[string]bool   // hosts whose stored form is out of date
+	aliases map[string]string  // short name or instance -> host ID
+	bound   map[string]binding // by short name, of hosts not heard of yet
+	dirty   map[string]bool    // hosts whose stored form is out of date
+	crowded bool               // nobody can be evicted until the next poll has looked
 
 	saving  sync.Mutex // one save at a time; taken before mu
 	failing bool       // the store refused the newest write; guarded by saving
@@ -75,7 +78,14 @@ type Fleet struct {
 // a known host takes no exclusive lock.
 type entry struct {
 	Host
+	newest  rrd.Time     // of its samples, by the host's clock; 0: none since our start
 	lastLog atomic.Int64 // microseconds since the epoch; 0: none
+}
+
+// A binding is what Bind said of a host that was not heard of yet.
+type binding struct {
+	instance string
+	at       time.Time
 }
 
 // New loads the hosts that were known.
@@ -83,7 +93,8 @@ func New(store state.Store, o Options) (*Fleet, error) {
 	o = o.withDefaults()
 	f := &Fleet{
 		o: o, store: store, started: time.Now(), hosts: make(map[string]*entry),
-		aliases: make(map[string]string), bound: make(map[string]string), dirty: make(map[string]bool),
+		aliases: make(map[string]string), bound: make(map[string]binding), dirty: make(map[string]bool),
+		crowded: true, // which of the hosts only log, the first poll tells
 	}
 	for _, s := range o.Templates {
 		t, err := ParseTemplate(s)
@@ -146,8 +157,8 @@ func (f *Fleet) add(h Host) *entry {
 		f.refused.Add(1)
 		return nil
 	}
-	if i := f.bound[short(h.ID)]; i != "" && h.Instance == "" {
-		h.Instance = i
+	if h.Instance == "" {
+		h.Instance = f.bound[short(h.ID)].instance
 	}
 	delete(f.bound, short(h.ID))
 	h.ID, h.Group = strings.Clone(h.ID), strings.Clone(h.Group)
@@ -155,6 +166,27 @@ func (f *Fleet) add(h Host) *entry {
 	f.dirty[h.ID] = true
 	f.o.Log.Info("new host", "host", h.ID, "group", h.Group)
 	return f.insert(h)
+}
+
+// evict makes room for a host with samples, or one that is withdrawn: the host
+// that only logs and was silent the longest goes. Anybody can make up names in
+// log messages, and they must not shut new machines out. The caller holds f.mu.
+func (f *Fleet) evict() {
+	if len(f.hosts) < f.o.MaxHosts || f.crowded {
+		return
+	}
+	var oldest *entry
+	for _, e := range f.hosts {
+		if e.LastSeen.IsZero() && e.Withdrawn.IsZero() && (oldest == nil || e.lastLog.Load() < oldest.lastLog.Load()) {
+			oldest = e
+		}
+	}
+	if oldest == nil {
+		f.crowded = true
+		return
+	}
+	f.remove(oldest.ID)
+	f.evicted.Add(1)
 }
 
 // Hosts returns all hosts, sorted by ID.
@@ -187,8 +219,8 @@ func (f *Fleet) Host(name string) (Host, bool) {
 	return Host{}, false
 }
 
-// LastSeen returns when the newest sample of a host or instance was taken;
-// false where there was none.
+// LastSeen returns when the newest sample of a host or instance came in; false
+// where there was none.
 func (f *Fleet) LastSeen(hostOrInstance string) (time.Time, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -223,6 +255,7 @@ func (f *Fleet) Withdraw(hostOrInstance, reason string) {
 	f.mu.Lock()
 	e := f.find(hostOrInstance)
 	if e == nil {
+		f.evict()
 		e = f.add(Host{ID: hostOrInstance})
 	}
 	if e != nil {
@@ -257,13 +290,30 @@ func (f *Fleet) Bind(host, instance string) {
 	f.mu.Lock()
 	e := f.find(host)
 	switch {
-	case e == nil && len(f.bound) < f.o.MaxHosts:
-		f.bound[short(host)] = instance
+	case e == nil:
+		f.remember(short(host), instance)
 	case e != nil:
 		f.bind(e, instance)
 	}
 	f.mu.Unlock()
 	f.save(context.Background())
+}
+
+// remember keeps what Bind said until the host is heard of. Beyond MaxHosts the
+// oldest goes, counted. The caller holds f.mu.
+func (f *Fleet) remember(name, instance string) {
+	f.bound[name] = binding{instance, time.Now()}
+	if len(f.bound) <= f.o.MaxHosts {
+		return
+	}
+	oldest := name
+	for n, b := range f.bound {
+		if b.at.Before(f.bound[oldest].at) {
+			oldest = n
+		}
+	}
+	delete(f.bound, oldest)
+	f.unbound.Add(1)
 }
 
 // bind puts an instance on a host. The caller holds f.mu.
@@ -311,10 +361,33 @@ func (f *Fleet) Logged(host string, at time.Time) {
 	}
 }
 
-// Snapshot returns the counters: hosts, and refused (a new host without room,
-// counted at each sample's poll and each message).
+// quietFor is how long a host that drains must log nothing: longer than a line
+// is on its way, and than the log store takes to sync what nobody waits for.
+const quietFor = 5 * time.Second
+
+// Drained says whether a host that drains since then has said its last: its
+// newest log message is stored, and none came for some seconds. The silence of
+// a host that never logged says nothing, nor does that of one that is not
+// known: false. Who asks must have an end of waiting of his own.
+func (f *Fleet) Drained(host string, since time.Time) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e := f.find(host)
+	if e == nil {
+		return false
+	}
+	last := e.view().LastLog
+	return !last.IsZero() && time.Since(later(last, since)) >= quietFor
+}
+
+// Snapshot returns the counters: hosts, refused (a new host without room,
+// counted at each sample's poll and each message), evicted (hosts that only
+// logged and gave way to others) and unbound (words of Bind that gave way to
+// newer ones).
 func (f *Fleet) Snapshot() map[string]uint64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return map[string]uint64{"hosts": uint64(len(f.hosts)), "refused": f.refused.Load()}
+	return map[string]uint64{
+		"hosts": uint64(len(f.hosts)), "refused": f.refused.Load(), "evicted": f.evicted.Load(), "unbound": f.unbound.Load(),
+	}
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,6 +237,164 @@ func TestLogged(t *testing.T) {
 			t.Errorf("after a day: %q", got)
 		}
 	})
+}
+
+// TestMadeUpNames: names that stand in log messages alone do not shut out
+// machines that send samples.
+func TestMadeUpNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, state.NewMemory(), Options{MaxHosts: 3})
+		h := heads{}
+		speak := func(names ...string) {
+			t.Helper()
+			for _, n := range names {
+				h.set(t, time.Now(), "load1", "host", n)
+			}
+			f.poll(h, 0, time.Now())
+			time.Sleep(time.Second)
+		}
+		speak("web-1")
+		for _, n := range []string{"made", "up", "names"} {
+			f.Logged(n, time.Now())
+			time.Sleep(time.Second)
+		}
+		f.Logged("made", time.Now()) // now up is the longest silent
+		speak("web-2")
+		if got := f.list(); got != "made web-1 web-2" {
+			t.Errorf("got %q", got)
+		}
+		f.Withdraw("web-3", "retired while booting")
+		if got := f.list(); got != "web-1 web-2 web-3(withdrawn)" {
+			t.Errorf("got %q", got)
+		}
+		speak("web-4") // no room is left that can be made
+		if n := f.Snapshot(); f.list() != "web-1 web-2 web-3(withdrawn)" || n["evicted"] != 2 || n["refused"] != 2 {
+			t.Errorf("%s, %v", f.list(), n)
+		}
+	})
+}
+
+// TestWithdrawBeforeTheFirstPoll: after a start nobody knows yet which hosts
+// send samples, so none of them gives way.
+func TestWithdrawBeforeTheFirstPoll(t *testing.T) {
+	store := state.NewMemory()
+	h := heads{}
+	h.set(t, time.Now(), "load1", "host", "web-1")
+	f := newFleet(t, store, Options{MaxHosts: 1})
+	f.poll(h, 0, time.Now())
+	f.save(t.Context())
+	f = newFleet(t, store, Options{MaxHosts: 1})
+	f.Withdraw("web-2", "x")
+	if got := f.list(); got != "web-1" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestBindBeyondRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, state.NewMemory(), Options{MaxHosts: 2})
+		for _, n := range []string{"1", "2", "3"} {
+			f.Bind("web-"+n, "i-"+n)
+			time.Sleep(time.Second)
+		}
+		h := heads{}
+		h.set(t, time.Now(), "load1", "host", "web-1")
+		h.set(t, time.Now(), "load1", "host", "web-3")
+		f.poll(h, 0, time.Now())
+		if got, n := f.list(), f.Snapshot()["unbound"]; got != "web-1 web-3=i-3" || n != 1 {
+			t.Errorf("got %q, %d unbound", got, n)
+		}
+		time.Sleep(25 * time.Hour)
+		f.poll(h, 0, time.Now())
+		if len(f.bound) != 0 {
+			t.Errorf("after a day: %v", f.bound)
+		}
+	})
+}
+
+func TestDrained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, state.NewMemory(), Options{})
+		since := time.Now()
+		is := func(want bool) {
+			t.Helper()
+			if got := f.Drained("web-1", since); got != want {
+				t.Errorf("after %v: %v", time.Since(since), got)
+			}
+		}
+		time.Sleep(time.Hour)
+		is(false) // never heard of
+		h := heads{}
+		h.set(t, time.Now(), "load1", "host", "web-1")
+		f.poll(h, 0, time.Now())
+		is(false) // never logged
+		f.Logged("web-1", time.Now())
+		time.Sleep(time.Minute)
+		since = time.Now()
+		is(false) // it may be about to log that it stops
+		time.Sleep(3 * time.Second)
+		f.Logged("web-1.example.com", time.Now())
+		time.Sleep(4 * time.Second)
+		is(false)
+		time.Sleep(time.Second)
+		is(true)
+	})
+}
+
+// TestWrongClocks: a host lives while its samples get newer, whatever time
+// they carry, and not longer.
+func TestWrongClocks(t *testing.T) {
+	for _, off := range []time.Duration{-12 * time.Hour, -10 * time.Minute, -90 * time.Second, 0, 9 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(t, state.NewMemory(), Options{})
+			var mu sync.Mutex
+			h := heads{}
+			speak := func(off time.Duration) {
+				mu.Lock()
+				defer mu.Unlock()
+				h.set(t, time.Now().Add(off), "load1", "host", "web-1")
+			}
+			speak(0)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- f.Run(ctx, locked{&mu, h}) }()
+			synctest.Wait()
+			silence := func() time.Duration {
+				at, _ := f.LastSeen("web-1")
+				return time.Since(at)
+			}
+			f.mu.Lock()
+			f.hosts["web-1"].newest = 1 // as if it had been wrong from the start
+			f.mu.Unlock()
+			for i := range 30 {
+				speak(off)
+				time.Sleep(10 * time.Second)
+				if s := silence(); i > 12 && s > 12*time.Second {
+					t.Errorf("clock off by %v: %v silent while it speaks", off, s)
+				}
+			}
+			time.Sleep(5 * time.Minute)
+			if s := silence(); s < 4*time.Minute {
+				t.Errorf("clock off by %v: dead for 5 minutes, silent for %v", off, s)
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// locked heads may be written while they are read.
+type locked struct {
+	mu *sync.Mutex
+	h  heads
+}
+
+func (l locked) Heads(since rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.h).Heads(since)
 }
 
 // TestRun lets the loop run, on the disk store, and starts it again.

@@ -16,7 +16,7 @@ type Host struct {
 	Group     string    `json:"group,omitempty"`    // "" where it belongs to none
 	Instance  string    `json:"instance,omitempty"` // EC2 instance ID, where known
 	FirstSeen time.Time `json:"first_seen,omitzero"`
-	LastSeen  time.Time `json:"last_seen,omitzero"` // newest sample
+	LastSeen  time.Time `json:"last_seen,omitzero"` // when its newest sample came in
 	LastLog   time.Time `json:"last_log,omitzero"`  // newest log message
 	Withdrawn time.Time `json:"withdrawn,omitzero"` // when it was withdrawn on purpose; zero while it is expected
 	Reason    string    `json:"reason,omitempty"`   // why it was withdrawn

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -9,11 +10,14 @@ import (
 	"rondo/rrd"
 )
 
-// Each poll looks at series with a sample in the last recent; a host whose
-// clock lags further behind is looked at once a minute.
+// Each poll looks at series with a sample in the last recent, by their own
+// clocks. Once a minute one looks further back, as far as a wrong time zone can
+// put a clock; the polls until the next then look back as far as it takes to
+// see the host whose clock was furthest behind.
 const (
 	pollEvery  = time.Second
 	recent     = time.Minute
+	wide       = 25 * time.Hour
 	wideEvery  = 60 // polls
 	maxChanges = 500
 )
@@ -24,16 +28,20 @@ func (f *Fleet) Run(ctx context.Context, heads Heads) error {
 	defer tick.Stop()
 	f.poll(heads, 0, time.Now()) // once all, for the hosts that are known
 	f.save(ctx)
+	var behind, most time.Duration // in the minute before, and in this one
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			back := recent
+			back := recent + behind
 			if n%wideEvery == 0 {
-				back = max(recent, f.o.NewWithin)
+				back = wide
 			}
-			f.poll(heads, rrd.At(now.Add(-back)), now)
+			most = max(most, f.poll(heads, rrd.At(now.Add(-back)), now))
+			if n%wideEvery == 0 {
+				behind, most = most, 0
+			}
 			f.save(ctx)
 		}
 	}
@@ -45,8 +53,9 @@ type sighting struct {
 	newest rrd.Time
 }
 
-// poll brings all hosts forward by the heads newer than since.
-func (f *Fleet) poll(heads Heads, since rrd.Time, now time.Time) {
+// poll brings all hosts forward by the heads newer than since. It returns how
+// far the clock is behind that lags the most, of hosts that sent something.
+func (f *Fleet) poll(heads Heads, since rrd.Time, now time.Time) (behind time.Duration) {
 	seen := make(map[string]sighting)
 	for k, t := range heads.Heads(since) {
 		host := f.hostOf(k) // the rest of the identity is taken once per host
@@ -59,39 +68,69 @@ func (f *Fleet) poll(heads Heads, since rrd.Time, now time.Time) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for host, s := range seen {
+		if e := f.hosts[host]; e != nil {
+			behind = max(behind, f.sight(e, s, now))
+			delete(seen, host)
+		}
+	}
+	f.crowded = false // now it is known who only logs
 	for _, s := range seen {
 		if id, ok := f.Identify(s.key); ok {
-			f.sight(id, s.newest, now)
+			f.meet(id, s, now)
 		}
 	}
 	f.forget(now)
+	return behind
 }
 
-// sight brings one host forward. The caller holds f.mu.
-func (f *Fleet) sight(s Identity, newest rrd.Time, now time.Time) {
-	at := newest.Std()
-	if at.After(now) {
-		at = now // a clock that runs ahead is no promise
+// meet takes a host in that is not known under this name, unless its samples
+// are old. The caller holds f.mu.
+func (f *Fleet) meet(id Identity, s sighting, now time.Time) {
+	if now.Sub(s.newest.Std()) > f.o.NewWithin {
+		return
 	}
-	e := f.hosts[s.Host]
+	e := f.rename(id.Host)
 	if e == nil {
-		if now.Sub(at) > f.o.NewWithin {
-			return
-		}
-		if e = f.rename(s.Host); e == nil {
-			e = f.add(Host{ID: s.Host, FirstSeen: at})
-		}
-		if e == nil {
-			return // refused and counted
-		}
+		f.evict()
+		e = f.add(Host{ID: id.Host, FirstSeen: s.heard(now)})
 	}
-	f.describe(e, s, at)
+	if e != nil { // else it is refused and counted
+		f.sight(e, s, now)
+	}
+}
+
+// heard is when the newest sample came in, as far as one poll can tell: not
+// after now, whatever the host's clock says.
+func (s sighting) heard(now time.Time) time.Time {
+	if at := s.newest.Std(); at.Before(now) {
+		return at
+	}
+	return now
+}
+
+// sight brings one host forward. A newer sample than at the poll before came in
+// since then, whatever time it carries: the host lives, also where its clock is
+// wrong. It returns how far the clock is behind then. The caller holds f.mu.
+func (f *Fleet) sight(e *entry, s sighting, now time.Time) (behind time.Duration) {
+	at := s.heard(now)
+	if s.newest > e.newest && e.newest != 0 {
+		at, behind = now, now.Sub(s.newest.Std())
+	}
+	if id, ok := f.Identify(s.key); ok {
+		f.describe(e, id, at)
+	}
+	if s.newest <= e.newest {
+		return 0
+	}
+	e.newest = s.newest
 	if at.After(e.LastSeen) {
 		e.LastSeen = at
 	}
 	if !e.Withdrawn.IsZero() && at.After(e.Withdrawn.Add(f.o.Margin)) {
 		f.expect(e)
 	}
+	return behind
 }
 
 // rename gives a host that was known by its logs, or by a withdrawal, the
@@ -130,8 +169,9 @@ func (f *Fleet) describe(e *entry, s Identity, at time.Time) {
 	}
 }
 
-// forget drops hosts whose time is over. The caller holds f.mu.
+// forget drops hosts, and words of Bind, whose time is over. The caller holds f.mu.
 func (f *Fleet) forget(now time.Time) {
+	maps.DeleteFunc(f.bound, func(_ string, b binding) bool { return now.Sub(b.at) > f.o.LogKeep })
 	for id, e := range f.hosts {
 		h := e.view()
 		switch {
