@@ -18,7 +18,7 @@ type Config struct {
 	Unix string `yaml:"unix"` // path of a datagram socket, such as /dev/log; empty: off
 	// Allow are the networks that may send. Loopback always may. Addresses
 	// that are not loopback need it.
-	Allow []netip.Prefix `yaml:"allow"`
+	Allow []Network `yaml:"allow"`
 
 	MaxMessage     int           `yaml:"max_message"`     // bytes; what is longer is cut
 	MaxConnections int           `yaml:"max_connections"` // of TCP
@@ -30,6 +30,23 @@ type Config struct {
 	// Discard drops matching messages before they are stored or relayed.
 	Discard *filter.Filter `yaml:"discard"`
 	Relays  []RelayConfig  `yaml:"relays"`
+}
+
+// A Network is a range of addresses: "10.0.0.0/8", or a single address.
+type Network struct{ netip.Prefix }
+
+// UnmarshalText reads a network as it stands in a configuration.
+func (n *Network) UnmarshalText(b []byte) error {
+	if a, err := netip.ParseAddr(string(b)); err == nil {
+		n.Prefix = netip.PrefixFrom(a, a.BitLen())
+		return nil
+	}
+	p, err := netip.ParsePrefix(string(b))
+	if err != nil {
+		return fmt.Errorf("network %q: want an address, or a network such as 10.0.0.0/8", b)
+	}
+	n.Prefix = p
+	return nil
 }
 
 // RelayConfig is one destination that messages are sent on to.

@@ -29,6 +29,7 @@ type Router struct {
 	discard *filter.Filter // nil: none
 	stats   *Stats
 	log     *slog.Logger
+	full    state // the store's disk
 }
 
 // NewRouter routes to a store and to relays. Messages that match discard, if
@@ -100,14 +101,17 @@ func (r *Router) insist(ctx context.Context, batch []syslog.Message, put func(co
 	for try := 1; ; try++ {
 		err := put(ctx, batch)
 		full := errors.Is(err, seglog.ErrFull)
-		if err == nil || ctx.Err() != nil || !full && try >= storeTries {
-			return err
+		if err == nil && r.full.ends() {
+			r.log.Info("the disk has room again")
 		}
 		if full {
 			r.stats.add("store_waits", 1)
-			if try == 1 {
+			if r.full.begins() {
 				r.log.Error("the disk is full: senders wait", "err", err)
 			}
+		}
+		if err == nil || ctx.Err() != nil || !full && try >= storeTries {
+			return err
 		}
 		if !sleep(ctx, pause) {
 			return err

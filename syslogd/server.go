@@ -31,6 +31,8 @@ type Server struct {
 	udp  *net.UDPConn
 	unix *net.UnixConn
 	tcp  net.Listener
+
+	failing state // the sink did not take the last batch
 }
 
 // NewServer binds the sockets, so that a port in use is found at start. Run
@@ -203,14 +205,19 @@ func (s *Server) judge() *strict {
 	return nil
 }
 
-// store gives a batch to the sink.
-func (s *Server) store(ctx context.Context, batch []syslog.Message) {
+// store gives a batch to the sink, and reports whether it was taken.
+func (s *Server) store(ctx context.Context, batch []syslog.Message) bool {
 	if len(batch) == 0 {
-		return
+		return true
 	}
-	if err := write(ctx, s.sink, batch); err != nil {
-		s.log.Error("messages are lost", "count", len(batch), "err", err)
+	err := write(ctx, s.sink, batch)
+	if err != nil && s.failing.begins() {
+		s.log.Error("the store fails, messages are lost until it works again", "err", err)
 	}
+	if err == nil && s.failing.ends() {
+		s.log.Info("the store takes messages again")
+	}
+	return err == nil
 }
 
 // lasting returns a context that ends drainTime after ctx: what was read when

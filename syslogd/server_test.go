@@ -247,12 +247,27 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+// networks reads them as a configuration has them.
+func networks(t *testing.T, texts ...string) []Network {
+	t.Helper()
+	all := make([]Network, len(texts))
+	for i, text := range texts {
+		if err := all[i].UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
 func TestAllow(t *testing.T) {
-	s := &Server{cfg: Config{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
-	for addr, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "127.0.0.1": true, "::1": true, "192.0.2.1": false} {
+	s := &Server{cfg: Config{Allow: networks(t, "10.0.0.0/8", "192.0.2.7", "2001:db8::5")}}
+	for addr, want := range map[string]bool{"192.0.2.7": true, "2001:db8::5": true, "2001:db8::6": false, "10.1.2.3": true, "::ffff:10.1.2.3": true, "127.0.0.1": true, "::1": true, "192.0.2.1": false} {
 		if got := s.allowed(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %v", addr, got)
 		}
+	}
+	if err := new(Network).UnmarshalText([]byte("10.0.0")); err == nil {
+		t.Error("10.0.0 is no network")
 	}
 }
 
@@ -393,7 +408,7 @@ func TestConfigValidate(t *testing.T) {
 	fail("format", func(c *Config) { c.Relays = []RelayConfig{{Name: "x", To: "h:1", Format: "?"}} })
 	fail("queue_bytes", func(c *Config) { c.Relays = []RelayConfig{{Name: "x", To: "h:1", QueueBytes: 1}} })
 	c := DefaultConfig()
-	c.UDP, c.Allow = "0.0.0.0:514", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	c.UDP, c.Allow = "0.0.0.0:514", networks(t, "10.0.0.0/8")
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -67,7 +67,8 @@ func peer(conn net.Conn) netip.Addr {
 
 // serveConn reads messages until the peer closes, is idle for too long, or
 // ctx ends. All that was read is on the device when it closes conn, which it
-// owns: a peer that closes its side first can wait for ours.
+// owns: a peer that closes its side first can wait for ours. If it is not, the
+// connection is reset, so that the peer does not take its messages for stored.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
@@ -80,7 +81,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	var frames []syslog.Frame
 	var batch []syslog.Message
 	var seen syslog.FramerStats
-	for {
+	for stored := true; ; {
 		var err error
 		frames, err = framer.Append(frames[:0])
 		now := time.Now().In(s.zone)
@@ -91,11 +92,11 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 			batch = append(batch, m)
 		}
 		s.countFrames(len(frames), framer.Stats(), &seen)
-		s.store(work, s.admit(judge, batch))
+		stored = s.store(work, s.admit(judge, batch)) && stored
 		clear(frames)
 		clear(batch) // the strings are not needed any more
 		if err != nil {
-			s.endConn(work, conn, err)
+			s.endConn(work, conn, stored, err)
 			return
 		}
 	}
@@ -109,13 +110,19 @@ func (s *Server) countFrames(n int, now syslog.FramerStats, seen *syslog.FramerS
 	*seen = now
 }
 
-// endConn makes what the connection sent durable.
-func (s *Server) endConn(ctx context.Context, conn net.Conn, cause error) {
+// endConn makes what the connection sent durable, and has it reset if that or
+// storing it failed.
+func (s *Server) endConn(ctx context.Context, conn net.Conn, stored bool, cause error) {
 	if !errors.Is(cause, io.EOF) {
 		s.log.Debug("connection ended", "addr", conn.RemoteAddr().String(), "err", cause)
 	}
 	if err := s.sink.Put(ctx, nil); err != nil {
-		s.log.Error("messages may not be on disk", "err", err)
+		s.log.Error("messages may not be on disk", "addr", conn.RemoteAddr().String(), "err", err)
+		stored = false
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok && !stored {
+		// It fails only if the connection is broken, which tells the peer too.
+		_ = tcp.SetLinger(0)
 	}
 }
 

@@ -1,0 +1,119 @@
+package syslogd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"rondo/rrd/seglog"
+	"rondo/syslogd/syslog"
+)
+
+// A connection whose messages were lost must not be closed in order, which
+// would tell the client that they are stored.
+func TestLossResetsConnection(t *testing.T) {
+	failing := newMemory()
+	failing.fail = func(try int) error {
+		if try == 1 { // later batches, and the sync at the end, succeed
+			return errors.New("broken")
+		}
+		return nil
+	}
+	s, _ := start(t, failing, nil)
+	conn := dial(t, "tcp", s.TCPAddr())
+	send(t, conn, "<34>Oct 11 22:14:15 h su[7]: one\n")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended with %v", err)
+	}
+}
+
+// unsynced is a Writer whose device fails.
+type unsynced struct{ *memory }
+
+func (unsynced) Put(context.Context, []syslog.Message) error { return errors.New("no device") }
+
+func TestFailedSyncResetsConnection(t *testing.T) {
+	s, _ := start(t, unsynced{newMemory()}, nil)
+	conn := dial(t, "tcp", s.TCPAddr())
+	send(t, conn, "<34>Oct 11 22:14:15 h su[7]: one\n")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended with %v", err)
+	}
+}
+
+// lines collects what is logged.
+type lines struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.all.String(), text)
+}
+
+// A store that fails for long is told once, and so is its return.
+func TestFailureIsToldOnce(t *testing.T) {
+	store, log := newMemory(), &lines{}
+	store.fail = func(try int) error {
+		if try <= 20 {
+			return errors.New("broken")
+		}
+		return nil
+	}
+	s := testServer(store)
+	s.log = slog.New(slog.NewTextHandler(log, nil))
+	for i := range 25 {
+		if taken := s.store(t.Context(), []syslog.Message{{Text: "x"}}); taken != (i >= 20) {
+			t.Errorf("batch %d taken: %v", i, taken)
+		}
+	}
+	if log.count("level=ERROR") != 1 || log.count("takes messages again") != 1 {
+		t.Errorf("%s", log.all.String())
+	}
+}
+
+func TestFullDiskIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, log := newMemory(), &lines{}
+		store.fail = func(try int) error {
+			if try <= 30 {
+				return seglog.ErrFull
+			}
+			return nil
+		}
+		r := NewRouter(store, nil, nil, NewStats(), slog.New(slog.NewTextHandler(log, nil)))
+		var senders sync.WaitGroup
+		for range 10 {
+			senders.Go(func() {
+				if err := r.Put(t.Context(), []syslog.Message{{Text: "x"}}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		senders.Wait()
+		if log.count("level=ERROR") != 1 || log.count("room again") != 1 {
+			t.Errorf("%s", log.all.String())
+		}
+	})
+}
