@@ -138,10 +138,10 @@ func TestFreshness(t *testing.T) {
 		{ID: "ahead", LastSeen: noon.Add(time.Second)},
 	}
 	r := build(t, Config{Hosts: []Freshness{{Common: Common{Name: "silent"}, Silent: 30 * time.Second}}}, Sources{Hosts: hosts})
-	want := `{group="web",host="fresh"} 1 newest sample 2026-01-01T11:59:59Z, 1s ago
-{group="web",host="silent"} 40 newest sample 2026-01-01T11:59:20Z, 40s ago
-{host="before-our-start"} 60 newest sample 2026-01-01T11:00:00Z, 1h0m0s ago
-{host="ahead"} 0 newest sample 2026-01-01T12:00:01Z, -1s ago`
+	want := `{group="web",host="fresh"} 1 newest sample came in 2026-01-01T11:59:59Z, 1s ago
+{group="web",host="silent"} 40 newest sample came in 2026-01-01T11:59:20Z, 40s ago
+{host="before-our-start"} 60 newest sample came in 2026-01-01T11:00:00Z, 1h0m0s ago
+{host="ahead"} 0 newest sample came in 2026-01-01T12:00:01Z, 0s ago`
 	if d := cmp.Diff(want, readings(t, r)); d != "" {
 		t.Error(d)
 	}

@@ -87,8 +87,12 @@ func (c Common) labelled(m map[string]string) rrd.Labels {
 }
 
 // A Counter counts log messages; a search over the log store is one. Messages
-// are counted by their own time, from <= time < to.
+// are counted by when they were received, from <= received < to, whatever time
+// they carry: the clock of a sender may be wrong, and a message may be late. By
+// their own times, those of a host whose clock is slow by more than the window
+// would never count.
 type Counter interface {
+	// Count returns how many of the messages received in this time match f.
 	Count(ctx context.Context, f *filter.Filter, from, to time.Time) (int64, error)
 }
 

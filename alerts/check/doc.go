@@ -28,6 +28,10 @@
 // that compares by itself (load1 > 5) loses its series when all is well, which
 // is missing data: say missing: ok there.
 //
+// Hosts are silent, and messages are in a window, by our own clock: when a
+// sample came in, when a message was received. The clock of a sender may be
+// wrong.
+//
 // # Which label set is which state
 //
 // The labels of a reading name its state, so they must not change from check

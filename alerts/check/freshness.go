@@ -64,7 +64,7 @@ func (r *freshnessRule) Check(_ context.Context, now time.Time) ([]alerts.Readin
 		}
 		out = append(out, alerts.Reading{
 			Labels: r.labelled(labels), Value: max(now.Sub(since), 0).Seconds(), At: now,
-			Text: fmt.Sprintf("newest sample %s, %v ago", h.LastSeen.UTC().Format(time.RFC3339), now.Sub(h.LastSeen).Round(time.Second)),
+			Text: fmt.Sprintf("newest sample came in %s, %v ago", h.LastSeen.UTC().Format(time.RFC3339), max(now.Sub(h.LastSeen), 0).Round(time.Second)),
 		})
 	}
 	return out, nil

@@ -10,12 +10,12 @@ import (
 	"rondo/syslogd/filter"
 )
 
-// Log is a rule over log messages: how many of the last window match a
-// filter. It is one state.
+// Log is a rule over log messages: how many of those received in the last
+// window match a filter. It is one state.
 type Log struct {
 	Common `yaml:",inline"`
 	Filter string        `yaml:"filter"`
-	Window time.Duration `yaml:"window"` // default 5m
+	Window time.Duration `yaml:"window"` // of reception; default 5m
 	Op     string        `yaml:"op"`     // above (default), or below for what must not fall silent
 	Raise  float64       `yaml:"raise"`  // messages in the window; default 0: more than none
 	Clear  *float64      `yaml:"clear"`  // default: as raise

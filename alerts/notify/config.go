@@ -20,6 +20,10 @@ type Config struct {
 	Exec        []Exec    `yaml:"exec"`
 }
 
+// Autoscale is the name of the target that wakes the autoscaler: it stands
+// beside those of the configuration, so none of them may have it.
+const Autoscale = "autoscale"
+
 // DefaultConfig tells nobody.
 func DefaultConfig() Config { return Config{} }
 
@@ -30,6 +34,9 @@ func (c Config) Validate() error {
 	check := func(kind, name string, err error) {
 		if name == "" || len(name) > 100 || strings.ContainsAny(name, "/\x00\n") {
 			err = errors.Join(err, errors.New("name: want 1 to 100 characters, without a slash"))
+		}
+		if name == Autoscale {
+			err = errors.Join(err, errors.New("the name is taken by rondo itself: choose another one"))
 		}
 		if slices.Contains(seen, name) {
 			err = errors.Join(err, errors.New("the name is taken by another receiver"))

@@ -307,4 +307,5 @@ func TestValidate(t *testing.T) {
 	f(Config{Webhooks: []Webhook{{Name: "n", URL: "http://h", Headers: map[string]Secret{"A": "s3cret\r\nB: c"}}}}, `header "A" cannot be sent`)
 	f(Config{Exec: []Exec{{Name: "n"}}}, "command is missing")
 	f(Config{Exec: []Exec{{Name: "n", Command: []string{"x"}}, {Name: "n", Command: []string{"x"}}}}, "taken by another")
+	f(Config{Webhooks: []Webhook{{Name: Autoscale, URL: "http://x"}}}, "taken by rondo itself")
 }
