@@ -106,7 +106,8 @@ func (c Config) exposed() bool {
 	return err != nil || !isLoopback(host)
 }
 
-// isLoopback says whether a host name or address stays on this machine.
+// isLoopback says whether a host name or address stays on this machine. It
+// means the same as in collectors.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ type (
 )
 
 // grace is how long a stop waits for answers that are being written.
-const grace = 5 * time.Second
+const grace = 10 * time.Second
 
 // A Server is the HTTP edge: it owns routing, limits and access, and serves
 // the pages. What other packages answer is mounted with Handle, Stream and
@@ -58,6 +59,7 @@ func New(cfg Config, deps Deps, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: log, echo: echo.New(), streams: make(chan struct{}, cfg.Limits.MaxStreams)}
 	s.closing, s.close = context.WithCancel(context.Background())
+	s.echo.Use(s.survive)
 	s.echo.HTTPErrorHandler = s.routeError(p)
 	s.handler = s.chain()
 	s.Handle("GET /static/{path...}", http.StripPrefix("/static/", static.Handler()))
@@ -93,6 +95,27 @@ func (s *Server) exempt(open, closed http.Handler) http.Handler {
 	})
 }
 
+// survive logs a handler's panic and answers 500. Where the answer has begun it
+// is cut, so that nobody takes it for whole.
+func (s *Server) survive(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v != http.ErrAbortHandler { // which is how a handler cuts its answer on purpose
+				s.log.Error("a handler panicked", "method", c.Request().Method, "path", c.Request().URL.Path, "panic", v, "stack", string(debug.Stack()))
+			}
+			if v == http.ErrAbortHandler || c.Response().Committed {
+				panic(http.ErrAbortHandler)
+			}
+			err = echo.ErrInternalServerError
+		}()
+		return next(c)
+	}
+}
+
 // Handle mounts h. The pattern is written as for [http.ServeMux]: an optional
 // method, then a path whose {name} and {name...} are r.PathValue's; a path
 // that ends in / serves all below it.
@@ -120,40 +143,21 @@ func (s *Server) Handle(pattern string, h http.Handler) {
 // unix socket, even on loopback.
 func (s *Server) Command(pattern string, h http.Handler) { s.Handle(pattern, s.requireToken(h)) }
 
-// Stream mounts a handler that answers for as long as its reader stays. It
-// has no write timeout, counts against the limit of live readers, and its
-// request's context ends when the server stops.
-func (s *Server) Stream(pattern string, h http.Handler) {
-	s.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case s.streams <- struct{}{}:
-			defer func() { <-s.streams }()
-		default:
-			w.Header().Set("Retry-After", "10")
-			http.Error(w, fmt.Sprintf("all %d places for live readers are taken (web: limits: max_streams)", cap(s.streams)), http.StatusServiceUnavailable)
-			return
-		}
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		defer context.AfterFunc(s.closing, cancel)()
-		// A recorder in a test has no deadline to lift; a real connection has.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-		h.ServeHTTP(w, r.WithContext(ctx))
-	}))
-}
-
 // ServeHTTP answers one request with all checks.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // Run serves on the listeners, which it closes, until ctx ends; then it ends
-// the streams and waits for the answers that are being written.
+// the streams and waits a while for the answers that are being written. Its
+// error is that of a listener.
 func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	l := s.cfg.Limits
+	var fresh newConns
 	srv := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: l.ReadHeader, ReadTimeout: l.Read, WriteTimeout: l.Write, IdleTimeout: l.Idle,
 		MaxHeaderBytes: l.MaxHeader,
 		ConnContext:    markSocket,
+		ConnState:      fresh.note,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -168,19 +172,21 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	g.Go(func() error {
 		<-ctx.Done()
 		s.close()
-		return stop(srv)
+		fresh.close()
+		s.stop(srv)
+		return nil
 	})
 	return g.Wait()
 }
 
-// stop waits for running answers, then cuts what is left.
-func stop(srv *http.Server) error {
+// stop waits for running answers, then cuts what is left: that a client is slow
+// is no failure of ours.
+func (s *Server) stop(srv *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("web: stop: %w", err), srv.Close())
+		s.log.Warn("stopped before all answers were written", "waited", grace, "err", errors.Join(err, srv.Close()))
 	}
-	return nil
 }
 
 // routeError answers where no route does.

@@ -188,7 +188,9 @@ func TestValidate(t *testing.T) {
 	}
 	f(func(*web.Config) {}, "")
 	f(func(c *web.Config) { c.Listen = "[::1]:80" }, "")
-	f(func(c *web.Config) { c.Listen = "localhost:80" }, "")
+	f(func(c *web.Config) { c.Listen = "LocalHost:80" }, "")
+	f(func(c *web.Config) { c.Listen = "[::ffff:127.0.0.1]:80" }, "")
+	f(func(c *web.Config) { c.Listen = "[::ffff:10.0.0.1]:80" }, "tls: {cert:")
 	f(func(c *web.Config) { c.Listen = "8080" }, "host:port")
 	f(func(c *web.Config) { c.Listen = ":8080" }, "tls: {cert:")
 	f(func(c *web.Config) { c.Listen = "0.0.0.0:8080"; c.TLS = web.TLS{Cert: "c", Key: "k"} }, "token: ${RONDO_TOKEN}")

@@ -2,7 +2,6 @@ package chart
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -130,18 +129,6 @@ func Summarize(l Line) Summary {
 		s.Avg = sum
 	}
 	return s
-}
-
-// Percentile is the p-th (0 to 100) percentile of the known values, by the
-// nearest rank; NaN if there are none.
-func Percentile(values []float64, p float64) float64 {
-	v := slices.DeleteFunc(slices.Clone(values), func(f float64) bool { return !finite(f) })
-	if len(v) == 0 {
-		return math.NaN()
-	}
-	slices.Sort(v)
-	rank := int(math.Ceil(p / 100 * float64(len(v))))
-	return v[min(max(rank, 1), len(v))-1]
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

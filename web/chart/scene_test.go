@@ -225,12 +225,6 @@ func TestSummarize(t *testing.T) {
 	if s := Summarize(Line{}); s.Count != 0 || !math.IsNaN(s.Avg) {
 		t.Errorf("of nothing: %+v", s)
 	}
-	if p := Percentile([]float64{5, nan, 1, 4, 2, 3}, 95); p != 5 {
-		t.Errorf("p95 is %g", p)
-	}
-	if p := Percentile([]float64{nan}, 50); !math.IsNaN(p) {
-		t.Errorf("of nothing: %g", p)
-	}
 }
 
 // TestStylesheet has a rule for every class that a chart uses.

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
-	"math"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"rondo/syslogd"
 )
 
 // A Range is the time that a page shows. From and To stand as in the URL.
@@ -21,14 +22,12 @@ const (
 	defaultFrom = "-1h"
 	maxSpan     = 5 * 366 * 24 * time.Hour
 	minSpan     = 10 * time.Second
+	maxYear     = 2239 // links count seconds up to 2^33
 )
 
-// timeUnits are the units of a relative time, as RRDtool and Graphite write
-// them, with a month as 30 days.
-var timeUnits = map[string]time.Duration{
-	"s": time.Second, "m": time.Minute, "min": time.Minute, "h": time.Hour,
-	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "mon": 30 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
-}
+// longUnits are what RRDtool and Graphite know beside syslogd.ParseTime's
+// units, with a month as 30 days.
+var longUnits = map[string]time.Duration{"mon": 30 * 24 * time.Hour, "y": 365 * 24 * time.Hour}
 
 // ParseRange reads from= and to=. Where they cannot be used it returns the
 // default range with an error for people.
@@ -62,38 +61,28 @@ func (r *Range) resolve(now time.Time) (err error) {
 	return nil
 }
 
-// parseTime reads now, -1h, now-1h, epoch seconds, RFC 3339, or the form of
-// an HTML datetime-local field in UTC.
+// parseTime reads what [syslogd.ParseTime] does, in UTC, and months and years
+// ago (-3mon, now-1y).
 func parseTime(s string, now time.Time) (time.Time, error) {
-	s = strings.TrimSpace(s)
-	rel := strings.TrimPrefix(s, "now")
-	switch {
-	case s == "now":
-		return now, nil
-	case strings.HasPrefix(rel, "-"):
-		d, err := parseAgo(rel[1:])
-		return now.Add(-d), err
+	if d, ok := longAgo(s); ok {
+		return now.Add(-d), nil
 	}
-	if sec, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(sec) < 1e11 {
-		return time.UnixMilli(int64(sec * 1000)).UTC(), nil
+	t, err := syslogd.ParseTime(s, now.UTC())
+	if err == nil && (t.Year() < 1900 || t.Year() > maxYear) {
+		err = fmt.Errorf("time %q: want a year between 1900 and %d", s, maxYear)
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1900 && t.Year() < 2300 {
-			return t.UTC(), nil
-		}
-	}
-	return now, fmt.Errorf("%q is no time: want -1h, now, 2026-01-31T14:00:00Z or seconds since 1970", s)
+	return t.UTC(), err
 }
 
-func parseAgo(s string) (time.Duration, error) {
-	i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
-	if i > 0 && i < 11 {
-		n, _ := strconv.Atoi(s[:i]) // digits only, checked above
-		if u, ok := timeUnits[s[i:]]; ok && time.Duration(n) <= maxSpan/u {
-			return time.Duration(n) * u, nil
+func longAgo(s string) (time.Duration, bool) {
+	n, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimSpace(s), "now"), "-")
+	for name, unit := range longUnits {
+		if n, of := strings.CutSuffix(n, name); ok && of {
+			k, err := strconv.ParseUint(n, 10, 16)
+			return time.Duration(k) * unit, err == nil && k > 0 && time.Duration(k) <= maxSpan/unit
 		}
 	}
-	return 0, fmt.Errorf("%q is no span: want a number and s, m, h, d, w, mon or y, such as -6h", "-"+s)
+	return 0, false
 }
 
 // Live says whether the range ends now, and so moves.
