@@ -85,7 +85,7 @@ func aggregate[K comparable](ctx context.Context, s *Store, q syslogd.Query, tot
 func histogram(x *part, p *plan, width int64, done <-chan struct{}, t tally[binKey]) error {
 	if x.info != nil && hoursSuffice(x, p, width) {
 		for _, h := range x.info.header.Hours {
-			if p.ofSeverity(h.Severity) == yes {
+			if p.covers(ofHour(x.info.header, h.Hour)) && p.ofSeverity(h.Severity) == yes {
 				t[binKey{floorDiv(int64(h.Hour)*int64(time.Hour), width), h.Severity}] += int64(h.Count)
 			}
 		}
@@ -112,10 +112,13 @@ func histogram(x *part, p *plan, width int64, done <-chan struct{}, t tally[binK
 // hoursSuffice reports whether the counts by hour answer the histogram.
 func hoursSuffice(x *part, p *plan, width int64) bool {
 	h := x.info.header
-	if p.received || width%int64(time.Hour) != 0 || h.Hours == nil || !p.covers(x.time) {
+	if p.received || width%int64(time.Hour) != 0 || h.Hours == nil {
 		return false
 	}
-	return !slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool { return p.ofSeverity(c.Severity) == maybe })
+	return !slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool {
+		time := ofHour(h, c.Hour)
+		return p.overlaps(time) && (!p.covers(time) || p.ofSeverity(c.Severity) == maybe)
+	})
 }
 
 // byTypes reports whether the types alone tell what matches.

@@ -11,7 +11,8 @@ import (
 	"rondo/syslogd/syslog"
 )
 
-// part is a chunk as one search sees it, sealed or open.
+// part is a chunk as one search sees it, sealed or open, or what of a sealed
+// one lies within a span.
 type part struct {
 	s     *Store
 	key   key
@@ -39,8 +40,8 @@ func (s *Store) parts(p *plan) ([]*part, error) {
 	s.mu.Unlock()
 	var parts []*part
 	for _, c := range chunks {
-		if time := p.ofChunk(c.header); !c.bad.Load() && p.overlaps(time) && p.ofHeader(c.header) != no {
-			parts = append(parts, &part{s: s, key: c.key, time: time, info: c})
+		if !c.bad.Load() && p.ofHeader(c.header) != no {
+			parts = append(parts, &part{s: s, key: c.key, time: p.ofChunk(c.header), info: c})
 		}
 	}
 	parts = append(parts, open...)
@@ -221,9 +222,9 @@ func (c *content) load() (*chunk.Rows, error) {
 	return rows, nil
 }
 
-// ofRow judges one row without rendering it.
+// ofRow judges one row without rendering it. It knows only rows of the part.
 func (c *content) ofRow(i int) verdict {
-	if at := c.plan.time(c.rows, i); at < c.plan.from || at >= c.plan.to {
+	if at := c.plan.time(c.rows, i); at < c.plan.from || at >= c.plan.to || !c.part.time.holds(at) {
 		return no
 	}
 	t := c.rows.Type(i)

@@ -239,10 +239,18 @@ func (p *plan) ofSeverity(s syslog.Severity) verdict {
 	})
 }
 
-// ofHeader judges a chunk by its header.
+// ofHeader judges a chunk by the times and severities in its header. It goes
+// by the hours: one wrong clock among the senders makes the bounds useless.
 func (p *plan) ofHeader(h *chunk.Header) verdict {
-	if h.Hours == nil || p.root == nil {
-		return p.root.eval(func(*node) verdict { return maybe })
+	if !p.overlaps(p.ofChunk(h)) {
+		return no
+	}
+	if h.Hours == nil {
+		return maybe
+	}
+	asked := func(c chunk.HourCount) bool { return p.received || p.overlaps(ofHour(h, c.Hour)) }
+	if !slices.ContainsFunc(h.Hours, asked) {
+		return no
 	}
 	return p.root.eval(func(n *node) verdict {
 		if n.field != "severity" {
@@ -250,6 +258,9 @@ func (p *plan) ofHeader(h *chunk.Header) verdict {
 		}
 		any, all := false, true
 		for _, c := range h.Hours {
+			if !asked(c) {
+				continue
+			}
 			ok := n.expr.Match(&syslog.Message{Severity: c.Severity})
 			any, all = any || ok, all && ok
 		}

@@ -24,9 +24,13 @@ func (s *Store) Search(ctx context.Context, q syslogd.Query) iter.Seq2[syslog.Me
 
 func (s *Store) search(ctx context.Context, q syslogd.Query, yield func(syslog.Message) bool) error {
 	p := newPlan(q)
-	parts, err := s.parts(p)
+	chunks, err := s.parts(p)
 	if err != nil {
 		return err
+	}
+	var parts []*part
+	for _, x := range chunks {
+		parts = x.appendPieces(parts, p)
 	}
 	// The next part is needed when it could hold something that comes before
 	// what all open ones have.

@@ -251,7 +251,10 @@ func TestAgainstNaive(t *testing.T) {
 						now = now.Add(9 * time.Hour)
 					}
 					x := syslog.Parse(logtest.Line(r), now, netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(4))}))
-					if r.IntN(3) == 0 {
+					switch r.IntN(9) {
+					case 0: // a clock that is years off, both ways and around 1970
+						x.Time = now.AddDate(r.IntN(80)-70, 0, r.IntN(3))
+					case 1, 2, 3:
 						x.Time = now.Add(time.Duration(r.NormFloat64() * float64(3*time.Hour)))
 					}
 					batch = append(batch, x)
@@ -345,6 +348,59 @@ func compare(t *testing.T, seed uint64, s *Store, m *model, q syslogd.Query) {
 		if diff := gocmp.Diff(m.facets(q, field, 5), list); diff != "" {
 			t.Fatalf("seed %d: facets %s %s: %s", seed, q.Filter, field, diff)
 		}
+	}
+}
+
+// TestOutliers has a message of 2037 and one of 1970 in each chunk, as wrong
+// clocks make them: a search of an hour opens no other chunks.
+func TestOutliers(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	const chunks = 20
+	for i := range chunks {
+		at := start.Add(time.Duration(i) * 2 * time.Hour)
+		ahead, behind := line("ahead", at), line("behind", at)
+		ahead.Time, behind.Time = time.Date(2037, 1, 1, 0, 0, i, 0, time.UTC), time.Unix(int64(i), 0)
+		put(t, s, line("<14>right one", at), ahead, line("<14>right two", at.Add(time.Minute)), behind)
+		if err := s.Seal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened := func() int {
+		n := s.cache.recent.Len()
+		s.cache = newCatalogueCache(s.cache.most)
+		return n
+	}
+	now := start.Add(2*chunks*time.Hour - time.Hour)
+	if got := search(t, s, syslogd.Query{To: now, Limit: 1}); len(got) != 1 || !strings.Contains(got[0], "right two") {
+		t.Errorf("newest: %q", got)
+	}
+	if n := opened(); n != 1 {
+		t.Errorf("newest: %d chunks opened", n)
+	}
+	if got := search(t, s, syslogd.Query{From: start, Oldest: true, Limit: 3}); len(got) != 3 || !strings.Contains(got[2], "right one") {
+		t.Errorf("oldest: %q", got)
+	}
+	if n := opened(); n != 2 {
+		t.Errorf("oldest: %d chunks opened", n)
+	}
+	hour := syslogd.Query{From: start.Add(4 * time.Hour), To: start.Add(5 * time.Hour)}
+	facets, err := s.Facets(t.Context(), hour, "host", 5)
+	if n := opened(); err != nil || len(facets) != 1 || facets[0].Count != 2 || n != 1 {
+		t.Errorf("facets %v, %v, %d chunks opened", facets, err, n)
+	}
+	bins, err := s.Histogram(t.Context(), syslogd.Query{From: start, To: now}, time.Hour)
+	if n := opened(); err != nil || len(bins) != chunks || bins[0].Count != 2 || n != 0 {
+		t.Errorf("histogram %v, %v, %d chunks opened", bins, err, n)
+	}
+	var texts []string
+	for m, err := range s.Search(t.Context(), syslogd.Query{Oldest: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, m.Text)
+	}
+	if len(texts) != 4*chunks || texts[chunks-1] != "behind" || texts[3*chunks] != "ahead" {
+		t.Errorf("all: %q", texts)
 	}
 }
 
