@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -158,33 +156,6 @@ func (p *proc) get(path string, v any) error {
 		return err
 	}
 	return json.NewDecoder(resp.Body).Decode(v)
-}
-
-// rangeOf returns the points of one series over a range, by epoch second.
-func (p *proc) rangeOf(expr string, from, to int64, step int) (map[int64]float64, error) {
-	q := url.Values{"query": {expr}, "start": {fmt.Sprint(from)}, "end": {fmt.Sprint(to)}, "step": {fmt.Sprint(step)}}
-	var a promAnswer
-	if err := p.get("/api/v1/query_range?"+q.Encode(), &a); err != nil {
-		return nil, err
-	}
-	var series []promSeries
-	if err := json.Unmarshal(a.Data.Result, &series); err != nil {
-		return nil, err
-	}
-	out := map[int64]float64{}
-	if len(series) > 1 {
-		return nil, errors.New("more than one series")
-	}
-	for _, s := range series {
-		for _, pt := range s.Values {
-			v, err := strconv.ParseFloat(pt.value, 64)
-			if err != nil {
-				return nil, err
-			}
-			out[pt.at.Unix()] = v
-		}
-	}
-	return out, nil
 }
 
 // cpu is the CPU time that the server has used.
