@@ -66,7 +66,7 @@ type Group struct {
 	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
 	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat; no reversal within it; default 3m
 	Warm     time.Duration `yaml:"warm"`     // from first heartbeat until it counts in the metric's average; default out.for, at least stale/2
-	Stale    time.Duration `yaml:"stale"`    // an older point is no point; default 1m
+	Stale    time.Duration `yaml:"stale"`    // a metric without a newer sample is missing; default 1m
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
 	MaxStep  int           `yaml:"max_step"` // most instances in one decision; default 20

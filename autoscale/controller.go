@@ -34,11 +34,19 @@ type Drainer interface {
 	Drained(host string, since time.Time) bool
 }
 
+// A Dater knows when the samples were taken that an expression is made of
+// (rrd/promql does).
+type Dater interface {
+	// Newest returns the time of the newest sample; where an expression has
+	// several selectors, that of the selector whose newest is the oldest.
+	Newest(ctx context.Context, expr string, at time.Time) (time.Time, error)
+}
+
 // Options are what a Controller works with.
 type Options struct {
 	Config  Config
 	Cloud   Cloud
-	Metrics rrd.Evaluator
+	Metrics rrd.Evaluator // one that is a Dater too lets a group's stale see how old samples are
 	Fleet   Fleet
 	Drainer Drainer // nil: a drain lasts as long as the group says
 	Journal Log     // from [OpenLog]
@@ -93,10 +101,11 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	return c, nil
 }
 
-// Run looks at each group every tick until ctx ends. A call that is under way
-// then gets a few seconds to return.
+// Run looks at each group every tick, and sooner when its metric is above the
+// upper threshold, until ctx ends. A call that is under way then gets a few
+// seconds to return.
 //
-//	ticker, transition, end of a call
+//	ticker, surge, transition, end of a call
 //	        |
 //	      group ──> metric ──> inventory ──> Want ──> journal ──> call (own goroutine)
 //	        ^                                                      |

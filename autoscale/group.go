@@ -33,6 +33,8 @@ type group struct {
 	// Owned by the goroutine of run.
 	points   []Point
 	trouble  string // why the newest reading gave nothing
+	pulse    pulse
+	peekAt   time.Time // the next peek's earliest
 	watched  time.Time
 	started  time.Time
 	ticked   time.Time
@@ -80,14 +82,21 @@ func (g *group) run(ctx context.Context, every time.Duration) {
 	defer g.calls.Wait()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
+	peek := time.NewTicker(max(every/peeks, minPause))
+	defer peek.Stop()
 	g.watched = time.Now()
 	for ctx.Err() == nil {
 		g.look(ctx, time.Now(), every)
-		select {
-		case <-ctx.Done():
-		case <-ticker.C:
-		case <-g.wake:
-			sleep(ctx, minPause-time.Since(g.ticked))
+		for waiting := true; waiting; {
+			waiting = false
+			select {
+			case <-ctx.Done():
+			case <-ticker.C:
+			case <-g.wake:
+				sleep(ctx, minPause-time.Since(g.ticked))
+			case <-peek.C:
+				waiting = !g.surge(ctx)
+			}
 		}
 	}
 }

@@ -18,6 +18,8 @@ const (
 	listTimeout  = 15 * time.Second
 	maxTrouble   = 300              // bytes of an error's text
 	tellable     = 10 * time.Minute // how long a run of points can be told at least
+	peeks        = 4                // per tick, whether the metric is above its upper threshold
+	peekRest     = 20               // times what a peek took, until the next
 )
 
 // observe reads the metric once and keeps what the policies' durations need.
@@ -54,7 +56,60 @@ func (g *group) read(ctx context.Context, now time.Time) (p Point, trouble strin
 	case !finite(values[0].Value):
 		return Point{now, math.NaN()}, fmt.Sprintf("the query gave %v", values[0].Value)
 	}
+	if trouble := g.old(ctx, now); trouble != "" {
+		return Point{now, math.NaN()}, trouble
+	}
 	return Point{values[0].Time.Std(), values[0].Value}, ""
+}
+
+// old says whether the samples behind the metric are, or "". The time of a
+// value cannot tell: it is when the expression was evaluated.
+func (g *group) old(ctx context.Context, now time.Time) string {
+	dater, ok := g.metrics.(Dater)
+	if !ok {
+		return ""
+	}
+	newest, err := dater.Newest(ctx, g.Metric, now)
+	if err != nil {
+		return fmt.Sprintf("the query failed: %.*s", maxTrouble, err.Error())
+	}
+	if age := g.pulse.age(newest, now); age > g.Stale {
+		return fmt.Sprintf("the newest sample is %s old, the limit is %s", span(age), span(g.Stale))
+	}
+	return ""
+}
+
+// A pulse is when samples last moved on, by our own clock: the clock of who
+// sends them may be wrong. Only of the first look is their own time all that is
+// known.
+type pulse struct{ newest, moved time.Time }
+
+func (p *pulse) age(newest, now time.Time) time.Duration {
+	switch {
+	case p.newest.IsZero() && newest.Before(now):
+		p.moved = newest
+	case newest.After(p.newest):
+		p.moved = now
+	}
+	p.newest = newest
+	return now.Sub(p.moved)
+}
+
+// surge says whether the metric is above its upper threshold: then the group
+// looks at once, not at the next tick. What the question costs keeps it from
+// being asked too often.
+func (g *group) surge(ctx context.Context) bool {
+	began := time.Now()
+	if began.Before(g.peekAt) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	values, err := g.metrics.Eval(ctx, g.Metric, began)
+	ended := time.Now()
+	g.peekAt = ended.Add(peekRest * ended.Sub(began))
+	// An error is for the tick to tell.
+	return err == nil && len(values) == 1 && values[0].Value > g.Out.Above
 }
 
 // list asks the cloud for the instances, not more often than it helps.
@@ -66,7 +121,7 @@ func (g *group) list(ctx context.Context, now time.Time, every time.Duration) er
 	if g.listing.left(now) > 0 {
 		return g.listing.err
 	}
-	if !changed && now.Sub(g.listedAt) < every/2 {
+	if !changed && now.Sub(g.listedAt) < every*3/4 {
 		return nil
 	}
 	listCtx, cancel := context.WithTimeout(ctx, listTimeout)

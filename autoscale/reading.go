@@ -100,10 +100,15 @@ func num(v float64) string {
 	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 }
 
-// span writes a duration as people say it: 3s, 1m30s.
+// span writes a duration as people say it: 0.7s, 3s, 1m30s. Time that is not
+// over is never 0s.
 func span(d time.Duration) string {
-	if d >= time.Second {
+	const tenth = time.Second / 10
+	switch {
+	case d >= 10*time.Second:
 		return d.Round(time.Second).String()
+	case d > 0:
+		d = max(d, tenth)
 	}
-	return d.Round(10 * time.Millisecond).String()
+	return strconv.FormatFloat(float64(d.Round(tenth)/tenth)/10, 'f', -1, 64) + "s"
 }

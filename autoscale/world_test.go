@@ -37,6 +37,7 @@ type world struct {
 	hide      time.Duration // instances are not listed until then
 	lag       time.Duration // of the metric behind the heartbeats
 	store     *state.Journal
+	metrics   rrd.Evaluator // instead of the world itself, or nil
 }
 
 // A fault is what a changing call meets.
@@ -344,7 +345,10 @@ func (w *world) live(c Config) *life {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	s := &session{world: w, kill: cancel}
-	ctl, err := New(ctx, Options{Config: c, Cloud: s, Metrics: w, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
+	if w.metrics == nil {
+		w.metrics = w
+	}
+	ctl, err := New(ctx, Options{Config: c, Cloud: s, Metrics: w.metrics, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
