@@ -7,11 +7,13 @@ import (
 	"rondo/syslogd/logstore/chunk"
 )
 
-// catalogueCache keeps the catalogues that were used last.
+// catalogueCache keeps the catalogues that were used last. What it may hold
+// is in bytes: some chunks have a thousand times the types of others.
 type catalogueCache struct {
-	most int
+	most int // bytes
 
 	mu     sync.Mutex
+	bytes  int
 	byInfo map[*chunkInfo]*list.Element
 	recent *list.List // of cached, newest first
 }
@@ -43,7 +45,9 @@ func (c *catalogueCache) put(i *chunkInfo, cat *chunk.Catalogue) {
 		return
 	}
 	c.byInfo[i] = c.recent.PushFront(cached{i, cat})
-	if c.recent.Len() > c.most {
-		delete(c.byInfo, c.recent.Remove(c.recent.Back()).(cached).info)
+	for c.bytes += cat.Bytes(); c.bytes > c.most; {
+		oldest := c.recent.Remove(c.recent.Back()).(cached)
+		delete(c.byInfo, oldest.info)
+		c.bytes -= oldest.cat.Bytes()
 	}
 }

@@ -76,5 +76,5 @@ const (
 	maxOpenDirs  = 6                // Badger directories
 	dirIdle      = 15 * time.Second // after which a directory is closed
 	tick         = 5 * time.Second
-	maxCatalogue = 256 // catalogues of chunks kept in memory
+	maxCatalogue = 64 << 20 // bytes of catalogues of chunks kept in memory
 )

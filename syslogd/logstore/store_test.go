@@ -404,6 +404,53 @@ func TestOutliers(t *testing.T) {
 	}
 }
 
+// TestMoreWordsThanTypes finds each of the lines that are too many to have
+// types of their own, open and sealed.
+func TestMoreWordsThanTypes(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	word := func(i int) string {
+		return strings.Map(func(c rune) rune { return c - '0' + 'g' }, fmt.Sprintf("%06d", i))
+	}
+	var batch []syslog.Message
+	for i := range 3000 {
+		batch = append(batch, line(fmt.Sprintf("<13>1 - web1 app%s 7 - - user %s opened %s", word(i), word(i), word(500000+i)), start))
+	}
+	put(t, s, batch...)
+	check := func(step string) {
+		t.Helper()
+		for i := 1; i < 3000; i += 100 {
+			for _, q := range []string{word(i), "app:app" + word(i), `"opened ` + word(500000+i) + `"`, "/user " + word(i) + "/ severity:notice"} {
+				if got := search(t, s, syslogd.Query{Filter: parse(t, q)}); len(got) != 1 || !strings.Contains(got[0], "user "+word(i)+" ") {
+					t.Fatalf("%s: %s: %q", step, q, got)
+				}
+			}
+		}
+	}
+	check("open")
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	check("sealed")
+}
+
+// TestCatalogueCache keeps what was used last within its bytes.
+func TestCatalogueCache(t *testing.T) {
+	s := filled(t)
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	search(t, s, syslogd.Query{Filter: parse(t, "GET")})
+	both := s.cache.bytes
+	if s.cache.recent.Len() != 2 || both == 0 {
+		t.Fatalf("%d catalogues, %d bytes", s.cache.recent.Len(), both)
+	}
+	s.cache = newCatalogueCache(both - 1)
+	search(t, s, syslogd.Query{Filter: parse(t, "GET")})
+	if s.cache.recent.Len() != 1 || s.cache.bytes >= both || len(s.cache.byInfo) != 1 {
+		t.Errorf("%d catalogues, %d bytes of %d", s.cache.recent.Len(), s.cache.bytes, both-1)
+	}
+}
+
 // TestConcurrent searches while others write, seal and drop; the race
 // detector looks on.
 func TestConcurrent(t *testing.T) {

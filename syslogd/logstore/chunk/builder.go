@@ -24,6 +24,7 @@ type Builder struct {
 	scan       scanner
 	byKey      map[string]uint32
 	types      []*Type
+	typed      int        // bytes of their keys
 	values     [][]uint64 // by type, row-major
 	counts     []uint32
 	byOrigin   map[Origin]uint32
@@ -84,12 +85,25 @@ func (b *Builder) Add(m *syslog.Message) {
 	r := row{when: m.When().UnixNano(), received: m.Received.UnixNano(), origin: b.origin(m)}
 	b.scan.now = r.when
 	b.scan.line(m)
+	if len(b.types) >= maxTypes || b.typed >= maxTyped {
+		b.blur(m)
+	}
 	r.typ = b.typeOf()
 	r.ord = b.counts[r.typ]
 	b.counts[r.typ]++
 	b.values[r.typ] = append(b.values[r.typ], b.scan.values...)
 	b.rows = append(b.rows, r)
 	b.raw += int64(len(m.Raw))
+}
+
+// blur scans a line again, without constants, if it would be of a new type.
+func (b *Builder) blur(m *syslog.Message) {
+	if _, known := b.byKey[string(b.scan.key)]; known {
+		return
+	}
+	b.scan.coarse = true
+	b.scan.line(m)
+	b.scan.coarse = false
 }
 
 func (b *Builder) origin(m *syslog.Message) uint32 {
@@ -122,6 +136,7 @@ func (b *Builder) typeOf() uint32 {
 	id := uint32(len(b.types))
 	b.byKey[t.key] = id
 	b.types = append(b.types, t)
+	b.typed += len(t.key)
 	n := b.sizes[t.key]
 	b.values = append(b.values, make([]uint64, 0, n+n/8))
 	b.counts = append(b.counts, 0)

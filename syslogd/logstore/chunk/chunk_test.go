@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,60 @@ func TestRoundTripFleet(t *testing.T) {
 	}
 	h, p := roundTrip(t, all)
 	t.Logf("%d rows, %d raw bytes/row, %.2f bytes/row (types %d, filter %d)", h.Rows, h.RawBytes/int64(h.Rows), float64(h.DiskSize)/float64(h.Rows), len(p.Types), len(p.Filter))
+}
+
+// word writes a number with letters only.
+func word(n int) string {
+	var b []byte
+	for n++; n > 0; n /= 26 {
+		b = append(b, byte('a'+n%26))
+	}
+	return string(b)
+}
+
+// wordy are lines that would all have types of their own.
+func wordy(n int) (all []syslog.Message) {
+	for i := range n {
+		line := fmt.Sprintf("<%d>1 2026-11-19T10:00:00Z web1 app%s %d ID%d [a@1 k=\"%s\"] user %s opened %s and closed it", i%192, word(i), i, i%7, word(i/2), word(i*7), word(i*13))
+		all = append(all, syslog.Parse(line, start, netip.Addr{}))
+	}
+	return all
+}
+
+// TestTypesAreBounded has lines of ever new words: their types do not grow
+// without bound, and nothing else changes.
+func TestTypesAreBounded(t *testing.T) {
+	h, p := roundTrip(t, wordy(20000))
+	_, d := codecs(t)
+	before := heap()
+	c, err := d.Catalogue(p.Types, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := heap() - before
+	if n := len(c.Types); n < maxTypes || n > 2*maxTypes {
+		t.Errorf("%d types", n)
+	}
+	if n := c.Bytes(); n > 16<<20 || n < held/2 || n > 2*held {
+		t.Errorf("%d bytes, and they are said to be %d", held, n)
+	}
+	// One type of another kind: long lines count by their bytes.
+	var long []syslog.Message
+	for i := range 1000 {
+		long = append(long, syslog.Parse("<13>"+strings.Repeat(word(i*999)+" ", 400), start, netip.Addr{}))
+	}
+	h, p = roundTrip(t, long)
+	if c, err = d.Catalogue(p.Types, h); err != nil || c.Bytes() > 32<<20 {
+		t.Errorf("%d types of long lines take %d bytes (%v)", len(c.Types), c.Bytes(), err)
+	}
+}
+
+// heap is how much of it is in use.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 func strange(r *rand.Rand, n int) []syslog.Message {

@@ -39,7 +39,11 @@ type Catalogue struct {
 	lengths      []int
 	columns      []sealedColumn
 	refs         [][]columnRef // by type and sub
+	bytes        int
 }
+
+// Bytes is about how much memory the catalogue takes.
+func (c *Catalogue) Bytes() int { return c.bytes }
 
 // sealedColumn is where a column lies.
 type sealedColumn struct {
@@ -77,6 +81,7 @@ func parseCatalogue(plain []byte, rows int) (*Catalogue, error) {
 		n := r.count(rows - total)
 		total += n
 		c.Types, c.TypeCounts = append(c.Types, t), append(c.TypeCounts, uint32(n))
+		c.bytes += t.bytes()
 	}
 	if r.err == nil && total != rows {
 		return nil, r.fail("types do not add up")
@@ -88,6 +93,7 @@ func parseCatalogue(plain []byte, rows int) (*Catalogue, error) {
 		}
 		c.Origins = append(c.Origins, o)
 		c.OriginCounts = append(c.OriginCounts, uint32(r.count(rows)))
+		c.bytes += originBytes + len(o.Host)
 	}
 	for range r.count(len(r.b)) {
 		c.lengths = append(c.lengths, r.count(maxPart))

@@ -24,7 +24,8 @@
 //	Hex       8 to 64 hexadecimal digits of one case       64 bits for each 16
 //	String    any other token with a digit                 number of a string
 //	Tail      the rest of a field, from a control byte,    number of a string
-//	          the 61st slot or byte 4096 on
+//	          the 61st slot or byte 4096 on; all of it once
+//	          a chunk has 2048 types
 //	ISO       2006-01-02T15:04:05.999, also with a blank   difference to the
 //	CLF       02/Jan/2006:15:04:05                         message's own time
 //	BSD       Jan _2 15:04:05

@@ -10,11 +10,17 @@ import (
 
 // Limits of a chunk; a writer seals long before them.
 const (
-	MaxRows     = 1 << 20
-	maxOrigins  = MaxRows
-	maxPart     = 64 << 20 // bytes of a part when decompressed
-	maxHours    = 8192     // entries of Header.Hours
-	maxValues   = 1 << 24  // of a column
+	MaxRows    = 1 << 20
+	maxOrigins = MaxRows
+	maxPart    = 64 << 20 // bytes of a part when decompressed
+	maxHours   = 8192     // entries of Header.Hours
+	maxValues  = 1 << 24  // of a column
+
+	// Lines without digits but for ever new words would make a type each. When
+	// a chunk has so many types, or so many bytes of their keys, the rest of
+	// its lines have types without constants.
+	maxTypes    = 2048
+	maxTyped    = 512 << 10
 	nanosInHour = 3600e9
 )
 

@@ -53,7 +53,7 @@ func lineFlags(m *syslog.Message) (f byte) {
 
 // priority writes "<PRI>" as it is: it belongs to the type anyway.
 func (s *scanner) priority(raw string) (rest string) {
-	if len(raw) < 3 || raw[0] != '<' {
+	if len(raw) < 3 || raw[0] != '<' || s.coarse {
 		return raw
 	}
 	n := 1
@@ -92,7 +92,7 @@ func position(rest, v string, f int) int {
 
 // field writes one field with its marks.
 func (s *scanner) field(f int, v string) {
-	if f == fieldApp && len(v) <= maxAppLen {
+	if f == fieldApp && len(v) <= maxAppLen && !s.coarse {
 		s.key = append(append(s.key, markApp, byte(len(v))), v...)
 		return
 	}

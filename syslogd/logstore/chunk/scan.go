@@ -22,6 +22,7 @@ type scanner struct {
 	values  []uint64
 	now     int64 // the row's time, Unix ns: times in the text are relative to it
 	indexed bool  // tokens go into the filter
+	coarse  bool  // nothing is constant: all text goes into tails
 	tokens  []uint64
 	strings *stringTable
 	dates   dates
@@ -48,6 +49,9 @@ type slot struct {
 // tokens with a digit can become slots.
 func (s *scanner) scan(text string) {
 	b := text[:min(len(text), maxText)]
+	if s.coarse {
+		b = ""
+	}
 	tail := len(b) < len(text)
 	done, at := 0, 0 // what is before done is written; before at, constant
 	for n := 0; ; n++ {

@@ -230,6 +230,21 @@ func (t *Type) describe() {
 	}
 }
 
+// About what a type and an origin take in memory, beside their strings; what
+// belongs to a type in a catalogue is with it.
+const (
+	typeBytes   = 500
+	partBytes   = 100
+	wordBytes   = 50
+	originBytes = 60
+)
+
+// bytes is about how much memory the type takes.
+func (t *Type) bytes() int {
+	n := typeBytes + 2*len(t.key) + 2*len(t.textual) + 3*len(t.pattern)
+	return n + partBytes*len(t.parts) + wordBytes*len(t.words)
+}
+
 // Known is the message that all lines of the type have in common, and what
 // of it is certain. Where a field is not, it is empty.
 func (t *Type) Known() (m syslog.Message, k Known) {
