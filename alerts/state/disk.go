@@ -14,7 +14,8 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-	"golang.org/x/sys/unix"
+
+	"rondo/rrd/seglog"
 )
 
 const (
@@ -168,11 +169,11 @@ func (d *Disk) apply(tx *badger.Txn, changes []Change) error {
 
 // room says whether there is space left beyond the reserve.
 func (d *Disk) room() error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(d.dir, &fs); err != nil {
-		return fmt.Errorf("state: free space of %s: %w", d.dir, err)
+	free, err := seglog.FreeBytes(d.dir)
+	if err != nil {
+		return fmt.Errorf("state: free space: %w", err)
 	}
-	if free := int64(fs.Bavail) * int64(fs.Bsize); free < d.reserve {
+	if free < d.reserve {
 		return fmt.Errorf("%w: %s has %d MiB free, want %d MiB", ErrDiskFull, d.dir, free>>20, d.reserve>>20)
 	}
 	return nil

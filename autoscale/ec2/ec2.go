@@ -297,12 +297,3 @@ func (c *Cloud) Terminate(ctx context.Context, group string, ids []string) (stri
 func refused(format string, args ...any) error {
 	return &autoscale.CallError{Failure: autoscale.Permanent, Code: "Refused", Err: fmt.Errorf(format, args...)}
 }
-
-// Tag puts tags on instances, replacing those of the same name.
-func (c *Cloud) Tag(ctx context.Context, ids []string, with map[string]string) error {
-	_, err := c.client.CreateTags(ctx, &awsec2.CreateTagsInput{Resources: ids, Tags: tags(with)})
-	if err != nil {
-		return classify(err)
-	}
-	return nil
-}
