@@ -119,7 +119,7 @@ func TestEarlySettling(t *testing.T) {
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return time.Unix(2e9, 0) }})
-	o.Sync, o.StageBytes, o.CheckpointBytes = SyncSecond, 3000, 10_000
+	o.StageBytes, o.CheckpointBytes = 3000, 10_000
 	st := openStore(t, t.TempDir(), o)
 	var writers, others sync.WaitGroup
 	done := make(chan struct{})
@@ -128,7 +128,7 @@ func TestConcurrent(t *testing.T) {
 		writers.Go(func() {
 			for i := range each {
 				name := fmt.Sprintf("w%d.s%d", w, i%100)
-				if err := st.Append(t.Context(), []rrd.Sample{gauge(name, 10*i, float64(i)), gauge("shared", 10*i, 1)}); err != nil && !isBatchError(err) {
+				if err := st.Write(t.Context(), []rrd.Sample{gauge(name, 10*i, float64(i)), gauge("shared", 10*i, 1)}); err != nil && !isBatchError(err) {
 					t.Error(err)
 				}
 			}
@@ -232,7 +232,6 @@ func TestRingTurns(t *testing.T) {
 	t.Parallel()
 	now := rrdtest.T0
 	o := testOptions(t, rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return now.Std() }})
-	o.Sync = SyncSecond
 	dir := t.TempDir()
 	st := openStore(t, dir, o)
 	defer closeStore(t, st)
@@ -246,7 +245,7 @@ func TestRingTurns(t *testing.T) {
 					batch = append(batch, rrd.Sample{Key: rrd.Key(fmt.Sprint("s", s)), Time: now, Value: float64(int(now) % 997)})
 				}
 			}
-			if err := st.Append(t.Context(), batch); err != nil {
+			if err := st.Write(t.Context(), batch); err != nil {
 				t.Fatal(err)
 			}
 			if err := st.maintain(); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -40,9 +41,15 @@ func (st *Store) writeCheckpoint() error {
 	// Every record before this position is in the head when its shard is
 	// locked below: a writer holds the shard until its record is logged.
 	pos := st.log.End()
+	logged := st.failures()
 	path := filepath.Join(st.dir, "checkpoint")
 	size, err := st.writeHead(path+".tmp", pos)
 	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	// A checkpoint beyond the durable end of the log would, after a power cut,
+	// hide the records that are then written below its position.
+	if err := st.log.Commit(context.Background(), pos); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -51,20 +58,40 @@ func (st *Store) writeCheckpoint() error {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := syncDir(st.dir); err != nil {
+	if err := seglog.SyncDir(st.dir); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	before := st.checkpoint
 	st.checkpoint, st.ckptSize = pos, size
+	st.saved(logged)
 	st.stats.Checkpoints.Add(1)
 	return st.log.Cut(before)
 }
 
+// failures returns how many records of each shard the log has refused.
+func (st *Store) failures() (n [numShards]int) {
+	for i := range st.shards {
+		sh := &st.shards[i]
+		sh.mu.Lock()
+		n[i] = sh.failed
+		sh.mu.Unlock()
+	}
+	return n
+}
+
+// saved notes that a durable checkpoint has what the log refused before it.
+func (st *Store) saved(failures [numShards]int) {
+	for i := range st.shards {
+		sh := &st.shards[i]
+		sh.mu.Lock()
+		sh.saved = failures[i]
+		sh.mu.Unlock()
+	}
+}
+
 func (st *Store) writeHead(path string, pos seglog.Pos) (size int64, err error) {
-	if st.o.ReserveBytes >= 0 {
-		if free, err := freeBytes(st.dir); err != nil || free-2*st.ckptSize < st.o.ReserveBytes/2 {
-			return 0, errors.Join(seglog.ErrFull, err)
-		}
+	if err := st.room(2 * st.ckptSize); err != nil {
+		return 0, err
 	}
 	f, err := os.Create(path)
 	if err != nil {
@@ -121,6 +148,18 @@ func (st *Store) appendPage(b []byte, pg *page) []byte {
 		}
 	}
 	return appendUvarint(b, 0)
+}
+
+// catchUp replaces checkpoints that stand beyond the end of the log: of the
+// log more is lost than of the checkpoint, and records would now be written at
+// positions that a replay leaves out. Both are replaced, the older one too.
+func (st *Store) catchUp() error {
+	if st.checkpoint <= st.log.End() {
+		return nil
+	}
+	st.report(fmt.Errorf("the log ends at %d, before the checkpoint at %d", st.log.End(), st.checkpoint))
+	st.checkpoint = 0
+	return errors.Join(st.writeCheckpoint(), st.writeCheckpoint())
 }
 
 // loadCheckpoint restores the head and returns the position from which to

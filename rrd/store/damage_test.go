@@ -21,7 +21,7 @@ func history(t *testing.T) (dir string, o Options, want *rrdtest.Mem) {
 	now := rrdtest.T0
 	ro := rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return now.Std() }}
 	dir, want, o = t.TempDir(), rrdtest.NewMem(ro), testOptions(t, ro)
-	o.Sync, o.StageBytes, o.CheckpointBytes, o.Log = SyncSecond, 5000, 6000, nil
+	o.StageBytes, o.CheckpointBytes, o.Log = 5000, 6000, nil
 	st := openStore(t, dir, o)
 	var batch []rrd.Sample
 	for i := range 1000 {
@@ -34,7 +34,7 @@ func history(t *testing.T) (dir string, o Options, want *rrdtest.Mem) {
 			batch = append(batch, s)
 		}
 		if i%20 == 19 {
-			for _, to := range []rrd.Appender{st, want} {
+			for _, to := range []rrd.Appender{unsynced{st}, want} {
 				if err := to.Append(t.Context(), batch); err != nil {
 					t.Fatal(err)
 				}

@@ -2,10 +2,11 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"rondo/rrd/seglog"
 )
 
 func ignoreMissing(err error) error {
@@ -23,11 +24,18 @@ func allocated(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
-// freeBytes returns how much can still be written below dir.
-func freeBytes(dir string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
+// room refuses to write a number of bytes that would leave less than half the
+// reserve; the log, which stops at the whole reserve, is what fills the disk.
+func (st *Store) room(size int64) error {
+	if st.o.ReserveBytes < 0 {
+		return nil
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
+	free, err := st.o.FS.Free(st.dir)
+	if err != nil {
+		return err
+	}
+	if free-size < st.o.ReserveBytes/2 {
+		return fmt.Errorf("%w: %d bytes free", seglog.ErrFull, free)
+	}
+	return nil
 }

@@ -1,12 +1,12 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"rondo/rrd"
 	"rondo/rrd/codec"
-	"rondo/rrd/seglog"
 )
 
 // batchBytes is about how much is written to Badger at once.
@@ -20,16 +20,18 @@ func (st *Store) flushDue() error {
 		return nil
 	}
 	all := st.staged.Load() > st.stageLimit()
+	var errs []error
 	for _, r := range st.ringList() {
 		if !all && clock < r.nextFlush {
 			continue
 		}
 		if err := st.flushRing(r, clock, all); err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		r.nextFlush = clock + max(rrd.Time(r.blockRows/16)*r.row, 10*rrd.Second)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // stageLimit is how many bytes of closed rows may wait in memory. In normal
@@ -237,14 +239,8 @@ func (st *Store) putBlocks(r *ring, epoch uint32, blocks []blockValue) error {
 	for _, b := range blocks {
 		size += int64(len(b.value))
 	}
-	if st.o.ReserveBytes >= 0 {
-		free, err := freeBytes(st.dir)
-		if err != nil {
-			return err
-		}
-		if free-2*size < st.o.ReserveBytes/2 {
-			return fmt.Errorf("%w: %d bytes free", seglog.ErrFull, free)
-		}
+	if err := st.room(2 * size); err != nil {
+		return err
 	}
 	e, err := st.vault.acquire(r, epoch, true)
 	if err != nil {
@@ -338,12 +334,11 @@ func (st *Store) expire() error {
 	if clock == noTime {
 		return nil
 	}
+	var errs []error
 	for _, r := range st.ringList() {
 		n, err := st.vault.expire(r, r.edge(clock))
 		st.stats.Expired.Add(int64(n))
-		if err != nil {
-			return err
-		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -113,8 +113,7 @@ func subtract(a, b []uint32) []uint32 {
 // A condition is a Matcher that is ready to run.
 type condition struct {
 	rrd.Matcher
-	re     *regexp.Regexp
-	prefix string // what every match of re begins with
+	expression
 }
 
 func (c *condition) matches(v string) bool {
@@ -139,26 +138,33 @@ func (c *condition) only(want bool) (string, bool) {
 // again. When it is full it begins anew.
 type regexps struct {
 	mu sync.Mutex
-	m  map[string]*regexp.Regexp
+	m  map[string]expression
+}
+
+// An expression is compiled, with what every match of it begins with.
+type expression struct {
+	re     *regexp.Regexp
+	prefix string
 }
 
 const maxRegexps = 1000
 
-func (c *regexps) compile(expr string) (*regexp.Regexp, error) {
+func (c *regexps) compile(text string) (expression, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if re := c.m[expr]; re != nil {
-		return re, nil
+	if e, ok := c.m[text]; ok {
+		return e, nil
 	}
-	re, err := regexp.Compile("^(?s:" + expr + ")$")
+	re, err := regexp.Compile("^(?s:" + text + ")$")
 	if err != nil {
-		return nil, err
+		return expression{}, err
 	}
+	e := expression{re, literalPrefix(text)}
 	if c.m == nil || len(c.m) >= maxRegexps {
-		c.m = map[string]*regexp.Regexp{}
+		c.m = map[string]expression{}
 	}
-	c.m[expr] = re
-	return re, nil
+	c.m[text] = e
+	return e, nil
 }
 
 // conditions compiles matchers.
@@ -172,11 +178,11 @@ func (c *regexps) conditions(ms []rrd.Matcher) ([]condition, error) {
 		if m.Op != rrd.Regexp && m.Op != rrd.NotRegexp {
 			continue
 		}
-		re, err := c.compile(m.Value)
+		e, err := c.compile(m.Value)
 		if err != nil {
 			return nil, fmt.Errorf("store: matcher of %s: %w", m.Label, err)
 		}
-		out[i].re, out[i].prefix = re, literalPrefix(m.Value)
+		out[i].expression = e
 	}
 	return out, nil
 }

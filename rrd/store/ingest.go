@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -36,7 +37,7 @@ func (b *batchState) refuse(i int, reason rrd.Refusal, detail string) {
 // every sample that was not refused is on disk.
 func (st *Store) Append(ctx context.Context, batch []rrd.Sample) error {
 	pos, err := st.write(ctx, batch)
-	if err != nil && !isBatchError(err) || st.o.Sync == SyncSecond {
+	if err != nil && !isBatchError(err) {
 		return err
 	}
 	if commitErr := st.log.Commit(ctx, pos); commitErr != nil {
@@ -71,15 +72,15 @@ func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 		b.series, b.refused = b.series[:0], nil
 		st.batches.Put(b)
 	}()
+	if err := st.relieve(); err != nil {
+		return 0, fmt.Errorf("store: append: %w", err)
+	}
 	if err := st.find(ctx, batch, b); err != nil {
 		return 0, fmt.Errorf("store: append: %w", err)
 	}
 	pos, err := st.apply(batch, b)
 	if err != nil {
 		return 0, fmt.Errorf("store: append: %w", err)
-	}
-	if st.staged.Load() > st.stageLimit() {
-		st.relieve()
 	}
 	if len(b.refused) == 0 {
 		return pos, nil
@@ -95,19 +96,40 @@ func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 // on disk.
 func (st *Store) Flush(ctx context.Context) error { return st.log.Commit(ctx, st.log.End()) }
 
-// relieve sees to it that closed rows go to disk faster than they come: the
-// background is asked first, and at twice the limit the writer does it.
-func (st *Store) relieve() {
-	select {
-	case st.poke <- struct{}{}:
-	default:
-	}
-	if st.staged.Load() > 2*st.stageLimit() {
-		st.flushMu.Lock()
-		defer st.flushMu.Unlock()
-		if err := st.flushDue(); err != nil {
-			st.o.Log.Error("blocks cannot be written", "dir", st.dir, "err", err)
+// ErrBacklog: closed rows wait in memory because blocks cannot be written, and
+// there is no room for more. It goes away by itself when they can.
+var ErrBacklog = errors.New("blocks cannot be written, too many rows wait in memory")
+
+// relieve sees to it that closed rows go to disk faster than they come: above
+// the limit the background is asked, at twice the limit the writer does it,
+// and at four times nothing more is taken. While blocks cannot be written only
+// the background tries, at its pace.
+func (st *Store) relieve() error {
+	staged, limit := st.staged.Load(), st.stageLimit()
+	if staged > limit && !st.failing.Load() {
+		select {
+		case st.poke <- struct{}{}:
+		default:
 		}
+		if staged > 2*limit {
+			st.flushStaged()
+		}
+	}
+	if st.staged.Load() > 4*limit {
+		return ErrBacklog
+	}
+	return nil
+}
+
+// flushStaged writes closed rows, unless another writer just did.
+func (st *Store) flushStaged() {
+	st.flushMu.Lock()
+	defer st.flushMu.Unlock()
+	if st.staged.Load() <= 2*st.stageLimit() {
+		return
+	}
+	if err := st.flushDue(); err != nil {
+		st.tell(err)
 	}
 }
 
@@ -169,25 +191,32 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 			continue
 		case rrd.Repeated:
 			st.stats.Repeated.Add(1)
-			continue
+			if !sh.unlogged() {
+				continue
+			}
 		}
 		newest = max(newest, p.Time)
 		if rec.add(s.id, p.Time, sh.number); len(rec.buf) > recordBytes {
-			if err := st.logRecord(rec); err != nil {
+			if err := st.logRecord(sh); err != nil {
 				return 0, err
 			}
 		}
 	}
 	st.advance(newest)
-	return st.log.End(), st.logRecord(rec)
+	return st.log.End(), st.logRecord(sh)
 }
 
-// logRecord appends a record, if it has samples, and begins it anew.
-func (st *Store) logRecord(rec *sampleRecord) error {
+// logRecord appends a shard's record, if it has samples, and begins it anew.
+// On an error its samples are in the head and not in the log. The client is
+// told, and comes again: until a checkpoint has them, samples that seem
+// repeated are logged too.
+func (st *Store) logRecord(sh *shard) error {
+	rec := &sh.record
 	if rec.n == 0 {
 		return nil
 	}
 	if _, err := st.log.Append(rec.buf); err != nil {
+		sh.failed++
 		return err
 	}
 	st.stats.Samples.Add(int64(rec.n))

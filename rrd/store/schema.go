@@ -43,8 +43,9 @@ func (c *Config) Validate() error {
 	if c.MaxSeries < 1 {
 		errs = append(errs, errors.New("max_series: must be at least 1"))
 	}
-	if c.LateWindow < 0 || c.LateWindow > time.Hour {
-		errs = append(errs, errors.New("late_window: must be between 0s and 1h"))
+	// Without a window a batch that is sent again would be refused as late.
+	if c.LateWindow < time.Second || c.LateWindow > time.Hour {
+		errs = append(errs, errors.New("late_window: must be between 1s and 1h"))
 	}
 	_, err := c.Build()
 	return errors.Join(append(errs, err)...)

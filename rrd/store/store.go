@@ -14,15 +14,6 @@ import (
 	"rondo/rrd/seglog"
 )
 
-// SyncMode says when an Append returns.
-type SyncMode uint8
-
-// The modes.
-const (
-	SyncCommit SyncMode = iota // after fdatasync, shared with others
-	SyncSecond                 // at once; fdatasync within a second
-)
-
 // Options of a Store. The zero value of each means its default.
 type Options struct {
 	Schemas []Schema // first match wins; none matches: rrd.DefaultDefinition
@@ -31,7 +22,6 @@ type Options struct {
 	MaxSeries   int           // 2,000,000
 	LateWindow  time.Duration // how late a sample may be; 10 m
 	FutureLimit time.Duration // how far ahead of Now a sample may be; 10 m
-	Sync        SyncMode
 	// Now is the clock that FutureLimit refers to. Nothing else in the data
 	// depends on a clock: all goes by the samples' own times.
 	Now             func() time.Time
@@ -39,7 +29,10 @@ type Options struct {
 	CheckpointBytes int64         // of log, after which a checkpoint is due; 64 MiB
 	StageBytes      int64         // of closed rows in memory, after which all go to disk; 256 MiB, more from 100,000 series on
 	ReserveBytes    int64         // refuse to write below this much free disk; 64 MiB. Negative: none
-	Log             *slog.Logger
+	// FS is the file system of the two logs; the real one. Tests give one
+	// that loses what was not synced.
+	FS  seglog.FS
+	Log *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -56,6 +49,9 @@ func (o Options) withDefaults() Options {
 	if o.Define == nil {
 		schemas := o.Schemas
 		o.Define = func(k rrd.Key, t rrd.Type) rrd.Definition { return define(schemas, k, t) }
+	}
+	if o.FS == nil {
+		o.FS = seglog.OS{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -82,7 +78,13 @@ type shard struct {
 	points []rrd.Point     // scratch
 	number []byte          // scratch
 	record sampleRecord    // scratch
+
+	failed int // records that the log refused, of samples that the head has
+	saved  int // of those, how many are in a durable checkpoint
 }
+
+// unlogged says whether the head may have samples that are nowhere on disk.
+func (sh *shard) unlogged() bool { return sh.failed > sh.saved }
 
 // A Store is a round-robin store in a directory. It implements rrd.Appender,
 // rrd.Querier and rrd.Index; its methods may be called concurrently.
@@ -100,6 +102,8 @@ type Store struct {
 
 	clock  atomic.Int64 // newest sample's time
 	staged atomic.Int64 // bytes of closed rows in memory
+
+	failing atomic.Bool // the last maintenance went wrong
 
 	ringsMu sync.Mutex
 	rings   []*ring
@@ -130,7 +134,7 @@ func Open(dir string, o Options) (*Store, error) {
 
 func (st *Store) open() (err error) {
 	// Segments are what the log is cut by.
-	lo := seglog.Options{Log: st.o.Log, ReserveBytes: st.o.ReserveBytes, SegmentBytes: st.o.CheckpointBytes / 4}
+	lo := seglog.Options{FS: st.o.FS, Log: st.o.Log, ReserveBytes: st.o.ReserveBytes, SegmentBytes: st.o.CheckpointBytes / 4}
 	if st.log, err = seglog.Open(filepath.Join(st.dir, "log"), lo); err != nil {
 		return err
 	}
@@ -151,7 +155,10 @@ func (st *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
-	return st.replay(from)
+	if err := st.replay(from); err != nil {
+		return err
+	}
+	return st.catchUp()
 }
 
 // report tells of damage that was found and left out.
@@ -231,7 +238,6 @@ func (st *Store) ringList() []*ring {
 func (st *Store) background() {
 	tick := time.NewTicker(st.o.Every)
 	defer tick.Stop()
-	failing := false
 	for {
 		select {
 		case <-st.stop:
@@ -239,27 +245,28 @@ func (st *Store) background() {
 		case <-tick.C:
 		case <-st.poke:
 		}
-		err := st.maintain()
-		if err != nil && !failing {
-			st.o.Log.Error("blocks cannot be written, trying again", "dir", st.dir, "err", err)
-		}
-		if err == nil && failing {
-			st.o.Log.Info("blocks are written again", "dir", st.dir)
-		}
-		failing = err != nil
+		st.tell(st.maintain())
 	}
 }
 
-// maintain does what is due.
+// tell logs how maintenance went, once per change.
+func (st *Store) tell(err error) {
+	switch failed := st.failing.Swap(err != nil); {
+	case err != nil && !failed:
+		st.o.Log.Error("blocks cannot be written, trying again", "dir", st.dir, "err", err)
+	case err == nil && failed:
+		st.o.Log.Info("blocks are written again", "dir", st.dir)
+	}
+}
+
+// maintain does what is due. Each part is tried, whatever became of the
+// others: a block that cannot be written must not let the log grow.
 func (st *Store) maintain() error {
 	st.flushMu.Lock()
 	defer st.flushMu.Unlock()
-	err := st.flushDue()
-	if err == nil {
-		err = st.expire()
-	}
-	if size := int64(st.log.End() - st.checkpoint); err == nil && size > max(st.o.CheckpointBytes, 2*st.ckptSize) {
-		err = st.writeCheckpoint()
+	err := errors.Join(st.flushDue(), st.expire())
+	if size := int64(st.log.End() - st.checkpoint); size > max(st.o.CheckpointBytes, 2*st.ckptSize) {
+		err = errors.Join(err, st.writeCheckpoint())
 	}
 	return errors.Join(err, st.vault.closeIdle(time.Now().Add(-idleEpoch)))
 }

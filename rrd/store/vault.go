@@ -18,6 +18,7 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 
 	"rondo/rrd"
+	"rondo/rrd/seglog"
 )
 
 // A vault opens the epochs' Badger directories on demand and closes them when
@@ -123,12 +124,15 @@ func (v *vault) load(r *ring, report func(error)) error {
 		if err != nil {
 			continue
 		}
-		if err := v.repair(epochDir(r, uint32(n))); err != nil {
-			report(fmt.Errorf("epoch %s set aside: %w", epochDir(r, uint32(n)), err))
-			if err := os.Rename(epochDir(r, uint32(n)), epochDir(r, uint32(n))+badSuffix); err != nil {
-				return err
+		dir := epochDir(r, uint32(n))
+		if err := v.repair(dir); err != nil {
+			report(fmt.Errorf("epoch %s: %w", dir, err))
+			if damaged(err) {
+				if err := setAside(dir); err != nil {
+					return err
+				}
+				continue
 			}
-			continue
 		}
 		r.epochs[uint32(n)] = true
 	}
@@ -178,12 +182,18 @@ func (v *vault) acquire(r *ring, n uint32, write bool) (*epoch, error) {
 func (v *vault) openEpoch(key epochKey, write bool) (*epoch, error) {
 	dir := epochDir(key.ring, key.epoch)
 	if write && !key.ring.epochs[key.epoch] {
-		if err := makeDir(dir); err != nil {
+		if err := seglog.MakeDir(dir); err != nil {
 			return nil, err
 		}
 	}
 	c := &complaints{log: v.log.With("dir", dir)}
 	db, err := badger.Open(badgerOptions(dir, write, c))
+	if err != nil && !write && strings.Contains(err.Error(), badger.ErrTruncateNeeded.Error()) {
+		// What a crash left could not be repaired at the start; it may be now.
+		if err = v.repair(dir); err == nil {
+			db, err = badger.Open(badgerOptions(dir, write, c))
+		}
+	}
 	if err != nil {
 		return nil, v.openFailed(key, err)
 	}
@@ -193,16 +203,39 @@ func (v *vault) openEpoch(key epochKey, write bool) (*epoch, error) {
 	return e, nil
 }
 
-// openFailed sets an epoch aside that cannot be opened because of what is in
-// it, so that the next try finds none. Errors of the system are no reason.
+// openFailed sets an epoch aside if what is in it cannot be opened, so that
+// the next try finds none.
 func (v *vault) openFailed(key epochKey, err error) error {
 	dir := epochDir(key.ring, key.epoch)
 	err = fmt.Errorf("epoch %s: %w", dir, err)
-	if _, ok := errors.AsType[syscall.Errno](err); ok {
+	if !damaged(err) {
 		return err
 	}
+	if aside := setAside(dir); aside != nil {
+		return errors.Join(err, aside)
+	}
 	delete(key.ring.epochs, key.epoch)
-	return errors.Join(err, os.Rename(dir, dir+badSuffix))
+	return err
+}
+
+// setAside keeps an epoch for a human, under a name that nothing opens.
+func setAside(dir string) error {
+	return errors.Join(os.Rename(dir, dir+badSuffix), seglog.SyncDir(filepath.Dir(dir)))
+}
+
+// damaged says whether Badger cannot open a directory because of what is in
+// it. Good history must not vanish for a shortage that passes. What Badger
+// finds wrong in its files it says in words of its own; everything else is an
+// error number of the system, which Badger mostly wraps as text. Of those
+// only a file that is missing, or empty and so cannot be mapped, is damage.
+func damaged(err error) bool {
+	text := err.Error()
+	for errno := syscall.Errno(1); errno < 134; errno++ { // EHWPOISON is the last
+		if errno != syscall.ENOENT && errno != syscall.EINVAL && strings.Contains(text, errno.Error()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (v *vault) release(e *epoch) {
@@ -249,10 +282,12 @@ func (v *vault) closeIdle(since time.Time) error {
 	return errors.Join(errs...)
 }
 
-// expire removes the epochs of a ring that lie wholly before a time.
+// expire removes the epochs of a ring that lie wholly before a time, as many
+// as it can.
 func (v *vault) expire(r *ring, edge rrd.Time) (removed int, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	var errs []error
 	for n := range r.epochs {
 		if r.epochEnd(n) > edge {
 			continue
@@ -261,17 +296,16 @@ func (v *vault) expire(r *ring, edge rrd.Time) (removed int, err error) {
 			if e.refs > 0 {
 				continue // next time
 			}
-			if err := v.closeEpoch(e); err != nil {
-				return removed, err
-			}
+			errs = append(errs, v.closeEpoch(e))
 		}
-		if err := removeDir(epochDir(r, n)); err != nil {
-			return removed, err
+		gone, err := removeDir(epochDir(r, n))
+		if gone {
+			delete(r.epochs, n)
+			removed++
 		}
-		delete(r.epochs, n)
-		removed++
+		errs = append(errs, err)
 	}
-	return removed, nil
+	return removed, errors.Join(errs...)
 }
 
 // has says whether an epoch exists.
@@ -281,33 +315,18 @@ func (v *vault) has(r *ring, n uint32) bool {
 	return r.epochs[n]
 }
 
-// makeDir makes a directory and its parents, durably.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return err
-	}
-	return errors.Join(syncDir(filepath.Dir(dir)), syncDir(filepath.Dir(filepath.Dir(dir))))
-}
-
 // removeDir removes a directory so that a crash leaves it whole or not at
-// all: RemoveAll alone might leave a Badger directory with files missing.
-func removeDir(dir string) error {
-	if err := os.Rename(dir, dir+deadSuffix); err != nil {
-		return err
+// all: RemoveAll alone might leave a Badger directory with files missing. It
+// is gone once it has another name; what cannot be removed then is left for
+// the next start.
+func removeDir(dir string) (gone bool, err error) {
+	if err := ignoreMissing(os.Rename(dir, dir+deadSuffix)); err != nil {
+		return false, err
 	}
-	if err := syncDir(filepath.Dir(dir)); err != nil {
-		return err
+	if err := seglog.SyncDir(filepath.Dir(dir)); err != nil {
+		return true, err
 	}
-	return os.RemoveAll(dir + deadSuffix)
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+	return true, os.RemoveAll(dir + deadSuffix)
 }
 
 func blockKey(page, block uint32) []byte {
