@@ -138,7 +138,7 @@ func TestEmptyPagesHelp(t *testing.T) {
 	contains(t, web.Deps{}, "/autoscale", "out: {above: 4")
 	contains(t, web.Deps{}, "/explore", "No metric store")
 	contains(t, rich(3), "/hosts/nobody", "No host &#34;nobody&#34;")
-	contains(t, rich(3), "/?from=tomorrow", "is no time", "Showing the default range")
+	contains(t, rich(3), "/?from=tomorrow", "want -1h, -2d, today", "Showing the default range")
 }
 
 func TestFailuresAreSaidInTheirPlace(t *testing.T) {

@@ -1,8 +1,11 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
+	"unicode/utf8"
 )
 
 // drawChart lays a chart out and draws it.
@@ -178,19 +181,30 @@ func (d *drawing) steps(l track, c Color) {
 	d.canvas.end()
 }
 
+// thresholds draws the levels from the highest. A label stands on its line, or
+// where it would run into the one above it, in that one's row.
 func (d *drawing) thresholds() {
-	for _, t := range d.Thresholds {
-		if !finite(t.Value) {
-			continue
-		}
+	levels := slices.DeleteFunc(slices.Clone(d.Thresholds), func(t Threshold) bool { return !finite(t.Value) })
+	slices.SortStableFunc(levels, func(a, b Threshold) int { return cmp.Compare(b.Value, a.Value) })
+	row, x := math.Inf(-1), d.plot.x.b-2
+	for _, t := range levels {
 		y := d.left.at(t.Value)
 		d.canvas.begin(ink{roleLimit, t.Color.valid(Warning)})
 		d.canvas.move(d.plot.x.a, y)
 		d.canvas.line(d.plot.x.b, y)
 		d.canvas.end()
-		if !d.Sparkline && t.Label != "" {
-			d.canvas.text(t.Label, d.plot.x.b-2, max(y-3, d.left.b+9), right, textTick)
+		if d.Sparkline || t.Label == "" {
+			continue
 		}
+		if own := max(y-3, d.left.b+9); own-row >= labelHeight {
+			row, x = own, d.plot.x.b-2
+		}
+		width := float64(utf8.RuneCountInString(t.Label)) * charWidth
+		if x-width < d.plot.x.a { // no room in the row
+			row, x = max(y-3, d.left.b+9), d.plot.x.b-2
+		}
+		d.canvas.text(t.Label, x, row, right, textTick)
+		x -= width + charWidth
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // The measures of the layout, in pixels.
 const (
 	charWidth   = 7  // of a label's letter, on the safe side
+	labelHeight = 12 // of a threshold's label
 	rowHeight   = 16 // of a legend row
 	titleHeight = 22
 	timeHeight  = 18

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -224,6 +225,32 @@ func TestSummarize(t *testing.T) {
 	}
 	if s := Summarize(Line{}); s.Count != 0 || !math.IsNaN(s.Avg) {
 		t.Errorf("of nothing: %+v", s)
+	}
+}
+
+// TestThresholdLabelsDoNotOverlap wants labels of near levels side by side, and
+// those of others on their own lines.
+func TestThresholdLabelsDoNotOverlap(t *testing.T) {
+	c := day()
+	c.Thresholds = []Threshold{{Value: 0.5, Label: "in"}, {Value: 0.7, Label: "out"}, {Value: 8, Label: "most"}}
+	svg := string(AppendSVG(nil, c))
+	at := func(label string) (x, y float64) {
+		m := regexp.MustCompile(`<text[^>]* x="([0-9.]+)" y="([0-9.]+)"[^>]*>` + label + "<").FindStringSubmatch(svg)
+		if m == nil {
+			t.Fatalf("no label %q in %s", label, svg)
+		}
+		x, _ = strconv.ParseFloat(m[1], 64)
+		y, _ = strconv.ParseFloat(m[2], 64)
+		return x, y
+	}
+	inX, inY := at("in")
+	outX, outY := at("out")
+	mostX, mostY := at("most")
+	if inY != outY || outX-inX < 3*charWidth {
+		t.Errorf("in at %v,%v and out at %v,%v", inX, inY, outX, outY)
+	}
+	if mostX != outX || outY-mostY < labelHeight {
+		t.Errorf("most at %v,%v and out at %v,%v", mostX, mostY, outX, outY)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rondo/autoscale"
+	"rondo/rrd"
 )
 
 const (
@@ -103,7 +104,8 @@ type GroupPage struct {
 // An InstanceRow is one instance, with the host that it is in the fleet.
 type InstanceRow struct {
 	autoscale.Instance
-	URL string // "" until it was heard of
+	Host string // "" until it was heard of
+	URL  string
 }
 
 // A DecisionRow is one line of the activity log.
@@ -111,6 +113,8 @@ type DecisionRow struct {
 	autoscale.Decision
 	Badge  Badge
 	Change string
+	Why    string // the reason without its details
+	Detail string // the instances chosen
 	Seen   string // the points it saw
 	Run    string // how often it came to the same
 }
@@ -141,32 +145,43 @@ func (p *Pages) autoscale(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) GroupPage {
-	g := GroupPage{GroupCard: c, Shown: p.instanceRows(c.Instances), WhyNot: whyNot(c)}
-	g.Decisions = decisionRows(c.Recent)
+	hosts := p.hostOfInstance()
+	g := GroupPage{GroupCard: c, Shown: instanceRows(c.Instances, hosts), WhyNot: whyNot(c)}
+	g.Decisions = decisionRows(c.Recent, hosts)
 	id := strconv.Itoa(n)
 	var err error
 	g.Metric, err = p.metricFigure(ctx, c.View, f.Range)
 	g.Err = p.failed("The group's metric", err)
-	g.Metric.ID, g.Capacity = "metric"+id, capacityFigure(c.View, f.Range, f.System.Started)
+	stored, err := p.storedCapacity(ctx, c.Name, newGrid(f.Range, groupSteps))
+	if err != nil && g.Err == "" {
+		g.Err = p.failed("The group's capacity", err)
+	}
+	g.Metric.ID, g.Capacity = "metric"+id, capacityFigure(c.View, f.Range, f.System.Started, stored)
 	g.Capacity.ID = "capacity" + id
-	ms := groupMarks(c.View, f.Range)
+	ms := groupMarks(c.View, f.Range, hosts)
 	g.Metric.Marks, g.Capacity.Marks = ms, ms
 	return g
 }
 
-// instanceRows finds each instance's host.
-func (p *Pages) instanceRows(all []autoscale.Instance) []InstanceRow {
+// hostOfInstance names the host that each instance is in the fleet.
+func (p *Pages) hostOfInstance() map[string]string {
 	hosts := make(map[string]string)
 	if p.deps.Fleet != nil {
 		for _, h := range p.deps.Fleet.Hosts() {
-			hosts[h.Instance] = h.ID
+			if h.Instance != "" {
+				hosts[h.Instance] = h.ID
+			}
 		}
 	}
+	return hosts
+}
+
+func instanceRows(all []autoscale.Instance, hosts map[string]string) []InstanceRow {
 	var rows []InstanceRow
 	for _, in := range all[:min(len(all), maxInstances)] {
-		row := InstanceRow{Instance: in}
-		if id := hosts[in.ID]; id != "" {
-			row.URL = "/hosts/" + url.PathEscape(id)
+		row := InstanceRow{Instance: in, Host: hosts[in.ID]}
+		if row.Host != "" {
+			row.URL = "/hosts/" + url.PathEscape(row.Host)
 		}
 		rows = append(rows, row)
 	}
@@ -193,20 +208,69 @@ func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Fi
 	return fig, err
 }
 
-// capacityFigure is a step line of the group's capacity, made backwards from
-// what is desired now through the decisions that changed it.
-// Before the program's start and the oldest decision it is not known.
-func capacityFigure(v autoscale.View, r Range, started time.Time) Figure {
+// storedCapacity reads what the group desired at each step, from the gauge that
+// the program writes of itself; unknown where it has not.
+func (p *Pages) storedCapacity(ctx context.Context, group string, g grid) ([]float64, error) {
+	out := unknowns(g.len())
+	if p.deps.Metrics == nil {
+		return out, nil
+	}
+	q := rrd.Query{
+		Matchers: []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Equal, Value: "rondo.autoscale." + group + ".desired"}},
+		Start:    g.start, End: g.end, Row: g.step, Columns: []rrd.Column{rrd.ColLast}, Limit: 1,
+	}
+	for s, err := range p.deps.Metrics.Select(ctx, q) {
+		if err != nil {
+			return out, err
+		}
+		g.hold(out, s)
+	}
+	return out, nil
+}
+
+// hold lays a gauge's last values on the grid. Each holds until the next one,
+// but not for longer than the series' heartbeat: then nobody wrote.
+func (g grid) hold(out []float64, s rrd.Series) {
+	longest := max(s.Definition.Heartbeat, 2*s.Row())
+	for i, t := range s.Times {
+		from, _ := g.covered(t, s.Row())
+		until := t.Add(longest)
+		if i+1 < len(s.Times) {
+			until = min(until, s.Times[i+1])
+		}
+		to := g.index(min(until, g.end))
+		for k := max(from, 0); k <= to; k++ {
+			out[k] = s.Values[rrd.ColLast][i]
+		}
+	}
+}
+
+// capacityFigure is a step line of the group's capacity: as stored, and before
+// that made backwards from what is desired now through the decisions that
+// changed it. Before the program's start and the oldest decision it is not
+// known.
+func capacityFigure(v autoscale.View, r Range, started time.Time, stored []float64) Figure {
 	g := newGrid(r, groupSteps)
 	fig := Figure{Title: "Capacity", Start: r.Start, End: r.End, Times: g.times()}
-	avg := unknowns(g.len())
+	avg := decidedCapacity(v, fig.Times, started)
+	if first := slices.IndexFunc(stored, func(f float64) bool { return !math.IsNaN(f) }); first >= 0 {
+		copy(avg[first:], stored[first:])
+	}
+	fig.Curves = []Curve{{Name: "desired", Avg: avg, Step: true}}
+	fig.Thresholds = []Threshold{{"most", float64(v.Max), "limit"}, {"least", float64(v.Min), "limit"}}
+	return fig
+}
+
+// decidedCapacity is the capacity as the group's decisions tell it.
+func decidedCapacity(v autoscale.View, times []int64, started time.Time) []float64 {
+	avg := unknowns(len(times))
 	moves := slices.DeleteFunc(slices.Clone(v.Recent), func(d autoscale.Decision) bool { return !acted(d) })
 	known := started
 	if n := len(v.Recent); n > 0 && firstOf(v.Recent[n-1]).Before(known) {
 		known = firstOf(v.Recent[n-1])
 	}
 	now, i := v.Desired, 0
-	for k, t := range slices.Backward(fig.Times) {
+	for k, t := range slices.Backward(times) {
 		at := time.Unix(t, 0)
 		for i < len(moves) && moves[i].At.After(at) {
 			now = moves[i].From
@@ -217,9 +281,7 @@ func capacityFigure(v autoscale.View, r Range, started time.Time) Figure {
 		}
 		avg[k] = float64(now)
 	}
-	fig.Curves = []Curve{{Name: "desired", Avg: avg, Step: true}}
-	fig.Thresholds = []Threshold{{"most", float64(v.Max), "limit"}, {"least", float64(v.Min), "limit"}}
-	return fig
+	return avg
 }
 
 // firstOf is when a run of the same decision began.
@@ -230,11 +292,11 @@ func firstOf(d autoscale.Decision) time.Time {
 	return d.First
 }
 
-func groupMarks(v autoscale.View, r Range) []Mark {
+func groupMarks(v autoscale.View, r Range, hosts map[string]string) []Mark {
 	var es []Event
 	for _, d := range v.Recent {
 		if acted(d) && !d.At.Before(r.Start) && !d.At.After(r.End) && len(es) < maxEvents {
-			es = append(es, decisionEvent(d))
+			es = append(es, decisionEvent(d, hosts))
 		}
 	}
 	return marks(es)
@@ -258,7 +320,7 @@ func whyNot(c GroupCard) string {
 	return ""
 }
 
-func decisionRows(ds []autoscale.Decision) []DecisionRow {
+func decisionRows(ds []autoscale.Decision, hosts map[string]string) []DecisionRow {
 	var out []DecisionRow
 	for _, d := range ds[:min(len(ds), maxDecisions)] {
 		row := DecisionRow{Decision: d, Badge: Badge{"quiet", "·", "stayed"}}
@@ -268,6 +330,11 @@ func decisionRows(ds []autoscale.Decision) []DecisionRow {
 		case d.Direction == autoscale.In:
 			row.Badge = Badge{"in", "▾", "scale in"}
 		}
+		row.Why, row.Detail = reasonOf(d)
+		if names := hostNames(d, hosts); len(names) > 0 {
+			row.Detail = strings.Join(names, ", ") + ": " + row.Detail
+		}
+		row.Detail = strings.TrimSuffix(row.Detail, ": ")
 		if d.From != d.To {
 			row.Change = strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To)
 		}

@@ -2,8 +2,10 @@ package pages
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"rondo/alerts"
@@ -49,10 +51,11 @@ func (p *Pages) events(r Range) []Event {
 		}
 	}
 	if p.deps.Groups != nil {
+		hosts := p.hostOfInstance()
 		for _, v := range p.deps.Groups.Views() {
 			for _, d := range v.Recent {
 				if acted(d) {
-					out = append(out, decisionEvent(d))
+					out = append(out, decisionEvent(d, hosts))
 				}
 			}
 		}
@@ -78,22 +81,49 @@ func acted(d autoscale.Decision) bool {
 	return d.Direction != autoscale.Stay && d.Held == "" && !d.DryRun && d.From != d.To
 }
 
-func decisionEvent(d autoscale.Decision) Event {
-	return Event{At: d.At, Kind: string(d.Direction), Text: d.Group + ": " + change(d), More: d.Reason, URL: "/autoscale"}
+// decisionEvent tells a decision in short; the activity log has its details.
+func decisionEvent(d autoscale.Decision, hosts map[string]string) Event {
+	why, _ := reasonOf(d)
+	return Event{At: d.At, Kind: string(d.Direction), Text: d.Group + ": " + change(d, hostNames(d, hosts)), More: why, URL: "/autoscale"}
 }
 
+// reasonOf parts a decision's reason from what stands beside it already (the
+// change of capacity) and from the details after its first semicolon.
+func reasonOf(d autoscale.Decision) (why, detail string) {
+	why, detail, _ = strings.Cut(d.Reason, "; ")
+	return strings.TrimSuffix(why, fmt.Sprintf(": %d -> %d", d.From, d.To)), detail
+}
+
+// hostNames are the hosts of a decision's instances, as far as they are known.
+func hostNames(d autoscale.Decision, hosts map[string]string) []string {
+	var names []string
+	for _, id := range d.Instances {
+		if h := hosts[id]; h != "" {
+			names = append(names, h)
+		}
+	}
+	slices.SortFunc(names, natural)
+	return names
+}
+
+// fewNames is how many hosts an event names; more are counted only.
+const fewNames = 3
+
 // change says what a decision did to the capacity.
-func change(d autoscale.Decision) string {
+func change(d autoscale.Decision, names []string) string {
 	n := d.To - d.From
 	verb := "launched "
 	if n < 0 {
 		n, verb = -n, "retired "
 	}
-	s := verb + strconv.Itoa(n) + " instance"
+	what := strconv.Itoa(n) + " instance"
 	if n != 1 {
-		s += "s"
+		what += "s"
 	}
-	return s + " (" + strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To) + ")"
+	if len(names) == n && n <= fewNames {
+		what = strings.Join(names, ", ")
+	}
+	return verb + what + " (" + strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To) + ")"
 }
 
 // marks puts events on a figure's time axis.

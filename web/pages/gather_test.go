@@ -1,8 +1,11 @@
 package pages
 
 import (
+	"context"
 	"encoding/json"
+	"iter"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"rondo/alerts"
 	"rondo/autoscale"
 	"rondo/rrd"
 )
@@ -139,7 +143,7 @@ func TestCapacityFigure(t *testing.T) {
 	dry := move(260, 8, 100)
 	dry.DryRun = true
 	v := autoscale.View{Desired: 6, Min: 2, Max: 20, Recent: []autoscale.Decision{move(270, 8, 6), dry, held, move(120, 2, 8)}}
-	f := capacityFigure(v, Range{Start: at(0), End: at(300)}, at(-5))
+	f := capacityFigure(v, Range{Start: at(0), End: at(300)}, at(-5), nil)
 	for i, ts := range f.Times {
 		want := 6.0
 		switch s := ts - noon().Unix(); {
@@ -152,10 +156,93 @@ func TestCapacityFigure(t *testing.T) {
 			t.Fatalf("at %d s: capacity %v, want %v", ts-noon().Unix(), got, want)
 		}
 	}
-	f = capacityFigure(autoscale.View{Desired: 3}, Range{Start: at(0), End: at(300)}, at(200))
+	f = capacityFigure(autoscale.View{Desired: 3}, Range{Start: at(0), End: at(300)}, at(200), nil)
 	if n := f.Curves[0].Stats().Count; n == 0 || n > len(f.Times)/2 {
 		t.Errorf("a program of 100 s knows %d of %d points", n, len(f.Times))
 	}
+}
+
+// A gauge is a store of one series.
+type gauge struct{ rrd.Series }
+
+func (s gauge) Select(_ context.Context, q rrd.Query) iter.Seq2[rrd.Series, error] {
+	return func(yield func(rrd.Series, error) bool) {
+		if len(q.Matchers) == 1 && q.Matchers[0].Value == s.Key.Name() {
+			yield(s.Series, nil)
+		}
+	}
+}
+
+// TestStoredCapacity wants the capacity as it was stored, the gap in which
+// nobody wrote, and what the decisions say before it was.
+func TestStoredCapacity(t *testing.T) {
+	at := func(s int) time.Time { return noon().Add(time.Duration(s) * time.Second) }
+	g := gauge{rrd.Series{Key: "rondo.autoscale.web.desired", Definition: rrd.DefaultDefinition()}}
+	g.Definition.Heartbeat = 20 * time.Second
+	for _, p := range []struct {
+		at    int
+		value float64
+	}{{100, 4}, {110, 4}, {120, 8}, {240, 6}, {250, 6}} {
+		g.Times = append(g.Times, rrd.At(at(p.at)))
+		g.Values[rrd.ColLast] = append(g.Values[rrd.ColLast], p.value)
+	}
+	p := &Pages{deps: Deps{Metrics: g}}
+	r := Range{Start: at(0), End: at(300)}
+	stored, err := p.storedCapacity(t.Context(), "web", newGrid(r, groupSteps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fig := capacityFigure(autoscale.View{Desired: 6}, r, at(30), stored)
+	f := func(s int, want float64) {
+		t.Helper()
+		i := slices.Index(fig.Times, at(s).Unix())
+		if got := fig.Curves[0].Avg[i]; got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+			t.Errorf("at %d s: %v, want %v", s, got, want)
+		}
+	}
+	f(10, math.NaN()) // before the program's start
+	f(60, 6)          // not stored: from the decisions
+	f(100, 4)
+	f(115, 8) // somewhere in this row of 10 s it changed
+	f(130, 8)
+	f(200, math.NaN()) // the program was away
+	f(245, 6)
+	f(268, 6)
+	f(290, math.NaN())
+	if other, err := p.storedCapacity(t.Context(), "db", newGrid(r, groupSteps)); err != nil || !math.IsNaN(other[150]) {
+		t.Errorf("another group: %v, %v", other[150], err)
+	}
+}
+
+func TestDecisionEvent(t *testing.T) {
+	hosts := map[string]string{"i-0a1": "web-10", "i-0b2": "web-9"}
+	f := func(d autoscale.Decision, text, more string) {
+		t.Helper()
+		d.Group = "web"
+		if e := decisionEvent(d, hosts); e.Text != text || e.More != more {
+			t.Errorf("got %q, %q, want %q, %q", e.Text, e.More, text, more)
+		}
+	}
+	f(autoscale.Decision{From: 6, To: 4, Instances: []string{"i-0a1", "i-0b2"}, Reason: "run queue 0.2 below 0.5 for 39s: 6 -> 4; i-0a1 is the newest of 2 in us-east-1a"},
+		"web: retired web-9, web-10 (6 → 4)", "run queue 0.2 below 0.5 for 39s")
+	f(autoscale.Decision{From: 2, To: 4, Instances: []string{"i-0a1", "i-0c3"}, Reason: "run queue 21 above 4 for 3s: 2 -> 4"},
+		"web: launched 2 instances (2 → 4)", "run queue 21 above 4 for 3s")
+	f(autoscale.Decision{From: 2, To: 3, Reason: "below the least"}, "web: launched 1 instance (2 → 3)", "below the least")
+}
+
+func TestWhoKnows(t *testing.T) {
+	f := func(v alerts.View, want string) {
+		t.Helper()
+		if got := problem(v).Who(noon()); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	ack := &alerts.Ack{By: "ana", Comment: "vendor is on it", At: noon().Add(-time.Minute)}
+	f(alerts.View{Status: alerts.Critical}, "")
+	f(alerts.View{Status: alerts.Critical, Ack: ack}, "acknowledged by ana 1 m ago: vendor is on it")
+	f(alerts.View{Status: alerts.Critical, Ack: &alerts.Ack{At: noon()}}, "acknowledged now")
+	f(alerts.View{Status: alerts.Warning, Silenced: true, Ack: ack}, "silenced: nobody is told of it")
+	f(alerts.View{Status: alerts.OK, Silenced: true}, "")
 }
 
 func TestFormat(t *testing.T) {

@@ -33,7 +33,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 	for i := range v.Groups[:min(len(v.Groups), maxGroups)] {
 		fig, err := p.metricFigure(r.Context(), v.Groups[i].View, f.Range)
 		_ = p.failed("The group's metric", err) // its own page says it; the card stands without
-		fig.Marks = groupMarks(v.Groups[i].View, f.Range)
+		fig.Marks = groupMarks(v.Groups[i].View, f.Range, nil)
 		v.Groups[i].Graph = fig
 	}
 	p.render(w, http.StatusOK, "overview", v)

@@ -17,10 +17,11 @@ const maxProblems = 12
 
 // Problems are the states that are not OK, the gravest first.
 type Problems struct {
-	Known  bool // there is supervision at all
+	On     bool // there is supervision at all
 	Checks int
 	Hard   int // hard, not silenced and not acknowledged
 	Soft   int
+	Known  int // acknowledged or silenced
 	Worst  Badge
 	List   []Problem
 }
@@ -87,15 +88,23 @@ func (p *Pages) views() []alerts.View {
 	}
 	vs := p.deps.Alerts.Views()
 	slices.SortStableFunc(vs, func(a, b alerts.View) int {
-		return cmp.Or(cmp.Compare(grave(b), grave(a)), b.Since.Compare(a.Since), strings.Compare(a.Rule, b.Rule),
-			strings.Compare(a.Labels.String(), b.Labels.String()))
+		return cmp.Or(cmp.Compare(grave(b), grave(a)), newer(a, b), strings.Compare(a.Rule, b.Rule),
+			natural(a.Labels.Get("host"), b.Labels.Get("host")), strings.Compare(a.Labels.String(), b.Labels.String()))
 	})
 	return vs
 }
 
+// newer puts the newer problem first. What is well has no order in time.
+func newer(a, b alerts.View) int {
+	if a.Status == alerts.OK {
+		return 0
+	}
+	return b.Since.Compare(a.Since)
+}
+
 // problems counts all states and lists the gravest.
 func (p *Pages) problems() Problems {
-	out := Problems{Known: p.deps.Alerts != nil, Worst: statusBadge(alerts.OK)}
+	out := Problems{On: p.deps.Alerts != nil, Worst: statusBadge(alerts.OK)}
 	for _, v := range p.views() {
 		out.Checks++
 		if v.Status == alerts.OK {
@@ -105,7 +114,8 @@ func (p *Pages) problems() Problems {
 			out.Worst = badge(v)
 		}
 		switch {
-		case v.Silenced || v.Ack != nil: // someone knows
+		case v.Silenced || v.Ack != nil:
+			out.Known++
 		case v.Hard:
 			out.Hard++
 		default:
@@ -138,6 +148,27 @@ func instance(rule string, ls rrd.Labels) string {
 		return rule
 	}
 	return rule + " (" + strings.Join(rest, ", ") + ")"
+}
+
+// Who says that someone knows of the problem, and who.
+func (p Problem) Who(now time.Time) string {
+	switch {
+	case p.Status == alerts.OK:
+		return ""
+	case p.Silenced:
+		return "silenced: nobody is told of it"
+	case p.Ack == nil:
+		return ""
+	}
+	s := "acknowledged"
+	if p.Ack.By != "" {
+		s += " by " + p.Ack.By
+	}
+	s += " " + ago(now, p.Ack.At)
+	if p.Ack.Comment != "" {
+		s += ": " + p.Ack.Comment
+	}
+	return s
 }
 
 // Lasting is how long the state has been as it is.

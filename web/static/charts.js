@@ -211,22 +211,25 @@ function overlay(u, ink) {
   ctx.font = `${11 * px}px system-ui, sans-serif`;
   ctx.textAlign = "left";
   ctx.textBaseline = "alphabetic";
-  let below = Infinity, indent = 0; // labels that would overlap stand side by side
-  for (const t of data.thresholds ?? []) {
+  const labels = [];
+  // A label stands on its line, or where it would run into the one above it, in
+  // that one's row.
+  const card = colour("--card", "transparent");
+  let row = -Infinity, indent = 0;
+  for (const t of [...data.thresholds ?? []].sort((a, b) => b.value - a.value)) {
     const y = Math.round(u.valToPos(t.value, "y", true));
-    ctx.strokeStyle = ctx.fillStyle = colour(kinds[t.kind], ink);
+    const level = colour(kinds[t.kind], ink);
+    ctx.strokeStyle = level;
     ctx.lineWidth = px;
     ctx.setLineDash([6 * px, 4 * px]);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    const text = `${t.name} ${format(t.value, data.unit)}`;
-    const top = y - 4 * px < bbox.top + 10 * px ? y + 13 * px : y - 4 * px;
-    if (Math.abs(top - below) > 13 * px) indent = 0;
-    ctx.fillText(text, bbox.left + 6 * px + indent, top);
-    indent += ctx.measureText(text).width + 14 * px;
-    below = top;
+    const own = y - 4 * px < bbox.top + 10 * px ? y + 13 * px : y - 4 * px;
+    if (own - row > 13 * px) [row, indent] = [own, 0];
+    labels.push({ text: `${t.name} ${format(t.value, data.unit)}`, x: bbox.left + 6 * px + indent, y: row, ink: level });
+    indent += ctx.measureText(labels.at(-1).text).width + 14 * px;
   }
   for (const m of data.marks ?? []) {
     const x = Math.round(u.valToPos(m.at, "x", true));
@@ -238,6 +241,14 @@ function overlay(u, ink) {
     ctx.stroke();
     ctx.setLineDash([]);
     marker(ctx, m.kind, x, bbox.top + 6 * px, 4 * px);
+  }
+  // The words last, with the card's colour around them, so that no line runs through.
+  ctx.setLineDash([]);
+  ctx.lineJoin = "round";
+  for (const l of labels) {
+    [ctx.strokeStyle, ctx.fillStyle, ctx.lineWidth] = [card, l.ink, 3 * px];
+    ctx.strokeText(l.text, l.x, l.y);
+    ctx.fillText(l.text, l.x, l.y);
   }
   ctx.restore();
 }
