@@ -44,11 +44,10 @@ func (c cursor) write(path string) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return fmt.Errorf("cursor: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
+	if err := seglog.SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("cursor: %w", err)
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
 
 func writeSynced(path string, data []byte) error {

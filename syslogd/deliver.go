@@ -163,19 +163,20 @@ func (r *Relay) sendQueued(ctx context.Context, d *delivery) error {
 }
 
 // take puts a record into the buffer, and counts those that are missing in
-// front of it.
+// front of it: once, however often a broken connection has them read again.
 func (r *Relay) take(d *delivery, rec seglog.Record) bool {
 	if len(rec.Data) < numberSize {
 		return false
 	}
 	number := binary.BigEndian.Uint64(rec.Data)
-	if gap := int64(number - d.next.number); gap > 0 {
+	if gap := int64(number - max(d.next.number, r.counted)); gap > 0 {
 		reason := "dropped_queue_full"
 		if d.damaged {
 			reason = "dropped_damaged"
 		}
 		r.count(reason, int(gap))
 	}
+	r.counted = max(r.counted, number+1)
 	d.damaged = false
 	d.next = cursor{rec.End, number + 1}
 	d.buf = append(d.buf, rec.Data[numberSize:]...)

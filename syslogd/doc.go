@@ -15,7 +15,8 @@
 //
 // A TCP sender is never told to drop: while the store cannot take more, its
 // connection is not read. For UDP the kernel's buffer is all there is; what it
-// drops is counted as kernel_drops.
+// drops is counted as kernel_drops. At the end the server still reads what the
+// buffer holds.
 //
 // # Relays
 //

@@ -3,9 +3,11 @@ package syslogd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -116,4 +118,33 @@ func TestFullDiskIsToldOnce(t *testing.T) {
 			t.Errorf("%s", log.all.String())
 		}
 	})
+}
+
+// What the kernel holds when the server stops is read before the socket goes.
+func TestStopReadsTheSocket(t *testing.T) {
+	store := newMemory()
+	cfg := DefaultConfig()
+	cfg.UDP, cfg.TCP, cfg.Unix = "127.0.0.1:0", "", filepath.Join(t.TempDir(), "log")
+	s, err := NewServer(cfg, store, NewStats(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp := dial(t, "udp", s.UDPAddr())
+	for i := range 300 {
+		send(t, udp, fmt.Sprintf("<34>message %d", i))
+	}
+	local, err := net.Dial("unixgram", cfg.Unix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	send(t, local, "<34>local")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.stats.Snapshot(); got["received_udp"] != 300 || got["received_unix"] != 1 || len(store.texts()) != 301 {
+		t.Errorf("%v, %d stored", got, len(store.texts()))
+	}
 }

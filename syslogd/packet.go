@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -18,14 +19,15 @@ const (
 	// stored the next one grows, so batches are as large as the load.
 	maxWaitingBytes   = 32 << 20
 	maxWaitingPackets = 128 << 10
+
+	restTime  = 2 * time.Second       // for reading what waits in a socket at the end
+	restPause = 20 * time.Millisecond // without a datagram means that none is left
 )
 
 // servePackets reads datagrams until ctx ends. One goroutine only reads, so
 // that the kernel's buffer is empty when a burst comes; this one stores.
 func (s *Server) servePackets(ctx context.Context, conn net.PacketConn, counter string) error {
 	q := newPackets()
-	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
-	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	var readErr error
@@ -47,25 +49,60 @@ func (s *Server) servePackets(ctx context.Context, conn net.PacketConn, counter 
 	return readErr
 }
 
-// readPackets puts datagrams into the queue until ctx ends.
+// readPackets puts datagrams into the queue until ctx ends, and then those
+// that wait in the socket.
 func (s *Server) readPackets(ctx context.Context, conn net.PacketConn, q *packets) error {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		conn.SetReadDeadline(time.Now())
+		close(interrupted)
+	})
+	defer stop()
 	buf := make([]byte, maxDatagram)
-	for {
+	for ctx.Err() == nil {
 		n, from, err := readFrom(conn, buf)
 		switch {
-		case ctx.Err() != nil:
+		case err == nil:
+			s.takePacket(q, buf[:n], from)
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case ctx.Err() == nil: // such as an ICMP error: the socket is still good
+			s.log.Debug("read failed", "err", err)
+			sleep(ctx, acceptPause)
+		}
+	}
+	<-interrupted // else it would end the next read too
+	return s.readRest(conn, q, buf)
+}
+
+// readRest takes what the kernel holds for us when the server stops; nobody
+// else will. It ends when nothing is left, or after restTime: a sender that
+// goes on must not keep the server from stopping.
+func (s *Server) readRest(conn net.PacketConn, q *packets, buf []byte) error {
+	for end := time.Now().Add(restTime); time.Now().Before(end); {
+		if err := conn.SetReadDeadline(time.Now().Add(restPause)); err != nil {
+			return err
+		}
+		n, from, err := readFrom(conn, buf)
+		switch {
+		case err == nil:
+			s.takePacket(q, buf[:n], from)
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
-		case err != nil: // such as an ICMP error: the socket is still good
-			s.log.Debug("read failed", "err", err)
-			sleep(ctx, acceptPause)
-		case !s.allowed(from):
-			s.stats.add("refused_network", 1)
-		default:
-			q.add(buf[:n], from, time.Now())
 		}
 	}
+	s.log.Warn("stopped while datagrams still come: what the kernel holds of them is lost", "addr", conn.LocalAddr().String())
+	return nil
+}
+
+func (s *Server) takePacket(q *packets, data []byte, from netip.Addr) {
+	if !s.allowed(from) {
+		s.stats.add("refused_network", 1)
+		return
+	}
+	q.add(data, from, time.Now())
 }
 
 // readFrom avoids the allocation that net.PacketConn makes for the address.

@@ -38,7 +38,9 @@ type Relay struct {
 
 	cursor cursor // what has been delivered
 
-	stored cursor // as in the file; of Run
+	// Of Run:
+	stored  cursor // as in the file
+	counted uint64 // gaps before this number are counted as dropped
 }
 
 // OpenRelay opens the relay's queue, in a folder of its name below dir.

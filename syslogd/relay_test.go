@@ -2,6 +2,7 @@ package syslogd
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"rondo/rrd/seglog"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/syslog"
 )
@@ -264,5 +266,27 @@ func TestCursor(t *testing.T) {
 	}
 	if _, found, err := readCursor(path); found || err != nil {
 		t.Error(found, err)
+	}
+}
+
+// A gap in the queue is read again by each connection, and counted once.
+func TestGapIsCountedOnce(t *testing.T) {
+	r := relayTo(t, "127.0.0.1:1", t.TempDir(), nil)
+	defer r.Close()
+	take := func(d *delivery, number uint64) {
+		r.take(d, seglog.Record{Data: append(binary.BigEndian.AppendUint64(nil, number), "m"...)})
+	}
+	for range 3 { // connections that break before anything is delivered
+		d := &delivery{}
+		take(d, 5)
+		take(d, 6)
+	}
+	if got := r.stats.Snapshot()["relay_test_dropped_queue_full"]; got != 5 {
+		t.Errorf("%d dropped", got)
+	}
+	d := &delivery{}
+	take(d, 9) // the queue was shortened meanwhile
+	if got := r.stats.Snapshot()["relay_test_dropped_queue_full"]; got != 7 {
+		t.Errorf("%d dropped", got)
 	}
 }

@@ -2,6 +2,7 @@ package syslogd
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -28,6 +29,13 @@ type Bin struct {
 	Count    int64
 }
 
+// MaxBins is the most that a histogram may have, those of all severities
+// counted.
+const MaxBins = 100_000
+
+// ErrTooManyBins is returned for a histogram of bins that are too narrow.
+var ErrTooManyBins = errors.New("too many bins: ask for wider ones or a shorter time")
+
 // A Facet is how many matching messages carry one value of a field.
 type Facet struct {
 	Value string
@@ -38,7 +46,8 @@ type Facet struct {
 type Searcher interface {
 	Search(ctx context.Context, q Query) iter.Seq2[syslog.Message, error]
 	// Histogram counts all matches in bins of the width, by severity. Empty
-	// bins are left out.
+	// bins are left out. Rather than more than MaxBins it returns
+	// ErrTooManyBins.
 	Histogram(ctx context.Context, q Query, width time.Duration) ([]Bin, error)
 	// Facets counts all matches by a field (host, app, severity, facility),
 	// most frequent first, at most limit.

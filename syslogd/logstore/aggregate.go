@@ -28,7 +28,7 @@ func (s *Store) Histogram(ctx context.Context, q syslogd.Query, width time.Durat
 	total := tally[binKey]{}
 	err := aggregate(ctx, s, q, total, func(x *part, p *plan, done <-chan struct{}, t tally[binKey]) error {
 		return histogram(x, p, int64(width), done, t)
-	})
+	}, func() error { return fewEnough(total) })
 	if err != nil {
 		return nil, fmt.Errorf("logstore: histogram: %w", err)
 	}
@@ -42,6 +42,14 @@ func (s *Store) Histogram(ctx context.Context, q syslogd.Query, width time.Durat
 	return bins, nil
 }
 
+// fewEnough refuses a histogram before its bins fill the memory.
+func fewEnough(t tally[binKey]) error {
+	if len(t) > syslogd.MaxBins {
+		return syslogd.ErrTooManyBins
+	}
+	return nil
+}
+
 type binKey struct {
 	bin      int64
 	severity syslog.Severity
@@ -50,8 +58,9 @@ type binKey struct {
 // tally counts by a key.
 type tally[K comparable] map[K]int64
 
-// aggregate runs count over all parts, on all processors, and adds up.
-func aggregate[K comparable](ctx context.Context, s *Store, q syslogd.Query, total tally[K], count func(*part, *plan, <-chan struct{}, tally[K]) error) error {
+// aggregate runs count over all parts, on all processors, and adds up. It ends
+// with the first error; check looks at each new total.
+func aggregate[K comparable](ctx context.Context, s *Store, q syslogd.Query, total tally[K], count func(*part, *plan, <-chan struct{}, tally[K]) error, check func() error) error {
 	p := newPlan(q)
 	parts, err := s.parts(p)
 	if err != nil {
@@ -72,7 +81,7 @@ func aggregate[K comparable](ctx context.Context, s *Store, q syslogd.Query, tot
 			for k, n := range own {
 				total[k] += n
 			}
-			return err
+			return errors.Join(err, check())
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -105,7 +114,7 @@ func histogram(x *part, p *plan, width int64, done <-chan struct{}, t tally[binK
 	}
 	return c.each(done, func(i int) error {
 		t[binKey{floorDiv(p.time(c.rows, i), width), c.types[c.rows.Type(i)].Severity}]++
-		return nil
+		return fewEnough(t)
 	})
 }
 
@@ -140,7 +149,7 @@ func (s *Store) Facets(ctx context.Context, q syslogd.Query, field string, limit
 	total := tally[string]{}
 	err := aggregate(ctx, s, q, total, func(x *part, p *plan, done <-chan struct{}, t tally[string]) error {
 		return facets(x, p, field, done, t)
-	})
+	}, func() error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("logstore: facets: %w", err)
 	}

@@ -230,8 +230,16 @@ func (a *api) histogram(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, err)
 		return
 	}
+	if n := binCount(q, width, time.Now()); n > maxBins {
+		fail(w, http.StatusBadRequest, fmt.Errorf("bin %v: makes %d bins, at most %d: ask for wider bins or a shorter time", width, n, maxBins))
+		return
+	}
 	list, err := a.logs.Histogram(r.Context(), q, width)
-	if err != nil {
+	switch {
+	case errors.Is(err, syslogd.ErrTooManyBins):
+		fail(w, http.StatusBadRequest, fmt.Errorf("bin %v: %w", width, err))
+		return
+	case err != nil:
 		fail(w, http.StatusInternalServerError, err)
 		return
 	}
@@ -244,11 +252,20 @@ func (a *api) histogram(w http.ResponseWriter, r *http.Request) {
 		last.Counts[b.Severity.String()] += b.Count
 		last.Total += b.Count
 	}
-	if len(bins) > maxBins {
-		fail(w, http.StatusBadRequest, fmt.Errorf("bin %v: makes %d bins, at most %d: ask for wider bins or a shorter time", width, len(bins), maxBins))
-		return
-	}
 	writeJSON(w, http.StatusOK, map[string]any{"bin": width.Seconds(), "bins": bins})
+}
+
+// binCount is how many bins the time of a query has, which is known before any
+// is counted; 0 if it has no beginning.
+func binCount(q syslogd.Query, width time.Duration, now time.Time) int64 {
+	if q.From.IsZero() {
+		return 0
+	}
+	to := q.To
+	if to.IsZero() {
+		to = now
+	}
+	return int64(to.Sub(q.From) / width)
 }
 
 // binWidth is what the client asks for, or about a sixtieth of the time.

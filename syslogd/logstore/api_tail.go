@@ -15,7 +15,7 @@ import (
 const (
 	heartbeat    = 15 * time.Second // so that proxies do not close a quiet tail
 	writeTimeout = 30 * time.Second // after which a client that reads nothing is left
-	tailQueue    = 256              // messages between the store and the connection
+	tailQueue    = 16               // messages between the store and the connection
 	flushBytes   = 32 << 10
 )
 

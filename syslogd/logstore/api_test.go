@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +14,9 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"rondo/syslogd"
+	"rondo/syslogd/syslog"
 )
 
 func filled(t testing.TB) *Store {
@@ -115,9 +119,58 @@ func TestAPITail(t *testing.T) {
 	}
 }
 
+// TestTailIsBoundedInBytes has few messages that are long.
+func TestTailIsBoundedInBytes(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	tail := s.tails.join(s.o.TailBuffer, s.o.TailBytes)
+	for range 10 {
+		var batch []syslog.Message
+		for range 20 {
+			batch = append(batch, line("<14>1 - web1 a - - - "+strings.Repeat("x", 64<<10), start))
+		}
+		put(t, s, batch...)
+	}
+	held, kept := 0, int64(0)
+	batches, dropped := tail.take()
+	for _, b := range batches {
+		for i := range b {
+			held += len(b[i].Raw) + len(b[i].Text)
+			kept++
+		}
+	}
+	if held > 4<<20 || held < 3<<20 || kept+dropped != 200 {
+		t.Errorf("%d bytes in %d messages held, %d dropped", held, kept, dropped)
+	}
+	put(t, s, line(strings.Repeat("y", 8<<20), start))
+	if batches, _ := tail.take(); len(batches) != 1 {
+		t.Error("a message that is longer than the buffer never comes")
+	}
+}
+
+// TestHistogramIsBounded asks for more bins than anybody can look at.
+func TestHistogramIsBounded(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	batch := make([]syslog.Message, syslogd.MaxBins+1)
+	for i := range batch {
+		batch[i] = line("x", start.Add(time.Duration(i)*time.Millisecond))
+	}
+	put(t, s, batch...)
+	if _, err := s.Histogram(t.Context(), syslogd.Query{}, time.Millisecond); !errors.Is(err, syslogd.ErrTooManyBins) {
+		t.Errorf("%v", err)
+	}
+	if bins, err := s.Histogram(t.Context(), syslogd.Query{}, time.Second); err != nil || len(bins) != 101 {
+		t.Errorf("%d bins, %v", len(bins), err)
+	}
+	for _, path := range []string{"/api/logs/histogram?bin=1ms", "/api/logs/histogram?bin=1ms&from=2026-11-19T10:00:00Z&to=2026-11-19T11:00:00Z"} {
+		if code, body := get(t, s, path); code != http.StatusBadRequest || !strings.Contains(body, "wider") {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+}
+
 func TestTailLosesNewestAndTells(t *testing.T) {
 	s := open(t, t.TempDir(), Options{TailBuffer: 3})
-	tail := s.tails.join(3)
+	tail := s.tails.join(3, 1<<20)
 	for range 5 {
 		put(t, s, line("<14>1 - web1 a - - - fine", start))
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"rondo/rrd/seglog"
 )
 
 // dirs opens the Badger directories of days when they are needed, and closes
@@ -105,7 +107,7 @@ func (d *dirs) openDir(k key, write bool) (*handle, error) {
 	dir := d.path(k)
 	lg := &badgerLog{log: d.log.With("dir", dir)}
 	if write {
-		if err := makeDir(dir); err != nil {
+		if err := seglog.MakeDir(dir); err != nil {
 			return nil, err
 		}
 	} else if _, err := os.Stat(dir); err != nil {
@@ -121,22 +123,6 @@ func (d *dirs) openDir(k key, write bool) (*handle, error) {
 		return nil, err
 	}
 	return &handle{db: db, log: lg}, nil
-}
-
-// makeDir makes a directory durably.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(dir))
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // evict closes the directory that was not used for longest, if many are open.
@@ -223,7 +209,7 @@ func (d *dirs) setAside(k key, suffix string) error {
 	if err := os.Rename(d.path(k), name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDir(d.root)
+	return seglog.SyncDir(d.root)
 }
 
 // removeDead removes what was renamed, also by an earlier process.

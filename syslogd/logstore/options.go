@@ -43,6 +43,8 @@ type Options struct {
 	ReserveBytes int64
 	// TailBuffer is how many messages a live tail may lag behind; 4096.
 	TailBuffer int
+	// TailBytes is how much memory these may take; 4 MiB.
+	TailBytes int
 	// SegmentBytes is the size of a segment of the log; 16 MiB.
 	SegmentBytes int64
 	Log          *slog.Logger // none
@@ -57,6 +59,7 @@ func (o Options) withDefaults() Options {
 	def(&o.SealAge, time.Hour)
 	def(&o.ReserveBytes, 64<<20)
 	def(&o.TailBuffer, 4096)
+	def(&o.TailBytes, 4<<20)
 	def(&o.SegmentBytes, 16<<20)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"golang.org/x/sys/unix"
 
 	"rondo/rrd/seglog"
 	"rondo/syslogd/logstore/chunk"
@@ -133,13 +132,13 @@ func (s *Store) checkSpace(size int64) error {
 	if s.o.ReserveBytes < 0 {
 		return nil
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.dirs.root, &st); err != nil {
-		return fmt.Errorf("logstore: statfs %s: %w", s.dirs.root, err)
+	free, err := seglog.FreeBytes(s.dirs.root)
+	if err != nil {
+		return fmt.Errorf("logstore: %w", err)
 	}
 	// A new directory takes some megabytes at once for its memory maps.
 	const headroom = 48 << 20
-	if free := int64(st.Bavail) * st.Bsize; free < s.o.ReserveBytes+headroom+size {
+	if free < s.o.ReserveBytes+headroom+size {
 		return fmt.Errorf("logstore: %w: %d bytes free in %s", seglog.ErrFull, free, s.dirs.root)
 	}
 	return nil

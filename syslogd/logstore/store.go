@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -74,7 +73,7 @@ func Open(dir string, o Options) (*Store, error) {
 		heads: map[key]*head{}, nextID: map[key]uint64{}, full: map[string]*chunk.Builder{}, cache: newCatalogueCache(maxCatalogue),
 	}
 	root := filepath.Join(dir, "chunks")
-	if err := os.MkdirAll(root, 0o750); err != nil {
+	if err := seglog.MakeDir(root); err != nil {
 		return nil, fmt.Errorf("logstore: open: %w", err)
 	}
 	s.dirs = newDirs(root, s.o.Log)

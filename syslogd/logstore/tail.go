@@ -23,13 +23,13 @@ type tailHub struct {
 // tail is one reader. Its buffer is bounded: what does not fit is lost and
 // counted, the writer never waits.
 type tail struct {
-	most int
-	wake chan struct{} // closed by the hub's close
+	most, mostBytes int
+	wake            chan struct{} // closed by the hub's close
 
-	mu      sync.Mutex
-	pending [][]syslog.Message
-	length  int
-	dropped int64
+	mu            sync.Mutex
+	pending       [][]syslog.Message
+	length, bytes int
+	dropped       int64
 }
 
 // publish hands a batch to all tails. The batch is copied once for all of
@@ -49,14 +49,34 @@ func (h *tailHub) publish(batch []syslog.Message) {
 	}
 }
 
-// offer queues a batch, or as much of it as fits.
+// messageBytes is about what a message takes beside its strings.
+const messageBytes = 256
+
+// sizeOf is about how much memory a message takes.
+func sizeOf(m *syslog.Message) int {
+	n := messageBytes + len(m.Raw)
+	for _, f := range fieldsOf(m) {
+		n += len(*f)
+	}
+	return n
+}
+
+// offer queues a batch, or as much of it as fits. One message always does.
 func (t *tail) offer(batch []syslog.Message) (lost int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fits := min(len(batch), t.most-t.length)
+	fits := 0
+	for fits < len(batch) && t.length < t.most {
+		size := sizeOf(&batch[fits])
+		if t.length > 0 && t.bytes+size > t.mostBytes {
+			break
+		}
+		t.bytes += size
+		t.length++
+		fits++
+	}
 	if fits > 0 {
 		t.pending = append(t.pending, batch[:fits])
-		t.length += fits
 	}
 	lost = int64(len(batch) - fits)
 	t.dropped += lost
@@ -70,12 +90,12 @@ func (t *tail) offer(batch []syslog.Message) (lost int64) {
 func (t *tail) take() (batches [][]syslog.Message, dropped int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	batches, t.pending, t.length = t.pending, nil, 0
+	batches, t.pending, t.length, t.bytes = t.pending, nil, 0, 0
 	return batches, t.dropped
 }
 
-func (h *tailHub) join(most int) *tail {
-	t := &tail{most: most, wake: make(chan struct{}, 1)}
+func (h *tailHub) join(most, mostBytes int) *tail {
+	t := &tail{most: most, mostBytes: mostBytes, wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -105,11 +125,11 @@ func (h *tailHub) close() {
 
 // Tail yields messages that match from now on, as they are stored and even
 // before they are durable, until ctx ends or the store is closed. A reader
-// that lags TailBuffer messages behind loses the newest; they are counted
+// that lags TailBuffer messages, or TailBytes, behind loses the newest; they are counted
 // before the filter, so Dropped may be more than what it would have seen.
 func (s *Store) Tail(ctx context.Context, f *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {
 	return func(yield func(syslog.Message, syslogd.TailStatus) bool) {
-		t := s.tails.join(s.o.TailBuffer)
+		t := s.tails.join(s.o.TailBuffer, s.o.TailBytes)
 		defer s.tails.leave(t)
 		for {
 			select {

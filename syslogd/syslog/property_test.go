@@ -70,10 +70,4 @@ func TestSDParams(t *testing.T) {
 	if want := `a@1.k=1 a@1.q=x"y]z\\n b.k=2`; strings.Join(got, " ") != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if v, ok := SDValue(`[a k="1"][b k="2"]`, "b", "k"); v != "2" || !ok {
-		t.Error(v, ok)
-	}
-	if _, ok := SDValue(`[a k="1"]`, "", "x"); ok {
-		t.Error("found what is not there")
-	}
 }

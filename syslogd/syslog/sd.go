@@ -49,17 +49,6 @@ func SDParams(sd string) iter.Seq[SDParam] {
 	}
 }
 
-// SDValue returns the value of the first parameter of that name in an element
-// of that ID; the empty ID stands for any element.
-func SDValue(sd, id, name string) (value string, ok bool) {
-	for p := range SDParams(sd) {
-		if (id == "" || p.ID == id) && p.Name == name {
-			return p.Value(), true
-		}
-	}
-	return "", false
-}
-
 // sdEnd returns the length of the well-formed structured data that s begins
 // with, or 0. Names may have any length: senders with long ones exist.
 func sdEnd(s string) int {
