@@ -25,7 +25,8 @@
 //
 // A machine that is shut down goes on sending for a while; the margin keeps
 // those last samples from making it expected again. A host that only logs
-// owes no heartbeat and is forgotten when it has not logged for LogKeep.
+// owes no heartbeat and is forgotten when it has not logged for LogKeep, or
+// sooner where its place is wanted by a host that sends samples.
 //
 // A series whose newest sample is older than NewWithin makes no new host: the
 // store remembers the series of machines that left years ago.

@@ -151,9 +151,9 @@ func (f *Fleet) find(name string) *entry {
 	return f.hosts[f.aliases[short(name)]]
 }
 
-// add makes a new host, or nil where there is no room. The caller holds f.mu.
+// add makes a new host, or nil where no room can be made. The caller holds f.mu.
 func (f *Fleet) add(h Host) *entry {
-	if h.ID == "" || len(h.ID) > 255 || len(f.hosts) >= f.o.MaxHosts {
+	if h.ID == "" || len(h.ID) > 255 || !f.room() {
 		f.refused.Add(1)
 		return nil
 	}
@@ -168,25 +168,25 @@ func (f *Fleet) add(h Host) *entry {
 	return f.insert(h)
 }
 
-// evict makes room for a host with samples, or one that is withdrawn: the host
-// that only logs and was silent the longest goes. Anybody can make up names in
+// room says whether one more host can be taken in. Where it is needed the host
+// goes that only logs and was silent the longest: anybody can make up names in
 // log messages, and they must not shut new machines out. The caller holds f.mu.
-func (f *Fleet) evict() {
-	if len(f.hosts) < f.o.MaxHosts || f.crowded {
-		return
-	}
-	var oldest *entry
-	for _, e := range f.hosts {
-		if e.LastSeen.IsZero() && e.Withdrawn.IsZero() && (oldest == nil || e.lastLog.Load() < oldest.lastLog.Load()) {
-			oldest = e
+func (f *Fleet) room() bool {
+	for len(f.hosts) >= f.o.MaxHosts && !f.crowded {
+		var oldest *entry
+		for _, e := range f.hosts {
+			if e.LastSeen.IsZero() && e.Withdrawn.IsZero() && (oldest == nil || e.lastLog.Load() < oldest.lastLog.Load()) {
+				oldest = e
+			}
 		}
+		if oldest == nil {
+			f.crowded = true
+			return false
+		}
+		f.remove(oldest.ID)
+		f.evicted.Add(1)
 	}
-	if oldest == nil {
-		f.crowded = true
-		return
-	}
-	f.remove(oldest.ID)
-	f.evicted.Add(1)
+	return len(f.hosts) < f.o.MaxHosts
 }
 
 // Hosts returns all hosts, sorted by ID.
@@ -255,7 +255,6 @@ func (f *Fleet) Withdraw(hostOrInstance, reason string) {
 	f.mu.Lock()
 	e := f.find(hostOrInstance)
 	if e == nil {
-		f.evict()
 		e = f.add(Host{ID: hostOrInstance})
 	}
 	if e != nil {
@@ -333,25 +332,26 @@ func (f *Fleet) bind(e *entry, instance string) {
 }
 
 // Logged says that a message of a host was received. It is cheap for a host
-// that is known.
+// that is known. A new one is refused where there is no room: for a name that
+// stands in a message no other host gives way.
 func (f *Fleet) Logged(host string, at time.Time) {
 	f.mu.RLock()
 	e := f.find(host)
 	full := len(f.hosts) >= f.o.MaxHosts
 	f.mu.RUnlock()
-	if e == nil && full {
-		f.refused.Add(1)
-		return
-	}
-	if e == nil {
+	if e == nil && !full {
 		f.mu.Lock()
-		if e = f.find(host); e == nil {
+		full = len(f.hosts) >= f.o.MaxHosts
+		if e = f.find(host); e == nil && !full {
 			e = f.add(Host{ID: host, FirstSeen: at})
 		}
 		f.mu.Unlock()
 	}
 	if e == nil {
-		return // refused and counted
+		if full {
+			f.refused.Add(1) // else add has counted
+		}
+		return
 	}
 	for us := at.UnixMicro(); ; {
 		old := e.lastLog.Load()

@@ -268,7 +268,8 @@ func TestMadeUpNames(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		speak("web-4") // no room is left that can be made
-		if n := f.Snapshot(); f.list() != "web-1 web-2 web-3(withdrawn)" || n["evicted"] != 2 || n["refused"] != 2 {
+		f.Logged("more", time.Now())
+		if n := f.Snapshot(); f.list() != "web-1 web-2 web-3(withdrawn)" || n["evicted"] != 2 || n["refused"] != 3 {
 			t.Errorf("%s, %v", f.list(), n)
 		}
 	})

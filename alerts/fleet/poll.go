@@ -92,7 +92,6 @@ func (f *Fleet) meet(id Identity, s sighting, now time.Time) {
 	}
 	e := f.rename(id.Host)
 	if e == nil {
-		f.evict()
 		e = f.add(Host{ID: id.Host, FirstSeen: s.heard(now)})
 	}
 	if e != nil { // else it is refused and counted
