@@ -255,12 +255,12 @@ func TestWindow(t *testing.T) {
 	f(901, 1, Taken)
 	f(900, 1, TooLate)
 	f(1020, 1, Taken)
-	want := []Point{{901, 1}}
-	if diff := cmp.Diff(want, w.Settle()); diff != "" {
-		t.Errorf("settled (-want +got):\n%s", diff)
-	}
-	f(901, 1, TooLate)
+	f(920, 1, TooLate)
 	f(921, 1, Taken)
+	want := []Point{{901, 1}, {921, 1}, {950, 3}, {1000, 1}, {1020, 1}}
+	if diff := cmp.Diff(want, w.Points); diff != "" {
+		t.Errorf("points (-want +got):\n%s", diff)
+	}
 }
 
 func BenchmarkFold(b *testing.B) {

@@ -19,17 +19,15 @@ const (
 // depends on the order of arrival inside the window.
 //
 // This is the definition of what the store does, which keeps the same window
-// in a tighter form.
+// in a tighter form, and which decides when points leave it.
 type Window struct {
-	Points  []Point
-	Length  Time
-	settled Time // points up to here have left the window
-	any     bool
+	Points []Point
+	Length Time
 }
 
 // Insert puts a sample in its place.
 func (w *Window) Insert(p Point) Offer {
-	if n := len(w.Points); n > 0 && p.Time <= w.Points[n-1].Time-w.Length || w.any && p.Time <= w.settled {
+	if n := len(w.Points); n > 0 && p.Time <= w.Points[n-1].Time-w.Length {
 		return TooLate
 	}
 	i, found := slices.BinarySearchFunc(w.Points, p.Time, func(q Point, t Time) int { return int(min(1, max(-1, q.Time-t))) })
@@ -42,18 +40,4 @@ func (w *Window) Insert(p Point) Offer {
 	}
 	w.Points[i].Value = p.Value
 	return Replaced
-}
-
-// Settle removes and returns the points that are too old for the window.
-func (w *Window) Settle() []Point {
-	n := 0
-	for n < len(w.Points) && w.Points[n].Time <= w.Points[len(w.Points)-1].Time-w.Length {
-		n++
-	}
-	settled := slices.Clone(w.Points[:n])
-	if n > 0 {
-		w.settled, w.any = settled[n-1].Time, true
-		w.Points = slices.Delete(w.Points, 0, n)
-	}
-	return settled
 }

@@ -35,9 +35,37 @@ type Mem struct {
 // change.
 type memSeries struct {
 	def    rrd.Definition
-	window rrd.Window
+	window window
 	fold   rrd.Fold // of all before the window
 	closed []rrd.ClosedRow
+}
+
+// A window is a rrd.Window that points leave when they are too old for it.
+type window struct {
+	rrd.Window
+	settled rrd.Time // points up to here have left
+}
+
+// Insert puts a sample in its place.
+func (w *window) Insert(p rrd.Point) rrd.Offer {
+	if p.Time <= w.settled {
+		return rrd.TooLate
+	}
+	return w.Window.Insert(p)
+}
+
+// settle removes and returns the points that are too old for the window.
+func (w *window) settle() []rrd.Point {
+	n := 0
+	for n < len(w.Points) && w.Points[n].Time <= w.Points[len(w.Points)-1].Time-w.Length {
+		n++
+	}
+	settled := slices.Clone(w.Points[:n])
+	if n > 0 {
+		w.settled = settled[n-1].Time
+		w.Points = slices.Delete(w.Points, 0, n)
+	}
+	return settled
 }
 
 // NewMem makes an empty store.
@@ -108,7 +136,7 @@ func (m *Mem) take(s rrd.Sample, clock rrd.Time) rrd.Refusal {
 		return rrd.RefusedLate
 	}
 	m.clock = max(m.clock, s.Time)
-	for _, p := range ser.window.Settle() {
+	for _, p := range ser.window.settle() {
 		ser.closed = ser.fold.Add(&ser.def, p, ser.closed)
 	}
 	return ""

@@ -32,8 +32,8 @@
 //	                         of 64 series and block of 32 or 128 rows
 //
 // A batch is one record in the log for each shard that it touches. Blocks are
-// durable before their rows leave the head, and a checkpoint is durable before
-// the log is cut. Replaying what the head already has changes nothing: inside
+// durable before their rows leave the head; the log is durable up to where a
+// checkpoint stands before it counts, and the checkpoint before the log is cut. Replaying what the head already has changes nothing: inside
 // the window a sample is stored once, and what is older is refused. That is
 // why a checkpoint need not be of one moment.
 //
@@ -47,8 +47,25 @@
 // its place, so a wrong number is never served. Ids are never used again, even
 // after the series table has lost some.
 //
+// Damage is proven before anything is set aside: what the operating system
+// refuses (descriptors, memory, a device's error) fails that read or write, and
+// is tried again.
+//
 // # A full disk
 //
 // Log, blocks and checkpoint each ask for free space before they write, and
 // refuse below the reserve; the log recovers by itself when there is space.
+// While blocks cannot be written closed rows wait in memory, up to four times
+// Options.StageBytes; then samples are refused with [ErrBacklog].
+//
+// # What is not survived
+//
+// Badger ends the process by log.Fatal where one of its own assertions or a
+// call it takes for granted fails: mapping its file of discard statistics when
+// descriptors or memory have run out, removing a file of its own, a table or
+// value log whose length contradicts its content. Its files are mapped, so a
+// read that the device fails, or a write into a file that another process has
+// cut, is a SIGBUS. None of it loses what was acknowledged: the next start
+// replays the log. Where damage makes it happen at each start, move the
+// epoch's directory, which Badger's last lines name, out of blocks/.
 package store
