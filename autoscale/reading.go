@@ -112,3 +112,11 @@ func span(d time.Duration) string {
 	}
 	return strconv.FormatFloat(float64(d.Round(tenth)/tenth)/10, 'f', -1, 64) + "s"
 }
+
+// lasting says for how long, where it is for more than the newest point.
+func lasting(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return " for " + span(d)
+}

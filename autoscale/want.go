@@ -120,7 +120,7 @@ func (g Group) plan(c counts, r reading) plan {
 // planOut adds to what is in service, not to what is on its way: instances
 // that boot count against the need that launched them.
 func (g Group) planOut(c counts, r reading) plan {
-	reason := fmt.Sprintf("%s %s above %s for %s", g.Title, num(r.value), num(g.Out.Above), span(r.above))
+	reason := fmt.Sprintf("%s %s above %s%s", g.Title, num(r.value), num(g.Out.Above), lasting(r.above))
 	need := wholes(r.value * float64(max(c.serving(), 1)) / g.Out.Above)
 	if add := g.Out.amount(r.value); add != Enough {
 		need = c.inService + int(add)
@@ -147,7 +147,7 @@ func (o OutPolicy) amount(value float64) Amount {
 
 // planIn never goes so far that the rest would be asked to grow again.
 func (g Group) planIn(c counts, r reading) plan {
-	reason := fmt.Sprintf("%s %s below %s for %s", g.Title, num(r.value), num(g.In.Below), span(r.below))
+	reason := fmt.Sprintf("%s %s below %s%s", g.Title, num(r.value), num(g.In.Below), lasting(r.below))
 	work := r.value * float64(c.serving())
 	to := max(c.capacity-int(g.In.Remove), 0)
 	if g.In.Remove == Enough {
