@@ -12,7 +12,8 @@
 // ours: a client that waits for that knows that its lines are on disk.
 //
 // UDP has no way to hold anybody back. [PacketServer] asks for a large receive
-// buffer, says what the kernel granted, and counts what the kernel dropped.
+// buffer, says what the kernel granted, and counts what the kernel dropped. At
+// a stop it reads what has come before it closes.
 //
 // # Who may send
 //

@@ -22,5 +22,6 @@
 //
 // Headers, bodies, timeouts and the number of live readers are [Limits]. A
 // page reads its stores for ten seconds at the most, and a page of rows at the
-// most.
+// most. A live reader that takes nothing for half a minute is left; so is, at a
+// stop, who has not read its answer within ten seconds.
 package web

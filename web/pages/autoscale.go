@@ -176,6 +176,8 @@ func (p *Pages) hostOfInstance() map[string]string {
 	return hosts
 }
 
+// instanceRows lists instances by their hosts' names, those without one first:
+// they are the newest.
 func instanceRows(all []autoscale.Instance, hosts map[string]string) []InstanceRow {
 	var rows []InstanceRow
 	for _, in := range all[:min(len(all), maxInstances)] {
@@ -185,6 +187,7 @@ func instanceRows(all []autoscale.Instance, hosts map[string]string) []InstanceR
 		}
 		rows = append(rows, row)
 	}
+	slices.SortStableFunc(rows, func(a, b InstanceRow) int { return natural(a.Host, b.Host) })
 	return rows
 }
 
