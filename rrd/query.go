@@ -72,6 +72,11 @@ func (s Series) Row() time.Duration { return s.Definition.Row(s.Archive) }
 
 // A Querier reads archives. Series come sorted by Key; the slices belong to
 // the caller. An error ends the sequence.
+//
+// A series without rows in the range is left out, with one exception: where
+// two rows of its archive do not fit in the range, and it has a row in the two
+// before it, it comes with no Times. It is not dead, its rows are just long, and
+// the reader may ask again for a longer range.
 type Querier interface {
 	Select(ctx context.Context, q Query) iter.Seq2[Series, error]
 }

@@ -167,17 +167,30 @@ func (m *Mem) Select(_ context.Context, q rrd.Query) iter.Seq2[rrd.Series, error
 			return
 		}
 		for _, k := range keys {
-			if s := m.answer(k, q); len(s.Times) > 0 && !yield(s, nil) {
+			if s, ok := m.answer(k, q); ok && !yield(s, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (m *Mem) answer(k rrd.Key, q rrd.Query) rrd.Series {
+// answer says whether a series belongs to the answer, and what it is.
+func (m *Mem) answer(k rrd.Key, q rrd.Query) (rrd.Series, bool) {
+	d := &m.series[k].def
+	a := m.archive(d, q)
+	out := m.rows(k, a, q)
+	row := d.Row(a)
+	if len(out.Times) > 0 || q.End.Sub(q.Start) >= 2*row {
+		return out, len(out.Times) > 0
+	}
+	before := m.rows(k, a, rrd.Query{Start: q.Start.Add(-2 * row), End: q.Start})
+	return out, len(before.Times) > 0
+}
+
+// rows returns what an archive has in the range.
+func (m *Mem) rows(k rrd.Key, a int, q rrd.Query) rrd.Series {
 	ser := m.series[k]
 	d := &ser.def
-	a := m.archive(d, q)
 	out := rrd.Series{Key: k, Definition: *d, Archive: a}
 	add := func(stamp rrd.Time, r rrd.Row) bool {
 		if r.End <= edge(d, a, m.clock) || stamp <= q.Start || stamp > q.End {

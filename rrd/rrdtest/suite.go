@@ -68,6 +68,7 @@ func TestStore(t *testing.T, open func(t *testing.T, o Options) Store) {
 		"limits":        (*suite).limits,
 		"ring":          (*suite).ring,
 		"archives":      (*suite).archives,
+		"long rows":     (*suite).longRows,
 		"index":         (*suite).index,
 		"empty":         (*suite).empty,
 		"not retaining": (*suite).notRetaining,
@@ -150,7 +151,10 @@ func Queries(end rrd.Time) []rrd.Query {
 		for _, back := range []time.Duration{7 * time.Minute, time.Hour, 24 * time.Hour} {
 			qs = append(qs, rrd.Query{Matchers: all, Start: end.Add(-back), End: end, Row: row, Columns: allColumns})
 		}
-		qs = append(qs, rrd.Query{Matchers: all, Start: end.Add(-40 * time.Minute), End: end.Add(-15 * time.Minute), Row: row, Columns: allColumns})
+		for _, span := range []time.Duration{25 * time.Minute, 15 * time.Second, time.Minute} { // the last ones shorter than rows
+			start := end.Add(-40 * time.Minute)
+			qs = append(qs, rrd.Query{Matchers: all, Start: start, End: start.Add(span), Row: row, Columns: allColumns})
+		}
 	}
 	return qs
 }
@@ -283,6 +287,42 @@ func (s *suite) archives() {
 			s.Errorf("row %s (-want +got):\n%s", row, d)
 		}
 	}
+}
+
+// longRows: a series that is alive comes without rows where its rows are too
+// long for the range; a dead one does not.
+func (s *suite) longRows() {
+	var batch []rrd.Sample
+	for i := range 720 {
+		batch = append(batch, sample("alive", 10*i, 1))
+		if i < 600 {
+			batch = append(batch, sample("dead", 10*i, 1))
+		}
+	}
+	s.add(batch...)
+	f := func(start, end int, row time.Duration, want ...rrd.Key) {
+		s.Helper()
+		q := rrd.Query{Start: at(start), End: at(end), Row: row, Columns: allColumns}
+		got, err := Collect(s.Context(), s.got, q)
+		if err != nil {
+			s.Fatal(err)
+		}
+		var empty []rrd.Key
+		for _, g := range got {
+			if len(g.Times) == 0 {
+				empty = append(empty, g.Key)
+			}
+		}
+		if d := cmp.Diff(want, empty, cmpopts.EquateEmpty()) + Diff(s.Context(), s.want, s.got, q); d != "" {
+			s.Errorf("%d to %d, row %s: without rows (-want +got):\n%s", start, end, row, d)
+		}
+	}
+	f(6010, 6100, 5*time.Minute, "alive", "dead") // both have the row that ends at 6000
+	f(6610, 6700, 5*time.Minute, "alive")         // that of the dead one is more than two rows old
+	f(6610, 6700, time.Minute)                    // rows fit
+	f(7300, 7310, 10*time.Second)                 // alive, but not for two rows
+	f(7191, 7199, 10*time.Second, "alive")
+	f(7191, 7211, 10*time.Second) // two rows fit
 }
 
 func (s *suite) index() {

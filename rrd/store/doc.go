@@ -62,7 +62,7 @@
 //
 // Badger ends the process by log.Fatal where one of its own assertions or a
 // call it takes for granted fails: mapping its file of discard statistics when
-// descriptors or memory have run out, removing a file of its own, a table or
+// descriptors or memory have run out, growing a mapped file, a table or
 // value log whose length contradicts its content. Its files are mapped, so a
 // read that the device fails, or a write into a file that another process has
 // cut, is a SIGBUS. None of it loses what was acknowledged: the next start

@@ -69,6 +69,12 @@ func (r *ring) rowEnd(page, block uint32, index int) rrd.Time {
 	return rrd.Time(int64(block)*r.blockRows+int64(index)-r.phase(page)) * r.row
 }
 
+// rowEnds is rowEnd for the rows of one block.
+func (r *ring) rowEnds(page, block uint32) func(index int) rrd.Time {
+	first := r.rowEnd(page, block, 0)
+	return func(index int) rrd.Time { return first + rrd.Time(index)*r.row }
+}
+
 // blockAfter returns the first block of a page that does not end by a time.
 func (r *ring) blockAfter(page uint32, t rrd.Time) uint32 {
 	block, _ := r.place(page, t-t%r.row+r.row)

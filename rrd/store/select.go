@@ -26,12 +26,12 @@ func (st *Store) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, 
 				yield(rrd.Series{}, context.Cause(ctx))
 				return
 			}
-			out, err := sel.series(s)
+			out, ok, err := sel.series(s)
 			if err != nil {
 				yield(rrd.Series{}, fmt.Errorf("store: select %s: %w", s.key, err))
 				return
 			}
-			if len(out.Times) > 0 && !yield(out, nil) {
+			if ok && !yield(out, nil) {
 				return
 			}
 		}
@@ -82,23 +82,35 @@ func (sel *selection) archive(d *definition) int {
 	return best
 }
 
-// series answers for one series: blocks first, then what is in memory.
-func (sel *selection) series(s *series) (rrd.Series, error) {
+// series answers for one series, and says whether it belongs to the answer.
+func (sel *selection) series(s *series) (out rrd.Series, ok bool, err error) {
 	a := sel.archive(s.def)
+	out, err = sel.archived(s, a, sel.q)
+	row := s.def.rings[a].row
+	if err != nil || len(out.Times) > 0 || sel.q.End-sel.q.Start >= 2*row {
+		return out, len(out.Times) > 0, err
+	}
+	before, err := sel.archived(s, a, &rrd.Query{Start: sel.q.Start - 2*row, End: sel.q.Start})
+	return out, len(before.Times) > 0, err
+}
+
+// archived returns what an archive has in the range: blocks first, then what
+// is in memory.
+func (sel *selection) archived(s *series, a int, q *rrd.Query) (rrd.Series, error) {
 	r := s.def.rings[a]
-	start := max(sel.q.Start, r.edge(sel.clock))
+	start := max(q.Start, r.edge(sel.clock))
 	out := rrd.Series{Key: s.key, Definition: s.def.Definition, Archive: a}
 	open, stamp, hasOpen := sel.readHead(s, a)
-	if err := sel.readBlocks(s, r, start, &out); err != nil {
+	if err := sel.readBlocks(s, r, q, start, &out); err != nil {
 		return out, err
 	}
 	for i := range sel.head {
-		if row := &sel.head[i]; row.End > start && row.End <= sel.q.End {
-			sel.add(&out, row.End, row)
+		if row := &sel.head[i]; row.End > start && row.End <= q.End {
+			add(&out, q.Columns, row.End, row)
 		}
 	}
-	if hasOpen && open.End > r.edge(sel.clock) && stamp > sel.q.Start && stamp <= sel.q.End {
-		sel.add(&out, stamp, &open)
+	if hasOpen && open.End > r.edge(sel.clock) && stamp > q.Start && stamp <= q.End {
+		add(&out, q.Columns, stamp, &open)
 		out.Open = true
 	}
 	return out, nil
@@ -133,15 +145,15 @@ func (sel *selection) readHead(s *series, a int) (open rrd.Row, stamp rrd.Time, 
 
 // readBlocks adds the rows on disk that lie in the query's range and before
 // what is in memory.
-func (sel *selection) readBlocks(s *series, r *ring, start rrd.Time, out *rrd.Series) error {
-	end := min(sel.q.End, sel.clock+r.row)
+func (sel *selection) readBlocks(s *series, r *ring, q *rrd.Query, start rrd.Time, out *rrd.Series) error {
+	end := min(q.End, sel.clock+r.row)
 	if len(sel.head) > 0 {
 		end = min(end, sel.head[0].End-1)
 	}
 	if end <= start {
 		return nil
 	}
-	sel.reserve(out, int((end-start)/r.row)+len(sel.head)+2)
+	reserve(out, q.Columns, int((end-start)/r.row)+len(sel.head)+2)
 	page := s.id / pageSeries
 	first, _ := r.place(page, slotEnd(start+1, r.row))
 	last, _ := r.place(page, slotEnd(end, r.row))
@@ -159,21 +171,22 @@ func (sel *selection) readBlocks(s *series, r *ring, start rrd.Time, out *rrd.Se
 			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
 			continue
 		}
-		sel.addBlock(out, r, page, block, start, end)
+		sel.addBlock(out, q.Columns, r.rowEnds(page, block), start, end)
 	}
 	return nil
 }
 
 // addBlock appends the rows of sel.rows with start < end of row <= end,
 // column by column.
-func (sel *selection) addBlock(out *rrd.Series, r *ring, page, block uint32, start, end rrd.Time) {
+func (sel *selection) addBlock(out *rrd.Series, columns []rrd.Column, stamp func(index int) rrd.Time, start, end rrd.Time) {
 	rows := &sel.rows
-	lo, _ := slices.BinarySearchFunc(rows.Index, start+1, func(i int, t rrd.Time) int { return cmp.Compare(r.rowEnd(page, block, i), t) })
-	hi, _ := slices.BinarySearchFunc(rows.Index, end+1, func(i int, t rrd.Time) int { return cmp.Compare(r.rowEnd(page, block, i), t) })
+	compare := func(index int, t rrd.Time) int { return cmp.Compare(stamp(index), t) }
+	lo, _ := slices.BinarySearchFunc(rows.Index, start+1, compare)
+	hi, _ := slices.BinarySearchFunc(rows.Index, end+1, compare)
 	for _, index := range rows.Index[lo:hi] {
-		out.Times = append(out.Times, r.rowEnd(page, block, index))
+		out.Times = append(out.Times, stamp(index))
 	}
-	for _, c := range sel.q.Columns {
+	for _, c := range columns {
 		if c < rrd.NumColumns {
 			out.Values[c] = appendColumn(out.Values[c], rows, c, lo, hi)
 		}
@@ -232,20 +245,20 @@ func (sel *selection) block(id blockID) (codec.Block, error) {
 }
 
 // reserve makes room for n rows.
-func (sel *selection) reserve(out *rrd.Series, n int) {
+func reserve(out *rrd.Series, columns []rrd.Column, n int) {
 	n = min(n, 1<<14) // the range may be far longer than what there is
 	out.Times = make([]rrd.Time, 0, n)
-	for _, c := range sel.q.Columns {
+	for _, c := range columns {
 		if c < rrd.NumColumns {
 			out.Values[c] = make([]float64, 0, n)
 		}
 	}
 }
 
-// add appends a row's columns that the query asks for.
-func (sel *selection) add(out *rrd.Series, t rrd.Time, row *rrd.Row) {
+// add appends a row's columns.
+func add(out *rrd.Series, columns []rrd.Column, t rrd.Time, row *rrd.Row) {
 	out.Times = append(out.Times, t)
-	for _, c := range sel.q.Columns {
+	for _, c := range columns {
 		if c < rrd.NumColumns {
 			out.Values[c] = append(out.Values[c], row.Column(c))
 		}

@@ -140,6 +140,9 @@ func (v *vault) load(r *ring, report func(error)) error {
 }
 
 func (v *vault) repair(dir string) error {
+	if err := seglog.DropEmpty(dir, "*.mem"); err != nil {
+		return err
+	}
 	mems, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	if err != nil || len(mems) == 0 {
 		return err
