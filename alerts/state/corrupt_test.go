@@ -2,6 +2,8 @@ package state
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
@@ -51,5 +53,32 @@ func TestSwappedValue(t *testing.T) {
 	}
 	if _, err := d.Get("b"); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("got %v, want ErrCorrupt", err)
+	}
+}
+
+// TestEmptyMemoryTable: a kill between the making of a memory table and its
+// first byte must not keep the store from opening.
+func TestEmptyMemoryTable(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(dir, Options{Reserve: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Write(t.Context(), Put("a", []byte("1"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "00099.mem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err = Open(dir, Options{Reserve: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if v, err := d.Get("a"); err != nil || string(v) != "1" {
+		t.Errorf("a is %q, %v", v, err)
 	}
 }

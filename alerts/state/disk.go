@@ -63,6 +63,13 @@ func Open(dir string, o Options) (*Disk, error) {
 	}
 	d := &Disk{dir: dir, log: o.Log.With("component", "state"), reserve: o.Reserve, crc: crc32.MakeTable(crc32.Castagnoli)}
 	db, err := badger.Open(d.options())
+	if err != nil && strings.Contains(err.Error(), "Create a new file") {
+		// We had the directory's lock; an empty memory table, which a kill left
+		// behind, was in the way.
+		if err = seglog.DropEmpty(dir, "*.mem"); err == nil {
+			db, err = badger.Open(d.options())
+		}
+	}
 	switch {
 	case err != nil && strings.Contains(err.Error(), "Cannot acquire directory lock"): // Badger wraps no error here
 		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)

@@ -16,6 +16,7 @@ import (
 	"rondo/alerts"
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
+	"rondo/alerts/notify"
 	"rondo/rrd/promql"
 	"rondo/web"
 )
@@ -173,7 +174,7 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	return rules, append(targets, alerts.Target{Name: "autoscale", Action: waker{s}}), nil
+	return rules, append(targets, alerts.Target{Name: notify.Autoscale, Action: waker{s}}), nil
 }
 
 // waker passes transitions on to the present controller.

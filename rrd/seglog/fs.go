@@ -82,6 +82,27 @@ func SyncDir(dir string) error {
 	return f.Sync()
 }
 
+// DropEmpty removes the files in dir that match a pattern and hold no byte. A
+// store that makes a file and then gives it its size leaves such a file behind
+// when it is killed in between; Badger then refuses to open its directory, for
+// the sake of a file that never held anything (its *.mem).
+func DropEmpty(dir, pattern string) error {
+	found, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		st, err := os.Stat(path)
+		if err == nil && st.Mode().IsRegular() && st.Size() == 0 {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // FreeBytes returns how many bytes can still be written below dir by a
 // process that is not root's.
 func FreeBytes(dir string) (int64, error) {

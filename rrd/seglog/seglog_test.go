@@ -491,3 +491,19 @@ func TestKill(t *testing.T) {
 		}
 	}
 }
+
+func TestDropEmpty(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.mem": "", "b.mem": "x", "c.vlog": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := DropEmpty(dir, "*.mem"); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(left) != 2 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}

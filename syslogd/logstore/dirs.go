@@ -113,6 +113,9 @@ func (d *dirs) openDir(k key, write bool) (*handle, error) {
 	} else if _, err := os.Stat(dir); err != nil {
 		return nil, err // dropped; Badger would make it anew
 	}
+	if err := seglog.DropEmpty(dir, "*.mem"); err != nil {
+		return nil, err
+	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.mem")); !write && err == nil && len(left) == 0 {
 		if db, err := badger.Open(badgerOptions(dir, true, lg)); err == nil {
 			return &handle{db: db, log: lg, readOnly: true}, nil
