@@ -23,11 +23,8 @@
 //     do not, the window is widened to two rows, with a warning.
 //   - Lookback. An instant selector takes the newest row of the last
 //     max(5m, 2 rows), where rows are those of the coarsest archive in the query.
-//     A store leaves out a series of which no row ends in the range. If
-//     that is so for all series of a selector, longer rows are looked for further
-//     back. A slow series (rows above 150 s) beside fast ones in one selector is
-//     seen only while a row of it, or its newest sample, is within the lookback
-//     of the fast ones: give it a selector of its own.
+//     So one series of long rows makes a query look further back for all; their
+//     heartbeats see to it that none of them lingers.
 //   - Unknown is absent. No row that is unknown reaches a result as NaN. A run
 //     of known rows ends where the next row is more than max(2 rows, heartbeat)
 //     away; from there on the series is absent, also after its last row, so a

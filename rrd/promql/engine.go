@@ -182,7 +182,7 @@ func (e *Engine) evaluate(ctx context.Context, query promql.Query, expr string) 
 	defer e.leave()
 	n := newNotes(expr)
 	selectors := findSelectors(stmt, expr)
-	l := loader{querier: e.querier, index: e.index, options: e.options, notes: n}
+	l := loader{querier: e.querier, options: e.options, notes: n}
 	lookback, err := l.load(ctx, selectors)
 	if err != nil {
 		return nil, err

@@ -14,13 +14,9 @@ import (
 // minLookback is how far a plain selector looks back at least: Prometheus' default.
 const minLookback = 5 * time.Minute
 
-// farthest is how far back the rows of a slow series are looked for.
-const farthest = 4 * 24 * time.Hour
-
 // A loader reads what the selectors of one query need, within its bounds.
 type loader struct {
 	querier rrd.Querier
-	index   rrd.Index
 	options Options
 	points  int // held now
 	notes   *notes
@@ -82,29 +78,11 @@ func (l *loader) loadWindow(ctx context.Context, s *selector) error {
 }
 
 // readRows reads a selector and gives the longest row of the archives that
-// answered. A store leaves out a series of which no row ends in the range, so
-// where nothing came the reason may be that rows are longer than that: they are
-// looked for further back. Rows that turn out to be short end nothing: then
-// the series are dead.
+// answered. Series of which two rows do not fit come too, even where no row of
+// them ends in the range: see rrd.Querier.
 func (l *loader) readRows(ctx context.Context, s *selector, back time.Duration) (time.Duration, error) {
-	if err := l.read(ctx, s, back, columnsFor(s.fn)); err != nil || len(s.rows) > 0 {
-		return longest(s.rows), err
-	}
-	keys, err := l.index.Find(ctx, matchers(s.node.LabelMatchers), 1)
-	if err != nil {
-		return 0, storeError(err)
-	}
-	for further := 4 * back; len(keys) > 0 && further <= farthest; further *= 4 {
-		if err := l.read(ctx, s, further, nil); err != nil {
-			return 0, err
-		}
-		row := longest(s.rows)
-		l.drop(s)
-		if row > 0 {
-			return row, nil
-		}
-	}
-	return 0, nil
+	err := l.read(ctx, s, back, columnsFor(s.fn))
+	return longest(s.rows), err
 }
 
 // longest is the longest row of the archives that answered.
