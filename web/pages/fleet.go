@@ -38,6 +38,7 @@ type FleetTable struct {
 	Rows       []HostRow
 	Matching   int
 	Total      int
+	Reporting  int // neither withdrawn nor silent
 	Silent     int // heard of too long ago, and no rule says so
 	Filter     string
 	Page       int
@@ -69,6 +70,9 @@ func (p *Pages) fleetTable(ctx context.Context, q url.Values, f Frame) FleetTabl
 	for _, h := range all {
 		if h.Badge == silent {
 			t.Silent++
+		}
+		if h.Withdrawn.IsZero() && !h.Stale {
+			t.Reporting++
 		}
 	}
 	want := strings.ToLower(t.Filter)

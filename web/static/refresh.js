@@ -47,9 +47,9 @@ function swap(fresh) {
     const next = fresh.getElementById(old.id);
     if (!next || old.innerHTML === next.innerHTML || held(old)) continue;
     const focused = old.contains(document.activeElement) ? path(document.activeElement, old) : null;
-    const scrolls = [...old.querySelectorAll(".scroll, ol")].map((e) => [e.scrollTop, e.scrollLeft]);
+    const scrolls = [...old.querySelectorAll(".scroll, ol, ul")].map((e) => [e.scrollTop, e.scrollLeft]);
     old.replaceChildren(...document.adoptNode(next).childNodes);
-    [...old.querySelectorAll(".scroll, ol")].forEach((e, i) => { if (scrolls[i]) [e.scrollTop, e.scrollLeft] = scrolls[i]; });
+    [...old.querySelectorAll(".scroll, ol, ul")].forEach((e, i) => { if (scrolls[i]) [e.scrollTop, e.scrollLeft] = scrolls[i]; });
     for (const b of old.querySelectorAll("[data-copy]")) b.hidden = false;
     if (focused) find(focused, old)?.focus({ preventScroll: true });
   }
