@@ -218,6 +218,26 @@ func TestPassingTrouble(t *testing.T) {
 	closeStore(t, st)
 }
 
+// TestEmptyFiles: what a kill leaves of a file that was just made is no damage.
+func TestEmptyFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := Options{Now: func() time.Time { return time.Unix(2e9, 0) }, Every: time.Hour, StageBytes: 1}
+	st, dirs := epochs(t, dir, o)
+	want := rows(t, st, "a")
+	for _, name := range []string{"00099.mem", "000099.vlog"} {
+		closeStore(t, st)
+		if err := os.WriteFile(filepath.Join(dirs[0], name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		st = openStore(t, dir, o)
+		if got := rows(t, st, "a"); got != want || st.stats.Damaged.Load() > 0 {
+			t.Errorf("%s: %d rows, want %d; %d damages", name, got, want, st.stats.Damaged.Load())
+		}
+	}
+	closeStore(t, st)
+}
+
 func TestDamaged(t *testing.T) {
 	f := func(text string, want bool) {
 		t.Helper()

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,12 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
 
 	"rondo/rrd"
 	"rondo/rrd/seglog"
@@ -34,19 +30,6 @@ type vault struct {
 type epochKey struct {
 	ring  *ring
 	epoch uint32
-}
-
-// An epoch is an open Badger directory.
-//
-//	key   = page (4, big endian) block (4, big endian)
-//	value = a block, see rrd/codec
-type epoch struct {
-	key      epochKey
-	db       *badger.DB
-	writable bool
-	refs     int
-	used     time.Time
-	complain *complaints
 }
 
 // maxOpen is how many epochs stay open without being used; idleEpoch for how
@@ -70,37 +53,6 @@ func newVault(log *slog.Logger) *vault {
 func epochDir(r *ring, n uint32) string {
 	return filepath.Join(r.dir, strconv.FormatUint(uint64(n), 10))
 }
-
-// badgerOptions are for directories that are written in few big batches, read
-// by key, and dropped whole: no compaction, no cache, values in the value log.
-func badgerOptions(dir string, writable bool, log badger.Logger) badger.Options {
-	o := badger.DefaultOptions(dir)
-	o.Logger, o.ReadOnly, o.SyncWrites = log, !writable, true
-	o.DetectConflicts, o.MetricsEnabled = false, false
-	o.Compression, o.BlockCacheSize, o.IndexCacheSize = options.None, 0, 0
-	o.MemTableSize, o.BaseTableSize, o.NumMemtables = 256<<10, 256<<10, 1
-	o.NumCompactors, o.NumLevelZeroTables, o.NumLevelZeroTablesStall = 0, 99_999, 100_000
-	o.BlockSize, o.ValueThreshold, o.ValueLogFileSize = 4<<10, 1<<10, 16<<20
-	o.NumVersionsToKeep, o.CompactL0OnClose, o.LmaxCompaction = 1, false, false
-	return o
-}
-
-// complaints counts what Badger only logs, such as a value log that could not
-// be synced although the write "succeeded".
-type complaints struct {
-	log *slog.Logger
-	n   atomic.Int64
-}
-
-func (c *complaints) Errorf(f string, args ...any) {
-	c.n.Add(1)
-	c.log.Error("badger", "err", strings.TrimSpace(fmt.Sprintf(f, args...)))
-}
-func (c *complaints) Warningf(f string, args ...any) {
-	c.log.Warn("badger", "msg", strings.TrimSpace(fmt.Sprintf(f, args...)))
-}
-func (c *complaints) Infof(string, ...any)  {}
-func (c *complaints) Debugf(string, ...any) {}
 
 // load finds the epochs of a ring, and finishes what a crash left: removals
 // that had begun, and logs that only a read-write open can repair. An epoch
@@ -147,7 +99,7 @@ func (v *vault) repair(dir string) error {
 	if err != nil || len(mems) == 0 {
 		return err
 	}
-	db, err := badger.Open(badgerOptions(dir, true, &complaints{log: v.log}))
+	db, err := openBadger(dir, true, &complaints{log: v.log})
 	if err != nil {
 		return err
 	}
@@ -190,11 +142,11 @@ func (v *vault) openEpoch(key epochKey, write bool) (*epoch, error) {
 		}
 	}
 	c := &complaints{log: v.log.With("dir", dir)}
-	db, err := badger.Open(badgerOptions(dir, write, c))
+	db, err := openBadger(dir, write, c)
 	if err != nil && !write && strings.Contains(err.Error(), badger.ErrTruncateNeeded.Error()) {
 		// What a crash left could not be repaired at the start; it may be now.
 		if err = v.repair(dir); err == nil {
-			db, err = badger.Open(badgerOptions(dir, write, c))
+			db, err = openBadger(dir, write, c)
 		}
 	}
 	if err != nil {
@@ -219,26 +171,6 @@ func (v *vault) openFailed(key epochKey, err error) error {
 	}
 	delete(key.ring.epochs, key.epoch)
 	return err
-}
-
-// setAside keeps an epoch for a human, under a name that nothing opens.
-func setAside(dir string) error {
-	return errors.Join(os.Rename(dir, dir+badSuffix), seglog.SyncDir(filepath.Dir(dir)))
-}
-
-// damaged says whether Badger cannot open a directory because of what is in
-// it. Good history must not vanish for a shortage that passes. What Badger
-// finds wrong in its files it says in words of its own; everything else is an
-// error number of the system, which Badger mostly wraps as text. Of those
-// only a file that is missing, or empty and so cannot be mapped, is damage.
-func damaged(err error) bool {
-	text := err.Error()
-	for errno := syscall.Errno(1); errno < 134; errno++ { // EHWPOISON is the last
-		if errno != syscall.ENOENT && errno != syscall.EINVAL && strings.Contains(text, errno.Error()) {
-			return false
-		}
-	}
-	return true
 }
 
 func (v *vault) release(e *epoch) {
@@ -330,49 +262,4 @@ func removeDir(dir string) (gone bool, err error) {
 		return true, err
 	}
 	return true, os.RemoveAll(dir + deadSuffix)
-}
-
-func blockKey(page, block uint32) []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 0, 8), page), block)
-}
-
-// get returns the bytes of a block, nil if it is not there.
-func (e *epoch) get(page, block uint32) (value []byte, err error) {
-	err = e.db.View(func(txn *badger.Txn) error {
-		item, err := txn.Get(blockKey(page, block))
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		value, err = item.ValueCopy(nil)
-		return err
-	})
-	return value, err
-}
-
-// A blockValue is one block on its way to disk.
-type blockValue struct {
-	page, block uint32
-	value       []byte
-}
-
-// put writes blocks durably.
-func (e *epoch) put(blocks []blockValue) error {
-	before := e.complain.n.Load()
-	batch := e.db.NewWriteBatch()
-	defer batch.Cancel()
-	for _, b := range blocks {
-		if err := batch.Set(blockKey(b.page, b.block), b.value); err != nil {
-			return err
-		}
-	}
-	if err := batch.Flush(); err != nil {
-		return err
-	}
-	if e.complain.n.Load() != before {
-		return errors.New("badger reported an error while it wrote")
-	}
-	return nil
 }
