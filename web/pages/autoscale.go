@@ -55,7 +55,7 @@ func (p *Pages) groupCards(now time.Time) []GroupCard {
 }
 
 func groupCard(v autoscale.View, now time.Time) GroupCard {
-	c := GroupCard{View: v, URL: "/autoscale?group=" + url.QueryEscape(v.Name), Why: v.Last.Reason, Age: ago(now, v.Last.At)}
+	c := GroupCard{View: v, URL: "/autoscale?group=" + url.QueryEscape(v.Name), Why: inShort(v.Last), Age: ago(now, v.Last.At)}
 	phases := []autoscale.Phase{autoscale.Pending, autoscale.Booting, autoscale.InService, autoscale.Draining, autoscale.Terminating}
 	for _, ph := range phases {
 		n := 0
@@ -88,6 +88,18 @@ func groupCard(v autoscale.View, now time.Time) GroupCard {
 		c.LastMove = &v.Recent[i]
 	}
 	return c
+}
+
+// inShort is a decision's reason, what it would change, and what held it.
+func inShort(d autoscale.Decision) string {
+	s, _ := reasonOf(d)
+	if d.From != d.To {
+		s += ": " + strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To)
+	}
+	if d.Held != "" {
+		s += "; held back: " + d.Held
+	}
+	return s
 }
 
 // A GroupPage is one group in full.

@@ -230,6 +230,16 @@ func TestDecisionEvent(t *testing.T) {
 	f(autoscale.Decision{From: 2, To: 3, Reason: "below the least"}, "web: launched 1 instance (2 → 3)", "below the least")
 }
 
+func TestInShort(t *testing.T) {
+	d := autoscale.Decision{From: 6, To: 4, Reason: "run queue 0.2 below 0.5 for 40s: 6 -> 4; i-0a1 is the newest", Held: "cooldown for 5s more"}
+	if got, want := inShort(d), "run queue 0.2 below 0.5 for 40s: 6 → 4; held back: cooldown for 5s more"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := inShort(autoscale.Decision{Reason: "run queue 2 between 0.5 and 4"}); got != "run queue 2 between 0.5 and 4" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWhoKnows(t *testing.T) {
 	f := func(v alerts.View, want string) {
 		t.Helper()
