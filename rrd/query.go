@@ -52,7 +52,7 @@ type Query struct {
 	Start, End Time          // rows with Start < stamp <= End
 	Columns    []Column      // which columns to fill
 	Row        time.Duration // 0: the finest archive that covers Start; else the coarsest whose row is not longer
-	Limit      int           // most series; 0: no limit
+	Limit      int           // most series in the answer; 0: no limit
 }
 
 // A Series is one series' known rows out of one archive, oldest first.

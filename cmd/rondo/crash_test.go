@@ -50,8 +50,8 @@ func TestCrash(t *testing.T) {
 		p.start()
 		stop := make(chan struct{})
 		var load sync.WaitGroup
-		for writer := range 2 {
-			load.Go(func() { told.metrics(p, writer, stop) })
+		for range 2 {
+			load.Go(func() { told.metrics(p, round, stop) })
 			load.Go(func() { told.logs(p, round, stop) })
 		}
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
@@ -90,13 +90,13 @@ func (a *acked) number() int {
 
 // metrics sends batches of samples over Graphite TCP, each on a connection of
 // its own, until stop; a batch whose connection the server closes is noted.
-func (a *acked) metrics(p *proc, writer int, stop chan struct{}) {
+func (a *acked) metrics(p *proc, round int, stop chan struct{}) {
 	for !stopped(stop) {
 		batch := map[string]float64{}
 		var text strings.Builder
 		for range 20 {
 			n := a.number()
-			series := fmt.Sprintf("crash.w%d.s%d", writer, n)
+			series := fmt.Sprintf("crash.r%d.s%d", round, n)
 			batch[series] = float64(n) + 0.25
 			fmt.Fprintf(&text, "%s %v %d\n", series, batch[series], time.Now().Unix())
 		}
@@ -171,7 +171,11 @@ func sendAndWait(addr, text string) error {
 // check reads everything back.
 func (a *acked) check(t *testing.T, p *proc) {
 	t.Helper()
-	got := a.storedSamples(t, p)
+	got, counts := map[string]float64{}, map[string]int{}
+	for round := range a.rounds {
+		readSamples(t, p, fmt.Sprintf(`last_over_time({__name__=~"crash[.]r%d[.].*"}[1h])`, round), got)
+		countMessages(t, p, fmt.Sprintf("host:round%d", round), counts)
+	}
 	lost, wrong := 0, 0
 	for s, v := range a.samples {
 		switch stored, ok := got[s]; {
@@ -183,10 +187,6 @@ func (a *acked) check(t *testing.T, p *proc) {
 	}
 	if lost > 0 || wrong > 0 {
 		t.Errorf("of %d acknowledged samples %d are lost and %d are wrong", len(a.samples), lost, wrong)
-	}
-	counts := map[string]int{}
-	for round := range a.rounds {
-		countMessages(t, p, fmt.Sprintf("host:round%d", round), counts)
 	}
 	lost, twice := 0, 0
 	for id := range a.messages {
@@ -203,18 +203,16 @@ func (a *acked) check(t *testing.T, p *proc) {
 	}
 }
 
-func (a *acked) storedSamples(t *testing.T, p *proc) map[string]float64 {
+func readSamples(t *testing.T, p *proc, expr string, got map[string]float64) {
 	t.Helper()
-	q := url.Values{"query": {`last_over_time({__name__=~"crash[.].*"}[1h])`}}
 	var answer promAnswer
-	if err := p.get("/api/v1/query?"+q.Encode(), &answer); err != nil {
+	if err := p.get("/api/v1/query?"+url.Values{"query": {expr}}.Encode(), &answer); err != nil {
 		t.Fatal(err)
 	}
 	var series []promSeries
 	if err := json.Unmarshal(answer.Data.Result, &series); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]float64{}
 	for _, s := range series {
 		v, err := strconv.ParseFloat(s.Value.value, 64)
 		if err != nil {
@@ -222,7 +220,6 @@ func (a *acked) storedSamples(t *testing.T, p *proc) map[string]float64 {
 		}
 		got[s.Metric["__name__"]] = v
 	}
-	return got
 }
 
 func countMessages(t *testing.T, p *proc, filter string, counts map[string]int) {

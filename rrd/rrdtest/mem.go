@@ -161,13 +161,18 @@ func (m *Mem) Select(_ context.Context, q rrd.Query) iter.Seq2[rrd.Series, error
 	return func(yield func(rrd.Series, error) bool) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		keys, err := m.find(q.Matchers, q.Limit)
+		keys, err := m.find(q.Matchers, 0)
 		if err != nil {
 			yield(rrd.Series{}, err)
 			return
 		}
+		answered := 0
 		for _, k := range keys {
-			if s, ok := m.answer(k, q); ok && !yield(s, nil) {
+			s, ok := m.answer(k, q)
+			if !ok {
+				continue
+			}
+			if answered++; !yield(s, nil) || answered == q.Limit {
 				return
 			}
 		}

@@ -73,6 +73,7 @@ func TestStore(t *testing.T, open func(t *testing.T, o Options) Store) {
 		"empty":         (*suite).empty,
 		"not retaining": (*suite).notRetaining,
 		"many series":   (*suite).manySeries,
+		"few answer":    (*suite).fewAnswer,
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Define: SmallByName, Now: func() time.Time { return (T0 + 1000*86400*rrd.Second).Std() }}
@@ -413,4 +414,15 @@ func (s *suite) manySeries() {
 		s.add(batch...)
 	}
 	s.compare(at(2400))
+}
+
+// fewAnswer: a limit is of the series that answer, not of those that match and
+// have been silent for long.
+func (s *suite) fewAnswer() {
+	s.add(sample("a", 0, 1), sample("b", 0, 1), sample("c", 40_000, 1), sample("d", 40_000, 1), sample("e", 40_000, 1))
+	q := rrd.Query{Start: at(39_000), End: at(41_000), Columns: []rrd.Column{rrd.ColLast}, Limit: 2}
+	got, err := Collect(s.Context(), s.got, q)
+	if err != nil || len(got) != 2 || got[0].Key != "c" || got[1].Key != "d" {
+		s.Errorf("answered %v, %v; want c and d", got, err)
+	}
 }

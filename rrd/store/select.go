@@ -15,12 +15,14 @@ import (
 // Select implements rrd.Querier.
 func (st *Store) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, error] {
 	return func(yield func(rrd.Series, error) bool) {
-		found, err := st.table.find(q.Matchers, q.Limit)
+		// The limit is of those that answer: many more may match and be silent.
+		found, err := st.table.find(q.Matchers, 0)
 		if err != nil {
 			yield(rrd.Series{}, err)
 			return
 		}
 		sel := &selection{st: st, q: &q, clock: rrd.Time(st.clock.Load()), blocks: map[blockID]codec.Block{}}
+		answered := 0
 		for _, s := range found {
 			if err := ctx.Err(); err != nil {
 				yield(rrd.Series{}, context.Cause(ctx))
@@ -31,7 +33,10 @@ func (st *Store) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, 
 				yield(rrd.Series{}, fmt.Errorf("store: select %s: %w", s.key, err))
 				return
 			}
-			if ok && !yield(out, nil) {
+			if !ok {
+				continue
+			}
+			if answered++; !yield(out, nil) || answered == q.Limit {
 				return
 			}
 		}
