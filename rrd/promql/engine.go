@@ -50,6 +50,9 @@ func New(q rrd.Querier, ix rrd.Index, o Options) *Engine {
 			NoStepSubqueryIntervalFn: func(int64) int64 { return subqueryStep.Milliseconds() },
 			EnableAtModifier:         true,
 			EnableNegativeOffset:     true,
+			// Graphite's series differ in nothing but their names. Were those
+			// dropped at once, sum(rate(...)) over two of them would be refused.
+			EnableDelayedNameRemoval: true,
 			Parser:                   newParser(),
 		}),
 	}

@@ -10,7 +10,7 @@ import (
 func TestNewest(t *testing.T) {
 	m := newMemory(t)
 	at := time.Unix(1_000_000, 0)
-	for series, age := range map[string]time.Duration{`load{host="a"}`: 13, `load{host="b"}`: 17, "old": 19, `{"a.b"}`: 12} {
+	for series, age := range map[string]time.Duration{`load{host="a"}`: 13, `load{host="b"}`: 17, "old": 19, `{"a.b"}`: 12, `{"a.c"}`: 11} {
 		ls, err := newParser().ParseMetric(series)
 		if err != nil {
 			t.Fatal(err)
@@ -34,6 +34,7 @@ func TestNewest(t *testing.T) {
 	f(`avg(load{host="b"} offset 1s) * 2`, 17*time.Second)
 	f("rate(load[5m]) + on() old", 19*time.Second)
 	f(`{"a.b"}`, 12*time.Second)
+	f(`avg({__name__=~"a[.].*"})`, 11*time.Second)
 	f("absent(nothing) or load", 13*time.Second)
 	f("vector(1)", 0)
 	if _, err := e.Newest(t.Context(), "load(", at); err == nil {
