@@ -111,7 +111,7 @@ func newPair(t testing.TB) *pair {
 	return &pair{ours: New(m, m, Options{MaxSamples: 1e6}), theirs: promql.NewEngine(promql.EngineOpts{
 		MaxSamples: 1e6, Timeout: time.Minute, LookbackDelta: minLookback,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return subqueryStep.Milliseconds() },
-		EnableAtModifier:         true, EnableNegativeOffset: true, Parser: newParser(),
+		EnableAtModifier:         true, EnableNegativeOffset: true, EnableDelayedNameRemoval: true, Parser: newParser(),
 	}), store: store}
 }
 
