@@ -5,7 +5,7 @@
 
 GO ?= go
 SHELL = /bin/bash
-BUILD = CGO_ENABLED=0 $(GO) build -trimpath -o rondo ./cmd/rondo
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o rondo ./cmd/rondo
 
 .PHONY: demo build test bench soak pages deps clean
 
