@@ -190,6 +190,31 @@ func BenchmarkSelect(b *testing.B) {
 	}
 }
 
+// BenchmarkFind measures the index where the names are many.
+func BenchmarkFind(b *testing.B) {
+	f := newFleet(b, 100_000)
+	st := openStore(b, b.TempDir(), Options{Every: time.Hour, Now: func() time.Time { return f.samples[0].Time.Std() }})
+	defer closeStore(b, st)
+	ingest(b, st, f, 1000)
+	host := []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Regexp, Value: `fleet\.web\.i-00000000\..*`}}
+	b.Run("names of a host", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if keys, err := st.Find(b.Context(), host, 0); err != nil || len(keys) != 20 {
+				b.Fatal(len(keys), err)
+			}
+		}
+	})
+	b.Run("all names", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if names, err := st.LabelValues(b.Context(), rrd.NameLabel, nil); err != nil || len(names) != 100_000 {
+				b.Fatal(len(names), err)
+			}
+		}
+	})
+}
+
 // BenchmarkOpen measures a start after a clean end and after kill -9.
 func BenchmarkOpen(b *testing.B) {
 	for _, clean := range []bool{true, false} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -14,22 +15,77 @@ import (
 // An index finds series by their labels: for each label and value the ids of
 // the series that have it, ascending. The name is a label like the others.
 type index struct {
-	labels map[string]map[string][]uint32
+	labels map[string]*values
 }
 
-func newIndex() *index { return &index{labels: map[string]map[string][]uint32{}} }
+// The values of one label. They are only ever added to.
+type values struct {
+	ids map[string][]uint32
+
+	mu     sync.Mutex // guards the two below: readers of the table share them
+	sorted []string   // never written to again, so that it may be handed out
+	added  []string   // since sorted was made, in no order
+}
+
+func newIndex() *index { return &index{labels: map[string]*values{}} }
 
 // add enters a series, whose id must be above all others. The strings of the
 // key are kept.
 func (x *index) add(id uint32, k rrd.Key) {
 	for _, l := range k.Labels() {
-		values := x.labels[l.Name]
-		if values == nil {
-			values = map[string][]uint32{}
-			x.labels[l.Name] = values
+		vs := x.labels[l.Name]
+		if vs == nil {
+			vs = &values{ids: map[string][]uint32{}}
+			x.labels[l.Name] = vs
 		}
-		values[l.Value] = append(values[l.Value], id)
+		vs.add(id, l.Value)
 	}
+}
+
+func (vs *values) add(id uint32, v string) {
+	list, known := vs.ids[v]
+	vs.ids[v] = append(list, id)
+	if !known {
+		vs.mu.Lock()
+		vs.added = append(vs.added, v)
+		vs.mu.Unlock()
+	}
+}
+
+// all returns the values, sorted, for reading only. Sorting waits until
+// someone asks, and is of what was added since: a fleet's series come by the
+// thousand, and between two of them nobody looks.
+func (vs *values) all() []string {
+	if vs == nil {
+		return nil
+	}
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	if len(vs.added) > 0 {
+		slices.Sort(vs.added)
+		vs.sorted, vs.added = merge(vs.sorted, vs.added), nil
+	}
+	return vs.sorted
+}
+
+// merge returns the values of two sorted lists in a new one.
+func merge(a, b []string) []string {
+	out := make([]string, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		from := &a
+		if b[0] < a[0] {
+			from = &b
+		}
+		out, *from = append(out, (*from)[0]), (*from)[1:]
+	}
+	return append(append(out, a...), b...)
+}
+
+// withPrefix returns the part of sorted values that begins with a prefix.
+func withPrefix(sorted []string, prefix string) []string {
+	first, _ := slices.BinarySearch(sorted, prefix)
+	sorted = sorted[first:]
+	return sorted[:sort.Search(len(sorted), func(i int) bool { return !strings.HasPrefix(sorted[i], prefix) })]
 }
 
 // find returns the ids of the series that meet all conditions, ascending. all
@@ -66,15 +122,18 @@ func (x *index) find(ms []condition, all func() []uint32) []uint32 {
 // union returns the ids that have the label with a value for which the
 // condition comes out as wanted.
 func (x *index) union(c *condition, want bool) []uint32 {
-	values := x.labels[c.Label]
+	vs := x.labels[c.Label]
+	if vs == nil {
+		return nil
+	}
 	if v, ok := c.only(want); ok {
-		return slices.Clone(values[v])
+		return slices.Clone(vs.ids[v])
 	}
 	var ids []uint32
 	lists := 0
-	for v, list := range values {
+	for _, v := range c.candidates(vs.all(), want) {
 		if c.matches(v) == want {
-			ids = append(ids, list...)
+			ids = append(ids, vs.ids[v]...)
 			lists++
 		}
 	}
@@ -132,6 +191,15 @@ func (c *condition) matches(v string) bool {
 // plain to see that there is just one.
 func (c *condition) only(want bool) (string, bool) {
 	return c.Value, want && c.Op == rrd.Equal || !want && c.Op == rrd.NotEqual
+}
+
+// candidates returns those of sorted values for which c may come out as
+// wanted.
+func (c *condition) candidates(sorted []string, want bool) []string {
+	if want && c.Op == rrd.Regexp || !want && c.Op == rrd.NotRegexp {
+		return withPrefix(sorted, c.prefix)
+	}
+	return sorted
 }
 
 // regexps keeps compiled expressions, which dashboards ask for again and

@@ -302,7 +302,7 @@ func (st *Store) LabelValues(_ context.Context, name string, ms []rrd.Matcher) (
 	if len(ms) == 0 {
 		st.table.mu.RLock()
 		defer st.table.mu.RUnlock()
-		return slices.Sorted(maps.Keys(st.table.index.labels[name])), nil
+		return slices.Clone(st.table.index.labels[name].all()), nil
 	}
 	found, err := st.table.find(ms, 0)
 	values := map[string]bool{}
