@@ -26,7 +26,7 @@ var demoConfig []byte
 // played by the emulator.
 type demoCmd struct {
 	Data   string `help:"Data directory; made anew, and removed at the end, where it is not given." placeholder:"DIR"`
-	Listen string `help:"Address of the web pages." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Listen string `help:"Address of the web pages; 127.0.0.1:8080, or a free port where that is taken." placeholder:"ADDR"`
 }
 
 func (demoCmd) Help() string {
@@ -44,6 +44,17 @@ const (
 		"the run queue rises to 137 where it should be below 1, 12 more servers end it, 10 are retired later. " +
 		"The story is shortened (a server boots in 12 s, steps are 1 s) and starts again every 6 minutes; the clock is real, EC2 is an emulator."
 )
+
+const demoGreeting = `rondo demo
+
+  pages     http://%s
+  metrics   graphite %s, statsd %s
+  logs      syslog %s
+  EC2       emulated at %s
+  data      %s
+
+The flash crowd comes after %v. Ctrl-C ends the demo.
+`
 
 func (c demoCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (err error) {
 	conf, err := c.config()
@@ -74,23 +85,14 @@ func (c demoCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (er
 	if err := sim.Seed(demoFleet, map[string]string{"rondo:group": demoGroup, "Name": demoGroup}); err != nil {
 		return err
 	}
-	serving := make(chan struct{})
+	greet := func() {
+		fmt.Fprintf(out, demoGreeting, conf.Web.Listen, conf.address("graphite"), conf.address("statsd"),
+			conf.Syslogd.Server.TCP, conf.Autoscale.EC2.Endpoint, conf.Data, crowdArrives)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return sim.Run(ctx) })
 	g.Go(func() error { return serveUntil(ctx, cloud, sim) })
-	g.Go(func() error {
-		return serve(ctx, conf, serveOptions{log: log, story: demoStory, ready: func() { close(serving) }})
-	})
-	g.Go(func() error {
-		select {
-		case <-serving:
-		case <-ctx.Done():
-			return nil
-		}
-		fmt.Fprintf(out, "rondo demo\n\n  pages     http://%s\n  metrics   graphite %s, statsd %s\n  logs      syslog %s\n  EC2       emulated at %s\n  data      %s\n\nThe flash crowd comes after %v. Ctrl-C ends the demo.\n",
-			conf.Web.Listen, conf.address("graphite"), conf.address("statsd"), conf.Syslogd.Server.TCP, conf.Autoscale.EC2.Endpoint, conf.Data, crowdArrives)
-		return nil
-	})
+	g.Go(func() error { return serve(ctx, conf, serveOptions{log: log, story: demoStory, ready: greet}) })
 	return g.Wait()
 }
 
@@ -104,9 +106,12 @@ func (c demoCmd) config() (*config, error) {
 	if c.Data != "" {
 		root.entries = append(root.entries, entry{key: "data", value: &node{shape: scalar, text: c.Data}})
 	}
-	root.get("web").get("listen").text = c.Listen
 	taken := map[string]string{}
-	for _, n := range []*node{root.get("syslogd").get("udp"), root.get("syslogd").get("tcp")} {
+	web := root.get("web").get("listen")
+	if c.Listen != "" {
+		taken[web.text] = c.Listen
+	}
+	for _, n := range []*node{web, root.get("syslogd").get("udp"), root.get("syslogd").get("tcp")} {
 		n.text = freeAddress(n.text, taken)
 	}
 	for _, it := range root.get("collectors").items {
