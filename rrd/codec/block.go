@@ -16,7 +16,8 @@ const MaxBlockRows = 512
 var ErrBlock = errors.New("damaged block")
 
 // Rows are the known rows of one series in one block, by column. All slices
-// are as long as Index, but for Total, which is nil where the series has none.
+// are as long as Index, but for Total, which is nil where the series has none,
+// and for columns that were not asked for.
 type Rows struct {
 	Index []int // ascending; the row's place in the block
 	Count []int64
@@ -26,6 +27,20 @@ type Rows struct {
 	Last  []float64
 	Total []float64
 }
+
+// Columns is a set of the columns of Rows.
+type Columns uint8
+
+// The columns that a reader of a block may ask for.
+const (
+	Count Columns = 1 << iota
+	Sum
+	Min
+	Max
+	Last
+	Total
+	AllColumns = Count | Sum | Min | Max | Last | Total
+)
 
 // Reset empties r and keeps its memory.
 func (r *Rows) Reset() {
@@ -194,12 +209,16 @@ func (b *Block) Len() int { return len(b.series) }
 
 // Series decodes the rows of the i-th series into r, whose memory is used
 // again. A series that the block does not know has no rows.
-func (b *Block) Series(i int, r *Rows) error {
+func (b *Block) Series(i int, r *Rows) error { return b.Columns(i, AllColumns, r) }
+
+// Columns is Series for some of the columns; the others of r are of no
+// meaning. What lies behind the last column asked for is not read.
+func (b *Block) Columns(i int, want Columns, r *Rows) error {
 	r.Reset()
 	if i >= len(b.series) || len(b.series[i]) == 0 {
 		return nil
 	}
-	if err := decodeRows(b.series[i], b.rows, r); err != nil {
+	if err := decodeRows(b.series[i], b.rows, want, r); err != nil {
 		r.Reset()
 		return fmt.Errorf("%w: series %d: %w", ErrBlock, i, err)
 	}
@@ -208,9 +227,9 @@ func (b *Block) Series(i int, r *Rows) error {
 
 var errRows = errors.New("columns do not fit together")
 
-func decodeRows(b []byte, rows int, r *Rows) (err error) {
+func decodeRows(b []byte, rows int, want Columns, r *Rows) (err error) {
 	flags := b[0]
-	if b, err = decodePresence(b[1:], flags, rows, r); err != nil {
+	if b, err = decodePresence(b[1:], flags, rows, r); err != nil || want == 0 {
 		return err
 	}
 	n := len(r.Index)
@@ -220,24 +239,48 @@ func decodeRows(b []byte, rows int, r *Rows) (err error) {
 	if len(r.Last) != n {
 		return errRows
 	}
-	if b, err = decodeTotal(b, flags, r); err != nil {
-		return err
-	}
-	if flags&flagSingle != 0 {
-		for _, v := range r.Last {
-			r.Count, r.Sum, r.Min, r.Max = append(r.Count, 1), append(r.Sum, v), append(r.Min, v), append(r.Max, v)
-		}
+	single := flags&flagSingle != 0
+	if want&^Last == 0 || single && want&Total == 0 {
+		r.fillSingle(want)
 		return nil
 	}
-	return decodeMany(b, flags, r)
+	if b, err = decodeTotal(b, flags, r); err != nil || want&^(Last|Total) == 0 {
+		return err
+	}
+	if single {
+		r.fillSingle(want)
+		return nil
+	}
+	return decodeMany(b, flags, want, r)
+}
+
+// fillSingle makes the columns of rows that are all of one sample.
+func (r *Rows) fillSingle(want Columns) {
+	if want&Count != 0 {
+		for range r.Last {
+			r.Count = append(r.Count, 1)
+		}
+	}
+	if want&Sum != 0 {
+		r.Sum = append(r.Sum, r.Last...)
+	}
+	if want&Min != 0 {
+		r.Min = append(r.Min, r.Last...)
+	}
+	if want&Max != 0 {
+		r.Max = append(r.Max, r.Last...)
+	}
 }
 
 // decodeMany reads the columns of rows of more than one sample, and fills in
 // those of one sample.
-func decodeMany(b []byte, flags byte, r *Rows) (err error) {
+func decodeMany(b []byte, flags byte, want Columns, r *Rows) (err error) {
 	n := len(r.Index)
 	if r.Count, b, err = IntsMax(r.Count, b, n); err != nil {
 		return err
+	}
+	if len(r.Count) != n {
+		return errRows
 	}
 	many := 0
 	for _, c := range r.Count {
@@ -245,25 +288,29 @@ func decodeMany(b []byte, flags byte, r *Rows) (err error) {
 			many++
 		}
 	}
-	if r.Sum, b, err = FloatsMax(r.Sum, b, n); err != nil {
-		return err
-	}
-	if flags&flagMinLast == 0 {
-		if r.Min, b, err = FloatsMax(r.Min, b, n); err != nil {
-			return err
+	// Columns have no length before them: one that is not asked for is read
+	// all the same if one that is comes behind it.
+	for _, c := range []struct {
+		dst          *[]float64
+		read, isLast bool
+	}{
+		{&r.Sum, want&(Sum|Min|Max) != 0, false},
+		{&r.Min, want&(Min|Max) != 0, flags&flagMinLast != 0},
+		{&r.Max, want&Max != 0, flags&flagMaxLast != 0},
+	} {
+		if !c.read {
+			break
 		}
-	}
-	if flags&flagMaxLast == 0 {
-		if r.Max, _, err = FloatsMax(r.Max, b, n); err != nil {
-			return err
+		if !c.isLast {
+			if *c.dst, b, err = FloatsMax(*c.dst, b, n); err != nil {
+				return err
+			}
+			if len(*c.dst) != many {
+				return errRows
+			}
 		}
+		*c.dst = spread(*c.dst, many, r, c.isLast)
 	}
-	if len(r.Count) != n || len(r.Sum) != many || flags&flagMinLast == 0 && len(r.Min) != many || flags&flagMaxLast == 0 && len(r.Max) != many {
-		return errRows
-	}
-	r.Sum = spread(r.Sum, many, r, false)
-	r.Min = spread(r.Min, many, r, flags&flagMinLast != 0)
-	r.Max = spread(r.Max, many, r, flags&flagMaxLast != 0)
 	return nil
 }
 
@@ -273,6 +320,9 @@ func spread(col []float64, many int, r *Rows, isLast bool) []float64 {
 	n := len(r.Last)
 	if isLast {
 		return append(col[:0], r.Last...)
+	}
+	if many == n {
+		return col
 	}
 	for len(col) < n {
 		col = append(col, 0)

@@ -49,6 +49,19 @@ func sameRows(a, b Rows) string {
 	return cmp.Diff(a, b, bits, cmpopts.EquateEmpty())
 }
 
+// only returns rows without the columns that are not in a set.
+func only(set Columns, r Rows) Rows {
+	if set&Count == 0 {
+		r.Count = nil
+	}
+	for c, col := range map[Columns]*[]float64{Sum: &r.Sum, Min: &r.Min, Max: &r.Max, Last: &r.Last, Total: &r.Total} {
+		if set&c == 0 {
+			*col = nil
+		}
+	}
+	return r
+}
+
 func TestBlock(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := rapid.SampledFrom([]int{1, 7, 8, 32, 128}).Draw(t, "rows")
@@ -69,6 +82,13 @@ func TestBlock(t *testing.T) {
 			}
 			if d := sameRows(series[i], got); d != "" {
 				t.Fatalf("series %d (-want +got):\n%s", i, d)
+			}
+			want := Columns(rapid.IntRange(0, int(AllColumns)).Draw(t, "columns"))
+			if err := block.Columns(i, want, &got); err != nil {
+				t.Fatal(err)
+			}
+			if d := sameRows(only(want, series[i]), only(want, got)); d != "" {
+				t.Fatalf("series %d, columns %06b (-want +got):\n%s", i, want, d)
 			}
 		}
 		if err := block.Series(len(series), &got); err != nil || len(got.Index) != 0 {
@@ -127,6 +147,9 @@ func FuzzBlock(f *testing.F) {
 			n := len(r.Index)
 			if len(r.Count) != n || len(r.Sum) != n || len(r.Min) != n || len(r.Max) != n || len(r.Last) != n || len(r.Total) != n && len(r.Total) != 0 {
 				t.Fatalf("columns of different length: %+v", r)
+			}
+			if err := block.Columns(i, Sum|Count, &r); err != nil || len(r.Count) != n || len(r.Sum) != n {
+				t.Fatalf("two columns of a good series: %+v, %v", r, err)
 			}
 		}
 	})

@@ -159,7 +159,7 @@ func (sel *selection) readBlocks(s *series, r *ring, q *rrd.Query, start rrd.Tim
 		return nil
 	}
 	reserve(out, q.Columns, int((end-start)/r.row)+len(sel.head)+2)
-	page := s.id / pageSeries
+	page, needed := s.id/pageSeries, stored(q.Columns)
 	first, _ := r.place(page, slotEnd(start+1, r.row))
 	last, _ := r.place(page, slotEnd(end, r.row))
 	for block := first; block <= last; block++ {
@@ -172,13 +172,36 @@ func (sel *selection) readBlocks(s *series, r *ring, q *rrd.Query, start rrd.Tim
 		if err != nil {
 			return err
 		}
-		if err := b.Series(int(s.id%pageSeries), &sel.rows); err != nil {
+		if err := b.Columns(int(s.id%pageSeries), needed, &sel.rows); err != nil {
 			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
 			continue
 		}
 		sel.addBlock(out, q.Columns, r.rowEnds(page, block), start, end)
 	}
 	return nil
+}
+
+// stored returns the columns of a block that make up a query's.
+func stored(columns []rrd.Column) (set codec.Columns) {
+	for _, c := range columns {
+		switch c {
+		case rrd.ColMin:
+			set |= codec.Min
+		case rrd.ColMax:
+			set |= codec.Max
+		case rrd.ColLast:
+			set |= codec.Last
+		case rrd.ColSum:
+			set |= codec.Sum
+		case rrd.ColCount:
+			set |= codec.Count
+		case rrd.ColTotal:
+			set |= codec.Total
+		case rrd.ColAverage:
+			set |= codec.Sum | codec.Count
+		}
+	}
+	return set
 }
 
 // addBlock appends the rows of sel.rows with start < end of row <= end,
