@@ -31,7 +31,6 @@ type world struct {
 	tokens    map[string][]string
 	withdrawn map[string]bool
 	made      int
-	calls     int
 	rng       *rand.Rand    // nil: no faults but these:
 	faults    []fault       // of the next changing calls
 	hide      time.Duration // instances are not listed until then

@@ -34,7 +34,7 @@ func (w Webhook) validate() error {
 	case err != nil: // the error would print the URL
 		errs = append(errs, errors.New("url cannot be read"))
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		errs = append(errs, errors.New("url: want http://HOST... or https://HOST..."))
+		errs = append(errs, errors.New("url: want http:// or https:// and a host"))
 	}
 	if w.Timeout < 0 || w.Timeout > time.Minute {
 		errs = append(errs, fmt.Errorf("timeout %v: want at most 1m", w.Timeout))

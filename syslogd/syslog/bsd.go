@@ -97,10 +97,7 @@ func (m *Message) host(s string) (rest string) {
 		return s
 	}
 	m.Host = value(head)
-	if strings.HasPrefix(behind, ": ") {
-		behind = behind[2:]
-	}
-	return behind
+	return strings.TrimPrefix(behind, ": ")
 }
 
 // isHost reports whether s can be a host name or an address: relays write
