@@ -299,9 +299,9 @@ func TestValidate(t *testing.T) {
 	hook := func(url string) Config { return Config{Webhooks: []Webhook{{Name: "n", URL: Secret(url)}}} }
 	f(DefaultConfig(), "")
 	f(hook("https://u:s3cret@h/x"), "")
-	f(hook("ftp://u:s3cret@h/x"), "want http://HOST")
+	f(hook("ftp://u:s3cret@h/x"), "want http:// or https:// and a host")
 	f(hook("http://u:s3cret@%zz/x"), "url cannot be read")
-	f(hook(""), "want http://HOST")
+	f(hook(""), "want http:// or https:// and a host")
 	f(Config{Webhooks: []Webhook{{Name: "a/b", URL: "http://h"}}}, "without a slash")
 	f(Config{Webhooks: []Webhook{{Name: "n", URL: "http://h", Timeout: time.Hour}}}, "timeout 1h")
 	f(Config{Webhooks: []Webhook{{Name: "n", URL: "http://h", Headers: map[string]Secret{"A": "s3cret\r\nB: c"}}}}, `header "A" cannot be sent`)
