@@ -11,7 +11,7 @@
 // read: kill -9 loses no more than the one read in hand, a power cut a second.
 // When a TCP client closes its side, the server closes its own only after
 // everything is on the device, which is as much of an acknowledgement as a
-// client can have.
+// client can have. If the store did not take it, the connection is reset.
 //
 // A TCP sender is never told to drop: while the store cannot take more, its
 // connection is not read. For UDP the kernel's buffer is all there is; what it

@@ -12,7 +12,8 @@
 // 4 MB of lines in columns (package chunk). When it is full, or old, it is
 // sealed: encoded, written to Badger and synced; then the log is cut. After a
 // crash the log is replayed from the position that the last chunk of each
-// directory names, so nothing is lost and nothing doubled.
+// directory names, so nothing is lost and nothing doubled. For that the log is
+// synced before each chunk: no chunk may name what a power cut takes back.
 //
 // # Layout
 //
@@ -33,6 +34,9 @@
 // both. Reception is kept to the millisecond. A message whose own time
 // is not within 1678-2262 counts as one without.
 //
+// One wrong clock makes the bounds of all chunks useless. So the header also
+// counts by hour, and a chunk counts as so many pieces as its hours have gaps.
+//
 // # Searching
 //
 // A chunk is asked in steps, each of which may rule it out: the header (time,
@@ -44,5 +48,8 @@
 // # Damage
 //
 // Each part of a chunk has a checksum. A chunk that cannot be read is left
-// out, named in the log and counted in Stats; all the others are served.
+// out, named in the log and counted in Stats; all the others are served. A
+// directory whose content Badger refuses is renamed to .corrupt at start. Any
+// other failure to open one, such as too few file descriptors, passes: then
+// Open fails, and nothing is touched.
 package logstore
