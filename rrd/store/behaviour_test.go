@@ -299,7 +299,7 @@ func FuzzReaders(f *testing.F) {
 		win := readWindow(&reader{b: b})
 		win.points(nil)
 		queue := readRowQueue(&reader{b: b}, 10, true)
-		queue.each(10, true, func(*rrd.Row) bool { return true })
+		queue.each(noTime, 10, true, func(*rrd.Row) bool { return true })
 		queue.drop(1000, 10, true)
 		if _, err := readDefinition(&reader{b: b}); err != nil {
 			return

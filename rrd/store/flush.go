@@ -128,7 +128,7 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 		if q == nil {
 			continue
 		}
-		q.each(r.row, s.def.gauge, func(row *rrd.Row) bool {
+		q.each(noTime, r.row, s.def.gauge, func(row *rrd.Row) bool {
 			block, index := r.place(pg.id, row.End)
 			if block >= before {
 				return false

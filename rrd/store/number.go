@@ -77,6 +77,12 @@ func (r *reader) number() float64 {
 	return r.float()
 }
 
+func (r *reader) skipNumber() {
+	if r.uvarint()&3 == rawNumber {
+		r.bytes(8)
+	}
+}
+
 // float reads 8 bytes, little endian.
 func (r *reader) float() float64 {
 	if len(r.b) < 8 {

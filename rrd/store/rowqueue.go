@@ -44,10 +44,8 @@ func (q *rowQueue) push(row rrd.Time, gauge bool, r *rrd.Row) {
 	}
 }
 
-// next takes the next row from r; end is that of the row before.
-func nextRow(r *reader, end, row rrd.Time, gauge bool) (out rrd.Row) {
-	head := r.uvarint()
-	out.End = end + rrd.Time(head>>1)*row
+// readRow takes from r what follows a row's head.
+func readRow(r *reader, head uint64, gauge bool, out *rrd.Row) {
 	out.Last = r.number()
 	if head&1 != 0 {
 		out.Count, out.Sum, out.Min, out.Max = 1, out.Last, out.Last, out.Last
@@ -58,15 +56,40 @@ func nextRow(r *reader, end, row rrd.Time, gauge bool) (out rrd.Row) {
 	if !gauge {
 		out.Total = r.number()
 	}
-	return out
 }
 
-// each calls f with each row, until it returns false.
-func (q *rowQueue) each(row rrd.Time, gauge bool, f func(*rrd.Row) bool) {
-	r, end := reader{b: q.buf}, q.base
+// skipRow is readRow for a row that nobody wants.
+func skipRow(r *reader, head uint64, gauge bool) {
+	r.skipNumber()
+	if head&1 == 0 {
+		r.uvarint()
+		for range 3 {
+			r.skipNumber()
+		}
+	}
+	if !gauge {
+		r.skipNumber()
+	}
+}
+
+// first returns the end of the first row, if there is one.
+func (q *rowQueue) first(row rrd.Time) (end rrd.Time, ok bool) {
+	r := reader{b: q.buf}
+	return q.base + rrd.Time(r.uvarint()>>1)*row, !q.empty()
+}
+
+// each calls f with each row that ends after a time, until it returns false.
+// The row is the same one again and again.
+func (q *rowQueue) each(after, row rrd.Time, gauge bool, f func(*rrd.Row) bool) {
+	r, out := reader{b: q.buf}, rrd.Row{End: q.base}
 	for len(r.b) > 0 {
-		out := nextRow(&r, end, row, gauge)
-		if end = out.End; r.failed || !f(&out) {
+		head := r.uvarint()
+		out.End += rrd.Time(head>>1) * row
+		if out.End <= after {
+			skipRow(&r, head, gauge)
+			continue
+		}
+		if readRow(&r, head, gauge, &out); r.failed || !f(&out) {
 			return
 		}
 	}
@@ -77,12 +100,14 @@ func (q *rowQueue) drop(upTo, row rrd.Time, gauge bool) {
 	r := reader{b: q.buf}
 	for len(r.b) > 0 {
 		before := r.b
-		out := nextRow(&r, q.base, row, gauge)
-		if out.End > upTo {
+		head := r.uvarint()
+		end := q.base + rrd.Time(head>>1)*row
+		if end > upTo {
 			r.b = before
 			break
 		}
-		q.base = out.End
+		skipRow(&r, head, gauge)
+		q.base = end
 	}
 	n := copy(q.buf, r.b)
 	q.buf = q.buf[:n]
@@ -110,8 +135,9 @@ func readRowQueue(r *reader, row rrd.Time, gauge bool) (q rowQueue) {
 	q.base, q.last = rrd.Time(r.varint()), rrd.Time(r.varint())
 	check, end := reader{b: q.buf}, q.base
 	for len(check.b) > 0 {
-		next := nextRow(&check, end, row, gauge).End
-		if check.failed || next <= end {
+		head := check.uvarint()
+		next := end + rrd.Time(head>>1)*row
+		if skipRow(&check, head, gauge); check.failed || next <= end {
 			r.fail()
 			return rowQueue{}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 
 	"rondo/rrd"
@@ -52,6 +53,7 @@ type selection struct {
 	bytes  int
 	rows   codec.Rows // scratch
 	head   []rrd.Row  // scratch
+	oldest rrd.Time   // what is in memory begins here
 	points []rrd.Point
 	closed []rrd.ClosedRow
 }
@@ -105,7 +107,7 @@ func (sel *selection) archived(s *series, a int, q *rrd.Query) (rrd.Series, erro
 	r := s.def.rings[a]
 	start := max(q.Start, r.edge(sel.clock))
 	out := rrd.Series{Key: s.key, Definition: s.def.Definition, Archive: a}
-	open, stamp, hasOpen := sel.readHead(s, a)
+	open, stamp, hasOpen := sel.readHead(s, a, start)
 	if err := sel.readBlocks(s, r, q, start, &out); err != nil {
 		return out, err
 	}
@@ -122,13 +124,16 @@ func (sel *selection) archived(s *series, a int, q *rrd.Query) (rrd.Series, erro
 }
 
 // readHead fills sel.head with the closed rows in memory, oldest first, and
-// returns the open row.
-func (sel *selection) readHead(s *series, a int) (open rrd.Row, stamp rrd.Time, ok bool) {
+// returns the open row. Staged rows that end by start may be left out.
+func (sel *selection) readHead(s *series, a int, start rrd.Time) (open rrd.Row, stamp rrd.Time, ok bool) {
 	sh := sel.st.shard(s.id)
 	sh.mu.Lock()
 	sel.head = sel.head[:0]
+	staged := false
 	if s.staged != nil {
-		s.staged[a].each(s.def.rings[a].row, s.def.gauge, func(row *rrd.Row) bool {
+		row := s.def.rings[a].row
+		sel.oldest, staged = s.staged[a].first(row)
+		s.staged[a].each(start, row, s.def.gauge, func(row *rrd.Row) bool {
 			sel.head = append(sel.head, *row)
 			return true
 		})
@@ -145,16 +150,20 @@ func (sel *selection) readHead(s *series, a int) (open rrd.Row, stamp rrd.Time, 
 			}
 		}
 	}
+	switch {
+	case staged:
+	case len(sel.head) > 0:
+		sel.oldest = sel.head[0].End
+	default:
+		sel.oldest = math.MaxInt64
+	}
 	return fold.Open(d, a)
 }
 
 // readBlocks adds the rows on disk that lie in the query's range and before
 // what is in memory.
 func (sel *selection) readBlocks(s *series, r *ring, q *rrd.Query, start rrd.Time, out *rrd.Series) error {
-	end := min(q.End, sel.clock+r.row)
-	if len(sel.head) > 0 {
-		end = min(end, sel.head[0].End-1)
-	}
+	end := min(q.End, sel.clock+r.row, sel.oldest-1)
 	if end <= start {
 		return nil
 	}
