@@ -17,6 +17,8 @@ type Collector interface {
 type Env struct {
 	Log   *slog.Logger
 	Store rrd.Appender
+	Sets  rrd.SetStore // for protocols that speak RRDtool's own arithmetic
+	Data  string       // the data directory
 	Stats *Stats
 }
 

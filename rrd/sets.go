@@ -1,0 +1,79 @@
+package rrd
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A SetImage is a whole .rrd: what was defined, what is remembered between
+// readings, and the rings.
+type SetImage struct {
+	Definition SetDefinition
+	State      SetState
+	// Rings has the rows of each archive, oldest first, as many as the ring
+	// holds, each with one value per data source; NaN where unknown. The last
+	// row of an archive ends at the last boundary of rows that is not after
+	// State.Last.
+	Rings [][]float64
+}
+
+// A SetUpdate is one update of a set: a text for each data source that is
+// given from outside, in the order of the definition.
+type SetUpdate struct {
+	Name  string
+	Time  Time
+	Texts []string
+}
+
+// A SetQuery asks for rows as rrdfetch does.
+type SetQuery struct {
+	Name       string
+	CF         CF
+	Start, End Time
+	Resolution time.Duration // the wanted length of a row; 0: the finest
+	Sources    []string      // empty: all
+}
+
+// SetRows is the answer: (End-Start)/Row rows, the first ending at Start+Row,
+// each with a value for each of Sources; NaN where unknown.
+type SetRows struct {
+	SetRange
+	Sources []string
+	Values  []float64
+}
+
+// Errors about sets as a whole.
+var (
+	ErrNoSet     = errors.New("no such set")
+	ErrSetExists = errors.New("set exists already")
+)
+
+// A SetStore keeps sets by name: RRDtool's files, exact to the last bit. A
+// set's name is the path of its file without ".rrd"; its data sources are
+// series {__name__="<name>", ds="<data source>"} to whoever queries. What has
+// returned without an error is on disk.
+type SetStore interface {
+	// CreateSet makes a set whose time begins at start. Without replace it is
+	// ErrSetExists where there is one of that name.
+	CreateSet(ctx context.Context, name string, d SetDefinition, start Time, replace bool) error
+	// ImportSet takes over a whole set, as CreateSet.
+	ImportSet(ctx context.Context, name string, image *SetImage, replace bool) error
+	// ExportSet returns a whole set, or ErrNoSet.
+	ExportSet(ctx context.Context, name string) (*SetImage, error)
+	// UpdateSets takes updates in their order. A *BatchError names those that
+	// were refused, each in RRDtool's own words; the others were taken. It must
+	// not retain the batch or its strings.
+	UpdateSets(ctx context.Context, batch []SetUpdate) error
+	// DescribeSet returns definition and state, or ErrNoSet.
+	DescribeSet(name string) (SetDefinition, SetState, error)
+	// FetchSet returns rows; ErrNoSet, ErrNoArchive.
+	FetchSet(ctx context.Context, q SetQuery) (SetRows, error)
+	// ListSets returns the names that begin with a prefix, sorted.
+	ListSets(prefix string) []string
+	// DropSet forgets a set and its history, or is ErrNoSet.
+	DropSet(ctx context.Context, name string) error
+	// Schema returns how a new series of that name would be kept: for clients
+	// that update what was never created.
+	Schema(name string) Definition
+}
