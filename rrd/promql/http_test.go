@@ -107,6 +107,7 @@ func TestHTTP(t *testing.T) {
 	fails("query_range?query=1&start=3&end=2&step=1", 400, "bad_data", `invalid parameter "end": end timestamp must not be before start time`)
 	fails("query_range?query=1&start=1&end=2&step=0", 400, "bad_data", `invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer`)
 	fails("query_range?query=1&start=0&end=11001&step=1", 400, "bad_data", `exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)`)
+	fails("query_range?query=1&start=0&end=9999999999&step=1", 400, "bad_data", `exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)`)
 	fails("query_range?query=x[1m]&start=0&end=1&step=1", 400, "bad_data", `invalid parameter "query": invalid expression type "range vector" for range query, must be Scalar or instant Vector`)
 	fails("series", 400, "bad_data", `no match[] parameter provided`)
 	fails("series?match[]={}", 400, "bad_data", `match[] must contain at least one non-empty matcher`)

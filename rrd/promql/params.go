@@ -54,7 +54,7 @@ func (p *params) time(name string, instead time.Time) time.Time {
 
 func parseTime(s string) (time.Time, error) {
 	if f, err := strconv.ParseFloat(s, 64); err == nil {
-		if math.Abs(f) < math.MaxInt64/1e9 { // also refuses NaN
+		if math.Abs(f) < math.MaxInt64/1e6 { // what rrd.Time holds; also refuses NaN
 			return time.UnixMilli(int64(math.Round(f * 1000))).UTC(), nil
 		}
 	} else if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
