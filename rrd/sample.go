@@ -45,6 +45,7 @@ const (
 	RefusedFuture    Refusal = "future"    // further ahead of our clock than allowed
 	RefusedSeriesMax Refusal = "series"    // no room for another series
 	RefusedConflict  Refusal = "conflict"  // same series and time, another value, exact mode
+	RefusedSet       Refusal = "set"       // no such set; or the series belongs to one, which takes updates only
 )
 
 // A Refused sample of a batch.

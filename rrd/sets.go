@@ -36,18 +36,35 @@ type SetQuery struct {
 }
 
 // SetRows is the answer: (End-Start)/Row rows, the first ending at Start+Row,
-// each with a value for each of Sources; NaN where unknown.
+// each with a value for each of Sources, which are in the order of the
+// definition; NaN where unknown.
 type SetRows struct {
 	SetRange
 	Sources []string
 	Values  []float64
 }
 
+// MaxSetValues bounds the answer to a SetQuery.
+const MaxSetValues = 1 << 24
+
 // Errors about sets as a whole.
 var (
 	ErrNoSet     = errors.New("no such set")
 	ErrSetExists = errors.New("set exists already")
+	ErrSetValues = errors.New("the range has too many rows")
 )
+
+// SetRefusal is the reason that stands for an error of an update.
+func SetRefusal(err error) Refusal {
+	_, late := errors.AsType[*LateError](err)
+	switch {
+	case errors.Is(err, ErrNoSet):
+		return RefusedSet
+	case late:
+		return RefusedLate
+	}
+	return RefusedValue
+}
 
 // A SetStore keeps sets by name: RRDtool's files, exact to the last bit. A
 // set's name is the path of its file without ".rrd"; its data sources are
@@ -67,7 +84,7 @@ type SetStore interface {
 	UpdateSets(ctx context.Context, batch []SetUpdate) error
 	// DescribeSet returns definition and state, or ErrNoSet.
 	DescribeSet(name string) (SetDefinition, SetState, error)
-	// FetchSet returns rows; ErrNoSet, ErrNoArchive.
+	// FetchSet returns rows; ErrNoSet, ErrNoArchive, ErrSetValues.
 	FetchSet(ctx context.Context, q SetQuery) (SetRows, error)
 	// ListSets returns the names that begin with a prefix, sorted.
 	ListSets(prefix string) []string

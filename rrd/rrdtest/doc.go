@@ -4,4 +4,6 @@
 //
 // Mem keeps every row for ever and computes each answer by the definition in
 // package rrd (rrd.Window, rrd.Fold), without a thought for speed or memory.
+// MemSets does the same for RRDtool's files (rrd.Set); servers of their
+// protocol are tested against it.
 package rrdtest

@@ -25,7 +25,7 @@ type Stats struct {
 
 var refusals = [...]rrd.Refusal{
 	rrd.RefusedKey, rrd.RefusedValue, rrd.RefusedLimit, rrd.RefusedLate,
-	rrd.RefusedFuture, rrd.RefusedSeriesMax, rrd.RefusedConflict,
+	rrd.RefusedFuture, rrd.RefusedSeriesMax, rrd.RefusedConflict, rrd.RefusedSet,
 }
 
 func (s *Stats) refused(reason rrd.Refusal) {
