@@ -16,9 +16,15 @@ const (
 	Counter       // ever growing, wraps or resets: bytes sent
 	Derive        // a counter that may fall
 	Absolute      // a count since the last reading
+
+	// Only a Set can have these.
+
+	DCounter // a counter of real numbers, which may also fall from 0; a reset is unknown
+	DDerive  // a derive of real numbers
+	Compute  // an expression over the primary points of other data sources
 )
 
-var typeNames = [...]string{"", "gauge", "counter", "derive", "absolute"}
+var typeNames = [...]string{"", "gauge", "counter", "derive", "absolute", "dcounter", "dderive", "compute"}
 
 func (t Type) String() string { return typeNames[t] }
 
@@ -30,7 +36,7 @@ func (t *Type) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("data source type %q: want gauge, counter, derive or absolute", b)
+	return fmt.Errorf("data source type %q: want gauge, counter, derive or absolute, or in a set dcounter, dderive or compute", b)
 }
 
 // CF is a consolidation function: how an archive makes one row of many
@@ -43,9 +49,22 @@ const (
 	Min
 	Max
 	Last
+
+	// Only an archive of a Set can have these, the Holt-Winters family: see
+	// [HoltWinters].
+
+	HWPredict   // forecast with an additive season
+	MHWPredict  // forecast with a multiplicative season
+	Seasonal    // the season's coefficients
+	DevSeasonal // the season's mean deviation from the forecast
+	DevPredict  // the deviation that is expected
+	Failures    // 1 where too many readings were outside the expected band
 )
 
-var cfNames = [...]string{"average", "min", "max", "last"}
+var cfNames = [...]string{
+	"average", "min", "max", "last",
+	"hwpredict", "mhwpredict", "seasonal", "devseasonal", "devpredict", "failures",
+}
 
 func (cf CF) String() string { return cfNames[cf] }
 
@@ -57,7 +76,7 @@ func (cf *CF) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("consolidation function %q: want average, min, max or last", b)
+	return fmt.Errorf("consolidation function %q: want average, min, max or last, or in a set one of hwpredict, mhwpredict, seasonal, devseasonal, devpredict and failures", b)
 }
 
 // An Archive is a ring of rows. Each row consolidates Steps primary points; a

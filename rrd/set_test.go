@@ -39,7 +39,7 @@ func TestSetDefinitionValidate(t *testing.T) {
 	f(func(d *SetDefinition) { d.Sources = nil }, "needs a data source")
 	f(func(d *SetDefinition) { d.Archives = nil }, "needs a data source")
 	f(func(d *SetDefinition) { d.Sources = append(d.Sources, d.Sources[0]) }, "no name of its own")
-	f(func(d *SetDefinition) { d.Sources[0].Type = Unset }, "no type")
+	f(func(d *SetDefinition) { d.Sources[0].Type = Unset }, "has no type")
 	f(func(d *SetDefinition) { d.Sources[0].Heartbeat = 0 }, "heartbeat")
 	f(func(d *SetDefinition) { d.Archives[0].Steps = 0 }, "archive 0")
 	f(func(d *SetDefinition) { d.Archives[0].XFF = 1 }, "archive 0")

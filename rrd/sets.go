@@ -14,7 +14,7 @@ type SetImage struct {
 	// Rings has the rows of each archive, oldest first, as many as the ring
 	// holds, each with one value per data source; NaN where unknown. The last
 	// row of an archive ends at the last boundary of rows that is not after
-	// State.Last.
+	// State.Last. It is nil for archives that are seasons: State has them.
 	Rings [][]float64
 }
 

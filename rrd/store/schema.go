@@ -133,6 +133,8 @@ func parseSpan(s string) (time.Duration, error) {
 // check refuses definitions that the store cannot keep.
 func check(d *rrd.Definition) error {
 	switch {
+	case d.Type > rrd.Absolute:
+		return fmt.Errorf("type %s: only a data source of a set can have it", d.Type)
 	case len(d.Archives) == 0 || len(d.Archives) > maxArchives:
 		return fmt.Errorf("archives: want 1 to %d", maxArchives)
 	case d.Archives[0].Steps != 1:
@@ -153,6 +155,11 @@ func check(d *rrd.Definition) error {
 		}
 		if !(a.XFF >= 0 && a.XFF < 1) {
 			return fmt.Errorf("archives[%d]: xff %v: want 0 <= xff < 1", i, a.XFF)
+		}
+		for _, cf := range a.CFs {
+			if cf > rrd.Last {
+				return fmt.Errorf("archives[%d]: %s: only an archive of a set can have it", i, cf)
+			}
 		}
 	}
 	return nil
@@ -215,7 +222,7 @@ func define(schemas []Schema, k rrd.Key, t rrd.Type) rrd.Definition {
 			break
 		}
 	}
-	if d.Type == rrd.Unset {
+	if d.Type == rrd.Unset && t <= rrd.Absolute {
 		d.Type = t
 	}
 	if d.Type == rrd.Unset {

@@ -99,6 +99,7 @@ func TestConfigMistakes(t *testing.T) {
 	f("rows: want 1 to", archives("1s for 10y"))
 	f("heartbeat 5s is shorter", func(c *SchemaConfig) { c.Heartbeat = 5 * time.Second })
 	f("xff 1: want", func(c *SchemaConfig) { one := 1.0; c.XFF = &one })
+	f("type dcounter: only", func(c *SchemaConfig) { c.Type = rrd.DCounter })
 	f("min 2 is above max 1", func(c *SchemaConfig) { one, two := 1.0, 2.0; c.Min, c.Max = &two, &one })
 }
 
