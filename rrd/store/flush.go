@@ -297,26 +297,27 @@ func (st *Store) readBlock(r *ring, page, block uint32) ([]byte, error) {
 // mergeRows returns the rows of both; where both have a row the new one wins.
 func mergeRows(old, fresh *codec.Rows) codec.Rows {
 	var out codec.Rows
+	gauge := len(old.Total) == 0 && len(fresh.Total) == 0 // a series' type may have changed
 	i, j := 0, 0
 	for i < len(old.Index) || j < len(fresh.Index) {
 		switch {
 		case j == len(fresh.Index) || i < len(old.Index) && old.Index[i] < fresh.Index[j]:
-			copyRow(&out, old, i)
+			copyRow(&out, old, i, gauge)
 			i++
 		default:
 			if i < len(old.Index) && old.Index[i] == fresh.Index[j] {
 				i++
 			}
-			copyRow(&out, fresh, j)
+			copyRow(&out, fresh, j, gauge)
 			j++
 		}
 	}
 	return out
 }
 
-func copyRow(to, from *codec.Rows, i int) {
+func copyRow(to, from *codec.Rows, i int, gauge bool) {
 	r := rowAt(from, i)
-	appendRow(to, from.Index[i], &r, len(from.Total) == 0)
+	appendRow(to, from.Index[i], &r, gauge)
 }
 
 // rowAt returns the i-th row without its end.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -66,8 +67,9 @@ type blockID struct {
 // cacheBytes bounds the blocks that a query keeps.
 const cacheBytes = 64 << 20
 
-// archive chooses the archive that answers for a series.
-func (sel *selection) archive(d *definition) int {
+// archive chooses the archive that answers for a series, whose archives'
+// complete rows begin as given.
+func (sel *selection) archive(d *definition, begins []rrd.Time) int {
 	if sel.q.Row > 0 {
 		for a := len(d.rings) - 1; a > 0; a-- {
 			if d.Row(a) <= sel.q.Row {
@@ -76,38 +78,58 @@ func (sel *selection) archive(d *definition) int {
 		}
 		return 0
 	}
-	best := 0
+	best, reach := 0, rrd.Time(math.MaxInt64)
 	for a, r := range d.rings {
 		edge := r.edge(sel.clock)
+		if a < len(begins) {
+			edge = max(edge, begins[a])
+		}
 		if edge <= sel.q.Start {
 			return a
 		}
-		if edge < d.rings[best].edge(sel.clock) {
-			best = a
+		if edge < reach {
+			best, reach = a, edge
 		}
 	}
 	return best
 }
 
 // series answers for one series, and says whether it belongs to the answer.
-func (sel *selection) series(s *series) (out rrd.Series, ok bool, err error) {
-	a := sel.archive(s.def)
-	out, err = sel.archived(s, a, sel.q)
-	row := s.def.rings[a].row
+// Should it be redefined meanwhile, it is asked again.
+func (sel *selection) series(m match) (out rrd.Series, ok bool, err error) {
+	for {
+		out, ok, err = sel.defined(m.series)
+		if !errors.Is(err, errRedefined) {
+			out.Key = m.key
+			return out, ok, err
+		}
+	}
+}
+
+var errRedefined = errors.New("series is redefined")
+
+func (sel *selection) defined(s *series) (out rrd.Series, ok bool, err error) {
+	def, begins := sel.st.definition(s)
+	a := sel.archive(def, begins)
+	out, err = sel.archived(s, def, a, sel.q)
+	row := def.rings[a].row
 	if err != nil || len(out.Times) > 0 || sel.q.End-sel.q.Start >= 2*row {
 		return out, len(out.Times) > 0, err
 	}
-	before, err := sel.archived(s, a, &rrd.Query{Start: sel.q.Start - 2*row, End: sel.q.Start})
+	before, err := sel.archived(s, def, a, &rrd.Query{Start: sel.q.Start - 2*row, End: sel.q.Start})
 	return out, len(before.Times) > 0, err
 }
 
 // archived returns what an archive has in the range: blocks first, then what
 // is in memory.
-func (sel *selection) archived(s *series, a int, q *rrd.Query) (rrd.Series, error) {
-	r := s.def.rings[a]
+func (sel *selection) archived(s *series, def *definition, a int, q *rrd.Query) (rrd.Series, error) {
+	r := def.rings[a]
 	start := max(q.Start, r.edge(sel.clock))
-	out := rrd.Series{Key: s.key, Definition: s.def.Definition, Archive: a}
-	open, stamp, hasOpen := sel.readHead(s, a, start)
+	out := rrd.Series{Definition: def.Definition, Archive: a}
+	open, stamp, hasOpen, same := sel.readHead(s, def, a, start)
+	if !same {
+		return out, errRedefined
+	}
 	if err := sel.readBlocks(s, r, q, start, &out); err != nil {
 		return out, err
 	}
@@ -124,16 +146,21 @@ func (sel *selection) archived(s *series, a int, q *rrd.Query) (rrd.Series, erro
 }
 
 // readHead fills sel.head with the closed rows in memory, oldest first, and
-// returns the open row. Staged rows that end by start may be left out.
-func (sel *selection) readHead(s *series, a int, start rrd.Time) (open rrd.Row, stamp rrd.Time, ok bool) {
+// returns the open row. Staged rows that end by start may be left out. It is
+// not the same if the series has another definition by now.
+func (sel *selection) readHead(s *series, def *definition, a int, start rrd.Time) (open rrd.Row, stamp rrd.Time, ok, same bool) {
 	sh := sel.st.shard(s.id)
 	sh.mu.Lock()
+	if s.def != def {
+		sh.mu.Unlock()
+		return open, 0, false, false
+	}
 	sel.head = sel.head[:0]
 	staged := false
 	if s.staged != nil {
-		row := s.def.rings[a].row
+		row := def.rings[a].row
 		sel.oldest, staged = s.staged[a].first(row)
-		s.staged[a].each(start, row, s.def.gauge, func(row *rrd.Row) bool {
+		s.staged[a].each(start, row, def.gauge, func(row *rrd.Row) bool {
 			sel.head = append(sel.head, *row)
 			return true
 		})
@@ -141,7 +168,7 @@ func (sel *selection) readHead(s *series, a int, start rrd.Time) (open rrd.Row, 
 	fold := s.fold.Clone()
 	sel.points = s.win.points(sel.points[:0])
 	sh.mu.Unlock()
-	d := &s.def.Definition
+	d := &def.Definition
 	for _, p := range sel.points {
 		sel.closed = fold.Add(d, p, sel.closed[:0])
 		for i := range sel.closed {
@@ -157,7 +184,8 @@ func (sel *selection) readHead(s *series, a int, start rrd.Time) (open rrd.Row, 
 	default:
 		sel.oldest = math.MaxInt64
 	}
-	return fold.Open(d, a)
+	open, stamp, ok = fold.Open(d, a)
+	return open, stamp, ok, true
 }
 
 // readBlocks adds the rows on disk that lie in the query's range and before

@@ -95,6 +95,7 @@ type Store struct {
 	log    *seglog.Log
 	table  *table
 	vault  *vault
+	behind map[uint32]uint64 // at Open: series whose definition in the table is another, and its id
 	shards [numShards]shard
 	stats  Stats
 
@@ -121,7 +122,7 @@ type Store struct {
 // left in the log. Damage is reported to Options.Log and counted; the rest is
 // kept. The error is a *seglog.LockedError if another process has it open.
 func Open(dir string, o Options) (*Store, error) {
-	st := &Store{o: o.withDefaults(), dir: dir, poke: make(chan struct{}, 1), stop: make(chan struct{})}
+	st := &Store{o: o.withDefaults(), dir: dir, behind: map[uint32]uint64{}, poke: make(chan struct{}, 1), stop: make(chan struct{})}
 	st.late = rrd.Time(st.o.LateWindow.Microseconds())
 	st.clock.Store(int64(noTime))
 	st.vault = newVault(st.o.Log)
@@ -158,6 +159,9 @@ func (st *Store) open() (err error) {
 	if err := st.replay(from); err != nil {
 		return err
 	}
+	if err := st.table.redefine(st.behind, st.definitionOf); err != nil {
+		return err
+	}
 	return st.catchUp()
 }
 
@@ -173,7 +177,7 @@ func (st *Store) replay(from seglog.Pos) error {
 	var lost int
 	for rec, err := range st.log.Records(from) {
 		if err == nil {
-			err = eachSample(rec.Data, func(id uint32, p rrd.Point) {
+			err = st.replayRecord(&rec, func(id uint32, p rrd.Point) {
 				s := st.table.at(id)
 				if s == nil {
 					st.table.grow(id)

@@ -22,12 +22,14 @@ type definition struct {
 	rrd.Definition
 	id    int
 	gauge bool
-	rings []*ring  // one per archive
-	span  rrd.Time // what is younger is not before all archives
+	rings []*ring      // one per archive
+	span  rrd.Time     // what is younger is not before all archives
+	used  atomic.Int64 // by how many series
 }
 
-// series is one series' part of the head. All but key, id and def is guarded
-// by its page's shard.
+// series is one series' part of the head. All but id is guarded by its page's
+// shard; the key is written under the table's lock too, so that either will do
+// to read it.
 type series struct {
 	key    rrd.Key
 	def    *definition
@@ -43,15 +45,21 @@ type page struct {
 	id     uint32
 	used   atomic.Int32 // series from here on are not made yet
 	series [pageSeries]series
+	from   seglog.Pos            // of the checkpoint that it was loaded from
+	begins map[uint32][]rrd.Time // by series, of each archive; see change.go; guarded by the shard
 }
 
-// all returns the series made so far. Those that damage has lost have no def.
+// all returns the series made so far. Those that damage has lost have no def
+// and no key.
 func (p *page) all() []series { return p.series[:p.used.Load()] }
 
 // A table knows all series. It only ever grows; what it knows is in its own
 // log, which is never cut:
 //
-//	record = 'D' id:uvarint definition | 'S' id:uvarint definition:uvarint key
+//	record = 'D' id:uvarint definition           a definition
+//	       | 'S' id:uvarint definition:uvarint key    a series
+//	       | 'R' id:uvarint definition:uvarint   the series has another one from here on
+//	       | 'K' id:uvarint key                  the series has another key from here on
 //
 // Ids are handed out densely, and never again, whatever may have been lost of
 // the log: blocks on disk are found by id.
@@ -123,6 +131,10 @@ func (t *table) loadRecord(b []byte) error {
 		}
 		t.add(uint32(id), key, t.byID[def])
 		return nil
+	case b[0] == 'R':
+		return t.loadRedefinition(uint32(id), r.uvarint())
+	case b[0] == 'K':
+		return t.loadRenaming(uint32(id), rrd.Key(r.b))
 	}
 	return errRecord
 }
@@ -167,6 +179,7 @@ func (t *table) add(id uint32, k rrd.Key, def *definition) *series {
 	pg := t.pages[id/pageSeries]
 	s := &pg.series[id%pageSeries]
 	s.key, s.def, s.id, s.win = k, def, id, newWindow()
+	def.used.Add(1)
 	pg.used.Store(max(pg.used.Load(), int32(id%pageSeries)+1))
 	t.ids[k] = id
 	t.index.add(id, k)
@@ -179,7 +192,7 @@ func (t *table) at(id uint32) *series {
 	if id >= t.size {
 		return nil
 	}
-	if s := &t.pages[id/pageSeries].series[id%pageSeries]; s.def != nil {
+	if s := &t.pages[id/pageSeries].series[id%pageSeries]; s.key != "" {
 		return s
 	}
 	return nil
@@ -332,9 +345,16 @@ func (t *table) pageList() []*page {
 	return slices.Clone(t.pages)
 }
 
+// A match is a series as it was found. The key hides that of the series, which
+// may change meanwhile.
+type match struct {
+	*series
+	key rrd.Key
+}
+
 // find returns the matching series, sorted by key, at most limit of them
 // (0: all).
-func (t *table) find(ms []rrd.Matcher, limit int) ([]*series, error) {
+func (t *table) find(ms []rrd.Matcher, limit int) ([]match, error) {
 	conditions, err := t.regexps.conditions(ms)
 	if err != nil {
 		return nil, err
@@ -342,11 +362,12 @@ func (t *table) find(ms []rrd.Matcher, limit int) ([]*series, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	ids := t.index.find(conditions, t.all)
-	found := make([]*series, len(ids))
+	found := make([]match, len(ids))
 	for i, id := range ids {
-		found[i] = t.at(id)
+		s := t.at(id)
+		found[i] = match{s, s.key}
 	}
-	slices.SortFunc(found, func(a, b *series) int { return strings.Compare(string(a.key), string(b.key)) })
+	slices.SortFunc(found, func(a, b match) int { return strings.Compare(string(a.key), string(b.key)) })
 	if limit > 0 && len(found) > limit {
 		found = found[:limit]
 	}
