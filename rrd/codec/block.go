@@ -10,7 +10,7 @@ import (
 )
 
 // MaxBlockRows is the most rows that a block may span.
-const MaxBlockRows = 512
+const MaxBlockRows = 1024
 
 // ErrBlock is what every error about a damaged block is.
 var ErrBlock = errors.New("damaged block")

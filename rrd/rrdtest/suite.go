@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,8 +38,9 @@ func Small(t rrd.Type) rrd.Definition {
 	}
 }
 
-// SmallByName gives each series Small with the type of its sample, and limits
-// 0 to 100 if its name begins with "limited".
+// SmallByName gives each series Small with the type of its sample, limits 0 to
+// 100 if its name begins with "limited", and a step of 20 ms, kept for 2 s,
+// if it begins with "fast".
 func SmallByName(k rrd.Key, t rrd.Type) rrd.Definition {
 	if t == rrd.Unset {
 		t = rrd.Gauge
@@ -46,6 +48,9 @@ func SmallByName(k rrd.Key, t rrd.Type) rrd.Definition {
 	d := Small(t)
 	if len(k) >= 7 && k[:7] == "limited" {
 		d.Min, d.Max = 0, 100
+	}
+	if strings.HasPrefix(string(k), "fast") {
+		d.Step, d.Archives[0].Rows, d.Archives[1].Steps, d.Archives[2].Steps = 20*time.Millisecond, 100, 50, 15_000
 	}
 	return d
 }
@@ -74,6 +79,7 @@ func TestStore(t *testing.T, open func(t *testing.T, o Options) Store) {
 		"not retaining": (*suite).notRetaining,
 		"many series":   (*suite).manySeries,
 		"few answer":    (*suite).fewAnswer,
+		"sub-second":    (*suite).subSecond,
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Define: SmallByName, Now: func() time.Time { return (T0 + 1000*86400*rrd.Second).Std() }}
@@ -425,4 +431,31 @@ func (s *suite) fewAnswer() {
 	if err != nil || len(got) != 2 || got[0].Key != "c" || got[1].Key != "d" {
 		s.Errorf("answered %v, %v; want c and d", got, err)
 	}
+}
+
+// subSecond has rows of 20 ms, 1 s and 5 m.
+func (s *suite) subSecond() {
+	ask := func(end rrd.Time) {
+		s.Helper()
+		for _, q := range []rrd.Query{
+			{Start: end - rrd.Second, End: end, Columns: allColumns},
+			{Start: end - 3*rrd.Second/2, End: end - rrd.Second/2, Row: 20 * time.Millisecond, Columns: allColumns},
+			{Start: end - 90*rrd.Second, End: end, Row: time.Second, Columns: allColumns},
+		} {
+			if d := Diff(s.Context(), s.want, s.got, q); d != "" {
+				s.Errorf("row %s, %v to %v (-want +got):\n%s", q.Row, q.Start, q.End, d)
+			}
+		}
+	}
+	for round := range 8 {
+		var batch []rrd.Sample
+		for i := range 500 {
+			now := T0 + rrd.Time(500*round+i)*9000 // every 9 ms
+			batch = append(batch, rrd.Sample{Key: "fast.load", Time: now, Value: float64(i % 31)},
+				rrd.Sample{Key: "fast.bytes", Time: now + 1, Value: float64(500*round + i), Type: rrd.Counter})
+		}
+		s.add(batch...)
+		ask(batch[len(batch)-1].Time)
+	}
+	s.compare(T0 + 90*rrd.Second)
 }

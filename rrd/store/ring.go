@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rondo/rrd"
+	"rondo/rrd/codec"
 )
 
 // A ring is where archives of one shape (row, rows) of all series are kept:
@@ -39,11 +40,15 @@ type ring struct {
 func newRing(base string, row time.Duration, rows int) *ring {
 	r := &ring{
 		row: rrd.Time(row.Microseconds()), rows: rows,
-		blockRows: 32, dir: filepath.Join(base, fmt.Sprintf("%ds-%d", int64(row.Seconds()), rows)),
+		blockRows: 32, dir: filepath.Join(base, fmt.Sprintf("%s-%d", ringRow(row), rows)),
 		epochs: map[uint32]bool{},
 	}
 	if rows > 4000 && row < time.Minute {
 		r.blockRows = 128
+	}
+	// Blocks have 32-bit numbers: of a second they last until the year 2106.
+	for r.blockRows < codec.MaxBlockRows && rrd.Time(r.blockRows)*r.row < rrd.Second {
+		r.blockRows *= 2
 	}
 	// An epoch is about a sixteenth of the ring: that much more than the ring
 	// is on disk before it can be dropped.
@@ -52,6 +57,15 @@ func newRing(base string, row time.Duration, rows int) *ring {
 	fmt.Fprintf(h, "%d %d", r.row, rows) // a hash never fails
 	r.seed = h.Sum64()
 	return r
+}
+
+// ringRow writes the length of a row in its ring's name: whole seconds, or
+// milliseconds.
+func ringRow(row time.Duration) string {
+	if row%time.Second == 0 {
+		return fmt.Sprintf("%ds", int64(row/time.Second))
+	}
+	return fmt.Sprintf("%dms", row.Milliseconds())
 }
 
 // phase shifts the blocks of a page.

@@ -29,7 +29,7 @@ type SchemaConfig struct {
 	Min       *float64          `yaml:"min"`
 	Max       *float64          `yaml:"max"`
 	XFF       *float64          `yaml:"xff"`      // default 0.99
-	Archives  []string          `yaml:"archives"` // "10s for 1d", the finest first; its row is the step
+	Archives  []string          `yaml:"archives"` // "10s for 1d" or "10s x 8640", the finest first; its row is the step
 }
 
 // DefaultConfig keeps every series as rrd.DefaultDefinition says.
@@ -91,43 +91,88 @@ func (c *SchemaConfig) build() (Schema, error) {
 }
 
 // ParseArchives reads archives as they are written in a configuration, each
-// "ROW for SPAN" with units s m h d w y, for example "10s for 1d". The first
-// one's row is the step.
+// "ROW for SPAN", "ROW for N rows" or "ROW x N" with units ms s m h d w y, for
+// example "10s for 1d" or "10s x 8640". The first one's row is the step.
 func ParseArchives(texts []string, xff float64) (step time.Duration, as []rrd.Archive, err error) {
 	for i, text := range texts {
-		rowText, spanText, ok := strings.Cut(text, " for ")
-		row, err1 := parseSpan(rowText)
-		span, err2 := parseSpan(spanText)
-		if !ok || err1 != nil || err2 != nil {
-			return 0, nil, fmt.Errorf("archives[%d] %q: want for example \"10s for 1d\" (units s m h d w y)", i, text)
+		row, rows, err := parseArchive(text)
+		if err != nil {
+			return 0, nil, fmt.Errorf("archives[%d] %q: %w", i, text, err)
 		}
 		if i == 0 {
 			step = row
 		}
 		if row%step != 0 {
-			return 0, nil, fmt.Errorf("archives[%d] %q: %s is not a multiple of the step %s", i, text, rowText, texts[0])
+			return 0, nil, fmt.Errorf("archives[%d] %q: %s is not a multiple of the step %s", i, text, FormatSpan(row), FormatSpan(step))
 		}
-		if span%row != 0 || span < row {
-			return 0, nil, fmt.Errorf("archives[%d] %q: %s is not a multiple of %s", i, text, spanText, rowText)
-		}
-		as = append(as, rrd.Archive{Steps: int(row / step), Rows: int(span / row), XFF: xff})
+		as = append(as, rrd.Archive{Steps: int(row / step), Rows: rows, XFF: xff})
 	}
 	return step, as, nil
 }
 
+var errArchive = errors.New(`want for example "10s for 1d" or "10s x 8640" (units ms s m h d w y)`)
+
+// parseArchive reads the length of a row and how many there are.
+func parseArchive(text string) (row time.Duration, rows int, err error) {
+	rowText, restText, spans := strings.Cut(text, " for ")
+	if !spans {
+		rowText, restText, _ = strings.Cut(text, " x ")
+	}
+	count, counted := strings.CutSuffix(restText, " rows")
+	if row, err = parseSpan(rowText); err != nil {
+		return 0, 0, errArchive
+	}
+	if counted || !spans {
+		if rows, err = strconv.Atoi(strings.TrimSpace(count)); err != nil || rows < 1 {
+			return 0, 0, errArchive
+		}
+		return row, rows, nil
+	}
+	span, err := parseSpan(restText)
+	if err != nil {
+		return 0, 0, errArchive
+	}
+	if span%row != 0 || span < row {
+		return 0, 0, fmt.Errorf("%s is not a multiple of %s", FormatSpan(span), FormatSpan(row))
+	}
+	return row, int(span / row), nil
+}
+
+type spanUnit struct {
+	name string
+	span time.Duration
+}
+
+// spanUnits are the units of a span, the longest first.
+func spanUnits() []spanUnit {
+	const day = 24 * time.Hour
+	return []spanUnit{{"y", 365 * day}, {"w", 7 * day}, {"d", day}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}}
+}
+
+// maxSpan is the longest span that a configuration may name.
+const maxSpan = 100 * 365 * 24 * time.Hour
+
 func parseSpan(s string) (time.Duration, error) {
-	units := map[string]time.Duration{
-		"s": time.Second, "m": time.Minute, "h": time.Hour,
-		"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
-	}
 	s = strings.TrimSpace(s)
-	digits := strings.TrimRight(s, "smhdwy")
+	digits := strings.TrimRight(s, "msdhwy")
 	n, err := strconv.ParseInt(digits, 10, 32)
-	unit, ok := units[s[len(digits):]]
-	if err != nil || !ok || n < 1 || n > int64(100*units["y"]/unit) {
-		return 0, fmt.Errorf("%q is no span of time", s)
+	for _, u := range spanUnits() {
+		if err == nil && s[len(digits):] == u.name && n >= 1 && n <= int64(maxSpan/u.span) {
+			return time.Duration(n) * u.span, nil
+		}
 	}
-	return time.Duration(n) * unit, nil
+	return 0, fmt.Errorf("%q is no span of time", s)
+}
+
+// FormatSpan writes a span as a configuration has it: in the longest unit of
+// which it is a whole number.
+func FormatSpan(d time.Duration) string {
+	for _, u := range spanUnits() {
+		if d >= u.span && d%u.span == 0 {
+			return strconv.FormatInt(int64(d/u.span), 10) + u.name
+		}
+	}
+	return d.String()
 }
 
 // check refuses definitions that the store cannot keep.
@@ -139,8 +184,8 @@ func check(d *rrd.Definition) error {
 		return fmt.Errorf("archives: want 1 to %d", maxArchives)
 	case d.Archives[0].Steps != 1:
 		return errors.New("archives: the first must have one step per row")
-	case d.Step < time.Second || d.Step%time.Second != 0:
-		return fmt.Errorf("step %s: want whole seconds", d.Step)
+	case d.Step < time.Millisecond || d.Step%time.Millisecond != 0:
+		return fmt.Errorf("step %s: want whole milliseconds", d.Step)
 	case d.Heartbeat < d.Step:
 		return fmt.Errorf("heartbeat %s is shorter than the step %s", d.Heartbeat, d.Step)
 	case d.Min > d.Max:

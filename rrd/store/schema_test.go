@@ -95,12 +95,47 @@ func TestConfigMistakes(t *testing.T) {
 	f(`archives[0] "1s for 101y"`, archives("1s for 101y"))
 	f("15s is not a multiple of the step 10s", archives("10s for 1d", "15s for 2d"))
 	f("1d is not a multiple of 7s", archives("7s for 1d"))
+	f("1s is not a multiple of 300ms", archives("300ms for 1s"))
+	f(`archives[0] "10s x 0": want for example`, archives("10s x 0"))
+	f(`archives[0] "10s x 1d": want for example`, archives("10s x 1d"))
+	f(`archives[0] "10s for rows": want for example`, archives("10s for rows"))
+	f(`archives[0] "10us for 1s": want for example`, archives("10us for 1s"))
 	f("rows must be longer", archives("10s for 1d", "10s for 2d"))
 	f("rows: want 1 to", archives("1s for 10y"))
 	f("heartbeat 5s is shorter", func(c *SchemaConfig) { c.Heartbeat = 5 * time.Second })
 	f("xff 1: want", func(c *SchemaConfig) { one := 1.0; c.XFF = &one })
 	f("type dcounter: only", func(c *SchemaConfig) { c.Type = rrd.DCounter })
 	f("min 2 is above max 1", func(c *SchemaConfig) { one, two := 1.0, 2.0; c.Min, c.Max = &two, &one })
+}
+
+func TestParseArchives(t *testing.T) {
+	f := func(step time.Duration, steps, rows int, texts ...string) {
+		t.Helper()
+		got, as, err := ParseArchives(texts, 0.5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := as[len(as)-1]; got != step || last.Steps != steps || last.Rows != rows {
+			t.Errorf("%q: step %s, %d steps, %d rows", texts, got, last.Steps, last.Rows)
+		}
+	}
+	f(10*time.Second, 1, 8640, "10s for 1d")
+	f(10*time.Second, 1, 8640, "10s x 8640")
+	f(10*time.Second, 1, 8640, "10s for 8640 rows")
+	f(500*time.Millisecond, 1, 7200, "500ms for 1h")
+	f(time.Millisecond, 60_000, 10, "1ms for 1s", "1m for 10m")
+}
+
+func TestSpan(t *testing.T) {
+	for text, want := range map[string]string{"90m": "90m", "120m": "2h", "500ms": "500ms", "1000ms": "1s", "14d": "2w", "730d": "2y"} {
+		d, err := parseSpan(text)
+		if got := FormatSpan(d); got != want || err != nil {
+			t.Errorf("%s is written %s, %v", text, got, err)
+		}
+		if back, err := parseSpan(FormatSpan(d)); back != d || err != nil {
+			t.Errorf("%s read back: %s, %v", text, back, err)
+		}
+	}
 }
 
 func TestDefinitionRoundTrip(t *testing.T) {
@@ -118,10 +153,10 @@ func TestDefinitionRoundTrip(t *testing.T) {
 // ring says they do.
 func TestPlaces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		row := time.Duration(rapid.SampledFrom([]int{1, 10, 60, 7200}).Draw(t, "row")) * time.Second
+		row := time.Duration(rapid.SampledFrom([]int{1, 20, 500, 1000, 10_000, 60_000, 7_200_000}).Draw(t, "row")) * time.Millisecond
 		r := newRing("d", row, rapid.IntRange(1, 100_000).Draw(t, "rows"))
 		page := rapid.Uint32Range(0, 1<<26).Draw(t, "page")
-		end := rrd.Time(rapid.Int64Range(1, 200_000_000).Draw(t, "n")) * r.row
+		end := rrd.Time(rapid.Int64Range(1, int64(4_000_000_000*rrd.Second/r.row)).Draw(t, "n")) * r.row
 		block, index := r.place(page, end)
 		if got := r.rowEnd(page, block, index); got != end {
 			t.Fatalf("place of %d leads back to %d", end, got)

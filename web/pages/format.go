@@ -48,6 +48,9 @@ func span(d time.Duration) string {
 	if d < 0 {
 		return "-" + span(-d)
 	}
+	if d > 0 && d < time.Second {
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	}
 	s := int64(d / time.Second)
 	pair := func(a int64, ua string, b int64, ub string) string {
 		if b == 0 {

@@ -270,6 +270,7 @@ func TestFormat(t *testing.T) {
 	f(count(0), "0")
 	f(count(999), "999")
 	f(count(-1234567), "-1,234,567")
+	f(span(500*time.Millisecond), "500 ms")
 	f(span(59*time.Second), "59 s")
 	f(span(61*time.Second), "1 m 1 s")
 	f(span(time.Hour), "1 h")
