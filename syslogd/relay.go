@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -102,6 +103,26 @@ func (r *Relay) Waiting() uint64 {
 	defer r.mu.Unlock()
 	return r.number - r.cursor.number
 }
+
+// Snapshot makes dir a copy of the queue and its cursor, of which nothing may
+// be written to: a relay opened on a copy of it delivers what had not been
+// delivered, and perhaps some messages again. dir must be on the same file
+// system.
+func (r *Relay) Snapshot(dir string) error {
+	// The queue first: what is cut off before the cursor is read lies before
+	// the cursor.
+	err := r.queue.Snapshot(dir, 0)
+	if err == nil {
+		err = os.Link(r.path, filepath.Join(dir, filepath.Base(r.path)))
+	}
+	if err != nil {
+		return fmt.Errorf("syslogd: relay %s: snapshot: %w", r.cfg.Name, err)
+	}
+	return nil
+}
+
+// Name is the relay's name in the configuration, and of its folder.
+func (r *Relay) Name() string { return r.cfg.Name }
 
 const (
 	numberSize = 8

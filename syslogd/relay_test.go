@@ -151,6 +151,46 @@ func TestRelayWaitsOnDisk(t *testing.T) {
 	}
 }
 
+// A snapshot of a queue, taken while messages are queued and delivered, goes on
+// where it was taken: nothing that was not delivered is missing.
+func TestRelaySnapshot(t *testing.T) {
+	far := newMemory()
+	destination, _ := start(t, far, nil)
+	r := relayTo(t, destination.TCPAddr().String(), t.TempDir(), func(c *RelayConfig) { c.QueueBytes = 1 << 20 })
+	stop := runRelay(t, r)
+	r.enqueue(messages(0, 500))
+	far.wait(t, 500)
+	r.enqueue(messages(500, 1000))
+	base := t.TempDir()
+	if err := r.Snapshot(filepath.Join(base, r.Name())); err != nil {
+		t.Fatal(err)
+	}
+	r.enqueue(messages(1000, 1100))
+	far.wait(t, 1100)
+	stop()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	again := newMemory()
+	destination, _ = start(t, again, nil)
+	r = relayTo(t, destination.TCPAddr().String(), base, nil)
+	defer r.Close()
+	waiting := int(r.Waiting())
+	stop = runRelay(t, r)
+	r.enqueue(messages(1000, 1001))
+	got := again.wait(t, waiting+1)
+	stop()
+	for i, text := range got {
+		if text != fmt.Sprintf("message %d", 1000-waiting+i) {
+			t.Fatalf("message %d of %d that waited is %q", i, waiting, text)
+		}
+	}
+	if got := r.stats.Snapshot()["relay_test_dropped_queue_full"]; got != 0 {
+		t.Errorf("%d dropped", got)
+	}
+}
+
 // What a connection that breaks has not delivered is sent again: at least
 // once, and in order.
 func TestRelayAtLeastOnce(t *testing.T) {

@@ -26,6 +26,7 @@ type epoch struct {
 	key      epochKey
 	db       *badger.DB
 	writable bool
+	leaving  bool // is closed when nobody uses it any more; no new users
 	refs     int
 	used     time.Time
 	complain *complaints

@@ -120,6 +120,10 @@ func (v *vault) acquire(r *ring, n uint32, write bool) (*epoch, error) {
 		if e == nil {
 			return v.openEpoch(key, write)
 		}
+		if e.leaving {
+			v.free.Wait()
+			continue
+		}
 		if e.writable || !write {
 			e.refs++
 			return e, nil

@@ -33,6 +33,7 @@ type handle struct {
 	db       *badger.DB
 	log      *badgerLog
 	readOnly bool
+	leaving  bool // is closed when nobody uses it any more; no new users
 	users    int
 	used     time.Time
 }
@@ -73,7 +74,7 @@ func (d *dirs) acquire(k key, write bool) (*handle, error) {
 		if h == nil {
 			break
 		}
-		if !write || !h.readOnly && h.log.failed() == nil {
+		if !h.leaving && (!write || !h.readOnly && h.log.failed() == nil) {
 			h.users++
 			return h, nil
 		}

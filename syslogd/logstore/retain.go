@@ -8,6 +8,8 @@ import (
 // retain drops whole directories: those that are too old, and the oldest
 // until the rest fits. The newest day always stays.
 func (s *Store) retain(now time.Time) {
+	s.diskMu.Lock()
+	defer s.diskMu.Unlock()
 	for _, k := range s.expired(now) {
 		s.forget(k)
 		if err := s.dirs.drop(k); err != nil {

@@ -47,15 +47,25 @@ func (s *Store) sealBacklog() bool {
 		if h == nil {
 			return true
 		}
-		info, err := s.seal(h)
-		s.sealDone(h, info, err)
-		if err != nil {
+		if !s.sealHead(h) {
 			return false
 		}
-		if err := s.cut(); err != nil {
-			s.o.Log.Warn("log cannot be cut", "err", err)
-		}
 	}
+}
+
+// sealHead makes a chunk of a head, and cuts the log.
+func (s *Store) sealHead(h *head) bool {
+	s.diskMu.Lock()
+	defer s.diskMu.Unlock()
+	info, err := s.seal(h)
+	s.sealDone(h, info, err)
+	if err != nil {
+		return false
+	}
+	if err := s.cut(); err != nil {
+		s.o.Log.Warn("log cannot be cut", "err", err)
+	}
+	return true
 }
 
 // sealDone replaces the head by its chunk, in one step for searches.

@@ -31,6 +31,10 @@ type Store struct {
 	wake    chan struct{} // there is something to seal
 	wg      sync.WaitGroup
 
+	// diskMu is held while chunks are written, days dropped and the log is
+	// cut. It is taken before mu.
+	diskMu sync.Mutex
+
 	// mu guards all below it. It is held while a batch is appended to the
 	// log and to its head, so that both have the same order.
 	mu      sync.Mutex

@@ -1,0 +1,105 @@
+package seglog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Snapshot makes dir a log that holds what this one holds now, from a position
+// on: what a reader of from needs, and all before End. It takes milliseconds
+// and no disk to speak of, since segments that are not written any more are
+// hard-linked; so dir must be on the same file system, and what is in it must
+// not be written to. Nobody who appends waits for it.
+//
+// Segments that are cut meanwhile are left out.
+func (l *Log) Snapshot(dir string, from Pos) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("seglog: snapshot: %w", err)
+	}
+	l.mu.Lock()
+	segments, end := slices.Clone(l.segments), l.end
+	l.mu.Unlock()
+	first, found := slices.BinarySearch(segments, from)
+	if !found && first > 0 {
+		first--
+	}
+	for i, base := range segments[first:] {
+		path, to := l.path(base), filepath.Join(dir, segmentName(base))
+		var err error
+		if first+i < len(segments)-1 {
+			err = os.Link(path, to)
+		} else {
+			err = copyFile(path, to, int64(end-base))
+		}
+		if errors.Is(err, fs.ErrNotExist) && base < l.First() {
+			continue // cut while we came
+		}
+		if err != nil {
+			return fmt.Errorf("seglog: snapshot: %w", err)
+		}
+	}
+	return nil
+}
+
+// A Clone says how a file gets into the clone of its directory.
+type Clone int
+
+// The ways to clone a file.
+const (
+	Leave Clone = iota // it does not
+	Link               // by a hard link: it is never changed again
+	Copy               // by its bytes of now
+)
+
+// CloneDir makes dst a directory with the files of src, each as how says of
+// its name. Directories and special files are left. It is for snapshots of
+// directories that nobody writes to meanwhile.
+func CloneDir(src, dst string, how func(name string) Clone) error {
+	entries, err := os.ReadDir(src)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dst, 0o750); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		from, to := filepath.Join(src, e.Name()), filepath.Join(dst, e.Name())
+		switch how(e.Name()) {
+		case Link:
+			err = os.Link(from, to)
+		case Copy:
+			err = copyFile(from, to, -1)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyFile copies the first n bytes of a file; all of them if n is negative.
+func copyFile(from, to string, n int64) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	if n < 0 {
+		_, err = io.Copy(out, in)
+	} else {
+		_, err = io.CopyN(out, in, n)
+	}
+	return errors.Join(err, out.Close())
+}

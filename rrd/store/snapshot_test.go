@@ -1,0 +1,190 @@
+package store
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rondo/rrd"
+	"rondo/rrd/rrdtest"
+)
+
+// TestSnapshotUnderIngest: snapshots are taken while others write, flush and
+// read. Each holds, of every series, all that was acknowledged before it
+// began and nothing that was never sent, each sample with its own value.
+func TestSnapshotUnderIngest(t *testing.T) {
+	t.Parallel()
+	const writers, snapshots = 3, 6
+	o := testOptions(t, rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return time.Unix(2e9, 0) }})
+	o.StageBytes, o.CheckpointBytes = 3000, 10_000
+	st := openStore(t, t.TempDir(), o)
+	defer closeStore(t, st)
+	var acked, sent [writers]atomic.Int64
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	forever := func(f func() error) {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := f(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for w := range writers {
+		forever(func() error {
+			n := sent[w].Add(1)
+			err := st.Append(t.Context(), []rrd.Sample{gauge(fmt.Sprintf("w%d", w), 10*int(n), float64(n))})
+			acked[w].Store(n)
+			return err
+		})
+	}
+	forever(st.maintain)
+	forever(func() error {
+		_, err := rrdtest.Collect(t.Context(), st, rrd.Query{Start: rrdtest.T0, End: math.MaxInt64 / 2, Columns: []rrd.Column{rrd.ColLast}})
+		return err
+	})
+	base := t.TempDir()
+	for i := range snapshots {
+		var before, after [writers]int64
+		for enough := acked[0].Load() + 30; acked[0].Load() < enough && !t.Failed(); {
+			runtime.Gosched()
+		}
+		for w := range writers {
+			before[w] = acked[w].Load()
+		}
+		dir := filepath.Join(base, fmt.Sprint(i))
+		if err := st.Snapshot(dir); err != nil {
+			t.Error(err)
+			break
+		}
+		for w := range writers {
+			after[w] = sent[w].Load()
+		}
+		checkIngested(t, dir, o, before[:], after[:])
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// checkIngested opens a snapshot and looks for samples 1 to n of each writer,
+// n between before and after: in the finest archive where that still reaches,
+// each in a row of its own.
+func checkIngested(t *testing.T, dir string, o Options, before, after []int64) {
+	t.Helper()
+	st := openStore(t, dir, o)
+	defer closeStore(t, st)
+	if n := st.stats.Damaged.Load(); n > 0 {
+		t.Errorf("snapshot has %d damages", n)
+	}
+	for w := range before {
+		found := rowsOf(t, st, fmt.Sprintf("w%d", w))
+		newest := int64(0)
+		for at, v := range found {
+			n := int64(at.Sub(rrdtest.T0) / (10 * time.Second))
+			if float64(n) != v {
+				t.Errorf("writer %d: row %d has value %v", w, n, v)
+			}
+			newest = max(newest, n)
+		}
+		if newest < before[w] || newest > after[w] {
+			t.Errorf("writer %d: newest sample is %d; %d were acknowledged before, %d sent", w, newest, before[w], after[w])
+		}
+		edge := st.rings[0].edge(rrd.Time(st.clock.Load()))
+		for n := newest; n > 0; n-- {
+			at := rrdtest.T0.Add(time.Duration(n) * 10 * time.Second)
+			if _, ok := found[at]; !ok && at > edge {
+				t.Errorf("writer %d: sample %d of %d is missing", w, n, newest)
+			}
+		}
+	}
+}
+
+func rowsOf(t *testing.T, st *Store, name string) map[rrd.Time]float64 {
+	t.Helper()
+	q := rrd.Query{
+		Matchers: []rrd.Matcher{{Label: rrd.NameLabel, Value: name}},
+		Start:    rrdtest.T0, End: math.MaxInt64 / 2, Row: time.Second, Columns: []rrd.Column{rrd.ColLast},
+	}
+	found := map[rrd.Time]float64{}
+	for s, err := range st.Select(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, at := range s.Times {
+			found[at] = s.Values[rrd.ColLast][i]
+		}
+	}
+	return found
+}
+
+// TestSnapshotIsWhole: whatever comes to lie in a store's directory is in its
+// snapshot, or is named here. Of the log only what the checkpoint needs is.
+func TestSnapshotIsWhole(t *testing.T) {
+	t.Parallel()
+	leftOut := map[string]bool{"checkpoint.old": true, "lock": true, "LOCK": true, "DISCARD": true}
+	src, o, _ := history(t)
+	st := openStore(t, src, o)
+	dst := filepath.Join(t.TempDir(), "copy")
+	if err := st.Snapshot(dst); err != nil {
+		t.Fatal(err)
+	}
+	names := func(root string) (names []string) {
+		err := filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && !leftOut[e.Name()] {
+				rel, err := filepath.Rel(root, path)
+				names = append(names, regexp.MustCompile(`^log/.*`).ReplaceAllString(rel, "log/..."))
+				return err
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Compact(names)
+	}
+	if diff := cmp.Diff(names(src), names(dst)); diff != "" {
+		t.Errorf("store and snapshot differ (-store +snapshot):\n%s", diff)
+	}
+	closeStore(t, st)
+}
+
+// TestSnapshotOnFullDisk: a store that can no longer write a checkpoint can
+// still be copied.
+func TestSnapshotOnFullDisk(t *testing.T) {
+	t.Parallel()
+	short := &shortFS{}
+	short.free.Store(1 << 40)
+	st := openStore(t, t.TempDir(), Options{Now: atT0, Every: time.Hour, FS: short})
+	if err := st.Append(t.Context(), []rrd.Sample{gauge("a", 0, 1), gauge("a", 10, 2)}); err != nil {
+		t.Fatal(err)
+	}
+	short.free.Store(0)
+	dir := filepath.Join(t.TempDir(), "copy")
+	if err := st.Snapshot(dir); err != nil {
+		t.Fatal(err)
+	}
+	short.free.Store(1 << 40)
+	closeStore(t, st)
+	st = openStore(t, dir, Options{Now: atT0})
+	defer closeStore(t, st)
+	if n := rows(t, st, "a"); n != 2 {
+		t.Errorf("%d rows of 2", n)
+	}
+}

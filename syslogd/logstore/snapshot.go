@@ -1,0 +1,77 @@
+package logstore
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"rondo/rrd/seglog"
+)
+
+// Snapshot makes dir a copy of the store as a kill at this moment would leave
+// it: [Open] of it finds every message that was put before. dir must be on the
+// same file system and not exist yet; nothing may write to what is in it,
+// since files that never change again are hard links, which is why it takes a
+// moment and hardly any disk.
+//
+// Messages are taken meanwhile; what waits is the sealing of chunks, and
+// searches of the day that is being written to.
+func (s *Store) Snapshot(dir string) error {
+	s.diskMu.Lock()
+	defer s.diskMu.Unlock()
+	if err := s.snapshot(dir); err != nil {
+		return fmt.Errorf("logstore: snapshot: %w", err)
+	}
+	return nil
+}
+
+// snapshot copies the chunks first: whatever they do not have is in the log,
+// which is not cut meanwhile.
+func (s *Store) snapshot(dir string) error {
+	if err := seglog.MakeDir(filepath.Join(dir, "chunks")); err != nil {
+		return err
+	}
+	keys, err := s.dirs.list()
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := s.dirs.clone(k, filepath.Join(dir, "chunks", k.String())); err != nil {
+			return err
+		}
+	}
+	return s.log.Snapshot(filepath.Join(dir, "log"), 0)
+}
+
+// clone copies a directory that nobody opens to write meanwhile. A writer's
+// handle is closed first, when its last user has gone: its files are mapped,
+// longer than what is in them, and without the newest keys.
+func (d *dirs) clone(k key, dst string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.freed.Broadcast()
+	for h := d.open[k]; h != nil && !h.readOnly; h = d.open[k] {
+		if h.users == 0 {
+			d.close(k, h)
+			break
+		}
+		h.leaving = true
+		d.freed.Wait()
+	}
+	return seglog.CloneDir(d.path(k), dst, cloneBadger)
+}
+
+// cloneBadger says how the files of a closed Badger directory are copied.
+// Tables and value logs are written once: even the last value log, since
+// Badger begins a new one at each open. The lock is a process' own, and
+// DISCARD, a mebibyte of nothing, is made anew by Badger: it counts for a
+// collection of garbage that is never run.
+func cloneBadger(name string) seglog.Clone {
+	switch filepath.Ext(name) {
+	case ".sst", ".vlog":
+		return seglog.Link
+	}
+	if name == "LOCK" || name == "DISCARD" {
+		return seglog.Leave
+	}
+	return seglog.Copy
+}
