@@ -9,11 +9,14 @@
 // of archives.
 //
 //	128        stat_head  "RRD\0" "0003\0", 8.642135e130, nds, nrra, step, 80 unused
-//	120*nds    ds_def     name[20] type[20] ten parameters: heartbeat, min, max
-//	120*nrra   rra_def    CF[20], rows, steps per row, ten parameters: xff
+//	120*nds    ds_def     name[20] type[20] ten parameters: heartbeat, min, max;
+//	                      of a COMPUTE its expression, 4 bytes a word
+//	120*nrra   rra_def    CF[20], rows, steps per row, ten parameters: xff;
+//	                      of the Holt-Winters family alpha, beta, partner, ...
 //	16         live_head  time of the last update: seconds, microseconds
 //	112*nds    pdp_prep   text of the last reading[30], unknown seconds, rate*seconds
-//	80*nrra*nds cdp_prep  the open row: value, unknown points, ..., primary, secondary
+//	80*nrra*nds cdp_prep  the open row: value, unknown points, six numbers of the
+//	                      Holt-Winters family, two that only an update uses
 //	8*nrra     rra_ptr    the newest row of each ring
 //	           rings      archive by archive, row by row, a double per data source
 //
@@ -34,8 +37,9 @@
 // The portable form, which needs no archive's time either; the dates in its
 // comments are for people. RRDtool prints eleven digits, and so loses the
 // rest; here there are seventeen, and as many are read. RRDtool's own reader
-// (restore) may miss a double by some units in the last place. Microseconds of
-// the last update have no place in the XML.
+// (restore) may miss a double by some units in the last place, and forgets what
+// a FAILURES archive remembers beyond its tenth point. Microseconds of the last
+// update have no place in the XML.
 //
 // # What a hostile file can do
 //

@@ -23,8 +23,9 @@ const (
 	cdpSize  = 80
 	ptrSize  = 8
 
-	nameSize = 20 // of names in ds_def and rra_def, with the NUL
-	textSize = 30 // of pdp_prep.last_ds, with the NUL
+	nameSize   = 20 // of names in ds_def and rra_def, with the NUL
+	archivePar = 40 // where the parameters in rra_def begin
+	textSize   = 30 // of pdp_prep.last_ds, with the NUL
 )
 
 // floatCookie stands behind the version and tells the byte order.
@@ -89,6 +90,16 @@ func newImage(sources, archives int) *rrd.SetImage {
 	}
 }
 
+// addFamily makes room for the state of the Holt-Winters family, where the
+// definition has archives of it.
+func addFamily(image *rrd.SetImage) {
+	archives := image.Definition.Archives
+	if slices.ContainsFunc(archives, func(a rrd.SetArchive) bool { return a.HoltWinters != nil }) {
+		image.State.HoltWinters = make([][]rrd.HoltWintersState, len(archives))
+		image.State.Seasons = make([]rrd.Season, len(archives))
+	}
+}
+
 // check refuses an image whose parts do not fit each other.
 func check(image *rrd.SetImage) error {
 	d := &image.Definition
@@ -103,22 +114,32 @@ func check(image *rrd.SetImage) error {
 		if err := checkSpan(uint64(d.Step/time.Second), steps, uint64(d.Archives[a].Rows), a); err != nil {
 			return err
 		}
-		if len(ring) != d.Archives[a].Rows*len(d.Sources) {
+		if !isSeason(d.Archives[a].CF) && len(ring) != d.Archives[a].Rows*len(d.Sources) {
 			return fmt.Errorf("archive %d has %d values, and room for %d rows of %d", a, len(ring), d.Archives[a].Rows, len(d.Sources))
 		}
 	}
 	if image.State.Last < 0 {
 		return errors.New("the last update was before 1970")
 	}
-	bad := func(n int64) bool { return n < 0 }
+	return checkCounts(image)
+}
+
+// checkCounts refuses counts that no Set has come to.
+func checkCounts(image *rrd.SetImage) error {
+	d := &image.Definition
 	for i, s := range image.State.Sources {
-		if bad(s.Unknown) {
+		if s.Unknown < 0 {
 			return fmt.Errorf("data source %s was unknown for %d s", d.Sources[i].Name, s.Unknown)
 		}
 	}
 	for a, cells := range image.State.Cells {
-		if slices.ContainsFunc(cells, func(c rrd.CellState) bool { return bad(c.Unknown) }) {
+		if slices.ContainsFunc(cells, func(c rrd.CellState) bool { return c.Unknown < 0 }) {
 			return fmt.Errorf("archive %d has a negative number of unknown points", a)
+		}
+	}
+	for a, cells := range image.State.HoltWinters {
+		if slices.ContainsFunc(cells, func(h rrd.HoltWintersState) bool { return h.Count < 0 || h.LastCount < 0 }) {
+			return fmt.Errorf("archive %d has a negative count", a)
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"time"
 
 	"rondo/rrd"
 )
@@ -38,14 +40,14 @@ func decode(raw []byte) (*rrd.SetImage, error) {
 		return nil, err
 	}
 	image := newImage(sources, archives)
-	c := cursor(raw[headSize:])
+	c := cursor{raw[headSize:], int(raw[7] - '0')}
 	if image.Definition.Step, err = seconds(number(raw[40:]), "step"); err != nil {
 		return nil, err
 	}
 	if err := c.definition(&image.Definition); err != nil {
 		return nil, err
 	}
-	if err := c.state(&image.State, sources); err != nil {
+	if err := c.state(image); err != nil {
 		return nil, err
 	}
 	if err := c.rings(image, len(raw)); err != nil {
@@ -106,35 +108,47 @@ func checkLayout(raw []byte) error {
 
 // A cursor is what of a file is still to be read. That the headers are there
 // has been seen before.
-type cursor []byte
+type cursor struct {
+	b       []byte
+	version int
+}
 
 // next takes n bytes.
 func (c *cursor) next(n int) []byte {
-	b := (*c)[:n:n]
-	*c = (*c)[n:]
+	b := c.b[:n:n]
+	c.b = c.b[n:]
 	return b
 }
 
 func (c *cursor) definition(d *rrd.SetDefinition) (err error) {
 	for i := range d.Sources {
-		if d.Sources[i], err = decodeSource(c.next(dsSize)); err != nil {
+		if d.Sources[i], err = decodeSource(c.next(dsSize), d.Sources[:i]); err != nil {
 			return err
 		}
 	}
 	for a := range d.Archives {
-		if d.Archives[a], err = decodeArchive(c.next(dsSize), a, uint64(d.Step/1e9)); err != nil {
+		b := c.next(dsSize)
+		if d.Archives[a], err = decodeArchive(b, a, uint64(d.Step/time.Second)); err != nil {
 			return err
 		}
+		d.Archives[a].HoltWinters = decodeHoltWinters(d.Archives[a].CF, b[archivePar:], c.version)
 	}
 	return nil
 }
 
-func decodeSource(b []byte) (d rrd.DataSource, err error) {
+func decodeSource(b []byte, before []rrd.DataSource) (d rrd.DataSource, err error) {
 	d.Name = cString(b[:nameSize])
 	if d.Type, err = typeOf(cString(b[nameSize : 2*nameSize])); err != nil {
 		return d, fmt.Errorf("data source %q: %w", d.Name, err)
 	}
 	par := b[2*nameSize:]
+	if d.Type == rrd.Compute {
+		d.Min, d.Max = math.NaN(), math.NaN()
+		if d.Expression, err = decodeExpression(par, before); err != nil {
+			return d, fmt.Errorf("data source %q: %w", d.Name, err)
+		}
+		return d, nil
+	}
 	d.Min, d.Max = double(par[8:]), double(par[16:])
 	if d.Heartbeat, err = seconds(number(par), "heartbeat"); err != nil {
 		return d, fmt.Errorf("data source %q: %w", d.Name, err)
@@ -150,11 +164,15 @@ func decodeArchive(b []byte, index int, step uint64) (a rrd.SetArchive, err erro
 	if err := checkSpan(step, steps, rows, index); err != nil {
 		return a, err
 	}
-	a.Rows, a.Steps, a.XFF = int(rows), int(steps), double(b[40:])
+	a.Rows, a.Steps = int(rows), int(steps)
+	if a.CF <= rrd.Last {
+		a.XFF = double(b[archivePar:])
+	}
 	return a, nil
 }
 
-func (c *cursor) state(s *rrd.SetState, sources int) error {
+func (c *cursor) state(image *rrd.SetImage) error {
+	s, d := &image.State, &image.Definition
 	live := c.next(liveSize)
 	sec, usec := number(live), number(live[8:])
 	if sec >= math.MaxInt64/1_000_000 || usec >= 1e6 {
@@ -165,11 +183,17 @@ func (c *cursor) state(s *rrd.SetState, sources int) error {
 		b := c.next(pdpSize)
 		s.Sources[i] = rrd.SourceState{Text: cString(b[:textSize]), Unknown: int64(number(b[32:])), Value: double(b[40:])}
 	}
+	addFamily(image)
 	for a := range s.Cells {
-		s.Cells[a] = make([]rrd.CellState, sources)
+		s.Cells[a] = make([]rrd.CellState, len(d.Sources))
 		for i := range s.Cells[a] {
 			b := c.next(cdpSize)
-			s.Cells[a][i] = rrd.CellState{Value: double(b), Unknown: int64(number(b[8:]))}
+			if d.Archives[a].HoltWinters != nil {
+				s.HoltWinters[a] = append(s.HoltWinters[a], decodeCell(&d.Archives[a], b))
+				s.Cells[a][i].Value = math.NaN()
+				continue
+			}
+			s.Cells[a][i] = rrd.CellState{Value: double(b), Unknown: int64(number(b[8*cdpUnknown:]))}
 		}
 	}
 	return nil
@@ -180,7 +204,7 @@ func (c *cursor) rings(image *rrd.SetImage, size int) error {
 	width := 8 * len(image.Definition.Sources)
 	ptrs := c.next(ptrSize * len(image.Definition.Archives))
 	for a, archive := range image.Definition.Archives {
-		if archive.Rows > len(*c)/width {
+		if archive.Rows > len(c.b)/width {
 			return fmt.Errorf("the file is cut short: %d bytes do not hold archive %d", size, a)
 		}
 		newest := number(ptrs[ptrSize*a:])
@@ -188,6 +212,10 @@ func (c *cursor) rings(image *rrd.SetImage, size int) error {
 			return fmt.Errorf("archive %d has %d rows, and row %d is the newest", a, archive.Rows, newest)
 		}
 		ring := c.next(archive.Rows * width)
+		if isSeason(archive.CF) {
+			image.State.Seasons[a] = rrd.Season{Newest: int(newest), Values: appendDoubles(nil, ring)}
+			continue
+		}
 		oldest := (int(newest) + 1) % archive.Rows * width
 		image.Rings[a] = appendDoubles(make([]float64, 0, len(ring)/8), ring[oldest:])
 		image.Rings[a] = appendDoubles(image.Rings[a], ring[:oldest])
@@ -196,6 +224,7 @@ func (c *cursor) rings(image *rrd.SetImage, size int) error {
 }
 
 func appendDoubles(dst []float64, b []byte) []float64 {
+	dst = slices.Grow(dst, len(b)/8)
 	for ; len(b) >= 8; b = b[8:] {
 		dst = append(dst, double(b))
 	}
@@ -204,7 +233,14 @@ func appendDoubles(dst []float64, b []byte) []float64 {
 
 func number(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
-func double(b []byte) float64 { return math.Float64frombits(number(b)) }
+// double reads a number. RRDtool's unknown has a sign, ours has none.
+func double(b []byte) float64 {
+	v := math.Float64frombits(number(b))
+	if v != v {
+		return math.NaN()
+	}
+	return v
+}
 
 // cString is what stands before the NUL.
 func cString(b []byte) string {

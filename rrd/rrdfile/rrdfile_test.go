@@ -140,7 +140,7 @@ func TestRefusedXML(t *testing.T) {
 		"archive 1: row 3 has 1 values":      {"<v>NaN</v></row>\n\t\t</database>\n\t</rra>\n</rrd>", "</row></database></rra></rrd>"},
 		"<cdp_prep> is of 0 data sources":    {"cdp_prep>", "other>"},
 		"archive 0: want steps and rows":     {"database>", "other>"},
-		"archive 0 reaches back":             {"<pdp_per_row>1<", "<pdp_per_row>100000000000<"},
+		"archive 0: it would reach back":     {"<pdp_per_row>1<", "<pdp_per_row>100000000000<"},
 		"<b> where a value should be":        {"<step>10<", "<step><b>10</b><"},
 		"a data source behind the archives":  {"</rrd>", "<ds></ds></rrd>"},
 		"syntax error":                       {"</rra>", "</rro>"},
@@ -227,7 +227,9 @@ func TestMemory(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(testdata(f, "v3.rrd"))
+	for _, file := range []string{"v3.rrd", "v4.rrd", "v5.rrd"} {
+		f.Add(testdata(f, file))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		image, err := Decode(raw)
 		if err != nil {
@@ -248,7 +250,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func FuzzReadXML(f *testing.F) {
-	for _, file := range []string{"v1.xml", "v3.xml", "xen.xml"} {
+	for _, file := range []string{"v1.xml", "v3.xml", "v5.xml", "xen.xml"} {
 		f.Add(testdata(f, file))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -256,7 +258,7 @@ func FuzzReadXML(f *testing.F) {
 		if err != nil {
 			return
 		}
-		image.State.Last -= image.State.Last % rrd.Second
+		asXML(image)
 		again, err := ReadXML(bytes.NewReader(encodeXML(t, image)))
 		if err != nil {
 			t.Fatal(err)

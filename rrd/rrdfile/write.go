@@ -38,14 +38,11 @@ func Append(dst []byte, image *rrd.SetImage) ([]byte, error) {
 		size += 8 * len(ring)
 	}
 	e := encoder{append(make([]byte, 0, len(dst)+size), dst...)}
-	e.definition(&image.Definition)
-	e.state(&image.State)
-	for _, a := range image.Definition.Archives {
-		e.number(uint64(a.Rows - 1))
+	if err := e.definition(&image.Definition); err != nil {
+		return dst, fmt.Errorf("rrdfile: %w", err)
 	}
-	for _, ring := range image.Rings {
-		e.doubles(ring...)
-	}
+	e.state(image)
+	e.rings(image)
 	return e.b, nil
 }
 
@@ -64,7 +61,19 @@ func checkNames(d *rrd.SetDefinition) error {
 }
 
 // version is the oldest one that knows what is in d.
-func version(*rrd.SetDefinition) string { return "0003" }
+func version(d *rrd.SetDefinition) string {
+	for _, s := range d.Sources {
+		if s.Type == rrd.DCounter || s.Type == rrd.DDerive {
+			return "0005"
+		}
+	}
+	for _, a := range d.Archives {
+		if a.CF == rrd.MHWPredict || isSeason(a.CF) && a.HoltWinters.Smoothing != rrd.DefaultSmoothing {
+			return "0004"
+		}
+	}
+	return "0003"
+}
 
 // An encoder appends to b.
 type encoder struct{ b []byte }
@@ -89,7 +98,7 @@ func (e *encoder) text(s string, n int) {
 
 func (e *encoder) zero(n int) { e.b = append(e.b, make([]byte, n)...) }
 
-func (e *encoder) definition(d *rrd.SetDefinition) {
+func (e *encoder) definition(d *rrd.SetDefinition) error {
 	e.text("RRD", 4)
 	e.text(version(d), 12)
 	e.doubles(floatCookie)
@@ -98,24 +107,38 @@ func (e *encoder) definition(d *rrd.SetDefinition) {
 	e.number(uint64(d.Step / time.Second))
 	e.zero(80)
 	for i := range d.Sources {
-		s := &d.Sources[i]
-		e.text(s.Name, nameSize)
-		e.text(strings.ToUpper(s.Type.String()), nameSize)
-		e.number(uint64(s.Heartbeat / time.Second))
-		e.doubles(s.Min, s.Max)
-		e.zero(7 * 8)
+		if err := e.source(d, i); err != nil {
+			return fmt.Errorf("data source %q: %w", d.Sources[i].Name, err)
+		}
 	}
 	for i := range d.Archives {
 		a := &d.Archives[i]
 		e.text(strings.ToUpper(a.CF.String()), nameSize+4)
 		e.number(uint64(a.Rows))
 		e.number(uint64(a.Steps))
-		e.doubles(a.XFF)
-		e.zero(9 * 8)
+		for _, bits := range parameters(a) {
+			e.number(bits)
+		}
 	}
+	return nil
 }
 
-func (e *encoder) state(s *rrd.SetState) {
+func (e *encoder) source(d *rrd.SetDefinition, i int) (err error) {
+	s := &d.Sources[i]
+	e.text(s.Name, nameSize)
+	e.text(strings.ToUpper(s.Type.String()), nameSize)
+	if s.Type == rrd.Compute {
+		e.b, err = appendExpression(e.b, s.Expression, d.Sources[:i])
+		return err
+	}
+	e.number(uint64(s.Heartbeat / time.Second))
+	e.doubles(s.Min, s.Max)
+	e.zero(7 * 8)
+	return nil
+}
+
+func (e *encoder) state(image *rrd.SetImage) {
+	s := &image.State
 	e.number(uint64(s.Last / rrd.Second))
 	e.number(uint64(s.Last % rrd.Second))
 	for _, src := range s.Sources {
@@ -124,11 +147,33 @@ func (e *encoder) state(s *rrd.SetState) {
 		e.doubles(src.Value)
 		e.zero(8 * 8)
 	}
-	for _, cells := range s.Cells {
-		for _, c := range cells {
+	for a, cells := range s.Cells {
+		for i, c := range cells {
+			if archive := &image.Definition.Archives[a]; archive.HoltWinters != nil {
+				e.holtWintersCell(archive, s.HoltWinters[a][i])
+				continue
+			}
 			e.doubles(c.Value)
 			e.number(uint64(c.Unknown))
 			e.zero(8 * 8)
 		}
+	}
+}
+
+// rings writes the rings with the oldest row in front. Only of a season it
+// matters which row is where: it is smoothed when it comes to one.
+func (e *encoder) rings(image *rrd.SetImage) {
+	for i, a := range image.Definition.Archives {
+		newest := a.Rows - 1
+		if isSeason(a.CF) {
+			newest = image.State.Seasons[i].Newest
+		}
+		e.number(uint64(newest))
+	}
+	for i, ring := range image.Rings {
+		if isSeason(image.Definition.Archives[i].CF) {
+			ring = image.State.Seasons[i].Values
+		}
+		e.doubles(ring...)
 	}
 }

@@ -21,6 +21,7 @@ func ReadXML(r io.Reader) (*rrd.SetImage, error) {
 	limited := &io.LimitedReader{R: r, N: MaxSize + 1}
 	x := &xmlReader{d: xml.NewDecoder(limited), image: newImage(0, 0)}
 	err := x.document()
+	x.dropFamily()
 	if limited.N == 0 {
 		err = fmt.Errorf("the file is larger than %d bytes", MaxSize)
 	}
@@ -33,11 +34,28 @@ func ReadXML(r io.Reader) (*rrd.SetImage, error) {
 	return x.image, nil
 }
 
+// dropFamily forgets what was read of the Holt-Winters family, as far as the
+// archives are of another one.
+func (x *xmlReader) dropFamily() {
+	s, family := &x.image.State, false
+	for a := range x.image.Definition.Archives {
+		if x.image.Definition.Archives[a].HoltWinters == nil {
+			s.HoltWinters[a] = nil
+			continue
+		}
+		family = true
+	}
+	if !family {
+		s.HoltWinters, s.Seasons = nil, nil
+	}
+}
+
 // An xmlReader reads one dump from front to end and keeps nothing of it but
 // the image.
 type xmlReader struct {
 	d     *xml.Decoder
 	image *rrd.SetImage
+	old   bool   // version 0003 or before
 	text  []byte // of the element read last
 }
 
@@ -155,6 +173,7 @@ func (x *xmlReader) root(name string) (err error) {
 		if err = x.str(&version); err == nil && (len(version) != 4 || version < "0001" || version > "0005") {
 			return fmt.Errorf("version %q: want 0001 to 0005", version)
 		}
+		x.old = version < "0004"
 	case "step":
 		var n uint64
 		if err = x.count(&n); err == nil {
@@ -215,6 +234,8 @@ func (x *xmlReader) source() error {
 			return x.float(&d.Min)
 		case "max":
 			return x.float(&d.Max)
+		case "cdef":
+			return x.str(&d.Expression)
 		case "last_ds":
 			return x.str(&s.Text)
 		case "value":

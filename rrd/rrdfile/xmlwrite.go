@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,10 @@ func (x *xmlWriter) float(indent, name string, v float64) {
 	x.printf("%s<%s>%s</%s>\n", indent, name, x.number(v), name)
 }
 
+func (x *xmlWriter) count(indent, name string, n int64) {
+	x.printf("%s<%s>%d</%s>\n", indent, name, n, name)
+}
+
 // number is v to the last bit.
 func (x *xmlWriter) number(v float64) []byte {
 	switch {
@@ -78,9 +83,13 @@ func (x *xmlWriter) source(d *rrd.DataSource, s *rrd.SourceState) {
 	x.printf("\t<ds>\n")
 	x.element("name", d.Name)
 	x.element("type", strings.ToUpper(d.Type.String()))
-	x.printf("\t\t<minimal_heartbeat>%d</minimal_heartbeat>\n", d.Heartbeat/time.Second)
-	x.float("\t\t", "min", d.Min)
-	x.float("\t\t", "max", d.Max)
+	if d.Type == rrd.Compute {
+		x.element("cdef", d.Expression)
+	} else {
+		x.printf("\t\t<minimal_heartbeat>%d</minimal_heartbeat>\n", d.Heartbeat/time.Second)
+		x.float("\t\t", "min", d.Min)
+		x.float("\t\t", "max", d.Max)
+	}
 	x.printf("\n\t\t<!-- PDP Status -->\n")
 	x.element("last_ds", s.Text)
 	x.float("\t\t", "value", s.Value)
@@ -94,25 +103,82 @@ func (x *xmlWriter) archive(image *rrd.SetImage, a int) {
 	x.element("cf", strings.ToUpper(d.CF.String()))
 	x.printf("\t\t<pdp_per_row>%d</pdp_per_row> <!-- %d seconds -->\n\n", d.Steps, row/time.Second)
 	x.printf("\t\t<params>\n")
-	x.float("\t\t", "xff", d.XFF)
+	x.params(d, version(&image.Definition) >= "0004")
 	x.printf("\t\t</params>\n\t\t<cdp_prep>\n")
-	for _, c := range image.State.Cells[a] {
-		x.cell(c)
+	for i := range image.State.Cells[a] {
+		x.cell(image, a, i)
 	}
 	x.printf("\t\t</cdp_prep>\n\t\t<database>\n")
+	ring := image.Rings[a]
+	if isSeason(d.CF) {
+		season := image.State.Seasons[a]
+		oldest := (season.Newest + 1) % d.Rows * len(image.Definition.Sources)
+		ring = slices.Concat(season.Values[oldest:], season.Values[:oldest])
+	}
 	newest := image.State.Last - image.State.Last%rrd.Time(row/time.Microsecond)
-	x.rows(image.Rings[a], len(image.Definition.Sources), newest, row)
+	x.rows(ring, len(image.Definition.Sources), newest, row)
 	x.printf("\t\t</database>\n\t</rra>\n")
 }
 
-func (x *xmlWriter) cell(c rrd.CellState) {
+func (x *xmlWriter) params(a *rrd.SetArchive, smoothing bool) {
+	const indent = "\t\t"
+	h := a.HoltWinters
+	switch a.CF {
+	case rrd.HWPredict, rrd.MHWPredict:
+		x.float(indent, "hw_alpha", h.Alpha)
+		x.float(indent, "hw_beta", h.Beta)
+	case rrd.Seasonal, rrd.DevSeasonal:
+		x.float(indent, "seasonal_gamma", h.Gamma)
+		x.count(indent, "seasonal_smooth_idx", int64(h.SmoothRow))
+		if smoothing {
+			x.float(indent, "smoothing_window", h.Smoothing)
+		}
+	case rrd.DevPredict:
+	case rrd.Failures:
+		x.float(indent, "delta_pos", h.DeltaPos)
+		x.float(indent, "delta_neg", h.DeltaNeg)
+		x.count(indent, "window_len", int64(h.Window))
+		x.count(indent, "failure_threshold", int64(h.Threshold))
+	default:
+		x.float(indent, "xff", a.XFF)
+		return
+	}
+	x.count(indent, "dependent_rra_idx", int64(h.Partner))
+}
+
+// cell prints the open row of a data source. What rrdtool wants to read, and
+// only uses within an update, is 0.
+func (x *xmlWriter) cell(image *rrd.SetImage, a, source int) {
 	const indent = "\t\t\t"
 	x.printf("%s<ds>\n", indent)
 	x.float(indent, "primary_value", 0)
 	x.float(indent, "secondary_value", 0)
-	x.float(indent, "value", c.Value)
-	x.printf("%s<unknown_datapoints>%d</unknown_datapoints>\n", indent, c.Unknown)
+	if archive := &image.Definition.Archives[a]; archive.HoltWinters != nil {
+		x.holtWinters(indent, archive, image.State.HoltWinters[a][source])
+	} else {
+		c := image.State.Cells[a][source]
+		x.float(indent, "value", c.Value)
+		x.count(indent, "unknown_datapoints", c.Unknown)
+	}
 	x.printf("%s</ds>\n", indent)
+}
+
+func (x *xmlWriter) holtWinters(indent string, a *rrd.SetArchive, h rrd.HoltWintersState) {
+	switch a.CF {
+	case rrd.HWPredict, rrd.MHWPredict:
+		x.float(indent, "intercept", h.Level)
+		x.float(indent, "last_intercept", h.LastLevel)
+		x.float(indent, "slope", h.Slope)
+		x.float(indent, "last_slope", h.LastSlope)
+		x.count(indent, "nan_count", h.Count)
+		x.count(indent, "last_nan_count", h.LastCount)
+	case rrd.Seasonal, rrd.DevSeasonal:
+		x.float(indent, "seasonal", h.Level)
+		x.float(indent, "last_seasonal", h.LastLevel)
+		x.count(indent, "init_flag", h.Count)
+	case rrd.Failures:
+		x.printf("%s<history>%s</history>\n", indent, appendViolations(nil, h.Violations, a.HoltWinters.Window, '0', '1'))
+	}
 }
 
 func (x *xmlWriter) rows(ring []float64, sources int, newest rrd.Time, row time.Duration) {
