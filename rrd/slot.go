@@ -37,7 +37,7 @@ type Fold struct {
 	// total is base + (value - origin): one subtraction since the last break,
 	// so that rounding errors do not pile up over the years.
 	base, origin, total float64
-	rows                []openRow // one per archive; nil before the first sample
+	rows                []openRow // one per archive; empty before the first sample
 	// Samples up to here may be missing: rows that begin before are unknown.
 	lost Time
 }
@@ -49,7 +49,7 @@ type ClosedRow struct {
 }
 
 // Last returns the newest sample, and false if there was none.
-func (f *Fold) Last() (Point, bool) { return f.last, f.rows != nil }
+func (f *Fold) Last() (Point, bool) { return f.last, len(f.rows) > 0 }
 
 // Clone returns an independent copy.
 func (f *Fold) Clone() Fold {
@@ -66,7 +66,7 @@ func (f *Fold) Lose(until Time) { *f = Fold{lost: until} }
 // Add folds a sample that is newer than all before it, and appends the rows
 // that it closes to dst.
 func (f *Fold) Add(d *Definition, p Point, dst []ClosedRow) []ClosedRow {
-	if f.rows == nil {
+	if len(f.rows) == 0 {
 		f.start(d, p)
 	} else {
 		if p.Time > f.rows[0].end {
@@ -80,7 +80,7 @@ func (f *Fold) Add(d *Definition, p Point, dst []ClosedRow) []ClosedRow {
 }
 
 func (f *Fold) start(d *Definition, p Point) {
-	f.rows = make([]openRow, len(d.Archives))
+	f.rows = append(f.rows[:0], make([]openRow, len(d.Archives))...)
 	for a := range f.rows {
 		f.rows[a].end = p.Time.SlotEnd(d.Row(a))
 		if a > 0 && f.rows[a].end.Add(-d.Row(a)) < f.lost {
@@ -164,7 +164,7 @@ func (d *Definition) Allowed(v float64) bool { return d.Type != Gauge || inLimit
 // Open returns the open row of an archive with the time of its newest sample,
 // and false if it is unknown so far.
 func (f *Fold) Open(d *Definition, a int) (Row, Time, bool) {
-	if f.rows == nil {
+	if len(f.rows) == 0 {
 		return Row{}, 0, false
 	}
 	primary := f.rows[0].row(f.last.Value, f.total)

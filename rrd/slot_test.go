@@ -183,7 +183,9 @@ func TestFoldState(t *testing.T) {
 			f.Add(&d, p, nil)
 		}
 		state := f.AppendBinary([]byte("before"))
-		g, rest, err := ReadFold(&d, append(state, "after"...)[len("before"):])
+		var g Fold
+		g.Add(&d, Point{Time: Second, Value: 3}, nil) // to be forgotten
+		rest, err := g.Restore(&d, append(state, "after"...)[len("before"):])
 		if err != nil || string(rest) != "after" {
 			t.Fatalf("rest %q, %v", rest, err)
 		}
@@ -203,8 +205,8 @@ func TestFoldAfterLoss(t *testing.T) {
 	d := slotDefinition(Gauge)
 	var f Fold
 	f.Lose(35 * Second)
-	g, _, err := ReadFold(&d, f.AppendBinary(nil))
-	if err != nil {
+	var g Fold
+	if _, err := g.Restore(&d, f.AppendBinary(nil)); err != nil {
 		t.Fatal(err)
 	}
 	var rows []ClosedRow
@@ -223,7 +225,7 @@ func TestFoldAfterLoss(t *testing.T) {
 	}
 }
 
-func FuzzReadFold(f *testing.F) {
+func FuzzFoldRestore(f *testing.F) {
 	d := slotDefinition(Counter)
 	var fold Fold
 	f.Add(fold.AppendBinary(nil))
@@ -233,8 +235,8 @@ func FuzzReadFold(f *testing.F) {
 	f.Add(fold.AppendBinary(nil))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		d := slotDefinition(Counter)
-		fold, _, err := ReadFold(&d, b)
-		if err == nil {
+		var fold Fold
+		if _, err := fold.Restore(&d, b); err == nil {
 			fold.Add(&d, Point{1 << 50, 1}, nil)
 		}
 	})

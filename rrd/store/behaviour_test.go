@@ -270,9 +270,12 @@ func TestNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 0.1, 12.34, 0.0001, 1e15, 1 << 53, -1 << 60, 5e-324}),
 			rapid.Map(rapid.IntRange(-1e9, 1e9), func(i int) float64 { return float64(i) / 100 })).Draw(t, "value")
-		r := reader{b: append(appendNumber(nil, v), 1, 2)}
-		if got := r.number(); math.Float64bits(got) != math.Float64bits(v) || r.failed || len(r.b) != 2 {
-			t.Fatalf("%v became %v, %d bytes left", v, got, len(r.b))
+		near := rapid.OneOf(rapid.Just(v), rapid.Float64(), rapid.Just(math.Inf(1)), rapid.Just(math.NaN())).Draw(t, "near")
+		bits := rapid.UintRange(0, 2).Draw(t, "bits")
+		want := uint64(1)<<bits - 1
+		r := reader{b: append(numberOf(v).append(nil, near, want, bits), 1, 2)}
+		if got, flags := r.number(near, bits); math.Float64bits(got) != math.Float64bits(v) || flags != want || r.failed || len(r.b) != 2 {
+			t.Fatalf("%v became %v, flags %d, %d bytes left", v, got, flags, len(r.b))
 		}
 	})
 }
@@ -281,17 +284,17 @@ func TestNumbers(t *testing.T) {
 func FuzzReaders(f *testing.F) {
 	var rec sampleRecord
 	rec.reset()
-	rec.add(7, 1234, appendNumber(nil, 1.5))
+	rec.add(7, 1234, numberOf(1.5))
 	f.Add(rec.buf)
 	d := rrd.DefaultDefinition()
 	f.Add(append([]byte{'D', 0}, appendDefinition(nil, &d)...))
 	f.Add(append([]byte{'S', 0, 0}, "name"...))
 	w := newWindow()
-	w.push(rrd.Point{Time: 5, Value: 5}, appendNumber(nil, 5))
+	w.push(rrd.Point{Time: 5, Value: 5}, numberOf(5))
 	f.Add(w.appendBinary(nil))
 	var q rowQueue
 	q.push(10, false, &rrd.Row{End: 20, Count: 2, Sum: 3, Min: 1, Max: 2, Last: 2, Total: 1})
-	f.Add(q.appendBinary(nil))
+	f.Add(q.appendBinary(nil, 10, false))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if err := eachSample(b, func(uint32, rrd.Point) {}); err != nil && !errors.Is(err, errRecord) {
 			t.Error(err)
@@ -299,8 +302,18 @@ func FuzzReaders(f *testing.F) {
 		win := readWindow(&reader{b: b})
 		win.points(nil)
 		queue := readRowQueue(&reader{b: b}, 10, true)
+		queue.valid(10, true)
 		queue.each(noTime, 10, true, func(*rrd.Row) bool { return true })
+		queue.buf = bytes.Clone(queue.buf)
 		queue.drop(1000, 10, true)
+		def := &definition{Definition: d, gauge: true}
+		for a := range d.Archives {
+			def.rings = append(def.rings, newRing("", d.Row(a), d.Archives[a].Rows))
+		}
+		var x state
+		if x.unpack(def, b) && x.valid() {
+			x.pack(nil, new([]byte))
+		}
 		if _, err := readDefinition(&reader{b: b}); err != nil {
 			return
 		}

@@ -266,19 +266,17 @@ func BenchmarkMemory(b *testing.B) {
 	runtime.ReadMemStats(&after)
 	for b.Loop() {
 	}
-	var window, windowCap, rows, rowsCap int
+	var window, windowCap, state, stateCap int
 	for _, pg := range st.table.pageList() {
 		all := pg.all()
 		for i := range all {
 			window, windowCap = window+len(all[i].win.buf), windowCap+cap(all[i].win.buf)
-			for a := range all[i].staged {
-				rows, rowsCap = rows+len(all[i].staged[a].buf), rowsCap+cap(all[i].staged[a].buf)
-			}
+			state, stateCap = state+len(all[i].packed), stateCap+cap(all[i].packed)
 		}
 	}
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/series, "heap-B/series")
 	b.ReportMetric(float64(window)/series, "window-B")
 	b.ReportMetric(float64(windowCap)/series, "window-cap-B")
-	b.ReportMetric(float64(rows)/series, "rows-B")
-	b.ReportMetric(float64(rowsCap)/series, "rows-cap-B")
+	b.ReportMetric(float64(state)/series, "state-B")
+	b.ReportMetric(float64(stateCap)/series, "state-cap-B")
 }

@@ -29,13 +29,9 @@ import (
 //	frame = length:4 crc32c:4 bytes
 //	head  = version position clock pages (uvarint, varint for the clock)
 //	page  = id:uvarint { index+1:uvarint state } 0:uvarint
-//	state = definition:uvarint begins:uvarint { varint } window fold queues
-//
-// A state says by which definition it is to be read, since that of the series
-// may have changed. Before version 2 it did not, and began with the window.
 const (
 	checkpointMagic   = "rondockp"
-	checkpointVersion = 2
+	checkpointVersion = 3
 	maxFrame          = 256 << 20
 )
 
@@ -141,8 +137,7 @@ func (st *Store) appendPage(b []byte, pg *page) []byte {
 			continue
 		}
 		b = appendUvarint(b, uint64(i+1))
-		st := state{def: s.def, begins: pg.begins[s.id], fold: s.fold, staged: s.staged}
-		b = st.append(b, &s.win)
+		b = appendState(b, s.def, pg.begins[s.id], &s.win, s.packed)
 	}
 	return appendUvarint(b, 0)
 }
@@ -189,7 +184,7 @@ func (st *Store) loadFile(path string, loaded map[uint64]bool) (pos seglog.Pos, 
 	}
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 1<<20)
-	version, pos, pages, err := st.loadHead(r)
+	pos, pages, err := st.loadHead(r)
 	if err != nil {
 		st.report(fmt.Errorf("%s: %w", path, err))
 		return 0, false, nil
@@ -198,7 +193,7 @@ func (st *Store) loadFile(path string, loaded map[uint64]bool) (pos seglog.Pos, 
 	for page := range pages {
 		b, err := readFrame(r)
 		if err == nil && !loaded[page] {
-			err = st.loadPage(version, page, pos, b)
+			err = st.loadPage(page, pos, b)
 		}
 		if err != nil {
 			st.report(fmt.Errorf("%s: page %d: %w", path, page, err))
@@ -233,8 +228,10 @@ func (st *Store) lose(loaded map[uint64]bool) error {
 			if s := &all[i]; s.def != nil {
 				s.win = newWindow()
 				s.win.settled = slotEnd(until, s.def.rings[0].row)
-				s.fold.Lose(s.win.settled)
-				s.staged = nil
+				st.change(st.shard(s.id), s, func(x *state) {
+					x.fold.Lose(s.win.settled)
+					clear(x.staged)
+				})
 				lost++
 			}
 		}
@@ -243,28 +240,28 @@ func (st *Store) lose(loaded map[uint64]bool) error {
 	return nil
 }
 
-// loadHead reads the first frame and returns the format's version, the log's
-// position and how many pages follow.
-func (st *Store) loadHead(f io.Reader) (version uint64, pos seglog.Pos, pages uint64, err error) {
+// loadHead reads the first frame and returns the log's position and how many
+// pages follow.
+func (st *Store) loadHead(f io.Reader) (pos seglog.Pos, pages uint64, err error) {
 	magic := make([]byte, len(checkpointMagic))
 	if _, err := io.ReadFull(f, magic); err != nil || string(magic) != checkpointMagic {
-		return 0, 0, 0, errors.New("no checkpoint")
+		return 0, 0, errors.New("no checkpoint")
 	}
 	b, err := readFrame(f)
 	if err != nil {
-		return 0, 0, 0, err
+		return 0, 0, err
 	}
 	r := reader{b: b}
 	version, at, clock, pages := r.uvarint(), r.uvarint(), r.varint(), r.uvarint()
-	if r.failed || version < 1 || version > checkpointVersion || pages > 1<<32/pageSeries {
-		return 0, 0, 0, fmt.Errorf("version %d: %w", version, errRecord)
+	if r.failed || version != checkpointVersion || pages > 1<<32/pageSeries {
+		return 0, 0, fmt.Errorf("version %d: %w", version, errRecord)
 	}
 	if pages > 0 {
 		st.table.grow(uint32(pages*pageSeries - 1)) // never again hand out an id that was lost
 	}
 	st.advance(rrd.Time(clock))
 	st.checkpoint = max(st.checkpoint, seglog.Pos(at))
-	return version, seglog.Pos(at), pages, nil
+	return seglog.Pos(at), pages, nil
 }
 
 // readFrame returns the next frame's bytes; after an error the next frame can
@@ -288,7 +285,7 @@ func readFrame(f io.Reader) ([]byte, error) {
 	return b, nil
 }
 
-func (st *Store) loadPage(version, page uint64, from seglog.Pos, b []byte) error {
+func (st *Store) loadPage(page uint64, from seglog.Pos, b []byte) error {
 	r := reader{b: b}
 	if r.uvarint() != page {
 		return errRecord
@@ -306,7 +303,7 @@ func (st *Store) loadPage(version, page uint64, from seglog.Pos, b []byte) error
 		if s == nil {
 			return fmt.Errorf("the series table has lost series %d", i-1)
 		}
-		if err := st.loadState(version, s, &r); err != nil {
+		if err := st.loadState(s, &r); err != nil {
 			return fmt.Errorf("series %d: %w", i-1, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"rondo/rrd"
 	"rondo/rrd/codec"
@@ -125,9 +126,6 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 			b.st.settle(sh, s, s.win.newest-b.st.late)
 		}
 		q := s.queue(r)
-		if q == nil {
-			continue
-		}
 		q.each(noTime, r.row, s.def.gauge, func(row *rrd.Row) bool {
 			block, index := r.place(pg.id, row.End)
 			if block >= before {
@@ -199,25 +197,22 @@ func (st *Store) drop(r *ring, p *flushedPage) {
 			continue
 		}
 		s := &p.page.series[i]
-		if q := s.queue(r); q != nil {
-			before := len(q.buf)
-			q.drop(upTo, r.row, s.def.gauge)
-			st.staged.Add(int64(len(q.buf) - before))
+		if a := slices.Index(s.def.rings, r); a >= 0 {
+			st.change(sh, s, func(x *state) { x.staged[a].drop(upTo, r.row, s.def.gauge) })
 		}
 	}
 }
 
-// queue returns the closed rows that the series has for a ring, or nil.
-func (s *series) queue(r *ring) *rowQueue {
-	if s.staged == nil {
-		return nil
+// queue returns the closed rows that the series has for a ring, to be read
+// only.
+func (s *series) queue(r *ring) (q rowQueue) {
+	if s.def == nil {
+		return q
 	}
-	for a := range s.def.rings {
-		if s.def.rings[a] == r && !s.staged[a].empty() {
-			return &s.staged[a]
-		}
+	if a := slices.Index(s.def.rings, r); a >= 0 {
+		q = packedQueue(s.def, s.packed, a)
 	}
-	return nil
+	return q
 }
 
 func appendRow(to *codec.Rows, index int, r *rrd.Row, gauge bool) {

@@ -185,7 +185,8 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 			b.refuse(j, reason, detail)
 			continue
 		}
-		switch st.offer(sh, s, p) {
+		x := numberOf(p.Value)
+		switch st.offer(sh, s, p, x) {
 		case rrd.TooLate:
 			b.refuse(j, rrd.RefusedLate, lateDetail(s.win.newest, p.Time))
 			continue
@@ -196,7 +197,7 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 			}
 		}
 		newest = max(newest, p.Time)
-		if rec.add(s.id, p.Time, sh.number); len(rec.buf) > recordBytes {
+		if rec.add(s.id, p.Time, x); len(rec.buf) > recordBytes {
 			if err := st.logRecord(sh); err != nil {
 				return 0, err
 			}
@@ -255,12 +256,11 @@ func (d *definition) reach(clock rrd.Time) rrd.Time {
 	return edge
 }
 
-// offer puts a point into its series' window, and settles what has become too
-// old for it. That is done a quarter of a window late, many points at a time.
-// The packed value is left in sh.number.
-func (st *Store) offer(sh *shard, s *series, p rrd.Point) rrd.Offer {
-	sh.number = appendNumber(sh.number[:0], p.Value)
-	result := s.win.offer(p, sh.number, st.late, &sh.points)
+// offer puts a point, whose value is x, into its series' window, and settles
+// what has become too old for it. That is done a quarter of a window late,
+// many points at a time.
+func (st *Store) offer(sh *shard, s *series, p rrd.Point, x number) rrd.Offer {
+	result := s.win.offer(p, x, st.late, &sh.points)
 	switch w := &s.win; {
 	case w.newest-w.oldest > st.late+st.late/4:
 		st.settle(sh, s, w.newest-st.late)
@@ -273,20 +273,13 @@ func (st *Store) offer(sh *shard, s *series, p rrd.Point) rrd.Offer {
 
 // settle folds the points up to a time, and stages the rows that this closes.
 func (st *Store) settle(sh *shard, s *series, upTo rrd.Time) {
-	s.win.settle(upTo, func(p rrd.Point) {
-		sh.closed = s.fold.Add(&s.def.Definition, p, sh.closed[:0])
-		for i := range sh.closed {
-			st.stage(s, &sh.closed[i])
-		}
+	st.change(sh, s, func(x *state) {
+		s.win.settle(upTo, func(p rrd.Point) {
+			sh.closed = x.fold.Add(&s.def.Definition, p, sh.closed[:0])
+			for i := range sh.closed {
+				c := &sh.closed[i]
+				x.staged[c.Archive].push(s.def.rings[c.Archive].row, s.def.gauge, &c.Row)
+			}
+		})
 	})
-}
-
-func (st *Store) stage(s *series, c *rrd.ClosedRow) {
-	if s.staged == nil {
-		s.staged = make([]rowQueue, len(s.def.rings))
-	}
-	q := &s.staged[c.Archive]
-	before := len(q.buf)
-	q.push(s.def.rings[c.Archive].row, s.def.gauge, &c.Row)
-	st.staged.Add(int64(len(q.buf) - before))
 }

@@ -3,38 +3,41 @@ package store
 import (
 	"encoding/binary"
 	"math"
+
+	"rondo/rrd"
 )
 
-// Numbers are kept in the head and in the log in a form that needs no
-// neighbours: readings are mostly short decimals, so a number is an integer
-// and a power of ten where that gives back the very same float64.
+// A number is a value as the head and the log keep it: told from one that it
+// may be near to, with some bits of flags before it. Readings are mostly short
+// decimals (see rrd.Decimal), so that mostly this is a few bytes:
 //
-//	number = uvarint( zigzag(integer)<<2 | scale )     value = integer / 10^(2*scale), scale 0..2
-//	       | uvarint( 3 ) bits:8                       anything else
-
-const (
-	rawNumber = 3
-	// maxInteger keeps the integer exact as a float64.
-	maxInteger = 1 << 53
-)
-
-var powersOfTen = [...]float64{1, 1e2, 1e4}
-
-func appendNumber(dst []byte, v float64) []byte {
-	for scale, p := range powersOfTen {
-		x := math.RoundToEven(v * p)
-		if x/p != v {
-			continue
-		}
-		if math.Abs(x) >= maxInteger || x == 0 && math.Signbit(v) {
-			break
-		}
-		i := int64(x)
-		return binary.AppendUvarint(dst, zigzag(i)<<2|uint64(scale))
-	}
-	dst = append(dst, rawNumber)
-	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+//	number = uvarint( (zigzag(n - n of the near one)<<2 | scale) << bits | flags )
+//	       | uvarint( 3 << bits | flags ) bits:8      no decimal, as it is
+type number struct {
+	value float64
+	n     int64
+	scale uint
 }
+
+func numberOf(v float64) number {
+	n, scale := rrd.Decimal(v)
+	return number{v, n, scale}
+}
+
+func (x number) append(b []byte, near float64, flags uint64, bits uint) []byte {
+	if x.scale == rrd.NoDecimal {
+		b = appendUvarint(b, rrd.NoDecimal<<bits|flags)
+		return binary.LittleEndian.AppendUint64(b, math.Float64bits(x.value))
+	}
+	d := x.n
+	if near != 0 {
+		d -= rrd.DecimalAt(near, x.scale)
+	}
+	return appendUvarint(b, (zigzag(d)<<2|uint64(x.scale))<<bits|flags)
+}
+
+func appendVarint(b []byte, v int64) []byte   { return binary.AppendVarint(b, v) }
+func appendUvarint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
 
 // reader takes apart what the head, the log and the checkpoint write. After
 // the first mistake it returns zeros and remembers that it failed.
@@ -66,19 +69,25 @@ func (r *reader) varint() int64 {
 	return unzigzag(r.uvarint())
 }
 
-func (r *reader) number() float64 {
+// number reads a number that is near to another, and the flags before it.
+func (r *reader) number(near float64, bits uint) (v float64, flags uint64) {
 	u := r.uvarint()
-	switch u & 3 {
-	case 0:
-		return float64(unzigzag(u >> 2))
-	case 1, 2:
-		return float64(unzigzag(u>>2)) / powersOfTen[u&3]
+	flags = u & (1<<bits - 1)
+	u >>= bits
+	scale := uint(u & 3)
+	if scale == rrd.NoDecimal {
+		return r.float(), flags
 	}
-	return r.float()
+	n := unzigzag(u >> 2)
+	if near != 0 {
+		n += rrd.DecimalAt(near, scale)
+	}
+	return rrd.FromDecimal(n, scale), flags
 }
 
+// skipNumber is number for one that nobody wants.
 func (r *reader) skipNumber() {
-	if r.uvarint()&3 == rawNumber {
+	if r.uvarint()&3 == rrd.NoDecimal {
 		r.bytes(8)
 	}
 }

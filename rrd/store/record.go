@@ -21,11 +21,11 @@ func (w *sampleRecord) reset() {
 	*w = sampleRecord{buf: append(w.buf[:0], 'P')}
 }
 
-// add appends a sample; number is its value, packed.
-func (w *sampleRecord) add(id uint32, t rrd.Time, number []byte) {
+// add appends a sample.
+func (w *sampleRecord) add(id uint32, t rrd.Time, x number) {
 	w.buf = appendUvarint(w.buf, zigzag(int64(id)-int64(w.id)))
 	w.buf = appendStep(w.buf, int64(t-w.time))
-	w.buf = append(w.buf, number...)
+	w.buf = x.append(w.buf, 0, 0, 0)
 	w.id, w.time = id, t
 	w.n++
 }
@@ -56,7 +56,7 @@ func eachSample(b []byte, f func(id uint32, p rrd.Point)) error {
 	for len(r.b) > 0 {
 		id += unzigzag(r.uvarint())
 		t += rrd.Time(r.step())
-		v := r.number()
+		v, _ := r.number(0, 0)
 		if r.failed || id < 0 || id >= 1<<32-1 {
 			return errRecord
 		}

@@ -57,6 +57,7 @@ type selection struct {
 	oldest rrd.Time   // what is in memory begins here
 	points []rrd.Point
 	closed []rrd.ClosedRow
+	fold   rrd.Fold // scratch
 }
 
 type blockID struct {
@@ -156,21 +157,19 @@ func (sel *selection) readHead(s *series, def *definition, a int, start rrd.Time
 		return open, 0, false, false
 	}
 	sel.head = sel.head[:0]
-	staged := false
-	if s.staged != nil {
-		row := def.rings[a].row
-		sel.oldest, staged = s.staged[a].first(row)
-		s.staged[a].each(start, row, def.gauge, func(row *rrd.Row) bool {
-			sel.head = append(sel.head, *row)
-			return true
-		})
-	}
-	fold := s.fold.Clone()
+	row := def.rings[a].row
+	queue := packedQueue(def, s.packed, a)
+	oldest, staged := queue.first(row)
+	queue.each(start, row, def.gauge, func(row *rrd.Row) bool {
+		sel.head = append(sel.head, *row)
+		return true
+	})
+	packedFold(def, s.packed, &sel.fold)
 	sel.points = s.win.points(sel.points[:0])
 	sh.mu.Unlock()
 	d := &def.Definition
 	for _, p := range sel.points {
-		sel.closed = fold.Add(d, p, sel.closed[:0])
+		sel.closed = sel.fold.Add(d, p, sel.closed[:0])
 		for i := range sel.closed {
 			if sel.closed[i].Archive == a {
 				sel.head = append(sel.head, sel.closed[i].Row)
@@ -179,12 +178,13 @@ func (sel *selection) readHead(s *series, def *definition, a int, start rrd.Time
 	}
 	switch {
 	case staged:
+		sel.oldest = oldest
 	case len(sel.head) > 0:
 		sel.oldest = sel.head[0].End
 	default:
 		sel.oldest = math.MaxInt64
 	}
-	open, stamp, ok = fold.Open(d, a)
+	open, stamp, ok = sel.fold.Open(d, a)
 	return open, stamp, ok, true
 }
 

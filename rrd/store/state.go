@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"rondo/rrd"
 	"rondo/rrd/seglog"
@@ -10,68 +11,157 @@ import (
 
 // A state is what the head keeps of one series besides the samples in its
 // window, and the definition that it is kept by.
+//
+// Nothing of Fold and closed rows is needed while samples only come in. So in
+// the head they are packed, about a sixth as large, and taken out when a
+// quarter of a window is settled, many samples at a time:
+//
+//	packed = bytes:uvarint fold { queue }      one queue per archive
 type state struct {
 	def    *definition
 	begins []rrd.Time
 	fold   rrd.Fold
-	staged []rowQueue // one per archive, or nil
+	staged []rowQueue // one per archive
+	rows   int64      // bytes of rows in staged when they were unpacked
 }
 
-// append writes the state and a window as a checkpoint keeps them.
-func (st *state) append(b []byte, w *window) []byte {
-	b = appendUvarint(b, uint64(st.def.id))
-	b = appendUvarint(b, uint64(len(st.begins)))
-	for _, t := range st.begins {
+// unpack takes out what a series of a definition has packed, and says whether
+// that could be read; no bytes are those of a new series. It uses x's memory.
+func (x *state) unpack(def *definition, packed []byte) bool {
+	x.def = def
+	for len(x.staged) < len(def.rings) {
+		x.staged = append(x.staged, rowQueue{})
+	}
+	x.staged = x.staged[:len(def.rings)]
+	r := reader{b: packed}
+	fold := r.fold()
+	rest, err := x.fold.Restore(&def.Definition, fold)
+	for a, ring := range def.rings {
+		q := &x.staged[a]
+		buf := q.buf[:0]
+		*q = readRowQueue(&r, ring.row, def.gauge)
+		q.buf = append(buf, q.buf...)
+	}
+	x.rows = x.stagedBytes()
+	return err == nil && len(rest) == 0 && (len(packed) == 0 || !r.failed) && len(r.b) == 0
+}
+
+// newFold is the bytes of a Fold before its first sample.
+const newFold = "\x00\x00"
+
+// fold takes the Fold's bytes off packed ones.
+func (r *reader) fold() []byte {
+	if len(r.b) == 0 {
+		return []byte(newFold)
+	}
+	return r.bytes(r.uvarint())
+}
+
+// pack returns the Fold and the rows in packed, if they fit well there, else
+// in memory of their own.
+func (x *state) pack(packed []byte, scratch *[]byte) []byte {
+	fold := x.fold.AppendBinary((*scratch)[:0])
+	n := len(fold)
+	b := append(appendUvarint(fold, uint64(n)), fold...)
+	for a := range x.staged {
+		b = x.staged[a].appendBinary(b, x.def.rings[a].row, x.def.gauge)
+	}
+	*scratch = b
+	b = b[n:]
+	if cap(packed) < len(b) || cap(packed) > len(b)+len(b)/4+32 {
+		return slices.Clone(b)
+	}
+	return append(packed[:0], b...)
+}
+
+func (x *state) stagedBytes() (n int64) {
+	for a := range x.staged {
+		n += int64(len(x.staged[a].buf))
+	}
+	return n
+}
+
+// valid says whether the queues hold rows in ascending order.
+func (x *state) valid() bool {
+	for a := range x.staged {
+		if !x.staged[a].valid(x.def.rings[a].row, x.def.gauge) {
+			return false
+		}
+	}
+	return true
+}
+
+// packedQueue returns an archive's queue where it lies among what is packed,
+// to be read only.
+func packedQueue(def *definition, packed []byte, archive int) (q rowQueue) {
+	r := reader{b: packed}
+	r.fold()
+	for _, ring := range def.rings[:archive+1] {
+		q = readRowQueue(&r, ring.row, def.gauge)
+	}
+	return q
+}
+
+// packedFold makes f the packed one, in its own memory.
+func packedFold(def *definition, packed []byte, f *rrd.Fold) {
+	r := reader{b: packed}
+	if _, err := f.Restore(&def.Definition, r.fold()); err != nil {
+		*f = rrd.Fold{} // cannot be: it was checked when it was read from disk
+	}
+}
+
+// change lets f change Fold and rows of a series. The caller holds its shard.
+func (st *Store) change(sh *shard, s *series, f func(*state)) {
+	x := &sh.state
+	x.unpack(s.def, s.packed)
+	f(x)
+	st.staged.Add(x.stagedBytes() - x.rows)
+	s.packed = x.pack(s.packed, &sh.packed)
+}
+
+// append writes the state and a window as checkpoint and log keep them:
+//
+//	state = definition:uvarint begins:uvarint { varint } window bytes:uvarint packed
+//
+// It says by which definition it is to be read, since that of the series may
+// have changed.
+func (x *state) append(b []byte, w *window) []byte {
+	return appendState(b, x.def, x.begins, w, x.pack(nil, new([]byte)))
+}
+
+func appendState(b []byte, def *definition, begins []rrd.Time, w *window, packed []byte) []byte {
+	b = appendUvarint(b, uint64(def.id))
+	b = appendUvarint(b, uint64(len(begins)))
+	for _, t := range begins {
 		b = appendVarint(b, int64(t))
 	}
 	b = w.appendBinary(b)
-	b = st.fold.AppendBinary(b)
-	for a := range st.def.rings {
-		if st.staged == nil {
-			b = appendUvarint(b, 0)
-		} else {
-			b = st.staged[a].appendBinary(b)
-		}
-	}
-	return b
+	return append(appendUvarint(b, uint64(len(packed))), packed...)
 }
 
-// readState reads what append wrote. A state of version 1 is of definition def.
-func (t *table) readState(version uint64, def *definition, r *reader) (state, window, error) {
-	s := state{def: def}
-	if version > 1 {
-		id := r.uvarint()
-		if r.failed || id >= uint64(len(t.byID)) || t.byID[id] == nil {
-			return s, window{}, fmt.Errorf("its definition %d is lost", id)
-		}
-		s.def = t.byID[id]
-		for n := min(r.uvarint(), maxArchives); n > 0; n-- {
-			s.begins = append(s.begins, rrd.Time(r.varint()))
-		}
+// readState reads what append wrote.
+func (t *table) readState(r *reader, x *state) (window, error) {
+	id := r.uvarint()
+	if r.failed || id >= uint64(len(t.byID)) || t.byID[id] == nil {
+		return window{}, fmt.Errorf("its definition %d is lost", id)
+	}
+	x.begins = nil
+	for n := min(r.uvarint(), maxArchives); n > 0; n-- {
+		x.begins = append(x.begins, rrd.Time(r.varint()))
 	}
 	win := readWindow(r)
-	if r.failed {
-		return s, win, errRecord
+	packed := r.bytes(r.uvarint())
+	if r.failed || !x.unpack(t.byID[id], packed) || !x.valid() {
+		return win, errRecord
 	}
-	fold, rest, err := rrd.ReadFold(&s.def.Definition, r.b)
-	if err != nil {
-		return s, win, err
-	}
-	r.b, s.fold = rest, fold
-	s.staged = make([]rowQueue, len(s.def.rings))
-	for a, ring := range s.def.rings {
-		s.staged[a] = readRowQueue(r, ring.row, s.def.gauge)
-	}
-	if r.failed {
-		return s, win, errRecord
-	}
-	return s, win, nil
+	return win, nil
 }
 
 // loadState restores a series at Open. The state knows its definition best:
 // should the table not agree, it is told so in the end.
-func (st *Store) loadState(version uint64, s *series, r *reader) error {
-	next, win, err := st.table.readState(version, s.def, r)
+func (st *Store) loadState(s *series, r *reader) error {
+	var next state
+	win, err := st.table.readState(r, &next)
 	if err != nil {
 		return err
 	}
@@ -87,12 +177,14 @@ func (st *Store) loadState(version uint64, s *series, r *reader) error {
 
 // setState gives a series another state. The caller holds its shard.
 func (st *Store) setState(s *series, next *state) {
-	st.staged.Add(stagedBytes(next.staged) - stagedBytes(s.staged))
+	sh := st.shard(s.id)
+	sh.state.unpack(s.def, s.packed)
+	st.staged.Add(next.stagedBytes() - sh.state.rows)
 	if s.def != next.def {
 		s.def.used.Add(-1)
 		next.def.used.Add(1)
 	}
-	s.def, s.fold, s.staged = next.def, next.fold, next.staged
+	s.def, s.packed = next.def, next.pack(nil, &sh.packed)
 	pg := st.table.pages[s.id/pageSeries]
 	switch {
 	case len(next.begins) == 0:
@@ -102,13 +194,6 @@ func (st *Store) setState(s *series, next *state) {
 	default:
 		pg.begins[s.id] = next.begins
 	}
-}
-
-func stagedBytes(qs []rowQueue) (n int64) {
-	for i := range qs {
-		n += int64(len(qs[i].buf))
-	}
-	return n
 }
 
 // definition returns a series' definition, and where its archives' complete
@@ -145,12 +230,12 @@ func (st *Store) replayRecord(rec *seglog.Record, f func(id uint32, p rrd.Point)
 		}
 		if rec.Pos < st.table.pages[s.id/pageSeries].from {
 			// The checkpoint is younger; only find the next one.
-			if _, _, err := st.table.readState(checkpointVersion, s.def, &r); err != nil {
+			if _, err := st.table.readState(&r, new(state)); err != nil {
 				return errors.Join(append(errs, err)...)
 			}
 			continue
 		}
-		if err := st.loadState(checkpointVersion, s, &r); err != nil {
+		if err := st.loadState(s, &r); err != nil {
 			return errors.Join(append(errs, fmt.Errorf("change of series %d: %w", id, err))...)
 		}
 	}

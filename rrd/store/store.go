@@ -76,7 +76,8 @@ type shard struct {
 	mu     sync.Mutex
 	closed []rrd.ClosedRow // scratch
 	points []rrd.Point     // scratch
-	number []byte          // scratch
+	state  state           // scratch
+	packed []byte          // scratch
 	record sampleRecord    // scratch
 
 	failed int // records that the log refused, of samples that the head has
@@ -185,7 +186,7 @@ func (st *Store) replay(from seglog.Pos) error {
 					return
 				}
 				sh := st.shard(id)
-				if result := st.offer(sh, s, p); result == rrd.Taken || result == rrd.Replaced {
+				if result := st.offer(sh, s, p, numberOf(p.Value)); result == rrd.Taken || result == rrd.Replaced {
 					st.stats.Replayed.Add(1)
 				}
 				st.advance(p.Time)

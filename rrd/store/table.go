@@ -33,10 +33,9 @@ type definition struct {
 type series struct {
 	key    rrd.Key
 	def    *definition
-	id     uint32
 	win    window
-	fold   rrd.Fold
-	staged []rowQueue // one per archive; nil before the first closed row
+	packed []byte // Fold and closed rows, see state
+	id     uint32
 }
 
 // A page holds neighbouring series by value, so that their ingest state lies

@@ -1,61 +1,83 @@
 package store
 
 import (
+	"slices"
+
 	"rondo/rrd"
 )
 
-// A window is rrd.Window in about a third of the memory: its points as bytes,
+// A window is rrd.Window in about an eighth of the memory: its points as
+// bytes, each told from the one before,
 //
-//	{ gap number }
+//	point = number(1: the gap is as before)  [ gap ]
 //
-// where gap is the time since the point before, or since base for the first.
+// The first is told from 0, and its gap only says what the next one's may be.
 type window struct {
 	buf    []byte
-	n      int32
-	base   rrd.Time // the first gap counts from here
 	oldest rrd.Time // of the points here, if n > 0
 	newest rrd.Time // ever; noTime before the first
 	// settled: points up to here have left the window.
 	settled rrd.Time
+	value   float64 // of the newest point, if n > 0
+	gap     rrd.Time
+	n       int32
 }
 
 // noTime is before any time that a sample may have.
 const noTime rrd.Time = -1 << 62
 
+const sameGap = 1
+
 func newWindow() window { return window{newest: noTime, settled: noTime} }
 
-// push puts a point behind all others; number is its value, packed.
-func (w *window) push(p rrd.Point, number []byte) {
+// push puts a point behind all others; x is its value.
+func (w *window) push(p rrd.Point, x number) {
 	if w.n == 0 {
-		w.base, w.oldest = p.Time, p.Time
-		w.buf = appendGap(w.buf[:0], 0)
+		w.oldest, w.buf = p.Time, w.buf[:0]
+		w.first(x, 0)
 	} else {
-		w.buf = appendGap(roomFor(w.buf), int64(p.Time-w.newest))
+		w.next(x, p.Time-w.newest)
 	}
-	w.buf = append(w.buf, number...)
-	w.newest = p.Time
+	w.newest, w.value = p.Time, p.Value
 	w.n++
 }
 
+// first appends the first entry.
+func (w *window) first(x number, gap rrd.Time) {
+	w.buf = appendGap(x.append(roomFor(w.buf), 0, 0, 1), int64(gap))
+	w.gap = gap
+}
+
+// next appends any other entry.
+func (w *window) next(x number, gap rrd.Time) {
+	w.buf = roomFor(w.buf)
+	if gap == w.gap {
+		w.buf = x.append(w.buf, w.value, sameGap, 1)
+		return
+	}
+	w.buf = appendGap(x.append(w.buf, w.value, 0, 1), int64(gap))
+	w.gap = gap
+}
+
 // roomFor makes room for one more entry. The head has millions of these
-// buffers, so they grow by a quarter and not by doubling.
+// buffers, so they grow by an eighth and not by doubling.
 func roomFor(b []byte) []byte {
 	if cap(b)-len(b) >= maxEntry {
 		return b
 	}
-	return append(make([]byte, 0, len(b)+len(b)/4+maxEntry), b...)
+	return append(make([]byte, 0, len(b)+len(b)/8+maxEntry), b...)
 }
 
 // maxEntry is what most entries fit into; append takes care of the others.
-const maxEntry = 24
+const maxEntry = 12
 
-// offer puts a point in its place; number is its value, packed.
-func (w *window) offer(p rrd.Point, number []byte, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
+// offer puts a point in its place; x is its value.
+func (w *window) offer(p rrd.Point, x number, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
 	switch {
 	case p.Time <= w.settled || p.Time <= w.newest-length:
 		return rrd.TooLate
 	case p.Time > w.newest:
-		w.push(p, number)
+		w.push(p, x)
 		return rrd.Taken
 	}
 	full := rrd.Window{Points: w.points((*scratch)[:0]), Length: length}
@@ -69,20 +91,41 @@ func (w *window) offer(p rrd.Point, number []byte, length rrd.Time, scratch *[]r
 
 // set replaces all points.
 func (w *window) set(ps []rrd.Point) {
-	w.n, w.buf = 0, w.buf[:0]
-	var number []byte
+	w.n = 0
 	for _, p := range ps {
-		number = appendNumber(number[:0], p.Value)
-		w.push(p, number)
+		w.push(p, numberOf(p.Value))
+	}
+}
+
+// A windowReader reads a window's points, oldest first.
+type windowReader struct {
+	reader
+	rrd.Point
+	gap rrd.Time
+}
+
+func (w *window) reader() windowReader {
+	return windowReader{reader: reader{b: w.buf}, Point: rrd.Point{Time: w.oldest}}
+}
+
+// next reads the next point; first says that it is the first.
+func (r *windowReader) next(first bool) {
+	v, flags := r.number(r.Value, 1)
+	r.Value = v
+	if flags&sameGap == 0 {
+		r.gap = rrd.Time(r.reader.gap())
+	}
+	if !first {
+		r.Time += r.gap
 	}
 }
 
 // points appends all points to dst, oldest first.
 func (w *window) points(dst []rrd.Point) []rrd.Point {
-	r, t := reader{b: w.buf}, w.base
-	for range w.n {
-		t += rrd.Time(r.gap())
-		dst = append(dst, rrd.Point{Time: t, Value: r.number()})
+	r := w.reader()
+	for i := range w.n {
+		r.next(i == 0)
+		dst = append(dst, r.Point)
 	}
 	return dst
 }
@@ -90,45 +133,52 @@ func (w *window) points(dst []rrd.Point) []rrd.Point {
 // settle takes the points up to a time out of the window, oldest first, and
 // gives each to f.
 func (w *window) settle(upTo rrd.Time, f func(rrd.Point)) {
-	r, t := reader{b: w.buf}, w.base
-	for w.n > 0 {
-		before := r.b
-		next := t + rrd.Time(r.gap())
-		if next > upTo {
-			w.oldest, r.b = next, before
-			break
+	r := w.reader()
+	for i := range w.n {
+		r.next(i == 0)
+		if r.Time > upTo {
+			w.cut(i, &r)
+			return
 		}
-		t = next
-		f(rrd.Point{Time: t, Value: r.number()})
-		w.settled = t
-		w.n--
+		f(r.Point)
+		w.settled = r.Time
 	}
-	w.base = t
-	w.buf = w.buf[:copy(w.buf, r.b)] // in place: no garbage
+	w.n, w.buf = 0, w.buf[:0]
 }
 
+// cut takes away what is before the point that r has just read, the i-th.
+func (w *window) cut(i int32, r *windowReader) {
+	if i == 0 {
+		return
+	}
+	entry := make([]byte, 0, 2*maxEntry)
+	entry = appendGap(numberOf(r.Value).append(entry, 0, 0, 1), int64(r.gap))
+	w.buf = slices.Replace(w.buf, 0, len(w.buf)-len(r.b), entry...)
+	w.oldest = r.Time
+	w.n -= i
+}
+
+// window = newest:varint settled:varint oldest:varint n:uvarint bytes:uvarint { point }
 func (w *window) appendBinary(b []byte) []byte {
 	b = appendVarint(b, int64(w.newest))
 	b = appendVarint(b, int64(w.settled))
-	b = appendVarint(b, int64(w.base))
 	b = appendVarint(b, int64(w.oldest))
 	b = appendUvarint(b, uint64(w.n))
 	b = appendUvarint(b, uint64(len(w.buf)))
 	return append(b, w.buf...)
 }
 
+// readWindow refuses bytes that are not the window's points.
 func readWindow(r *reader) window {
-	w := window{newest: rrd.Time(r.varint()), settled: rrd.Time(r.varint()), base: rrd.Time(r.varint()), oldest: rrd.Time(r.varint())}
-	w.n = int32(r.uvarint())
+	w := window{newest: rrd.Time(r.varint()), settled: rrd.Time(r.varint()), oldest: rrd.Time(r.varint())}
+	w.n = int32(min(r.uvarint(), maxFrame))
 	w.buf = append([]byte(nil), r.bytes(r.uvarint())...)
-	check := reader{b: w.buf}
-	for range w.n {
-		check.gap()
-		if check.number(); check.failed {
-			break
-		}
+	check := w.reader()
+	for i := int32(0); i < w.n && !check.failed; i++ {
+		check.next(i == 0)
 	}
-	if check.failed || len(check.b) > 0 {
+	w.value, w.gap = check.Value, check.gap
+	if check.failed || len(check.b) > 0 || w.n > 0 && check.Time != w.newest {
 		r.fail()
 	}
 	return w
