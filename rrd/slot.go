@@ -84,7 +84,7 @@ func (f *Fold) start(d *Definition, p Point) {
 	for a := range f.rows {
 		f.rows[a].end = p.Time.SlotEnd(d.Row(a))
 		if a > 0 && f.rows[a].end.Add(-d.Row(a)) < f.lost {
-			f.rows[a].points = -1 << 40 // more than any xff tolerates
+			f.rows[a].points = unknownPoints
 		}
 	}
 	f.origin = p.Value
@@ -100,12 +100,13 @@ func (f *Fold) start(d *Definition, p Point) {
 // rows that t lies behind.
 func (f *Fold) turn(d *Definition, t Time, dst []ClosedRow) []ClosedRow {
 	primary := f.rows[0].row(f.last.Value, f.total)
-	dst = append(dst, ClosedRow{0, primary})
+	if f.rows[0].points >= 0 {
+		dst = append(dst, ClosedRow{0, primary})
+	}
 	f.rows[0] = openRow{end: t.SlotEnd(d.Step)}
 	for a := 1; a < len(f.rows); a++ {
 		r := &f.rows[a]
-		r.add(primary.Count, primary.Sum, primary.Min, primary.Max)
-		r.points++
+		r.addPrimary(&primary)
 		if t <= r.end {
 			continue
 		}
@@ -169,12 +170,12 @@ func (f *Fold) Open(d *Definition, a int) (Row, Time, bool) {
 	}
 	primary := f.rows[0].row(f.last.Value, f.total)
 	if a == 0 {
-		return primary, f.last.Time, true
+		return primary, f.last.Time, f.rows[0].points >= 0
 	}
 	r := f.rows[a]
-	r.add(primary.Count, primary.Sum, primary.Min, primary.Max)
+	r.addPrimary(&primary)
 	left := int(r.end.Sub(f.rows[0].end) / d.Step)
-	if !d.Archives[a].tolerates(r.points+1, d.Archives[a].Steps-left) {
+	if !d.Archives[a].tolerates(r.points, d.Archives[a].Steps-left) {
 		return Row{}, 0, false
 	}
 	return r.row(f.last.Value, f.total), f.last.Time, true
@@ -185,7 +186,7 @@ func (f *Fold) Open(d *Definition, a int) (Row, Time, bool) {
 type openRow struct {
 	end      Time
 	count    int64
-	points   int // known primary points
+	points   int // known primary points; below 0 it remains unknown
 	sum      Sum
 	min, max float64
 }
@@ -198,6 +199,14 @@ func (r *openRow) add(count int64, sum, lo, hi float64) {
 	}
 	r.count += count
 	r.sum.Add(sum)
+}
+
+// addPrimary adds a known primary point. It is empty where all that was in it
+// went into the longer rows when the series was redefined.
+func (r *openRow) addPrimary(p *Row) {
+	if r.points++; p.Count > 0 {
+		r.add(p.Count, p.Sum, p.Min, p.Max)
+	}
 }
 
 func (r *openRow) row(last, total float64) Row {

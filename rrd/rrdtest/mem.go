@@ -38,6 +38,7 @@ type memSeries struct {
 	window window
 	fold   rrd.Fold // of all before the window
 	closed []rrd.ClosedRow
+	begins []rrd.Time // of each archive's complete rows, where it was redefined
 }
 
 // A window is a rrd.Window that points leave when they are too old for it.
@@ -182,7 +183,7 @@ func (m *Mem) Select(_ context.Context, q rrd.Query) iter.Seq2[rrd.Series, error
 // answer says whether a series belongs to the answer, and what it is.
 func (m *Mem) answer(k rrd.Key, q rrd.Query) (rrd.Series, bool) {
 	d := &m.series[k].def
-	a := m.archive(d, q)
+	a := m.archive(m.series[k], q)
 	out := m.rows(k, a, q)
 	row := d.Row(a)
 	if len(out.Times) > 0 || q.End.Sub(q.Start) >= 2*row {
@@ -223,21 +224,30 @@ func (m *Mem) rows(k rrd.Key, a int, q rrd.Query) rrd.Series {
 }
 
 // archive chooses as rrd.Query says.
-func (m *Mem) archive(d *rrd.Definition, q rrd.Query) int {
+func (m *Mem) archive(s *memSeries, q rrd.Query) int {
 	best := 0
-	for a := range d.Archives {
+	for a := range s.def.Archives {
 		switch {
 		case q.Row > 0:
-			if d.Row(a) <= q.Row {
+			if s.def.Row(a) <= q.Row {
 				best = a
 			}
-		case edge(d, a, m.clock) <= q.Start:
+		case s.covers(a, m.clock) <= q.Start:
 			return a
-		case edge(d, a, m.clock) < edge(d, best, m.clock):
+		case s.covers(a, m.clock) < s.covers(best, m.clock):
 			best = a
 		}
 	}
 	return best
+}
+
+// covers is where the rows of an archive begin that are all there.
+func (s *memSeries) covers(a int, clock rrd.Time) rrd.Time {
+	e := edge(&s.def, a, clock)
+	if s.begins != nil {
+		e = max(e, s.begins[a])
+	}
+	return e
 }
 
 func (m *Mem) find(ms []rrd.Matcher, limit int) ([]rrd.Key, error) {

@@ -21,9 +21,15 @@ type Life interface {
 	Restart(clean bool) error
 }
 
+// A Redefiner is a Life whose series may get other definitions.
+type Redefiner interface {
+	Redefine(rrd.Key, rrd.Definition) error
+}
+
 // TestModel runs random operations on a store and on Mem and compares all
 // answers: samples in order, late, repeated, contradicting and refused, clocks
-// that leap, background work, clean and unclean restarts. open makes an empty
+// that leap, background work, clean and unclean restarts, and, for a Redefiner,
+// other definitions. open makes an empty
 // store, and end is called when it is no longer needed.
 func TestModel(t *testing.T, open func(o Options) (life Life, end func(), err error)) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -35,7 +41,7 @@ func TestModel(t *testing.T, open func(o Options) (life Life, end func(), err er
 		}
 		defer end()
 		m.got, m.want = life, NewMem(o)
-		t.Repeat(map[string]func(*rapid.T){
+		actions := map[string]func(*rapid.T){
 			"stream":   m.stream,
 			"scatter":  m.scatter,
 			"leap":     m.leap,
@@ -43,7 +49,11 @@ func TestModel(t *testing.T, open func(o Options) (life Life, end func(), err er
 			"restart":  func(t *rapid.T) { m.must(t, m.got.Restart(true)) },
 			"kill":     func(t *rapid.T) { m.must(t, m.got.Restart(false)) },
 			"":         m.check,
-		})
+		}
+		if _, ok := life.(Redefiner); ok {
+			actions["redefine"] = m.redefine
+		}
+		t.Repeat(actions)
 	})
 }
 
@@ -111,6 +121,47 @@ func (m *model) scatter(t *rapid.T) {
 
 func (m *model) leap(t *rapid.T) {
 	m.now += rrd.Time(rapid.SampledFrom([]int{30, 600, 3600, 86400}).Draw(t, "seconds")) * rrd.Second
+}
+
+// redefine gives a series a definition that has something in common with the
+// present one, or nothing.
+func (m *model) redefine(t *rapid.T) {
+	keys, err := m.want.Find(t.Context(), nil, 0)
+	if err != nil || len(keys) == 0 {
+		return
+	}
+	k := rapid.SampledFrom(keys).Draw(t, "key")
+	d := definitions(m.want.series[k].def.Type).Draw(t, "definition")
+	m.must(t, m.got.(Redefiner).Redefine(k, d))
+	m.want.Redefine(k, d)
+}
+
+// definitions are random ones of a data source that has had a type.
+func definitions(before rrd.Type) *rapid.Generator[rrd.Definition] {
+	return rapid.Custom(func(t *rapid.T) rrd.Definition {
+		d := Small(before)
+		if rapid.IntRange(0, 4).Draw(t, "retype") == 0 {
+			d.Type = rapid.SampledFrom([]rrd.Type{rrd.Counter, rrd.Derive, rrd.Absolute}).Draw(t, "type")
+		}
+		if rapid.IntRange(0, 3).Draw(t, "restep") == 0 {
+			d.Step = rapid.SampledFrom([]time.Duration{5 * time.Second, 15 * time.Second, 20 * time.Second, time.Minute}).Draw(t, "step")
+		}
+		d.Heartbeat = rapid.SampledFrom([]time.Duration{time.Minute, 10 * time.Minute}).Draw(t, "heartbeat")
+		if rapid.IntRange(0, 5).Draw(t, "limit") == 0 {
+			d.Min, d.Max = 0, 50
+		}
+		d.Archives = []rrd.Archive{{Steps: 1, Rows: rapid.SampledFrom([]int{40, 180, 400}).Draw(t, "rows")}}
+		for _, row := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute} {
+			if row <= d.Step || row%d.Step != 0 || rapid.Bool().Draw(t, "without") {
+				continue
+			}
+			d.Archives = append(d.Archives, rrd.Archive{
+				Steps: int(row / d.Step), Rows: rapid.SampledFrom([]int{30, 120, 144, 300}).Draw(t, "rows"),
+				XFF: rapid.SampledFrom([]float64{0, 0.5, 0.9}).Draw(t, "xff"),
+			})
+		}
+		return d
+	})
 }
 
 func (m *model) check(t *rapid.T) {

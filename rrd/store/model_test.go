@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"rondo/rrd"
+	"rondo/rrd/codec"
 	"rondo/rrd/rrdtest"
 )
 
@@ -54,6 +55,20 @@ func (l *life) Restart(clean bool) (err error) {
 	}
 	l.dir = dir
 	l.Store, err = Open(l.dir, l.o)
+	return err
+}
+
+// Redefine gives one series another definition.
+func (l *life) Redefine(k rrd.Key, d rrd.Definition) error {
+	def, err := l.table.intern(d)
+	if err != nil {
+		return err
+	}
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	id := l.table.ids[k]
+	cv := &converter{st: l.Store, blocks: map[blockID]codec.Block{}}
+	_, err = l.redefine(l.table.pages[id/pageSeries:id/pageSeries+1], map[uint32]*definition{id: def}, cv, func() error { return nil })
 	return err
 }
 
