@@ -80,12 +80,7 @@ func (x *xmlReader) archiveElement(a *xmlArchive, name string) (err error) {
 			return x.cell(a)
 		})
 	case "database":
-		return x.children(func(name string) error {
-			if name != "row" {
-				return x.d.Skip()
-			}
-			return x.row(a)
-		})
+		return x.database(a)
 	default:
 		return x.d.Skip()
 	}
@@ -163,24 +158,5 @@ func (x *xmlReader) signed(n *int64) error {
 	var u uint64
 	err := x.count(&u)
 	*n = int64(u)
-	return err
-}
-
-// row reads one row, oldest first.
-func (x *xmlReader) row(a *xmlArchive) error {
-	before, want := len(a.ring), len(x.image.Definition.Sources)
-	err := x.children(func(name string) error {
-		if name != "v" {
-			return x.d.Skip()
-		}
-		var v float64
-		err := x.float(&v)
-		a.ring = append(a.ring, v)
-		return err
-	})
-	if got := len(a.ring) - before; err == nil && got != want {
-		return fmt.Errorf("row %d has %d values, and there are %d data sources", a.Rows, got, want)
-	}
-	a.Rows++
 	return err
 }

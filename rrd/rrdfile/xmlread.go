@@ -1,6 +1,7 @@
 package rrdfile
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/xml"
 	"errors"
@@ -19,7 +20,8 @@ import (
 // rrdtool restore does.
 func ReadXML(r io.Reader) (*rrd.SetImage, error) {
 	limited := &io.LimitedReader{R: r, N: MaxSize + 1}
-	x := &xmlReader{d: xml.NewDecoder(limited), image: newImage(0, 0)}
+	in := &xmlInput{Reader: bufio.NewReaderSize(limited, 64<<10)}
+	x := &xmlReader{in: in, d: xml.NewDecoder(in), image: newImage(0, 0)}
 	err := x.document()
 	x.dropFamily()
 	if limited.N == 0 {
@@ -53,6 +55,7 @@ func (x *xmlReader) dropFamily() {
 // An xmlReader reads one dump from front to end and keeps nothing of it but
 // the image.
 type xmlReader struct {
+	in    *xmlInput
 	d     *xml.Decoder
 	image *rrd.SetImage
 	old   bool   // version 0003 or before
@@ -141,8 +144,9 @@ func (x *xmlReader) float(v *float64) error {
 
 // parseFloat reads a value as any printf may have printed it.
 func parseFloat(text string) (float64, error) {
-	switch strings.ToLower(strings.TrimPrefix(text, "-")) {
-	case "nan", "u", "unkn":
+	switch unsigned := strings.TrimPrefix(text, "-"); {
+	case unsigned == "":
+	case strings.EqualFold(unsigned, "nan"), strings.EqualFold(unsigned, "u"):
 		return math.NaN(), nil
 	}
 	v, err := strconv.ParseFloat(text, 64)
