@@ -53,6 +53,7 @@ type Refused struct {
 	Index  int // in the batch
 	Reason Refusal
 	Detail string
+	Err    error // of a set's update: what Detail says, such as a *LateError
 }
 
 // A BatchError names the samples of a batch that were refused; all others
