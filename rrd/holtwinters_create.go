@@ -39,9 +39,9 @@ func (d *SetDefinition) parseForecast(a SetArchive, words []string) (err error) 
 	if h.Beta, err = parseCoefficient("beta", words[1]); err != nil {
 		return err
 	}
-	period, err := parseCount("period", words[2], int64(d.Step/time.Second))
-	if err != nil {
-		return err
+	period, err := strconv.Atoi(words[2]) // RRDtool reads "1d" as 1
+	if err != nil || period < 1 {
+		return fmt.Errorf("Invalid period %s: want a number of rows", words[2])
 	}
 	if period > a.Rows {
 		return errors.New("Length of seasonal cycle exceeds length of HW prediction array")
@@ -54,7 +54,7 @@ func (d *SetDefinition) parseForecast(a SetArchive, words []string) (err error) 
 	}
 	// The forecast alone: the others follow it.
 	h.Partner = at + 1
-	season := HoltWinters{Gamma: h.Alpha, Smoothing: unnamed, Partner: at}
+	season := HoltWinters{Gamma: h.Alpha, Smoothing: implied, Partner: at}
 	deviation := season
 	d.Archives = append(d.Archives, a,
 		SetArchive{CF: Seasonal, Steps: 1, Rows: period, HoltWinters: &season},
@@ -68,7 +68,7 @@ func (d *SetDefinition) parseForecast(a SetArchive, words []string) (err error) 
 }
 
 const (
-	unnamed      = -1 // the smoothing window, until nameSmoothing
+	implied      = -1 // a smoothing window, until all archives are known
 	defaultDelta = 2
 )
 
@@ -80,7 +80,7 @@ func (h *HoltWinters) parseSeason(words []string) (err error) {
 	if err := h.parsePartner(words[1]); err != nil {
 		return err
 	}
-	h.Smoothing = unnamed
+	h.Smoothing = DefaultSmoothing
 	if len(words) < 3 {
 		return nil
 	}
@@ -128,32 +128,22 @@ func parseCoefficient(what, text string) (float64, error) {
 	return v, nil
 }
 
-// nameSmoothing gives those archives a smoothing window that name none.
-func (d *SetDefinition) nameSmoothing() {
-	window := d.unnamedSmoothing()
-	for _, a := range d.Archives {
-		if a.season() && a.HoltWinters.Smoothing != unnamed {
-			window = 0
-		}
+// implySmoothing gives those seasons a smoothing window that follow a forecast
+// by themselves. named: an archive names a window.
+func (d *SetDefinition) implySmoothing(named bool) {
+	window := DefaultSmoothing
+	for _, s := range d.Sources {
+		named = named || s.Type == DCounter || s.Type == DDerive
 	}
 	for _, a := range d.Archives {
-		if a.season() && a.HoltWinters.Smoothing == unnamed {
+		named = named || a.CF == MHWPredict
+	}
+	if named {
+		window = 0
+	}
+	for _, a := range d.Archives {
+		if a.HoltWinters != nil && a.HoltWinters.Smoothing == implied {
 			a.HoltWinters.Smoothing = window
 		}
 	}
-}
-
-// unnamedSmoothing is the window where no archive names one.
-func (d *SetDefinition) unnamedSmoothing() float64 {
-	for _, s := range d.Sources {
-		if s.Type == DCounter || s.Type == DDerive {
-			return 0
-		}
-	}
-	for _, a := range d.Archives {
-		if a.CF == MHWPredict {
-			return 0
-		}
-	}
-	return DefaultSmoothing
 }

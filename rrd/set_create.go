@@ -32,10 +32,10 @@ import (
 // and about constants in expressions and their length: those are limits of
 // RRDtool's files.
 //
-// RRDtool's documentation gives 0.05 as the smoothing window of archives that
-// name none. That is so as long as the file is of version 3: where an archive
-// is MHWPREDICT or names a window, or a data source is DCOUNTER or DDERIVE,
-// the windows that are not named are 0, which disables smoothing.
+// The smoothing window is DefaultSmoothing where none is named. But archives
+// that follow a (M)HWPREDICT by themselves have none at all, and are not
+// smoothed, where RRDtool writes a file of a version above 3: where an archive
+// is MHWPREDICT or names a window, or a data source is DCOUNTER or DDERIVE.
 func ParseSetDefinition(step time.Duration, args []string) (SetDefinition, error) {
 	d := SetDefinition{Step: step}
 	if !wholeSeconds(step) {
@@ -61,7 +61,7 @@ func ParseSetDefinition(step time.Duration, args []string) (SetDefinition, error
 	if len(d.Archives) == 0 {
 		return d, errors.New("you must define at least one Round Robin Archive")
 	}
-	d.nameSmoothing()
+	d.implySmoothing(slices.ContainsFunc(args, func(arg string) bool { return strings.Contains(arg, "smoothing-window=") }))
 	return d, d.Validate()
 }
 
@@ -69,20 +69,12 @@ func ParseSetDefinition(step time.Duration, args []string) (SetDefinition, error
 // words for is lost: where smoothing starts, and the widths of the band of
 // failures.
 func (d *SetDefinition) Arguments() []string {
-	// Windows are named unless all are those of archives that name none.
-	named := d.unnamedSmoothing() != DefaultSmoothing || slices.ContainsFunc(d.Archives, func(a SetArchive) bool {
-		return a.season() && a.HoltWinters.Smoothing != DefaultSmoothing
-	})
 	var args []string
 	for i := range d.Sources {
 		args = append(args, d.Sources[i].argument())
 	}
 	for i := range d.Archives {
-		arg := d.archiveArgument(i)
-		if a := &d.Archives[i]; named && a.season() {
-			arg += fmt.Sprintf(":smoothing-window=%v", a.HoltWinters.Smoothing)
-		}
-		args = append(args, arg)
+		args = append(args, d.archiveArgument(i))
 	}
 	return args
 }
@@ -216,7 +208,11 @@ func (d *SetDefinition) archiveArgument(i int) string {
 	case HWPredict, MHWPredict:
 		return fmt.Sprintf("RRA:%s:%d:%v:%v:%d:%d", name, a.Rows, h.Alpha, h.Beta, d.Archives[h.Partner].Rows, h.Partner+1)
 	case Seasonal, DevSeasonal:
-		return fmt.Sprintf("RRA:%s:%d:%v:%d", name, a.Rows, h.Gamma, h.Partner+1)
+		text := fmt.Sprintf("RRA:%s:%d:%v:%d", name, a.Rows, h.Gamma, h.Partner+1)
+		if h.Smoothing != DefaultSmoothing {
+			text += fmt.Sprintf(":smoothing-window=%v", h.Smoothing)
+		}
+		return text
 	case DevPredict:
 		return fmt.Sprintf("RRA:%s:%d:%d", name, a.Rows, h.Partner+1)
 	case Failures:

@@ -22,6 +22,9 @@
 // PREDICT and their kind) are known by name and refused with RRDtool's words:
 // they belong to the graph language.
 //
+// ROLL does what the manual says. RRDtool 1.7.2 rolls whatever is above the
+// values that are meant.
+//
 // # To the last bit
 //
 // Arithmetic, comparisons and the operations on sets come out as in RRDtool.

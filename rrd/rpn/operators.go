@@ -162,7 +162,7 @@ func sets() []operator {
 		fold("AVG", mean), fold("STDEV", deviation), fold("MEDIAN", median),
 		fold("SMIN", func(v []float64) float64 { return reduce(v, lesser) }),
 		fold("SMAX", func(v []float64) float64 { return reduce(v, greater) }),
-		{name: "SORT", counts: 1, run: func(v []float64, _ *instruction) { slices.SortFunc(v, order) }},
+		{name: "SORT", counts: 1, run: func(v []float64, _ *instruction) { mergeSort(v) }},
 		{name: "REV", counts: 1, run: func(v []float64, _ *instruction) { slices.Reverse(v) }},
 		{name: "COPY", counts: 1, run: func(v []float64, in *instruction) { copy(v[in.n:2*in.n], v) }},
 		{name: "INDEX", counts: 1, run: func(v []float64, in *instruction) { v[:in.n+1][in.n] = v[0] }},
@@ -175,23 +175,42 @@ func sets() []operator {
 // known moves the known values to the front, in their order.
 func known(v []float64) []float64 { return slices.DeleteFunc(v, math.IsNaN) }
 
-// order is RRDtool's: -Inf, unknown, all others, Inf.
+// order is the comparison of RRDtool's sort: unknown comes first, and the
+// others by size. It is wrong about infinity: whatever +Inf is compared with is
+// after it, whichever comes first, and -Inf likewise before. What comes of that
+// depends on the way of sorting: mergeSort.
 func order(a, b float64) int {
-	rank := func(v float64) int {
-		switch {
-		case math.IsInf(v, -1):
-			return 0
-		case math.IsNaN(v):
-			return 1
-		case math.IsInf(v, 1):
-			return 3
-		}
-		return 2
-	}
-	if r := cmp.Compare(rank(a), rank(b)); r != 0 || rank(a) == 1 {
-		return r
+	switch {
+	case math.IsNaN(a):
+		return -1
+	case math.IsNaN(b):
+		return 1
+	case math.IsInf(a, 0):
+		return int(math.Copysign(1, a))
+	case math.IsInf(b, 0):
+		return int(math.Copysign(1, b))
 	}
 	return cmp.Compare(a, b)
+}
+
+// mergeSort sorts as the qsort of the GNU C library does.
+func mergeSort(v []float64) {
+	if len(v) < 2 {
+		return
+	}
+	first, second := slices.Clone(v[:len(v)/2]), v[len(v)/2:]
+	mergeSort(first)
+	mergeSort(second)
+	for i := range v {
+		switch {
+		case len(first) == 0:
+			return // the rest of second is in its place
+		case len(second) == 0 || order(first[0], second[0]) <= 0:
+			v[i], first = first[0], first[1:]
+		default:
+			v[i], second = second[0], second[1:]
+		}
+	}
 }
 
 func reduce(v []float64, f func(a, b float64) float64) float64 {
@@ -217,23 +236,26 @@ func mean(v []float64) float64 {
 	return sum / float64(len(v))
 }
 
-// deviation is the standard deviation of a sample.
+// deviation is the standard deviation of a sample, in one pass (Welford's).
 func deviation(v []float64) float64 {
 	if len(v) < 2 {
 		return math.NaN()
 	}
-	m, squares := mean(v), 0.0
+	mean, squares, n := 0.0, 0.0, 0.0
 	for _, x := range slices.Backward(v) {
-		squares += float64((x - m) * (x - m))
+		n++
+		d := x - mean
+		mean += d / n
+		squares += float64(d * (x - mean))
 	}
-	return math.Sqrt(squares / float64(len(v)-1))
+	return math.Sqrt(squares / (n - 1))
 }
 
 func median(v []float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
 	}
-	slices.SortFunc(v, order)
+	mergeSort(v)
 	mid := len(v) / 2
 	if len(v)%2 == 1 {
 		return v[mid]
@@ -241,9 +263,11 @@ func median(v []float64) float64 {
 	return (v[mid-1] + v[mid]) / 2
 }
 
+// percent is the value that p percent of the values are not above. RRDtool
+// reads what is in front of the values where that is none of them.
 func percent(v []float64, p float64) float64 {
-	slices.SortFunc(v, order)
-	i := math.Floor(p / 100 * float64(len(v)))
+	mergeSort(v)
+	i := math.Round(p*float64(len(v))/100) - 1
 	if !(i > 0) {
 		i = 0
 	}
