@@ -65,9 +65,6 @@ func RestoreSet(d SetDefinition, st SetState) (*Set, error) {
 	if err := st.fits(&d); err != nil {
 		return nil, err
 	}
-	if d.family() {
-		return nil, errFamily
-	}
 	s := newSet(d, st.Last)
 	for i, src := range st.Sources {
 		s.sources[i] = source{[]byte(src.Text[:min(len(src.Text), lastLen)]), src.Value, src.Unknown}

@@ -23,6 +23,9 @@ func (e *LateError) Error() string {
 //
 // An error refuses the whole update, which then has no effect.
 func (s *Set) Update(t Time, texts ...string) ([]SetRow, error) {
+	if s.hw != nil {
+		return nil, errFamily
+	}
 	if t <= s.last {
 		return nil, &LateError{t, s.last}
 	}
