@@ -46,7 +46,10 @@ func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err er
 		if p.stats[name] == nil {
 			p.stats[name] = &collectors.Stats{}
 		}
-		c, err := cc.build(collectors.Env{Log: s.log.With("collector", name), Store: s.stores.metrics, Stats: p.stats[name]})
+		c, err := cc.build(collectors.Env{
+			Log: s.log.With("collector", name), Store: s.stores.metrics, Stats: p.stats[name],
+			Sets: s.stores.metrics, Data: conf.Data,
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -114,6 +114,22 @@ func (e *epoch) get(page, block uint32) (value []byte, err error) {
 	return value, err
 }
 
+// keys calls f with each block there is, in order.
+func (e *epoch) keys(f func(page, block uint32)) error {
+	return e.db.View(func(txn *badger.Txn) error {
+		o := badger.DefaultIteratorOptions
+		o.PrefetchValues = false
+		it := txn.NewIterator(o)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			if k := it.Item().Key(); len(k) == 8 {
+				f(binary.BigEndian.Uint32(k), binary.BigEndian.Uint32(k[4:]))
+			}
+		}
+		return nil
+	})
+}
+
 // A blockValue is one block on its way to disk.
 type blockValue struct {
 	page, block uint32

@@ -29,6 +29,7 @@ import (
 //	frame = length:4 crc32c:4 bytes
 //	head  = version position clock pages (uvarint, varint for the clock)
 //	page  = id:uvarint { index+1:uvarint state } 0:uvarint
+//	        (of sets: see sets_checkpoint.go)
 const (
 	checkpointMagic   = "rondockp"
 	checkpointVersion = 3
@@ -133,10 +134,14 @@ func (st *Store) appendPage(b []byte, pg *page) []byte {
 	all := pg.all()
 	for i := range all {
 		s := &all[i]
-		if s.def == nil || s.win.newest == noTime && s.win.settled == noTime {
+		if s.def == nil || s.stale() {
 			continue
 		}
 		b = appendUvarint(b, uint64(i+1))
+		if s.of != nil {
+			b = st.appendOfSet(b, s)
+			continue
+		}
 		b = appendState(b, s.def, pg.begins[s.id], &s.win, s.packed)
 	}
 	return appendUvarint(b, 0)
@@ -225,15 +230,21 @@ func (st *Store) lose(loaded map[uint64]bool) error {
 		}
 		all := pg.all()
 		for i := range all {
-			if s := &all[i]; s.def != nil {
+			s := &all[i]
+			switch {
+			case s.def == nil:
+				continue
+			case s.of != nil:
+				st.loseOfSet(s)
+			default:
 				s.win = newWindow()
 				s.win.settled = slotEnd(until, s.def.rings[0].row)
 				st.change(st.shard(s.id), s, func(x *state) {
 					x.fold.Lose(s.win.settled)
 					clear(x.staged)
 				})
-				lost++
 			}
+			lost++
 		}
 	}
 	st.report(fmt.Errorf("the state of %d series is lost; they go on after %s", lost, until.Std()))
@@ -303,7 +314,13 @@ func (st *Store) loadPage(page uint64, from seglog.Pos, b []byte) error {
 		if s == nil {
 			return fmt.Errorf("the series table has lost series %d", i-1)
 		}
-		if err := st.loadState(s, &r); err != nil {
+		var err error
+		if s.of != nil {
+			err = st.loadOfSet(s, &r)
+		} else {
+			err = st.loadState(s, &r)
+		}
+		if err != nil {
 			return fmt.Errorf("series %d: %w", i-1, err)
 		}
 	}

@@ -23,13 +23,33 @@
 // a history that is imported, is as good as any other. How far a ring reaches
 // back goes by the newest sample of the whole store.
 //
+// # Sets
+//
+// RRDtool's files are sets ([rrd.Set]): data sources that share a clock, exact
+// to the last bit. Each source is a series of the table, {__name__="<name>",
+// ds="<source>"}, and the ids of a set's sources are neighbours, so that one
+// lock guards it. A set takes the texts of a reading as they were sent, which
+// is what the log keeps of them, and hands on finished rows. A row of a source
+// is one value, so that it takes the way of all closed rows, as a row of one
+// sample: packed in the head, in blocks by page, out of the ring in the end.
+// Archives of sets have rings of their own, by function; those of one step per
+// row and the same length are one.
+//
+// A set has no late window. What is not newer than its last reading is
+// refused, and so the log can be replayed any number of times.
+//
+// A set's rings end with its own last reading, for ever; those of the store go
+// by the clock of all. What a silent set needs of an epoch that is to be
+// dropped is moved to kept blocks before (see kept.go).
+//
 // # On disk
 //
-//	log/         samples, as accepted; the truth until the head is on disk
+//	log/         samples and readings, as accepted; the truth until the head is on disk
 //	series/      definitions and series with their ids; never cut
 //	checkpoint   the head, and the log's position that it stands for
 //	blocks/ROW-ROWS/EPOCH/   a Badger directory: rows of all series, by page
 //	                         of 64 series and block of 32 or 128 rows
+//	blocks/FUNCTION-ROW-ROWS/EPOCH/   the same, of sets
 //
 // A batch is one record in the log for each shard that it touches. Blocks are
 // durable before their rows leave the head; the log is durable up to where a

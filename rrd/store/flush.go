@@ -45,7 +45,7 @@ func (st *Store) stageLimit() int64 {
 // flushRing writes the blocks of a ring that no in-order sample can belong to
 // any more, or all; a few megabytes of pages at a time.
 func (st *Store) flushRing(r *ring, clock rrd.Time, all bool) error {
-	batch := &ringBatch{st: st, ring: r, clock: clock, byEpoch: map[uint32][]blockValue{}}
+	batch := newRingBatch(st, r, clock)
 	over := clock - st.late - max(2*r.row, 60*rrd.Second)
 	if over < 0 && !all {
 		return nil
@@ -58,10 +58,8 @@ func (st *Store) flushRing(r *ring, clock rrd.Time, all bool) error {
 		if err := batch.add(pg, due, all); err != nil {
 			return err
 		}
-		if batch.bytes > batchBytes {
-			if err := batch.write(); err != nil {
-				return err
-			}
+		if err := batch.writeFull(); err != nil {
+			return err
 		}
 	}
 	return batch.write()
@@ -76,6 +74,10 @@ type ringBatch struct {
 	bytes   int
 	pages   []flushedPage
 	spare   []*pageBlock // used before
+}
+
+func newRingBatch(st *Store, r *ring, clock rrd.Time) *ringBatch {
+	return &ringBatch{st: st, ring: r, clock: clock, byEpoch: map[uint32][]blockValue{}}
 }
 
 // A flushedPage has its blocks before one in a batch, and of each series the
@@ -122,6 +124,9 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 	all := pg.all()
 	for i := range all {
 		s := &all[i]
+		if s.of != nil {
+			b.st.packRows(s)
+		}
 		if s.win.n > 0 && s.win.oldest <= s.win.newest-b.st.late {
 			b.st.settle(sh, s, s.win.newest-b.st.late)
 		}
@@ -157,18 +162,37 @@ func (b *ringBatch) newBlock(block uint32) *pageBlock {
 
 // encode puts a block into the batch, with what of it is on disk already.
 func (b *ringBatch) encode(page uint32, blk *pageBlock) error {
-	epoch := b.ring.epoch(blk.block)
-	if b.ring.epochEnd(epoch) <= b.ring.edge(b.clock) {
-		return nil // the ring has turned past it
+	r := b.ring
+	epoch := r.epoch(blk.block)
+	if r.exact {
+		var err error
+		if epoch, err = b.st.home(r, page, blk.block, b.clock); err != nil {
+			return err
+		}
+	} else if r.turned(epoch, r.edge(b.clock)) {
+		return nil
 	}
-	if err := b.st.merge(b.ring, page, blk); err != nil {
+	if err := b.st.merge(r, page, blk); err != nil {
 		return err
 	}
-	place := b.ring.checksumPlace(page, blk.block)
-	value := codec.AppendBlock(nil, place, int(b.ring.blockRows), blk.rows[:])
-	b.byEpoch[epoch] = append(b.byEpoch[epoch], blockValue{page, blk.block, value})
-	b.bytes += len(value)
+	b.put(epoch, page, blk.block, blk.rows[:])
 	return nil
+}
+
+// put puts a block into the batch, for an epoch.
+func (b *ringBatch) put(epoch, page, block uint32, rows []codec.Rows) {
+	place := b.ring.checksumPlace(page, block)
+	value := codec.AppendBlock(nil, place, int(b.ring.blockRows), rows)
+	b.byEpoch[epoch] = append(b.byEpoch[epoch], blockValue{page, block, value})
+	b.bytes += len(value)
+}
+
+// writeFull writes a batch that is large enough.
+func (b *ringBatch) writeFull() error {
+	if b.bytes <= batchBytes {
+		return nil
+	}
+	return b.write()
 }
 
 // write makes the gathered blocks durable, and only then lets go of their
@@ -247,6 +271,9 @@ func (st *Store) putBlocks(r *ring, epoch uint32, blocks []blockValue) error {
 	}
 	st.stats.Blocks.Add(int64(len(blocks)))
 	st.stats.BlockBytes.Add(size)
+	if epoch >= keptBase {
+		r.keptBytes += size
+	}
 	return nil
 }
 
@@ -273,11 +300,25 @@ func (st *Store) merge(r *ring, page uint32, b *pageBlock) error {
 	return nil
 }
 
-// readBlock returns the bytes of a block, or nil if there is none.
+// readBlock returns the bytes of a block, or nil if there is none. Its epoch
+// is looked at first: when that is gone, what was needed of it is kept.
 func (st *Store) readBlock(r *ring, page, block uint32) ([]byte, error) {
-	e, err := st.vault.acquire(r, r.epoch(block), false)
+	value, err := st.readEpoch(r, r.epoch(block), page, block)
+	if err != nil || !r.exact {
+		return value, err
+	}
+	kept, err := st.readKept(r, page, block)
+	if kept != nil || err != nil {
+		return kept, err
+	}
+	return value, nil
+}
+
+// readEpoch returns the bytes of a block in an epoch, or nil.
+func (st *Store) readEpoch(r *ring, epoch, page, block uint32) ([]byte, error) {
+	e, err := st.vault.acquire(r, epoch, false)
 	if err != nil {
-		if st.vault.has(r, r.epoch(block)) {
+		if st.vault.has(r, epoch) {
 			return nil, err // a passing trouble of the system
 		}
 		st.report(err)
@@ -332,6 +373,12 @@ func (st *Store) expire() error {
 	}
 	var errs []error
 	for _, r := range st.ringList() {
+		if r.exact {
+			if err := st.keep(r, clock); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
 		n, err := st.vault.expire(r, r.edge(clock))
 		st.stats.Expired.Add(int64(n))
 		errs = append(errs, err)

@@ -228,6 +228,8 @@ func (st *Store) logRecord(sh *shard) error {
 // admit says why a sample cannot be taken, whatever the head holds.
 func (st *Store) admit(s *series, p rrd.Point, b *batchState) (rrd.Refusal, string) {
 	switch {
+	case s.of != nil:
+		return rrd.RefusedSet, "the series belongs to a set, which takes updates of all its data sources only"
 	case math.IsNaN(p.Value) || math.IsInf(p.Value, 0):
 		return rrd.RefusedValue, fmt.Sprintf("%v is no finite number", p.Value)
 	case p.Time > b.limit:

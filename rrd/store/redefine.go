@@ -19,7 +19,7 @@ func (st *Store) redefine(pages []*page, to map[uint32]*definition, cv *converte
 		p := pageChange{page: pg}
 		for i := range pg.all() {
 			s := &pg.series[i]
-			if def := to[s.id]; def != nil {
+			if def := to[s.id]; def != nil && s.of == nil {
 				if c := st.convert(s, def, st.nowClock()); c != nil {
 					p.all = append(p.all, c)
 				}

@@ -28,13 +28,20 @@ type ring struct {
 	epochBlocks int64
 	dir         string
 	seed        uint64 // tells blocks of different rings apart
+	// Of sets: rows of one function, which a set may need for longer than the
+	// store's clock says (see kept.go).
+	exact bool
+	slack rrd.Time // how much further it reaches back than its rows
 
 	// Guarded by the vault.
 	epochs map[uint32]bool // that exist on disk
+	kept   []uint32        // of these, generations of kept blocks, newest first
 
 	// Guarded by Store.flushMu.
 	nextFlush rrd.Time
 	done      []uint32 // by page: blocks before this one were flushed
+	keptBytes int64    // written to the generation
+	keptLive  int64    // of these, when it was begun
 }
 
 func newRing(base string, row time.Duration, rows int) *ring {
@@ -66,6 +73,25 @@ func ringRow(row time.Duration) string {
 		return fmt.Sprintf("%ds", int64(row/time.Second))
 	}
 	return fmt.Sprintf("%dms", row.Milliseconds())
+}
+
+// setSlack is what sets may lag behind the store's clock before their rows
+// have to be kept from being dropped.
+const setSlack = 10 * 60 * rrd.Second
+
+// newSetRing makes the ring of an archive of sets. Several archives of a set
+// may be alike; nth tells them apart.
+func newSetRing(base string, cf rrd.CF, row time.Duration, rows, nth int) *ring {
+	name := fmt.Sprintf("%s-%s-%d", cf, ringRow(row), rows)
+	if nth > 0 {
+		name += fmt.Sprintf("-%d", nth+1)
+	}
+	r := newRing(base, row, rows)
+	r.dir, r.exact, r.slack = filepath.Join(base, name), true, 2*r.row+setSlack
+	h := fnv.New64a()
+	h.Write([]byte(name)) // a hash never fails
+	r.seed = h.Sum64()
+	return r
 }
 
 // phase shifts the blocks of a page.
@@ -119,7 +145,7 @@ func (r *ring) epochEnd(epoch uint32) rrd.Time {
 
 // edge is how far the ring reaches back: rows that end later are in it.
 func (r *ring) edge(clock rrd.Time) rrd.Time {
-	return slotEnd(clock, r.row) - rrd.Time(r.rows)*r.row
+	return slotEnd(clock, r.row) - rrd.Time(r.rows)*r.row - r.slack
 }
 
 // checksumPlace is what tells a block from all others.

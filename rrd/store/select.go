@@ -98,6 +98,11 @@ func (sel *selection) archive(d *definition, begins []rrd.Time) int {
 // series answers for one series, and says whether it belongs to the answer.
 // Should it be redefined meanwhile, it is asked again.
 func (sel *selection) series(m match) (out rrd.Series, ok bool, err error) {
+	if m.of != nil {
+		out, ok, err = sel.exact(m.series)
+		out.Key = m.key
+		return out, ok, err
+	}
 	for {
 		out, ok, err = sel.defined(m.series)
 		if !errors.Is(err, errRedefined) {
@@ -388,8 +393,8 @@ func (st *Store) Heads(since rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
 			sh.mu.Lock()
 			all := pg.all()
 			for i := range all {
-				if s := &all[i]; s.def != nil && s.win.newest > since {
-					heads = append(heads, head{s.key, s.win.newest})
+				if s := &all[i]; s.def != nil && s.visible() && s.newest() > since {
+					heads = append(heads, head{s.key, s.newest()})
 				}
 			}
 			sh.mu.Unlock()

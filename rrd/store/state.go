@@ -216,11 +216,24 @@ func (st *Store) definitionOf(id uint32) *definition { return st.table.at(id).de
 // folded by the old definition, and what comes behind by the new one.
 const changeRecord = 'C'
 
-// replayRecord applies a record of the log; f is called with its samples.
-func (st *Store) replayRecord(rec *seglog.Record, f func(id uint32, p rrd.Point)) error {
-	if len(rec.Data) == 0 || rec.Data[0] != changeRecord {
-		return eachSample(rec.Data, f)
+// replayRecord applies a record of the log; f is called with its samples, and
+// unknown with the ids of sets that the table does not have.
+func (st *Store) replayRecord(rec *seglog.Record, unknown func(id uint32), f func(id uint32, p rrd.Point)) error {
+	if len(rec.Data) == 0 {
+		return errRecord
 	}
+	switch rec.Data[0] {
+	case updateRecordKind:
+		return st.replayUpdates(rec.Data, unknown)
+	case rowsRecord, stateRecord:
+		return st.replayImport(rec.Data, unknown)
+	case changeRecord:
+		return st.replayChange(rec)
+	}
+	return eachSample(rec.Data, f)
+}
+
+func (st *Store) replayChange(rec *seglog.Record) error {
 	var errs []error
 	for r := (reader{b: rec.Data[1:]}); len(r.b) > 0; {
 		id := r.uvarint()

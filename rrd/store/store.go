@@ -88,7 +88,8 @@ type shard struct {
 func (sh *shard) unlogged() bool { return sh.failed > sh.saved }
 
 // A Store is a round-robin store in a directory. It implements rrd.Appender,
-// rrd.Querier and rrd.Index; its methods may be called concurrently.
+// rrd.Querier, rrd.Index and rrd.SetStore; its methods may be called
+// concurrently.
 type Store struct {
 	o      Options
 	dir    string
@@ -100,7 +101,8 @@ type Store struct {
 	shards [numShards]shard
 	stats  Stats
 
-	batches sync.Pool // of *batchState
+	batches    sync.Pool // of *batchState
+	setBatches sync.Pool // of *setBatch
 
 	clock  atomic.Int64 // newest sample's time
 	staged atomic.Int64 // bytes of closed rows in memory
@@ -144,13 +146,20 @@ func (st *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
-	st.table = newTable(series, &st.o, st.ringsOf)
+	st.table = newTable(series, st)
 	if err := st.table.load(st.report); err != nil {
 		return err
 	}
 	for _, r := range st.rings {
 		if err := st.vault.load(r, st.report); err != nil {
 			return err
+		}
+		for _, g := range r.kept {
+			n, err := usage(epochDir(r, g))
+			if err != nil {
+				return err
+			}
+			r.keptBytes += n
 		}
 	}
 	from, err := st.loadCheckpoint()
@@ -163,7 +172,7 @@ func (st *Store) open() (err error) {
 	if err := st.table.redefine(st.behind, st.definitionOf); err != nil {
 		return err
 	}
-	return st.catchUp()
+	return errors.Join(st.reviveSets(), st.catchUp())
 }
 
 // report tells of damage that was found and left out.
@@ -176,13 +185,16 @@ func (st *Store) report(err error) {
 // has are recognised: they are repeated, or too late.
 func (st *Store) replay(from seglog.Pos) error {
 	var lost int
+	unknown := func(id uint32) {
+		st.table.grow(id)
+		lost++
+	}
 	for rec, err := range st.log.Records(from) {
 		if err == nil {
-			err = st.replayRecord(&rec, func(id uint32, p rrd.Point) {
+			err = st.replayRecord(&rec, unknown, func(id uint32, p rrd.Point) {
 				s := st.table.at(id)
-				if s == nil {
-					st.table.grow(id)
-					lost++
+				if s == nil || s.of != nil {
+					unknown(id)
 					return
 				}
 				sh := st.shard(id)
@@ -223,7 +235,7 @@ func (st *Store) ringsOf(d *rrd.Definition) []*ring {
 	out := make([]*ring, len(d.Archives))
 	for a, archive := range d.Archives {
 		row := rrd.Time(d.Row(a).Microseconds())
-		i := slices.IndexFunc(st.rings, func(r *ring) bool { return r.row == row && r.rows == archive.Rows })
+		i := slices.IndexFunc(st.rings, func(r *ring) bool { return r.row == row && r.rows == archive.Rows && !r.exact })
 		if i < 0 {
 			i = len(st.rings)
 			st.rings = append(st.rings, newRing(filepath.Join(st.dir, "blocks"), d.Row(a), archive.Rows))
@@ -231,6 +243,19 @@ func (st *Store) ringsOf(d *rrd.Definition) []*ring {
 		out[a] = st.rings[i]
 	}
 	return out
+}
+
+// setRing returns the ring of archive a of a set.
+func (st *Store) setRing(d *rrd.SetDefinition, a, nth int) *ring {
+	st.ringsMu.Lock()
+	defer st.ringsMu.Unlock()
+	archive := &d.Archives[a]
+	fresh := newSetRing(filepath.Join(st.dir, "blocks"), archive.CF, d.Step*time.Duration(archive.Steps), archive.Rows, nth)
+	if i := slices.IndexFunc(st.rings, func(r *ring) bool { return r.dir == fresh.dir }); i >= 0 {
+		return st.rings[i]
+	}
+	st.rings = append(st.rings, fresh)
+	return fresh
 }
 
 func (st *Store) ringList() []*ring {

@@ -33,6 +33,7 @@ type definition struct {
 type series struct {
 	key    rrd.Key
 	def    *definition
+	of     *set // nil: a series in slot mode
 	win    window
 	packed []byte // Fold and closed rows, see state
 	id     uint32
@@ -59,6 +60,7 @@ func (p *page) all() []series { return p.series[:p.used.Load()] }
 //	       | 'S' id:uvarint definition:uvarint key    a series
 //	       | 'R' id:uvarint definition:uvarint   the series has another one from here on
 //	       | 'K' id:uvarint key                  the series has another key from here on
+//	       | those of sets, see setTable
 //
 // Ids are handed out densely, and never again, whatever may have been lost of
 // the log: blocks on disk are found by id.
@@ -66,6 +68,7 @@ type table struct {
 	log     *seglog.Log
 	design  func(rrd.Key, rrd.Type) rrd.Definition
 	rings   func(*rrd.Definition) []*ring
+	setRing func(d *rrd.SetDefinition, a, nth int) *ring
 	max     int
 	regexps regexps
 
@@ -78,12 +81,14 @@ type table struct {
 	defs  map[string]*definition
 	byID  []*definition
 	index *index
+	sets  setTable
 }
 
-func newTable(log *seglog.Log, o *Options, rings func(*rrd.Definition) []*ring) *table {
+func newTable(log *seglog.Log, st *Store) *table {
 	return &table{
-		log: log, design: o.Define, max: o.MaxSeries, rings: rings,
+		log: log, design: st.o.Define, max: st.o.MaxSeries, rings: st.ringsOf, setRing: st.setRing,
 		ids: map[rrd.Key]uint32{}, defs: map[string]*definition{}, index: newIndex(),
+		sets: setTable{names: map[string]*set{}, defs: map[string]*setDefinition{}},
 	}
 }
 
@@ -134,6 +139,8 @@ func (t *table) loadRecord(b []byte) error {
 		return t.loadRedefinition(uint32(id), r.uvarint())
 	case b[0] == 'K':
 		return t.loadRenaming(uint32(id), rrd.Key(r.b))
+	case strings.IndexByte("TCLX", b[0]) >= 0:
+		return t.loadSet(b[0], id, &r)
 	}
 	return errRecord
 }
@@ -174,15 +181,21 @@ func (t *table) grow(id uint32) {
 
 // add enters a series under its id.
 func (t *table) add(id uint32, k rrd.Key, def *definition) *series {
-	t.grow(id)
-	pg := t.pages[id/pageSeries]
-	s := &pg.series[id%pageSeries]
-	s.key, s.def, s.id, s.win = k, def, id, newWindow()
-	def.used.Add(1)
-	pg.used.Store(max(pg.used.Load(), int32(id%pageSeries)+1))
+	s := t.place(id, k, def, nil)
 	t.ids[k] = id
 	t.index.add(id, k)
 	t.known++
+	return s
+}
+
+// place makes a series that cannot be found yet.
+func (t *table) place(id uint32, k rrd.Key, def *definition, of *set) *series {
+	t.grow(id)
+	pg := t.pages[id/pageSeries]
+	s := &pg.series[id%pageSeries]
+	s.key, s.def, s.of, s.id, s.win = k, def, of, id, newWindow()
+	def.used.Add(1)
+	pg.used.Store(max(pg.used.Load(), int32(id%pageSeries)+1))
 	return s
 }
 
@@ -376,7 +389,7 @@ func (t *table) find(ms []rrd.Matcher, limit int) ([]match, error) {
 func (t *table) all() []uint32 {
 	ids := make([]uint32, 0, t.known)
 	for id := range t.size {
-		if t.at(id) != nil {
+		if s := t.at(id); s != nil && s.visible() {
 			ids = append(ids, id)
 		}
 	}

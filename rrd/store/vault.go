@@ -51,7 +51,20 @@ func newVault(log *slog.Logger) *vault {
 }
 
 func epochDir(r *ring, n uint32) string {
+	if n >= keptBase {
+		return filepath.Join(r.dir, keptPrefix+strconv.FormatUint(uint64(n-keptBase), 10))
+	}
 	return filepath.Join(r.dir, strconv.FormatUint(uint64(n), 10))
+}
+
+// epochNumber is the inverse of epochDir.
+func epochNumber(name string) (n uint32, ok bool) {
+	digits, kept := strings.CutPrefix(name, keptPrefix)
+	u, err := strconv.ParseUint(digits, 10, 32)
+	if kept {
+		u += keptBase
+	}
+	return uint32(u), err == nil && u>>32 == 0
 }
 
 // load finds the epochs of a ring, and finishes what a crash left: removals
@@ -72,11 +85,11 @@ func (v *vault) load(r *ring, report func(error)) error {
 			}
 			continue
 		}
-		n, err := strconv.ParseUint(e.Name(), 10, 32)
-		if err != nil {
+		n, ok := epochNumber(e.Name())
+		if !ok {
 			continue
 		}
-		dir := epochDir(r, uint32(n))
+		dir := epochDir(r, n)
 		if err := v.repair(dir); err != nil {
 			report(fmt.Errorf("epoch %s: %w", dir, err))
 			if damaged(err) {
@@ -86,7 +99,7 @@ func (v *vault) load(r *ring, report func(error)) error {
 				continue
 			}
 		}
-		r.epochs[uint32(n)] = true
+		r.note(n, true)
 	}
 	return nil
 }
@@ -157,7 +170,7 @@ func (v *vault) openEpoch(key epochKey, write bool) (*epoch, error) {
 		return nil, v.openFailed(key, err)
 	}
 	e := &epoch{key: key, db: db, writable: write, refs: 1, complain: c}
-	key.ring.epochs[key.epoch] = true
+	key.ring.note(key.epoch, true)
 	v.open[key] = e
 	return e, nil
 }
@@ -173,7 +186,7 @@ func (v *vault) openFailed(key epochKey, err error) error {
 	if aside := setAside(dir); aside != nil {
 		return errors.Join(err, aside)
 	}
-	delete(key.ring.epochs, key.epoch)
+	key.ring.note(key.epoch, false)
 	return err
 }
 
@@ -228,23 +241,31 @@ func (v *vault) expire(r *ring, edge rrd.Time) (removed int, err error) {
 	defer v.mu.Unlock()
 	var errs []error
 	for n := range r.epochs {
-		if r.epochEnd(n) > edge {
+		if !r.turned(n, edge) {
 			continue
 		}
-		if e := v.open[epochKey{r, n}]; e != nil {
-			if e.refs > 0 {
-				continue // next time
-			}
-			errs = append(errs, v.closeEpoch(e))
+		if e := v.open[epochKey{r, n}]; e != nil && e.refs > 0 {
+			continue // next time
 		}
-		gone, err := removeDir(epochDir(r, n))
+		gone, err := v.removeEpoch(r, n)
 		if gone {
-			delete(r.epochs, n)
 			removed++
 		}
 		errs = append(errs, err)
 	}
 	return removed, errors.Join(errs...)
+}
+
+// removeEpoch removes an epoch that nobody uses.
+func (v *vault) removeEpoch(r *ring, n uint32) (gone bool, err error) {
+	if e := v.open[epochKey{r, n}]; e != nil {
+		err = v.closeEpoch(e)
+	}
+	gone, removeErr := removeDir(epochDir(r, n))
+	if gone {
+		r.note(n, false)
+	}
+	return gone, errors.Join(err, removeErr)
 }
 
 // has says whether an epoch exists.

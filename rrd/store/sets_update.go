@@ -1,0 +1,313 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"rondo/rrd"
+	"rondo/rrd/seglog"
+)
+
+// A record of the log is the updates of one batch that fell to the same
+// shards, as they came:
+//
+//	record = 'U' { id time texts:uvarint { length:uvarint bytes } }
+//
+// with id and time as in a sampleRecord. It is written before the sets take
+// the updates, and has those that are then refused too: a replay refuses them
+// again, and also all that the sets have already, since it is not newer.
+type updateRecord struct {
+	buf    []byte
+	id     uint32
+	time   rrd.Time
+	n      int
+	newest rrd.Time
+}
+
+const updateRecordKind = 'U'
+
+func (w *updateRecord) reset() {
+	*w = updateRecord{buf: append(w.buf[:0], updateRecordKind), newest: noTime}
+}
+
+func (w *updateRecord) add(id uint32, u *rrd.SetUpdate) {
+	w.buf = appendUvarint(w.buf, zigzag(int64(id)-int64(w.id)))
+	w.buf = appendStep(w.buf, int64(u.Time-w.time))
+	w.buf = appendUvarint(w.buf, uint64(len(u.Texts)))
+	for _, text := range u.Texts {
+		w.buf = appendText(w.buf, text)
+	}
+	w.id, w.time, w.newest = id, u.Time, max(w.newest, u.Time)
+	w.n++
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(appendUvarint(b, uint64(len(s))), s...)
+}
+
+// eachUpdate calls f with each update of a record, whose texts are valid until
+// it returns.
+func eachUpdate(b []byte, f func(id uint32, t rrd.Time, texts []string)) error {
+	r := reader{b: b}
+	if kind := r.bytes(1); kind == nil || kind[0] != updateRecordKind {
+		return errRecord
+	}
+	id, t := int64(0), rrd.Time(0)
+	var texts []string
+	for len(r.b) > 0 {
+		id += unzigzag(r.uvarint())
+		t += rrd.Time(r.step())
+		texts = texts[:0]
+		for n := r.uvarint(); n > 0 && !r.failed; n-- {
+			texts = append(texts, string(r.bytes(r.uvarint())))
+		}
+		if r.failed || id < 0 || id >= 1<<32-1 {
+			return errRecord
+		}
+		f(uint32(id), t, texts)
+	}
+	return nil
+}
+
+// A setBatch is what a batch of updates needs.
+type setBatch struct {
+	sets    []*set
+	refused []rrd.Refused
+	record  updateRecord
+	limit   rrd.Time // the store's clock follows no set beyond
+}
+
+func (b *setBatch) refuse(i int, err error) {
+	b.sets[i] = nil
+	b.refused = append(b.refused, rrd.Refused{Index: i, Reason: rrd.SetRefusal(err), Detail: err.Error(), Err: err})
+}
+
+// UpdateSets implements rrd.SetStore.
+func (st *Store) UpdateSets(ctx context.Context, batch []rrd.SetUpdate) error {
+	b, ok := st.setBatches.Get().(*setBatch)
+	if !ok {
+		b = new(setBatch)
+	}
+	defer func() {
+		clear(b.sets)
+		b.refused = nil
+		st.setBatches.Put(b)
+	}()
+	pos, err := st.updateSets(ctx, batch, b)
+	if err == nil {
+		err = st.log.Commit(ctx, pos)
+	}
+	if err != nil {
+		return fmt.Errorf("store: update sets: %w", err)
+	}
+	if len(b.refused) == 0 {
+		return nil
+	}
+	slices.SortFunc(b.refused, func(a, b rrd.Refused) int { return cmp.Compare(a.Index, b.Index) })
+	for i := range b.refused {
+		st.stats.refused(b.refused[i].Reason)
+	}
+	return &rrd.BatchError{Refused: b.refused}
+}
+
+// updateSets takes updates into the log and the head, and returns the position
+// of the log from which on they are durable.
+func (st *Store) updateSets(ctx context.Context, batch []rrd.SetUpdate, b *setBatch) (seglog.Pos, error) {
+	if err := st.relieve(); err != nil {
+		return 0, err
+	}
+	b.sets = st.table.resolveSets(batch, b.sets[:0])
+	if err := st.table.settled(ctx); err != nil {
+		return 0, err
+	}
+	var masks [1 << numShards]bool
+	for i, s := range b.sets {
+		if s == nil {
+			b.refuse(i, rrd.ErrNoSet)
+			continue
+		}
+		masks[s.shards] = true
+	}
+	b.limit = st.future()
+	for mask, any := range masks {
+		if !any {
+			continue
+		}
+		if err := st.updateShards(uint8(mask), batch, b); err != nil {
+			return 0, err
+		}
+	}
+	return st.log.End(), nil
+}
+
+// updateShards takes the updates of the sets that live in just these shards.
+func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) error {
+	st.lockShards(mask)
+	defer st.unlockShards(mask)
+	rec := &b.record
+	for from := 0; from < len(batch); {
+		rec.reset()
+		to := from
+		for ; to < len(batch) && len(rec.buf) < recordBytes; to++ {
+			s := b.sets[to]
+			if s == nil || s.shards != mask {
+				continue
+			}
+			if err := s.admit(&batch[to]); err != nil {
+				b.refuse(to, err)
+				continue
+			}
+			rec.add(s.id, &batch[to])
+		}
+		if rec.n > 0 {
+			if _, err := st.log.Append(rec.buf); err != nil {
+				return err
+			}
+		}
+		for ; from < to; from++ {
+			if s := b.sets[from]; s != nil && s.shards == mask {
+				if err := st.updateSet(s, batch[from].Time, batch[from].Texts); err != nil {
+					b.refuse(from, err)
+				}
+			}
+		}
+		st.advance(min(rec.newest, b.limit)) // a set may say any time
+	}
+	return nil
+}
+
+// admit says why an update cannot be taken, where that is plain to see: what
+// is sent again and again shall not fill the log.
+func (s *set) admit(u *rrd.SetUpdate) error {
+	switch {
+	case s.state == nil:
+		return rrd.ErrNoSet // dropped meanwhile
+	case u.Time <= s.state.Last():
+		return &rrd.LateError{Time: u.Time, Last: s.state.Last()}
+	case u.Time > maxSetTime:
+		return errSetTime
+	}
+	return nil
+}
+
+// updateSet gives a set new readings. The shards are held.
+func (st *Store) updateSet(s *set, t rrd.Time, texts []string) error {
+	if s.lost {
+		texts = slices.Repeat([]string{"U"}, len(texts))
+	}
+	rows, err := s.state.Update(t, texts...)
+	if err != nil {
+		return err
+	}
+	s.lost = false
+	st.stats.Samples.Add(int64(len(texts)))
+	for i := range rows {
+		row := &rows[i]
+		if ring := s.def.ringOf[row.Archive]; ring >= 0 && s.def.owner[ring] == row.Archive {
+			st.stageSetRow(s, ring, row)
+		}
+	}
+	return nil
+}
+
+func (st *Store) stageSetRow(s *set, ring int, row *rrd.SetRow) {
+	for i, v := range row.Values {
+		st.stageValue(s.series[i], ring, row.End, v)
+	}
+}
+
+// A series of a set has no samples that may still change. Its window's buffer
+// has the rows that are not packed yet, since that takes longer than a row
+// takes to come:
+//
+//	row = number(8: the ring) end:uvarint      in rows since 1970
+const ringBits = 8
+
+// maxFresh is how many bytes of rows may wait to be packed.
+const maxFresh = 128
+
+// stageValue stages what is one row of a data source. The shards are held.
+func (st *Store) stageValue(s *series, ring int, end rrd.Time, v float64) {
+	if math.IsNaN(v) {
+		return
+	}
+	w := &s.win
+	w.buf = numberOf(v).append(roomFor(w.buf), 0, uint64(ring), ringBits)
+	w.buf = appendUvarint(w.buf, uint64(end/s.def.rings[ring].row))
+	if len(w.buf) > maxFresh {
+		st.packRows(s)
+	}
+}
+
+// packRows packs the rows that wait. Those that are there already, which a
+// replay makes again, are left out. The series' shard is held.
+func (st *Store) packRows(s *series) {
+	if len(s.win.buf) == 0 {
+		return
+	}
+	st.change(st.shard(s.id), s, func(x *state) {
+		for r := (reader{b: s.win.buf}); len(r.b) > 0; {
+			v, ring := r.number(0, ringBits)
+			row := s.def.rings[ring].row
+			end := rrd.Time(r.uvarint()) * row
+			if q := &x.staged[ring]; q.empty() || end > q.last {
+				q.push(row, true, &rrd.Row{End: end, Count: 1, Last: v})
+			}
+		}
+	})
+	s.win.buf = s.win.buf[:0]
+}
+
+// replayUpdates applies the updates of a record. lost is told of those whose
+// set the table does not have.
+func (st *Store) replayUpdates(b []byte, lost func(id uint32)) error {
+	return eachUpdate(b, func(id uint32, t rrd.Time, texts []string) {
+		ser := st.table.at(id)
+		if ser == nil || ser.of == nil {
+			lost(id)
+			return
+		}
+		s := ser.of
+		if s.life.Load() != live {
+			return
+		}
+		if s.state == nil && st.revive(s) != nil {
+			return
+		}
+		if st.updateSet(s, t, texts) == nil {
+			st.stats.Replayed.Add(1)
+		}
+		st.advance(min(t, st.future()))
+	})
+}
+
+// future is the time beyond which the store's clock follows nobody.
+func (st *Store) future() rrd.Time { return rrd.At(st.o.Now().Add(st.o.FutureLimit)) }
+
+// revive gives a set whose state is lost a new one. All that is known is when
+// its time began; the next reading says how it goes on, and nothing about the
+// time before.
+func (st *Store) revive(s *set) error {
+	state, err := rrd.NewSet(s.def.SetDefinition, s.start)
+	if err != nil {
+		return err // a definition that was checked
+	}
+	s.state, s.lost = state, true
+	return nil
+}
+
+// reviveSets revives the sets that neither a checkpoint nor the log knows.
+func (st *Store) reviveSets() (err error) {
+	for _, s := range st.table.setList() {
+		if s.state != nil {
+			continue
+		}
+		st.report(fmt.Errorf("the state of set %s is lost", s.name))
+		err = errors.Join(err, st.revive(s))
+	}
+	return err
+}
