@@ -35,6 +35,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("datagrams", t.datagrams)
 	b.Run("scaleout", t.scaleOut)
 	b.Run("chart", t.chart)
+	b.Run("import", t.imports)
 	t.print(os.Stdout, before.othersShare(b))
 }
 

@@ -47,10 +47,23 @@ func (c clientFlags) client() (*http.Client, string) {
 // closes it. A bad answer becomes an error in the server's own words.
 func (c clientFlags) do(ctx context.Context, method, path string, q url.Values) (io.ReadCloser, error) {
 	client, base := c.client()
+	return c.send(ctx, client, method, base+path, q, nil)
+}
+
+// An answerError is a server's answer that is not good, in its own words.
+type answerError struct {
+	status int
+	text   string
+}
+
+func (e *answerError) Error() string { return e.text }
+
+// send is do for many requests over one client, with a body that may be nil.
+func (c clientFlags) send(ctx context.Context, client *http.Client, method, to string, q url.Values, body io.Reader) (io.ReadCloser, error) {
 	if len(q) > 0 {
-		path += "?" + q.Encode()
+		to += "?" + q.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, base+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, to, body)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +85,9 @@ func (c clientFlags) do(ctx context.Context, method, path string, q url.Values) 
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	var said struct{ Error string }
 	if json.Unmarshal(text, &said) == nil && said.Error != "" {
-		return nil, errors.New(said.Error)
+		return nil, &answerError{resp.StatusCode, said.Error}
 	}
-	return nil, fmt.Errorf("server answers %s: %s", resp.Status, strings.TrimSpace(string(text)))
+	return nil, &answerError{resp.StatusCode, fmt.Sprintf("server answers %s: %s", resp.Status, strings.TrimSpace(string(text)))}
 }
 
 // get decodes the JSON answer of a path into v.

@@ -37,6 +37,7 @@ func TestScript(t *testing.T) {
 			"receiver": cmdReceiver,
 			"count":    cmdCount,
 			"envsubst": cmdEnvsubst,
+			"rrdsame":  cmdRRDsame,
 		},
 		Condition: func(cond string) (bool, error) {
 			name, ok := strings.CutPrefix(cond, "has:")

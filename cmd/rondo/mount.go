@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rondo/autoscale"
+	"rondo/rrd/rrdfile"
 	"rondo/syslogd/logstore"
 	"rondo/web"
 )
@@ -37,6 +38,10 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/groups", s.groups((*autoscale.Controller).Handler))
 	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
 	w.Command("POST /api/groups/", s.groups((*autoscale.Controller).Commands))
+	sets := rrdfile.Handler(s.stores.metrics)
+	w.Handle("GET /api/sets", sets)
+	w.Handle("GET /api/sets/file", sets)
+	w.Command("PUT /api/sets/file", rrdfile.Commands(s.stores.metrics))
 	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
 	w.Handle("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
 	w.Handle("GET /readyz", http.HandlerFunc(s.ready))

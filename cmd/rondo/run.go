@@ -17,6 +17,8 @@ type commandLine struct {
 	Logs    logsCmd    `cmd:"" help:"Search or follow a running server's logs."`
 	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts."`
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
+	Import  importCmd  `cmd:"" help:"Take over what other programs keep."`
+	Export  exportCmd  `cmd:"" help:"Write files that other programs read."`
 	Ec2sim  ec2simCmd  `cmd:"" name:"ec2sim" help:"Run the EC2 emulator alone."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }

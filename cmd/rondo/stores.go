@@ -41,14 +41,7 @@ func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	schemas, err := conf.RRD.Store.Build()
-	if err != nil {
-		return nil, err
-	}
-	s.metrics, err = store.Open(filepath.Join(conf.Data, "metrics"), store.Options{
-		Schemas: schemas, MaxSeries: conf.RRD.Store.MaxSeries, LateWindow: conf.RRD.Store.LateWindow, Log: log,
-	})
-	if err != nil {
+	if s.metrics, err = openMetrics(conf, log); err != nil {
 		return nil, err
 	}
 	s.logs, err = logstore.Open(filepath.Join(conf.Data, "logs"), logstore.Options{Config: conf.Syslogd.Store, Log: log})
@@ -60,6 +53,16 @@ func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func openMetrics(conf *config, log *slog.Logger) (*store.Store, error) {
+	schemas, err := conf.RRD.Store.Build()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(filepath.Join(conf.Data, "metrics"), store.Options{
+		Schemas: schemas, MaxSeries: conf.RRD.Store.MaxSeries, LateWindow: conf.RRD.Store.LateWindow, Log: log,
+	})
 }
 
 func (s *stores) close() error {
