@@ -12,9 +12,9 @@
 //
 // # Two ways to build primary points
 //
-// Exact: RRDtool's own time-weighted arithmetic ([Set.Update]). No store is
-// built on it yet: rrd/store keeps series in slot mode only, and a Set is for
-// what speaks RRDtool's own format and protocol.
+// Exact: RRDtool's own time-weighted arithmetic ([Set.Update]), for what speaks
+// RRDtool's own format and protocol. All of rrdcreate(1) is read and written
+// as text ([ParseSetDefinition]), with data sources that compute (rrd/rpn).
 //
 // Slot: a slot is the half-open interval (end-step, end], stamped with its
 // end. It keeps sum, count, min, max and last of the samples that fall into

@@ -145,4 +145,4 @@ func (s *Set) SeasonRow(archive int, end Time) []float64 {
 }
 
 // errFamily says that a Set cannot be made yet.
-var errFamily = errors.New("rrd: data sources of type compute and the Holt-Winters family are not computed yet")
+var errFamily = errors.New("rrd: archives of the Holt-Winters family are not computed yet")

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"rondo/rrd/rpn"
 )
 
 // A Set is a .rrd file without its rings: data sources that share a clock,
@@ -46,11 +48,23 @@ type Set struct {
 	hw      [][]HoltWintersState // the same; nil without that family
 	seasons []Season             // by archive; nil without that family
 
+	inputs   []int     // the data sources that take readings
+	computes []compute // those that do not
+	rpn      rpn.Machine
+
 	fresh  []float64 // rate*seconds of this reading, by data source
 	left   []float64 // the part of fresh that closes the step found open
 	points []float64 // primary points, by data source
 	rows   []SetRow  // emitted by this reading
 	values []float64 // that the rows hold
+}
+
+// A compute is a data source of type Compute.
+type compute struct {
+	source  int
+	program *rpn.Program
+	from    []int     // the data sources of its variables
+	values  []float64 // of the variables
 }
 
 // A source is the primary point in the making of one data source.
@@ -76,7 +90,7 @@ func NewSet(d SetDefinition, start Time) (*Set, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	if d.family() || slices.ContainsFunc(d.Sources, func(s DataSource) bool { return s.Type > Absolute }) {
+	if d.family() {
 		return nil, errFamily
 	}
 	s := newSet(d, start)
@@ -104,6 +118,7 @@ func newSet(d SetDefinition, last Time) *Set {
 	for a := range s.open {
 		s.open[a] = make([]CellState, n)
 	}
+	s.connect()
 	if d.family() {
 		s.makeFamily()
 	}
@@ -115,3 +130,21 @@ func (s *Set) Definition() SetDefinition { return s.def }
 
 // Last returns the time of the last reading.
 func (s *Set) Last() Time { return s.last }
+
+// connect finds what takes readings, and what computes from what.
+func (s *Set) connect() {
+	programs, _ := s.def.programs() // the definition is valid
+	for i := range s.sources {
+		if s.def.Sources[i].Type != Compute {
+			s.inputs = append(s.inputs, i)
+			continue
+		}
+		c := compute{source: i, program: programs[i]}
+		for _, name := range c.program.Variables() {
+			c.from = append(c.from, slices.IndexFunc(s.def.Sources, func(d DataSource) bool { return d.Name == name }))
+		}
+		c.values = make([]float64, len(c.from))
+		s.computes = append(s.computes, c)
+		s.fresh[i] = math.NaN()
+	}
+}

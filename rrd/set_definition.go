@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"rondo/rrd/rpn"
 )
 
 // A DataSource is one number of a Set.
@@ -57,6 +59,9 @@ func (d *SetDefinition) Validate() error {
 			return fmt.Errorf("rrd: data source %s: %w", s.Name, err)
 		}
 	}
+	if _, err := d.programs(); err != nil {
+		return err
+	}
 	for i := range d.Archives {
 		if err := d.validateArchive(i); err != nil {
 			return fmt.Errorf("rrd: archive %d: %w", i, err)
@@ -84,17 +89,17 @@ func (s *DataSource) validate() error {
 	return nil
 }
 
-// maxReach is how far an archive may reach back, in seconds: 10,000 years. It
-// keeps times in their range.
-const maxReach = 10_000 * 366 * 86400
+// maxReach is how far an archive may reach back, in seconds: what a
+// time.Duration can hold.
+const maxReach = maxSeconds
 
 func (d *SetDefinition) validateArchive(i int) error {
 	a := &d.Archives[i]
 	if a.Steps < 1 || a.Rows < 1 || int(a.CF) >= len(cfNames) || !(a.XFF >= 0 && a.XFF < 1) {
 		return errors.New("want steps and rows from 1, and 0 <= xff < 1")
 	}
-	if math.Ceil(d.Step.Seconds())*float64(a.Steps)*float64(a.Rows) > maxReach {
-		return errors.New("it would reach back more than 10,000 years")
+	if math.Ceil(d.Step.Seconds())*float64(a.Steps)*float64(a.Rows) > float64(maxReach) {
+		return errors.New("it would reach back more than 292 years")
 	}
 	if (a.CF > Last) != (a.HoltWinters != nil) {
 		return fmt.Errorf("%s with the parameters of another function", a.CF)
@@ -103,4 +108,24 @@ func (d *SetDefinition) validateArchive(i int) error {
 		return nil
 	}
 	return d.validateHoltWinters(i)
+}
+
+// programs parses the expressions of the data sources that are Computes, each
+// over the data sources before it.
+func (d *SetDefinition) programs() ([]*rpn.Program, error) {
+	var programs []*rpn.Program
+	var names []string
+	for i, s := range d.Sources {
+		if s.Type == Compute {
+			if programs == nil {
+				programs = make([]*rpn.Program, len(d.Sources))
+			}
+			var err error
+			if programs[i], err = rpn.Parse(s.Expression, names); err != nil {
+				return nil, err
+			}
+		}
+		names = append(names, s.Name)
+	}
+	return programs, nil
 }

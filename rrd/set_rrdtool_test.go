@@ -264,7 +264,7 @@ func (g *sequence) define() {
 	for i := range 1 + g.IntN(3) {
 		d := DataSource{
 			Name:      fmt.Sprint("ds", i),
-			Type:      pick(g, Gauge, Counter, Derive, Absolute),
+			Type:      pick(g, Gauge, Counter, Derive, Absolute, DCounter, DDerive),
 			Heartbeat: time.Duration(pick(g, 1, step, 2*step, 3*step+1, 20*step)) * time.Second,
 			Min:       math.NaN(), Max: math.NaN(),
 		}
@@ -273,6 +273,13 @@ func (g *sequence) define() {
 		}
 		if g.IntN(3) == 0 {
 			d.Max = pick(g, 100.0, 1e6)
+		}
+		if i > 0 && g.IntN(3) == 0 {
+			d = DataSource{Name: d.Name, Type: Compute, Min: math.NaN(), Max: math.NaN(), Expression: g.expression(2)}
+			// A file can hold 19 words, and rrdtool refuses a lone number.
+			for n := strings.Count(d.Expression, ","); n > 18 || n == 0; n = strings.Count(d.Expression, ",") {
+				d.Expression = g.expression(2)
+			}
 		}
 		g.def.Sources = append(g.def.Sources, d)
 		g.counters = append(g.counters, "0")
@@ -286,24 +293,31 @@ func (g *sequence) define() {
 }
 
 func createCommand(file string, def SetDefinition, start int64) string {
-	limit := func(v float64) string {
-		if math.IsNaN(v) {
-			return "U"
-		}
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "create %s --start %d --step %d", file, start, def.Step/time.Second)
-	for _, d := range def.Sources {
-		fmt.Fprintf(&b, " DS:%s:%s:%d:%s:%s", d.Name, strings.ToUpper(d.Type.String()), d.Heartbeat/time.Second, limit(d.Min), limit(d.Max))
-	}
-	for _, a := range def.Archives {
-		fmt.Fprintf(&b, " RRA:%s:%v:%d:%d", rraName(a.CF), a.XFF, a.Steps, a.Rows)
-	}
-	return b.String()
+	return fmt.Sprintf("create %s --start %d --step %d %s", file, start, def.Step/time.Second, strings.Join(def.Arguments(), " "))
 }
 
-func rraName(cf CF) string { return [...]string{"AVERAGE", "MIN", "MAX", "LAST"}[cf] }
+func rraName(cf CF) string { return strings.ToUpper(cf.String()) }
+
+// expression makes one over the data sources that there are, of words that
+// give the same bits everywhere.
+func (g *sequence) expression(depth int) string {
+	if depth == 0 || g.IntN(4) == 0 {
+		if g.IntN(4) == 0 {
+			return pick(g, "0", "1", "-3", "1000", "UNKN", "INF", "NEGINF", "DEPTH")
+		}
+		return pick(g, g.def.Sources...).Name
+	}
+	sub := func() string { return g.expression(depth - 1) }
+	switch g.IntN(8) {
+	case 0:
+		return sub() + "," + pick(g, "ABS", "FLOOR", "CEIL", "UN", "ISINF", "DEG2RAD", "RAD2DEG", "SQRT", "DUP,POP", "1,COPY,POP", "1,INDEX,EXC,POP")
+	case 1:
+		return sub() + "," + sub() + "," + sub() + "," + pick(g, "IF", "LIMIT", "3,AVG", "3,SMIN", "3,SMAX", "3,MEDIAN", "3,STDEV",
+			"3,SORT,POP,POP", "3,REV,-,+", "50,3,PERCENT", "2,COPY,+,-,+,-")
+	}
+	return sub() + "," + sub() + "," + pick(g, "+", "-", "*", "/", "%", "ADDNAN", "MIN", "MAX", "MINNAN", "MAXNAN",
+		"LT", "LE", "GT", "GE", "EQ", "NE", "EXC,-", "2,AVG", "2,SMAX", "2,STDEV", "90,2,PERCENT")
+}
 
 // reading makes the time and the texts of an update, some of them bad.
 func (g *sequence) reading() (when string, texts []string) {
@@ -323,12 +337,11 @@ func (g *sequence) reading() (when string, texts []string) {
 	default:
 		at += Time(1+g.Int64N(int64(2*step/Second))) * Second
 	}
-	when = fmt.Sprint(int64(at / Second))
-	if us := at % Second; us != 0 {
-		when += strings.TrimRight(fmt.Sprintf(".%06d", us), "0")
-	}
+	when = at.text()
 	for i, d := range g.def.Sources {
-		texts = append(texts, g.value(i, d.Type))
+		if d.Type != Compute {
+			texts = append(texts, g.value(i, d.Type))
+		}
 	}
 	return when, texts
 }
@@ -348,6 +361,9 @@ func (g *sequence) value(i int, t Type) string {
 		return g.counter(i)
 	case Derive:
 		return pick(g, "", "", "-") + g.counter(i)
+	}
+	if (t == DCounter || t == DDerive) && g.IntN(4) > 0 {
+		return g.realCounter(i)
 	}
 	v := (g.Float64() - 0.3) * math.Pow(10, float64(g.IntN(9)-2))
 	switch g.IntN(10) {
@@ -382,6 +398,21 @@ func (g *sequence) counter(i int) string {
 		next += g.Uint64N(10_000)
 	}
 	g.counters[i] = strconv.FormatUint(next, 10)
+	return g.counters[i]
+}
+
+// realCounter makes counters that go up, or down from 0, and start anew.
+func (g *sequence) realCounter(i int) string {
+	last, _ := strconv.ParseFloat(g.counters[i], 64)
+	switch g.IntN(12) {
+	case 0:
+		last = g.Float64() * 10
+	case 1:
+		last = -last
+	default:
+		last += math.Copysign(g.Float64()*100, last)
+	}
+	g.counters[i] = strconv.FormatFloat(last, 'f', g.IntN(6), 64)
 	return g.counters[i]
 }
 
@@ -458,6 +489,63 @@ func readRRD(t *testing.T, file string, d SetDefinition) rrdFile {
 		t.Fatalf("%d bytes of %d read", at, len(raw))
 	}
 	return f
+}
+
+// readDefinition reads what rrdtool has made of the arguments of create. How
+// expressions are coded is not looked at.
+func readDefinition(t *testing.T, file string) SetDefinition {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	skip := func(n int) []byte { at += n; return raw[at-n : at] }
+	number := func(b []byte) int { return int(binary.LittleEndian.Uint64(b)) }
+	double := func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }
+	text := func(b []byte) string { b, _, _ = bytes.Cut(b[:20], []byte{0}); return string(b) }
+	head := skip(128)
+	version := head[7] - '0'
+	d := SetDefinition{Step: time.Duration(number(head[40:])) * time.Second}
+	for range number(head[24:]) {
+		b := skip(120)
+		s := DataSource{Name: text(b), Min: math.NaN(), Max: math.NaN()}
+		if err := s.Type.UnmarshalText([]byte(strings.ToLower(text(b[20:])))); err != nil {
+			t.Fatal(err)
+		}
+		if s.Type != Compute {
+			s.Heartbeat = time.Duration(number(b[40:])) * time.Second
+			s.Min, s.Max = double(b[48:]), double(b[56:])
+		}
+		d.Sources = append(d.Sources, s)
+	}
+	for range number(head[32:]) {
+		b := skip(120)
+		a := SetArchive{Rows: number(b[24:]), Steps: number(b[32:])}
+		if err := a.CF.UnmarshalText([]byte(strings.ToLower(text(b)))); err != nil {
+			t.Fatal(err)
+		}
+		par := func(i int) []byte { return b[40+8*i:] }
+		if a.CF > Last {
+			a.HoltWinters = &HoltWinters{Partner: number(par(3))}
+		}
+		switch h := a.HoltWinters; a.CF {
+		case HWPredict, MHWPredict:
+			h.Alpha, h.Beta = double(par(1)), double(par(2))
+		case Seasonal, DevSeasonal:
+			h.Gamma, h.Smoothing, h.SmoothRow = double(par(1)), DefaultSmoothing, number(par(4))
+			if version > 3 {
+				h.Smoothing = double(par(2))
+			}
+		case Failures:
+			h.DeltaPos, h.DeltaNeg, h.Window, h.Threshold = double(par(1)), double(par(2)), number(par(4)), number(par(5))
+		case DevPredict:
+		default:
+			a.XFF = double(par(0))
+		}
+		d.Archives = append(d.Archives, a)
+	}
+	return d
 }
 
 func sameNumber(a, b float64) bool {

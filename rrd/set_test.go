@@ -52,7 +52,10 @@ func TestUpdateErrors(t *testing.T) {
 	if late, ok := errors.AsType[*LateError](err); !ok || late.Last != s.Last() {
 		t.Errorf("error %v", err)
 	}
-	if _, err := s.Update(s.Last()+1, "1", "2"); err == nil || err.Error() != "expected 1 data source readings (got 2)" {
+	if _, err := s.Update(s.Last()+1, "1", "2"); err == nil || err.Error() != "found extra data on update argument: 2" {
+		t.Errorf("error %v", err)
+	}
+	if _, err := s.Update(1_000_000_001_500_000); err == nil || err.Error() != "expected 1 data source readings (got 0) from 1000000001.5" {
 		t.Errorf("error %v", err)
 	}
 	if _, err := RestoreSet(s.Definition(), SetState{}); err == nil {

@@ -167,6 +167,30 @@ func difference(text string, last []byte, t Type) (float64, error) {
 	return diff, nil
 }
 
+// realDifference is what a DCounter or DDerive has grown by since its last
+// text. A DCounter may count up, or down from 0; a step back towards 0 is a
+// reset, and unknown.
+func realDifference(text string, last []byte, t Type) (float64, error) {
+	if len(last) > 0 && last[0] == 'U' {
+		return math.NaN(), nil
+	}
+	// After a silence, or unknown, RRDtool keeps a reading without looking at
+	// it: then it is here that it turns out to be no number.
+	what := "Function update_pdp_prep, case DST_" + strings.ToUpper(t.String())
+	v, err := parseNumber(text, what)
+	if err != nil {
+		return 0, err
+	}
+	old, err := parseNumber(string(last), what)
+	if err != nil {
+		return 0, err
+	}
+	if t == DCounter && (v > 0 && old > v || v < 0 && old < v) {
+		return math.NaN(), nil
+	}
+	return v - old, nil
+}
+
 // subtract returns a - b (rrd_diff).
 func subtract(a, b string) float64 {
 	aNeg, a := wholeNumber(a)

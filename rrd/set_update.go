@@ -3,6 +3,8 @@ package rrd
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 )
 
 // A LateError refuses a reading that is not newer than the last one, in
@@ -14,35 +16,59 @@ func (e *LateError) Error() string {
 		e.Time/Second, e.Last/Second)
 }
 
-// Update takes the readings at time t, one text for each data source, and
-// returns the rows that they finish: archive by archive, oldest first. The
-// rows are valid until the next Update. A text that begins with U is unknown;
-// counters and derives want whole numbers, of any length.
+// Update takes the readings at time t, one text for each data source that is
+// no Compute, and returns the rows that they finish: archive by archive,
+// oldest first. The rows are valid until the next Update. A text that begins
+// with U is unknown; counters and derives want whole numbers, of any length.
 //
 // An error refuses the whole update, which then has no effect.
 func (s *Set) Update(t Time, texts ...string) ([]SetRow, error) {
+	if s.hw != nil {
+		return nil, errFamily
+	}
 	if t <= s.last {
 		return nil, &LateError{t, s.last}
 	}
-	if len(texts) != len(s.sources) {
-		return nil, fmt.Errorf("expected %d data source readings (got %d)", len(s.sources), len(texts))
+	if err := s.checkTexts(t, texts); err != nil {
+		return nil, err
 	}
 	// Seconds and microseconds are subtracted by themselves: the rounding of
 	// this sum is part of the arithmetic.
 	interval := float64(t/Second-s.last/Second) + float64(t%Second-s.last%Second)/1e6
-	for i, text := range texts {
+	for i, source := range s.inputs {
 		var err error
-		if s.fresh[i], err = s.read(i, text, interval); err != nil {
+		if s.fresh[source], err = s.read(source, texts[i], interval); err != nil {
 			return nil, err
 		}
 	}
-	for i, text := range texts {
-		s.sources[i].text = append(s.sources[i].text[:0], text[:min(len(text), lastLen)]...)
+	for i, source := range s.inputs {
+		src, text := &s.sources[source], texts[i]
+		src.text = append(src.text[:0], text[:min(len(text), lastLen)]...)
 	}
 	s.rows, s.values = s.rows[:0], s.values[:0]
 	s.advance(t, interval)
 	s.last = t
 	return s.rows, nil
+}
+
+// checkTexts wants a text for each input.
+func (s *Set) checkTexts(t Time, texts []string) error {
+	switch n := len(s.inputs); {
+	case len(texts) > n:
+		return fmt.Errorf("found extra data on update argument: %s", strings.Join(texts[n:], ":"))
+	case len(texts) < n:
+		return fmt.Errorf("expected %d data source readings (got %d) from %s", n, len(texts), t.text())
+	}
+	return nil
+}
+
+// text is the time as an update gives it.
+func (t Time) text() string {
+	text := strconv.FormatInt(int64(t/Second), 10)
+	if us := t % Second; us != 0 {
+		text += strings.TrimRight(fmt.Sprintf(".%06d", us), "0")
+	}
+	return text
 }
 
 // read turns a reading into rate*seconds, NaN where it is unknown or outside
@@ -56,6 +82,12 @@ func (s *Set) read(i int, text string, interval float64) (float64, error) {
 	switch d.Type {
 	case Counter, Derive:
 		diff, err := difference(text, s.sources[i].text, d.Type)
+		if err != nil {
+			return 0, err
+		}
+		fresh, rate = diff, diff/interval
+	case DCounter, DDerive:
+		diff, err := realDifference(text, s.sources[i].text, d.Type)
 		if err != nil {
 			return 0, err
 		}
@@ -93,13 +125,13 @@ func (s *Set) advance(t Time, interval float64) {
 	post := float64(sec%s.step) + float64(t%Second)/1e6
 	if open := int64(pre) % s.step; elapsed > 1 && open > 0 {
 		s.splitLeft(float64(open), interval)
-		s.finish(slot, 1, float64(open), float64(open), 0, s.left)
+		s.finish(t, slot, 1, float64(open), float64(open), 0, s.left)
 		interval -= float64(open)
 		pre -= float64(open)
 		elapsed--
 		slot++
 	}
-	s.finish(slot, elapsed, interval, pre, post, s.fresh)
+	s.finish(t, slot, elapsed, interval, pre, post, s.fresh)
 }
 
 // collect takes a reading that closes no step.
@@ -133,10 +165,19 @@ func (s *Set) splitLeft(open, interval float64) {
 
 // finish closes elapsed steps from slot on, with one value for all of them,
 // and begins the next one with the last post seconds of the interval.
-func (s *Set) finish(slot, elapsed int64, interval, pre, post float64, fresh []float64) {
-	for i := range s.sources {
+func (s *Set) finish(t Time, slot, elapsed int64, interval, pre, post float64, fresh []float64) {
+	for _, i := range s.inputs {
 		s.points[i] = s.sources[i].point(fresh[i], interval, pre, s.def.Sources[i].Heartbeat.Seconds(), elapsed*s.step, s.step)
+	}
+	for i := range s.sources {
 		s.sources[i].restart(fresh[i], interval, post)
+	}
+	for i := range s.computes {
+		c := &s.computes[i]
+		for j, source := range c.from {
+			c.values[j] = s.points[source]
+		}
+		s.points[c.source] = s.rpn.Eval(c.program, c.values, float64(t/Second))
 	}
 	for a := range s.open {
 		s.consolidate(a, slot, elapsed)

@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"rrd/seglog":       {},
 	"rrd/codec":        {},
 	"autoscale/ec2sim": {"autoscale"},
+	"autoscale/s3":     {"autoscale/s3"},
+	"cmd/rondo/backup": {"rrd/seglog"},
 }
 
 // onlyIn names the packages that alone may import a module.
@@ -49,6 +51,7 @@ var onlyIn = map[string][]string{
 	"github.com/alecthomas/kong":         {"cmd/rondo"},
 	"github.com/prometheus/procfs":       {"collectors/host"},
 	"golang.org/x/image":                 {"web/chart"},
+	"filippo.io/age":                     {"cmd/rondo/backup"},
 }
 
 // stdOnly are the packages of vocabulary and pure arithmetic.
