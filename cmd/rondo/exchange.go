@@ -47,8 +47,9 @@ func isTrouble(err error) bool {
 	return errors.Is(err, errAway) || errors.Is(err, rrdfile.ErrStore) || errors.Is(err, context.Canceled)
 }
 
-// exchange finds the server, or opens the store.
-func (c exchangeFlags) exchange(stderr io.Writer) (setExchange, error) {
+// exchange finds the server, or opens the store, and makes one only if create
+// is set: a wrong --data has nothing to export.
+func (c exchangeFlags) exchange(stderr io.Writer, create bool) (setExchange, error) {
 	if c.Jobs < 1 {
 		return nil, &exitError{usageCode, errors.New("--jobs: want 1 or more")}
 	}
@@ -64,12 +65,19 @@ func (c exchangeFlags) exchange(stderr io.Writer) (setExchange, error) {
 	case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("the server's socket: %w", err)
 	}
+	if _, err := os.Stat(filepath.Join(c.Data, "metrics")); err != nil && !create {
+		return nil, fmt.Errorf("no server answers at %s, and there is no store: is --data right?", socket)
+	}
+	_, _ = fmt.Fprintf(stderr, "no server answers at %s: the store there is opened directly\n", socket)
+	return c.openStore(stderr)
+}
+
+func (c exchangeFlags) openStore(stderr io.Writer) (setExchange, error) {
 	conf, err := loadConfig(c.Config)
 	if err != nil {
 		return nil, err
 	}
 	conf.Data = c.Data
-	_, _ = fmt.Fprintf(stderr, "no server answers at %s: the store there is opened directly\n", socket)
 	if err := os.MkdirAll(conf.Data, 0o700); err != nil {
 		return nil, err
 	}

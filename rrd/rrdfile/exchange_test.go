@@ -106,7 +106,7 @@ func TestHandler(t *testing.T) {
 		{s, "PUT", file("x ä/\n") + "&replace=true", long, "200 {\"outcome\":\"imported\"}\n"},
 		{s, "PUT", file(""), long, "422 {\"error\":\"series has no name\"}\n"},
 		{s, "PUT", file("b"), "RRD\x00", "422 {\"error\":\"rrdfile: the file is cut short: it has 4 bytes, and its head alone 128\"}"},
-		{s, "PUT", file("b"), strings.Repeat(" ", 10_000) + raw, "413 {\"error\":\"the file is larger than web.limits.max_body\"}\n"},
+		{s, "PUT", file("b"), strings.Repeat(" ", 10_000) + raw, "413 {\"error\":\"the file is larger than web.limits.max_body; w"},
 		{fullStore{s}, "PUT", file("b"), long, "503 {\"error\":\"the store takes no sets: no space left\"}\n"},
 		{s, "GET", "/api/sets", "", "200 \"x ä/\\n\"\n"},
 		{s, "GET", "/api/sets?prefix=y", "", "200 "},

@@ -92,7 +92,7 @@ func writeError(w http.ResponseWriter, err error) {
 	switch {
 	case large:
 		status = http.StatusRequestEntityTooLarge
-		err = errors.New("the file is larger than web.limits.max_body")
+		err = errors.New("the file is larger than web.limits.max_body; without a server there is no such limit")
 	case errors.Is(err, rrd.ErrNoSet):
 		status = http.StatusNotFound
 	case errors.Is(err, rrd.ErrSetExists):

@@ -173,7 +173,7 @@ func (r *recipe) update() string {
 func TestContinues(t *testing.T) {
 	tool := startRRDtool(t)
 	theirs, ours := tool.path("theirs.rrd"), tool.path("ours.rrd")
-	for seed := range uint64(150) {
+	for seed := range uint64(80) {
 		r := newRecipe(seed)
 		tool.do("create %s %s", theirs, r.create)
 		for range r.IntN(60) {
@@ -183,8 +183,8 @@ func TestContinues(t *testing.T) {
 		writeFile(t, ours, image)
 		for _, command := range []string{"dump", "info"} {
 			want, got := tool.do("%s %s", command, theirs), tool.do("%s %s", command, ours)
-			if diff := cmp.Diff(bare(want), bare(got)); diff != "" {
-				t.Fatalf("seed %d: %s: -rrdtool +rondo\n%s", seed, command, diff)
+			if want, got = bare(want), bare(got); want != got {
+				t.Fatalf("seed %d: %s: -rrdtool +rondo\n%s", seed, command, cmp.Diff(want, got))
 			}
 		}
 		for range 1 + r.IntN(60) {
@@ -203,7 +203,7 @@ func TestContinues(t *testing.T) {
 func TestXML(t *testing.T) {
 	tool := startRRDtool(t)
 	file, restored, xmlFile := tool.path("a.rrd"), tool.path("b.rrd"), tool.path("a.xml")
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		r := newRecipe(seed)
 		tool.do("create %s %s", file, r.create)
 		for range r.IntN(60) {
@@ -221,8 +221,8 @@ func TestXML(t *testing.T) {
 			tool.do("restore --force-overwrite %s %s", xmlFile, restored)
 			return bare(tool.do("dump %s", restored))
 		}
-		if diff := cmp.Diff(restore([]byte(dump)), restore(encodeXML(t, image))); diff != "" {
-			t.Fatalf("seed %d: -rrdtool's dump +rondo's, restored\n%s", seed, diff)
+		if want, got := restore([]byte(dump)), restore(encodeXML(t, image)); want != got {
+			t.Fatalf("seed %d: -rrdtool's dump +rondo's, restored\n%s", seed, cmp.Diff(want, got))
 		}
 		exact := readFile(t, file)
 		again, err := ReadXML(bytes.NewReader(encodeXML(t, exact)))
@@ -291,7 +291,19 @@ func encodeXML(t testing.TB, image *rrd.SetImage) []byte {
 
 // diffImages compares to the last bit, unknown equal to unknown.
 func diffImages(a, b *rrd.SetImage) string {
+	if bytes.Equal(imageBytes(a), imageBytes(b)) {
+		return ""
+	}
 	return cmp.Diff(a, b, cmp.Comparer(func(x, y float64) bool {
 		return math.Float64bits(x) == math.Float64bits(y) || math.IsNaN(x) && math.IsNaN(y)
 	}))
+}
+
+// imageBytes is the same for equal images.
+func imageBytes(image *rrd.SetImage) []byte {
+	e := encoder{image.State.AppendBinary(image.Definition.AppendBinary(nil))}
+	for _, ring := range image.Rings {
+		e.doubles(ring...)
+	}
+	return e.b
 }
