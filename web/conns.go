@@ -34,6 +34,12 @@ func (s *Server) Stream(pattern string, h http.Handler) {
 	}))
 }
 
+// StreamCommand is [Server.Stream] for a handler that changes something: it
+// needs the token or the unix socket, as with [Server.Command].
+func (s *Server) StreamCommand(pattern string, h http.Handler) {
+	s.Stream(pattern, s.requireToken(h))
+}
+
 // A streamWriter gives each write its own time, instead of all of them one.
 type streamWriter struct {
 	http.ResponseWriter

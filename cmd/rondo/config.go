@@ -19,6 +19,7 @@ import (
 	"rondo/alerts/notify"
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
+	"rondo/cmd/rondo/backup"
 	"rondo/collectors"
 	"rondo/collectors/graphite"
 	"rondo/collectors/statsd"
@@ -41,6 +42,7 @@ type config struct {
 	Fleet      fleetConfig       `yaml:"fleet"`
 	Alerts     alertsConfig      `yaml:"alerts"`
 	Autoscale  autoscaleConfig   `yaml:"autoscale"`
+	Backup     backupConfig      `yaml:"backup"`
 
 	tree *node // what the file says, for the places of errors
 }
@@ -85,6 +87,7 @@ func defaultConfig() *config {
 		Fleet:     fleetConfig{Templates: fleet.DefaultTemplates()},
 		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Receivers: notify.DefaultConfig()},
 		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig()},
+		Backup:    backupConfig{Config: backup.DefaultConfig()},
 		tree:      &node{shape: mapping},
 	}
 	for _, k := range kinds() {
@@ -205,6 +208,7 @@ func (c *config) validate() error {
 	in("alerts", c.Alerts.Receivers.Validate())
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
+	in("backup", c.Backup.validate(c.Data))
 	in("alerts", c.checkExpressions())
 	return errors.Join(errs...)
 }
@@ -218,6 +222,7 @@ func (c *config) lasting(next *config) []string {
 		"log":           c.Log == next.Log,
 		"web":           reflect.DeepEqual(c.Web, next.Web),
 		"rrd":           reflect.DeepEqual(c.RRD, next.RRD),
+		"backup":        reflect.DeepEqual(c.Backup, next.Backup),
 		"fleet":         reflect.DeepEqual(c.Fleet, next.Fleet),
 		"syslogd.store": c.Syslogd.Store == next.Syslogd.Store,
 	} {

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rondo/autoscale/s3/s3test"
 )
 
 func TestMain(m *testing.M) {
@@ -38,6 +40,7 @@ func TestScript(t *testing.T) {
 			"count":    cmdCount,
 			"envsubst": cmdEnvsubst,
 			"rrdsame":  cmdRRDsame,
+			"gateway":  cmdGateway,
 		},
 		Condition: func(cond string) (bool, error) {
 			name, ok := strings.CutPrefix(cond, "has:")
@@ -71,6 +74,9 @@ func setupPeers(e *testscript.Env) error {
 }
 
 func havePeer(name string) bool {
+	if name == "versitygw" {
+		return s3test.Find() != ""
+	}
 	if _, err := exec.LookPath(name); err == nil {
 		return true
 	}
@@ -196,6 +202,18 @@ func cmdCount(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("count: want %d different keys in lines that match %s, have:\n%s", want, args[1], text)
+}
+
+// cmdGateway starts an S3-compatible server with a bucket named bucket, and
+// sets what AWS's clients look for in the environment.
+func cmdGateway(ts *testscript.TestScript, _ bool, _ []string) {
+	g, err := s3test.Run(s3test.Find(), ts.MkAbs("gateway"), "bucket")
+	ts.Check(err)
+	ts.Defer(g.Kill)
+	ts.Setenv("AWS_ENDPOINT_URL", g.URL())
+	ts.Setenv("AWS_ACCESS_KEY_ID", s3test.AccessKey)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", s3test.SecretKey)
+	ts.Setenv("AWS_REGION", "us-east-1")
 }
 
 // cmdEnvsubst replaces $NAME in files.

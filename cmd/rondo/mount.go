@@ -42,6 +42,9 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/sets", sets)
 	w.Handle("GET /api/sets/file", sets)
 	w.Command("PUT /api/sets/file", rrdfile.Commands(s.stores.metrics))
+	w.Handle("GET /api/backup", http.HandlerFunc(s.backups.serveStatus))
+	w.Command("POST /api/backup", http.HandlerFunc(s.backups.serveNow))
+	w.StreamCommand("POST /api/backup/snapshot", http.HandlerFunc(s.backups.serveStage))
 	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
 	w.Handle("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
 	w.Handle("GET /readyz", http.HandlerFunc(s.ready))
@@ -91,9 +94,9 @@ func (s *server) system() web.System {
 	conf := s.parts.Load().conf
 	y := web.System{
 		Version: release, Started: s.started, Story: s.opt.story,
-		Retention: retention(s.conf.Syslogd.Store),
-		Syslog:    conf.Syslogd.Server.TCP,
-		Graphite:  conf.address("graphite"),
+		Retention: retention(s.conf.Syslogd.Store), Backup: s.backups.words(time.Now()),
+		Syslog:   conf.Syslogd.Server.TCP,
+		Graphite: conf.address("graphite"),
 	}
 	if s.opt.story != "" {
 		y.From = "-5m"

@@ -19,6 +19,8 @@ type commandLine struct {
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
 	Import  importCmd  `cmd:"" help:"Take over what other programs keep."`
 	Export  exportCmd  `cmd:"" help:"Write files that other programs read."`
+	Backup  backupCmd  `cmd:"" help:"Back a data directory up, list or verify backups."`
+	Restore restoreCmd `cmd:"" help:"Make a data directory out of a backup."`
 	Ec2sim  ec2simCmd  `cmd:"" name:"ec2sim" help:"Run the EC2 emulator alone."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }

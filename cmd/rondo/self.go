@@ -77,6 +77,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"alerts": me.s.engine.Stats().Snapshot(),
 		"fleet":  me.s.fleet.Snapshot(),
 		"logs":   me.logs(),
+		"backup": me.s.backups.counters(),
 	}
 	if p := me.s.parts.Load(); p != nil {
 		rooms["syslogd"] = p.syslog.Snapshot()
@@ -131,6 +132,7 @@ func (me *self) gauges() map[string]float64 {
 		"process.goroutines": float64(runtime.NumGoroutine()),
 		"process.uptime":     time.Since(me.s.started).Seconds(),
 	}
+	me.s.backups.gauges(g, me.s.started)
 	if p := me.s.parts.Load(); p != nil {
 		for i, r := range p.relays {
 			g[fmt.Sprintf("syslogd.relay_%d_waiting", i)] = float64(r.Waiting())

@@ -71,6 +71,7 @@ type server struct {
 	fleet   *fleet.Fleet
 	engine  *alerts.Engine
 	self    *self
+	backups *backups
 	parts   atomic.Pointer[parts] // replaced by a reload
 	started time.Time
 }
@@ -82,6 +83,7 @@ type server struct {
 //	  ├─ fleet: heartbeats out of the store, each second
 //	  ├─ engine: rules -> states -> outbox -> receivers
 //	  ├─ self: rondo's own figures into the store
+//	  ├─ backups: snapshot of the stores ──> directory or bucket
 //	  └─ keepParts ── errgroup, built anew by a reload
 //	       ├─ collectors: graphite, statsd, host ──> store
 //	       ├─ syslog server ──> router ──> logstore, relay queues
@@ -123,6 +125,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	g.Go(func() error { return s.fleet.Run(ctx, s.stores.metrics) })
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.self.run(ctx) })
+	g.Go(func() error { return s.backups.run(ctx) })
 	g.Go(func() error { return s.keepParts(ctx, conf, first) })
 	s.log.Info("rondo is ready", "version", release, "web", listeners[0].Addr().String(), "data", conf.Data)
 	if opt.ready != nil {
@@ -155,6 +158,7 @@ func (s *server) build() (err error) {
 	}
 	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone}, rules, targets)
 	s.self = newSelf(s)
+	s.backups = newBackups(s.conf, s.snapshot, s.log)
 	return err
 }
 

@@ -24,11 +24,15 @@ import (
 //	data/logs      log store
 //	data/state     alert states, outbox, hosts, autoscaling journal
 //	data/relay     a queue for each relay
+//	data/snapshot  copies of the above by hard links, while a backup is made
 type stores struct {
 	metrics *store.Store
 	logs    *logstore.Store
 	state   *state.Disk
 }
+
+// stageDir is where snapshots lie in the data directory.
+const stageDir = "snapshot"
 
 // openStores opens all stores, or none.
 func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
@@ -51,6 +55,11 @@ func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
 	s.state, err = state.Open(filepath.Join(conf.Data, "state"), state.Options{Log: log})
 	if err != nil {
 		return nil, err
+	}
+	// Left over from a backup that was killed. The stores are ours, so nobody
+	// is making one now.
+	if err := os.RemoveAll(filepath.Join(conf.Data, stageDir)); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	return s, nil
 }

@@ -51,6 +51,7 @@ type System struct {
 	Story     string // what the demo plays, for the banner; "" outside the demo
 	From      string // the range of a page that is asked for none; "" means -1h
 	Retention string // of the logs, for people
+	Backup    string // how backups stand, for people; "" where none is configured
 	Graphite  string // where our Graphite listener is, for the commands that pages show
 	Syslog    string // and the syslog listener
 	Dirs      []Dir
