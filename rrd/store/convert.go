@@ -17,6 +17,12 @@ type conversion struct {
 	from, to *definition
 	covers   []rrd.Time // by old archive: rows that begin here or later are all there
 	memory   []rrd.Time // by old archive: rows that end later are in memory
+	// split is, by new archive, up to where all its rows come from disk, and go
+	// there. Behind it some come from memory, and all go there: of a series'
+	// rows those in memory are the newest. held are those of them that come
+	// from disk.
+	split []rrd.Time
+	held  [][]rrd.Row
 	// past has, for each new archive and each of its sources, the rows on disk
 	// that lie in the first row that is not on disk as a whole.
 	past  [][]rrd.Gathering
@@ -48,6 +54,13 @@ func (st *Store) convert(s *series, to *definition, clock rrd.Time) *conversion 
 			memory = first - r.row
 		}
 		c.covers, c.memory = append(c.covers, cover), append(c.memory, memory)
+	}
+	for b, r := range to.rings {
+		split := rrd.Time(math.MaxInt64) / 4
+		for _, a := range c.sources(b) {
+			split = min(split, c.memory[a]-c.memory[a]%r.row)
+		}
+		c.split = append(c.split, split)
 	}
 	return c
 }
@@ -219,10 +232,15 @@ func (m *maker) close() {
 	m.made = rrd.Gathering{}
 }
 
-// readPast fills c.past.
-func (cv *converter) readPast(c *conversion) error {
-	c.past = make([][]rrd.Gathering, len(c.to.rings))
+// readPast fills c.past and c.held.
+func (cv *converter) readPast(c *conversion) (err error) {
+	c.past, c.held = make([][]rrd.Gathering, len(c.to.rings)), make([][]rrd.Row, len(c.to.rings))
 	for b, r := range c.to.rings {
+		if c.kept(b) < 0 {
+			if c.held[b], err = cv.remake(c, b, c.split[b], cv.st.nowClock()+r.row); err != nil {
+				return err
+			}
+		}
 		for _, a := range c.sources(b) {
 			var g rrd.Gathering
 			if c.from.rings[a].row != r.row {
@@ -342,7 +360,7 @@ func (cv *converter) makeBlock(r *ring, block uint32, p pageChange) ([]byte, err
 		if b < 0 || c.kept(b) >= 0 {
 			continue
 		}
-		made, err := cv.remake(c, b, max(end(-1), r.edge(c.clock)), end(int(r.blockRows)-1))
+		made, err := cv.remake(c, b, max(end(-1), r.edge(c.clock)), min(end(int(r.blockRows)-1), c.split[b]))
 		if err != nil {
 			return nil, err
 		}

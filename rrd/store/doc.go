@@ -60,6 +60,34 @@
 // When a ring turns, whole epochs are dropped: disk use is bounded by the
 // definition, plus one sixteenth.
 //
+// # Another definition
+//
+// A [Change] gives series another definition while samples come. Its history
+// comes along as package rrd says ([rrd.Fold.Redefine]): rows of equal length
+// are the same bits, new lengths are made of shorter ones. A few pages at a
+// time, during which no blocks are flushed:
+//
+//	1 move    what of the old rings' blocks the new ones can hold, durably
+//	2 switch  page by page under its shard's lock: Fold, rows in memory and
+//	          definition; the new states go into the log, between the samples
+//	          that came before and those that come after
+//	3 tell    the series table, and wait for both logs
+//
+// Samples wait for 2 only. As the log has the new states, a replay folds each
+// sample by the definition of its time, from whatever checkpoint it starts; a
+// state names its definition, and is believed before the table. A kill before
+// 2 leaves the old definition whole. The change itself is in change.json until
+// it is done: going on means to look again which series are not yet as wanted.
+//
+// Until an archive that is finer than all before has turned once, its rows
+// begin later than its ring. The head remembers where (begins), so that a query
+// for older times is answered by an archive that has them.
+//
+// Rows that a series leaves in a ring of others' are dead until the ring turns,
+// or until the series gets that ring again, when they are replaced. A ring that
+// no series uses is removed after two more checkpoints: until then a replay
+// might begin before the change.
+//
 // # Damage
 //
 // A damaged block, checkpoint page or log record is reported, counted and left

@@ -76,6 +76,7 @@ func (l *life) Redefine(k rrd.Key, d rrd.Definition) error {
 // lost.
 func (st *Store) kill() error {
 	close(st.stop)
+	st.end()
 	st.wg.Wait()
 	return st.closeFiles()
 }

@@ -106,7 +106,7 @@ func (st *Store) next(sh *shard, c *conversion) state {
 // and the part of its open row that is closed in the source.
 func (c *conversion) stage(x *state, b int, open rrd.Time, q *rowQueue, part *rrd.Part) {
 	r := c.to.rings[b]
-	var rows []rrd.Row
+	rows := c.held[b]
 	for k, a := range c.sources(b) {
 		if kept := c.kept(b); kept >= 0 && kept != a {
 			continue

@@ -42,6 +42,7 @@ type ring struct {
 	done      []uint32 // by page: blocks before this one were flushed
 	keptBytes int64    // written to the generation
 	keptLive  int64    // of these, when it was begun
+	unused    int      // checkpoints that were made since no series uses it
 }
 
 func newRing(base string, row time.Duration, rows int) *ring {

@@ -19,6 +19,7 @@ type Stats struct {
 	Checkpoints  atomic.Int64
 	Expired      atomic.Int64 // epochs removed as the rings turned
 	Damaged      atomic.Int64 // pieces of damage found
+	Changed      atomic.Int64 // series that got another definition
 
 	refusals [len(refusals)]atomic.Int64
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -116,8 +117,13 @@ type Store struct {
 	checkpoint seglog.Pos // position of the last one
 	ckptSize   int64
 
+	jobMu sync.Mutex
+	job   *job // the change that runs, or did last; nil: none
+
 	poke chan struct{}
 	stop chan struct{}
+	ctx  context.Context // ends when the store is closed
+	end  context.CancelFunc
 	wg   sync.WaitGroup
 }
 
@@ -126,10 +132,17 @@ type Store struct {
 // kept. The error is a *seglog.LockedError if another process has it open.
 func Open(dir string, o Options) (*Store, error) {
 	st := &Store{o: o.withDefaults(), dir: dir, behind: map[uint32]uint64{}, poke: make(chan struct{}, 1), stop: make(chan struct{})}
+	st.ctx, st.end = context.WithCancel(context.Background())
 	st.late = rrd.Time(st.o.LateWindow.Microseconds())
 	st.clock.Store(int64(noTime))
 	st.vault = newVault(st.o.Log)
 	if err := st.open(); err != nil {
+		st.end()
+		return nil, errors.Join(fmt.Errorf("store: open: %w", err), st.closeFiles())
+	}
+	if err := st.resumeChange(); err != nil {
+		st.end()
+		st.wg.Wait()
 		return nil, errors.Join(fmt.Errorf("store: open: %w", err), st.closeFiles())
 	}
 	st.wg.Go(st.background)
@@ -294,7 +307,7 @@ func (st *Store) tell(err error) {
 func (st *Store) maintain() error {
 	st.flushMu.Lock()
 	defer st.flushMu.Unlock()
-	err := errors.Join(st.flushDue(), st.expire())
+	err := errors.Join(st.flushDue(), st.expire(), st.dropRings())
 	if size := int64(st.log.End() - st.checkpoint); size > max(st.o.CheckpointBytes, 2*st.ckptSize) {
 		err = errors.Join(err, st.writeCheckpoint())
 	}
@@ -304,6 +317,7 @@ func (st *Store) maintain() error {
 // Close makes a checkpoint, so that the next Open is quick, and closes all.
 func (st *Store) Close() error {
 	close(st.stop)
+	st.end()
 	st.wg.Wait()
 	st.flushMu.Lock()
 	defer st.flushMu.Unlock()

@@ -75,3 +75,24 @@ func (t *table) setKey(s *series, key rrd.Key) {
 	t.ids[key] = s.id
 	t.index.insert(s.id, key)
 }
+
+// rename gives a series another key, in the log first.
+func (t *table) rename(from, to rrd.Key, shard func(id uint32) *shard) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id, ok := t.ids[from]
+	switch {
+	case !ok || t.byID[t.at(id).def.id] != t.at(id).def:
+		return ErrNoSeries
+	case t.has(to):
+		return ErrSeriesName
+	}
+	if _, err := t.log.Append(append(appendUvarint([]byte{'K'}, uint64(id)), to...)); err != nil {
+		return err
+	}
+	sh := shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	t.setKey(t.at(id), to)
+	return nil
+}

@@ -1,0 +1,249 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"rondo/rrd"
+)
+
+// A plan is what a change comes to.
+type plan struct {
+	matched int
+	wants   []want // by id
+	kinds   []kind
+}
+
+// A want is a series that is to have another definition, as its kind says.
+type want struct {
+	id   uint32
+	kind int
+}
+
+// A kind is all series that go from one definition to another.
+type kind struct {
+	from   *definition
+	to     rrd.Definition
+	series int
+	def    *definition // to, once it is in the table
+}
+
+// plan finds the series that a change is about.
+func (st *Store) plan(c *Change) (*plan, error) {
+	if !c.Schema && c.Edit.empty() {
+		return nil, ErrEmptyEdit
+	}
+	found, err := st.table.find(c.Matchers, 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{}
+	byBytes := map[string]int{}
+	for _, m := range found {
+		now, _ := st.definition(m.series)
+		if !st.table.owns(now) {
+			continue // a set's, which is changed as a whole
+		}
+		p.matched++
+		to, err := st.wanted(c, m.key, now)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.key, err)
+		}
+		bytes := string(appendDefinition(appendUvarint(nil, uint64(now.id)), &to))
+		k, known := byBytes[bytes]
+		if !known {
+			k = -1
+			if string(appendDefinition(nil, &now.Definition)) != string(appendDefinition(nil, &to)) {
+				k = len(p.kinds)
+				p.kinds = append(p.kinds, kind{from: now, to: to})
+			}
+			byBytes[bytes] = k
+		}
+		if k >= 0 {
+			p.kinds[k].series++
+			p.wants = append(p.wants, want{m.id, k})
+		}
+	}
+	slices.SortFunc(p.wants, func(a, b want) int { return cmp.Compare(a.id, b.id) })
+	return p, nil
+}
+
+// owns says whether a definition is one of the table's.
+func (t *table) owns(d *definition) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return d.id < len(t.byID) && t.byID[d.id] == d
+}
+
+// Differ returns how many series are kept in another way than the schemas say
+// now.
+func (st *Store) Differ() (int, error) {
+	p, err := st.plan(&Change{Schema: true})
+	if err != nil {
+		return 0, fmt.Errorf("store: compare with the schemas: %w", err)
+	}
+	return len(p.wants), nil
+}
+
+// An Estimate says what a change would do to the disk. What is on disk now is
+// measured; what would be is reckoned with the bytes that a row takes now.
+type Estimate struct {
+	Series   int             `json:"series"`   // that match
+	Changing int             `json:"changing"` // whose definition becomes another
+	Now      int64           `json:"bytes_now"`
+	Peak     int64           `json:"bytes_peak"` // until the old rings have turned, or are removed
+	After    int64           `json:"bytes_after"`
+	Archives []ArchiveChange `json:"archives"`
+}
+
+// An ArchiveChange is what becomes of one shape of archive.
+type ArchiveChange struct {
+	Archive string `json:"archive"` // "10s for 1d"
+	Series  int    `json:"series"`  // that get it, or, below 0, that no longer have it
+	Rows    int64  `json:"rows"`    // that are moved or made
+	Lost    int64  `json:"lost"`    // that no archive of equal rows has any more
+	Bytes   int64  `json:"bytes"`
+
+	row time.Duration
+}
+
+// Estimate says what a change would do, and does nothing.
+func (st *Store) Estimate(c Change) (Estimate, error) {
+	p, err := st.plan(&c)
+	if err == nil {
+		var e Estimate
+		if e, err = st.estimate(p); err == nil {
+			return e, nil
+		}
+	}
+	return Estimate{}, fmt.Errorf("store: change: %w", err)
+}
+
+func (st *Store) estimate(p *plan) (Estimate, error) {
+	e := Estimate{Series: p.matched, Changing: len(p.wants)}
+	m, err := st.measure()
+	if err != nil {
+		return e, err
+	}
+	shapes := map[string]*ArchiveChange{}
+	at := func(d *rrd.Definition, a int) *ArchiveChange {
+		name := FormatArchive(d, a)
+		if shapes[name] == nil {
+			shapes[name] = &ArchiveChange{Archive: name, row: d.Row(a)}
+		}
+		return shapes[name]
+	}
+	for i := range p.kinds {
+		k := &p.kinds[i]
+		for a := range k.from.rings {
+			m.leave(k, a, at)
+		}
+		for b := range k.to.Archives {
+			m.enter(k, b, at)
+		}
+	}
+	e.Now, e.Peak, e.After = m.bytes, m.bytes, m.bytes
+	for _, s := range shapes {
+		if e.After += s.Bytes; s.Bytes > 0 {
+			e.Peak += s.Bytes
+		}
+		e.Archives = append(e.Archives, *s)
+	}
+	slices.SortFunc(e.Archives, func(a, b ArchiveChange) int {
+		return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.Archive, b.Archive))
+	})
+	return e, nil
+}
+
+// A measure is what the rings take on disk.
+type measure struct {
+	bytes int64
+	rings map[*ring]ringMeasure
+}
+
+type ringMeasure struct {
+	rows   int64 // of each series, at most
+	perRow float64
+}
+
+// usualRow is how many bytes a row takes where none was ever written.
+const usualRow = 4
+
+func (st *Store) measure() (*measure, error) {
+	m := &measure{rings: map[*ring]ringMeasure{}}
+	series := map[*ring]int64{}
+	st.table.mu.RLock()
+	for _, d := range st.table.byID {
+		if d == nil {
+			continue
+		}
+		for _, r := range d.rings {
+			series[r] += d.used.Load()
+		}
+	}
+	st.table.mu.RUnlock()
+	clock := st.nowClock()
+	for r, n := range series {
+		bytes, err := usage(r.dir)
+		if err != nil {
+			return nil, err
+		}
+		x := ringMeasure{rows: int64((clock - max(st.vault.oldest(r, clock), r.edge(clock))) / r.row)}
+		if x.rows > 0 && n > 0 {
+			x.perRow = float64(bytes) / float64(x.rows*n)
+		}
+		m.rings[r], m.bytes = x, m.bytes+bytes
+	}
+	return m, nil
+}
+
+// leave reckons with the series that lose archive a.
+func (m *measure) leave(k *kind, a int, at func(*rrd.Definition, int) *ArchiveChange) {
+	rows, kept := m.rings[k.from.rings[a]].rows, int64(0)
+	for b := range k.to.Archives {
+		if k.to.Row(b) != k.from.Row(a) {
+			continue
+		}
+		if kept = int64(k.to.Archives[b].Rows); k.to.Archives[b].Rows == k.from.Archives[a].Rows {
+			return
+		}
+	}
+	s := at(&k.from.Definition, a)
+	s.Series -= k.series
+	s.Lost += int64(k.series) * max(0, rows-kept)
+	s.Bytes -= int64(float64(rows*int64(k.series)) * m.rings[k.from.rings[a]].perRow)
+}
+
+// enter reckons with the series that get the new archive b.
+func (m *measure) enter(k *kind, b int, at func(*rrd.Definition, int) *ArchiveChange) {
+	row, perRow, near := k.to.Row(b), float64(usualRow), time.Duration(0)
+	var rows int64
+	for _, a := range k.from.Sources(row) {
+		if k.from.Row(a) == row && k.from.Archives[a].Rows == k.to.Archives[b].Rows {
+			return
+		}
+		x := m.rings[k.from.rings[a]]
+		rows = max(rows, x.rows*int64(k.from.Row(a))/int64(row))
+		if x.perRow > 0 && k.from.Row(a) > near { // rows of about the same length are about as large
+			perRow, near = x.perRow, k.from.Row(a)
+		}
+	}
+	rows = min(rows, int64(k.to.Archives[b].Rows))
+	s := at(&k.to, b)
+	s.Series += k.series
+	s.Rows += rows * int64(k.series)
+	s.Bytes += int64(float64(rows*int64(k.series)) * perRow)
+}
+
+// oldest is where the oldest epoch of a ring begins, or the clock.
+func (v *vault) oldest(r *ring, clock rrd.Time) rrd.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := clock
+	for n := range r.epochs {
+		t = min(t, r.epochEnd(n)-rrd.Time(r.epochBlocks*r.blockRows)*r.row)
+	}
+	return t
+}
