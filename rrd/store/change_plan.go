@@ -42,10 +42,10 @@ func (st *Store) plan(c *Change) (*plan, error) {
 	p := &plan{}
 	byBytes := map[string]int{}
 	for _, m := range found {
-		now, _ := st.definition(m.series)
-		if !st.table.owns(now) {
-			continue // a set's, which is changed as a whole
+		if m.of != nil {
+			continue // a set's
 		}
+		now, _ := st.definition(m.series)
 		p.matched++
 		to, err := st.wanted(c, m.key, now)
 		if err != nil {
@@ -68,13 +68,6 @@ func (st *Store) plan(c *Change) (*plan, error) {
 	}
 	slices.SortFunc(p.wants, func(a, b want) int { return cmp.Compare(a.id, b.id) })
 	return p, nil
-}
-
-// owns says whether a definition is one of the table's.
-func (t *table) owns(d *definition) bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return d.id < len(t.byID) && t.byID[d.id] == d
 }
 
 // Differ returns how many series are kept in another way than the schemas say

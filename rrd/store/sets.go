@@ -158,7 +158,7 @@ func (st *Store) DescribeSet(name string) (rrd.SetDefinition, rrd.SetState, erro
 }
 
 // Schema implements rrd.SetStore.
-func (st *Store) Schema(name string) rrd.Definition { return st.o.Define(rrd.Key(name), rrd.Unset) }
+func (st *Store) Schema(name string) rrd.Definition { return st.table.schema(rrd.Key(name), rrd.Unset) }
 
 const (
 	maxSetSources  = 4096

@@ -82,7 +82,7 @@ func (t *table) rename(from, to rrd.Key, shard func(id uint32) *shard) error {
 	defer t.mu.Unlock()
 	id, ok := t.ids[from]
 	switch {
-	case !ok || t.byID[t.at(id).def.id] != t.at(id).def:
+	case !ok || t.at(id).of != nil: // a set's belong to it
 		return ErrNoSeries
 	case t.has(to):
 		return ErrSeriesName
