@@ -10,6 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
 
 	"rondo/rrd"
 	"rondo/rrd/seglog"
@@ -50,7 +53,7 @@ func (st *Store) writeCheckpoint() error {
 	}
 	// A checkpoint beyond the durable end of the log would, after a power cut,
 	// hide the records that are then written below its position.
-	if err := st.log.Commit(context.Background(), pos); err != nil {
+	if err := st.commit(context.Background(), pos); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -194,20 +197,54 @@ func (st *Store) loadFile(path string, loaded map[uint64]bool) (pos seglog.Pos, 
 		st.report(fmt.Errorf("%s: %w", path, err))
 		return 0, false, nil
 	}
-	ok = true
-	for page := range pages {
-		b, err := readFrame(r)
-		if err == nil && !loaded[page] {
-			err = st.loadPage(page, pos, b)
-		}
-		if err != nil {
-			st.report(fmt.Errorf("%s: page %d: %w", path, page, err))
-			ok = ok && loaded[page]
-		} else {
+	return pos, st.loadPages(r, path, pages, pos, loaded), nil
+}
+
+// loadPages restores the pages of a checkpoint that are not loaded yet, on all
+// cores, and says whether all of its pages are now.
+func (st *Store) loadPages(r io.Reader, path string, pages uint64, pos seglog.Pos, loaded map[uint64]bool) bool {
+	type pageFrame struct {
+		page uint64
+		b    *[]byte
+	}
+	ok := true
+	var mu sync.Mutex // guards ok and loaded
+	done := func(page uint64, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
 			loaded[page] = true
+			return
+		}
+		st.report(fmt.Errorf("%s: page %d: %w", path, page, err))
+		ok = ok && loaded[page]
+	}
+	buffers := sync.Pool{New: func() any { return new([]byte) }}
+	frames := make(chan pageFrame, 4)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for f := range frames {
+				done(f.page, st.loadPage(f.page, pos, *f.b))
+				buffers.Put(f.b)
+			}
+		})
+	}
+	for page := range pages {
+		mu.Lock()
+		known := loaded[page]
+		mu.Unlock()
+		b := buffers.Get().(*[]byte)
+		switch err := readFrame(r, b); {
+		case err != nil:
+			done(page, err)
+		case !known:
+			frames <- pageFrame{page, b}
 		}
 	}
-	return pos, ok, nil
+	close(frames)
+	wg.Wait()
+	return ok
 }
 
 // lose begins the series of all pages that could not be loaded anew. Samples
@@ -258,8 +295,8 @@ func (st *Store) loadHead(f io.Reader) (pos seglog.Pos, pages uint64, err error)
 	if _, err := io.ReadFull(f, magic); err != nil || string(magic) != checkpointMagic {
 		return 0, 0, errors.New("no checkpoint")
 	}
-	b, err := readFrame(f)
-	if err != nil {
+	var b []byte
+	if err := readFrame(f, &b); err != nil {
 		return 0, 0, err
 	}
 	r := reader{b: b}
@@ -275,25 +312,25 @@ func (st *Store) loadHead(f io.Reader) (pos seglog.Pos, pages uint64, err error)
 	return seglog.Pos(at), pages, nil
 }
 
-// readFrame returns the next frame's bytes; after an error the next frame can
-// be tried.
-func readFrame(f io.Reader) ([]byte, error) {
+// readFrame reads the next frame's bytes into b; after an error the next frame
+// can be tried.
+func readFrame(f io.Reader, b *[]byte) error {
 	var head [8]byte
 	if _, err := io.ReadFull(f, head[:]); err != nil {
-		return nil, err
+		return err
 	}
 	n := binary.LittleEndian.Uint32(head[:])
 	if n > maxFrame {
-		return nil, errors.New("impossible length")
+		return errors.New("impossible length")
 	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, io.ErrUnexpectedEOF
+	*b = slices.Grow((*b)[:0], int(n))[:n]
+	if _, err := io.ReadFull(f, *b); err != nil {
+		return io.ErrUnexpectedEOF
 	}
-	if crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(head[4:]) {
-		return nil, errRecord
+	if crc32.Checksum(*b, crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(head[4:]) {
+		return errRecord
 	}
-	return b, nil
+	return nil
 }
 
 func (st *Store) loadPage(page uint64, from seglog.Pos, b []byte) error {
@@ -301,6 +338,9 @@ func (st *Store) loadPage(page uint64, from seglog.Pos, b []byte) error {
 	if r.uvarint() != page {
 		return errRecord
 	}
+	sh := st.shard(uint32(page * pageSeries))
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	st.table.pages[page].from = from
 	for {
 		i := r.uvarint()

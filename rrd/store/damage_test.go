@@ -144,7 +144,7 @@ func TestDamage(t *testing.T) {
 			if path == "" {
 				whole = rows
 			}
-			if rows < whole && st.stats.Damaged.Load() == 0 && st.log.Stats().Dropped == 0 {
+			if rows < whole && st.stats.Damaged.Load() == 0 && st.log.Stats().Dropped == 0 && st.table.log.Stats().Dropped == 0 {
 				t.Errorf("%d rows of %d, but no damage reported", rows, whole)
 			}
 		})

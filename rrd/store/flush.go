@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -259,6 +260,9 @@ func (st *Store) putBlocks(r *ring, epoch uint32, blocks []blockValue) error {
 		size += int64(len(b.value))
 	}
 	if err := st.room(2 * size); err != nil {
+		return err
+	}
+	if err := st.table.settled(context.Background()); err != nil {
 		return err
 	}
 	e, err := st.vault.acquire(r, epoch, true)

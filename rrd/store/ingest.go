@@ -40,10 +40,19 @@ func (st *Store) Append(ctx context.Context, batch []rrd.Sample) error {
 	if err != nil && !isBatchError(err) {
 		return err
 	}
-	if commitErr := st.log.Commit(ctx, pos); commitErr != nil {
+	if commitErr := st.commit(ctx, pos); commitErr != nil {
 		return fmt.Errorf("store: append: %w", commitErr)
 	}
 	return err
+}
+
+// commit waits until the log is durable up to a position, and before it the
+// series that it speaks of.
+func (st *Store) commit(ctx context.Context, pos seglog.Pos) error {
+	if err := st.table.settled(ctx); err != nil {
+		return err
+	}
+	return st.log.Commit(ctx, pos)
 }
 
 func isBatchError(err error) bool {
@@ -75,7 +84,7 @@ func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 	if err := st.relieve(); err != nil {
 		return 0, fmt.Errorf("store: append: %w", err)
 	}
-	if err := st.find(ctx, batch, b); err != nil {
+	if err := st.find(batch, b); err != nil {
 		return 0, fmt.Errorf("store: append: %w", err)
 	}
 	pos, err := st.apply(batch, b)
@@ -94,7 +103,7 @@ func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 
 // Flush implements rrd.Writer: it waits until all that was written so far is
 // on disk.
-func (st *Store) Flush(ctx context.Context) error { return st.log.Commit(ctx, st.log.End()) }
+func (st *Store) Flush(ctx context.Context) error { return st.commit(ctx, st.log.End()) }
 
 // ErrBacklog: closed rows wait in memory because blocks cannot be written, and
 // there is no room for more. It goes away by itself when they can.
@@ -134,17 +143,14 @@ func (st *Store) flushStaged() {
 }
 
 // find fills b.series, making series that are new.
-func (st *Store) find(ctx context.Context, batch []rrd.Sample, b *batchState) error {
+func (st *Store) find(batch []rrd.Sample, b *batchState) error {
 	var missing bool
-	if b.series, missing = st.table.resolve(batch, b.series[:0]); missing {
-		err := st.table.create(batch, b.series, func(i int, reason rrd.Refusal, err error) {
-			b.refuse(i, reason, err.Error())
-		})
-		if err != nil {
-			return err
-		}
+	if b.series, missing = st.table.resolve(batch, b.series[:0]); !missing {
+		return nil
 	}
-	return st.table.settled(ctx)
+	return st.table.create(batch, b.series, func(i int, reason rrd.Refusal, err error) {
+		b.refuse(i, reason, err.Error())
+	})
 }
 
 // apply takes the samples into the head and the log, shard by shard.

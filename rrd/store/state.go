@@ -1,12 +1,10 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"rondo/rrd"
-	"rondo/rrd/seglog"
 )
 
 // A state is what the head keeps of one series besides the samples in its
@@ -139,52 +137,69 @@ func appendState(b []byte, def *definition, begins []rrd.Time, w *window, packed
 	return append(appendUvarint(b, uint64(len(packed))), packed...)
 }
 
-// readState reads what append wrote.
-func (t *table) readState(r *reader, x *state) (window, error) {
+// readState reads what append wrote, and returns the window and what is packed,
+// which shares memory with r.
+func (t *table) readState(r *reader, x *state) (win window, packed []byte, err error) {
 	id := r.uvarint()
 	if r.failed || id >= uint64(len(t.byID)) || t.byID[id] == nil {
-		return window{}, fmt.Errorf("its definition %d is lost", id)
+		return win, nil, fmt.Errorf("its definition %d is lost", id)
 	}
 	x.begins = nil
 	for n := min(r.uvarint(), maxArchives); n > 0; n-- {
 		x.begins = append(x.begins, rrd.Time(r.varint()))
 	}
-	win := readWindow(r)
-	packed := r.bytes(r.uvarint())
+	win = readWindow(r)
+	packed = r.bytes(r.uvarint())
 	if r.failed || !x.unpack(t.byID[id], packed) || !x.valid() {
-		return win, errRecord
+		return win, nil, errRecord
 	}
-	return win, nil
+	return win, packed, nil
 }
 
 // loadState restores a series at Open. The state knows its definition best:
-// should the table not agree, it is told so in the end.
+// should the table not agree, it is told so in the end. The caller holds the
+// series' shard.
 func (st *Store) loadState(s *series, r *reader) error {
-	var next state
-	win, err := st.table.readState(r, &next)
+	sh := st.shard(s.id)
+	win, packed, err := st.table.readState(r, &sh.loading)
 	if err != nil {
 		return err
 	}
-	if next.def != s.def {
-		if _, known := st.behind[s.id]; !known {
-			st.behind[s.id] = uint64(s.def.id)
-		}
+	if sh.loading.def != s.def {
+		st.noteBehind(s)
 	}
-	st.setState(s, &next)
+	st.put(sh, s, &sh.loading, slices.Clone(packed))
 	s.win = win
 	return nil
+}
+
+// noteBehind notes, once, which definition the table has of a series.
+func (st *Store) noteBehind(s *series) {
+	st.ringsMu.Lock()
+	defer st.ringsMu.Unlock()
+	if _, known := st.behind[s.id]; !known {
+		st.behind[s.id] = uint64(s.def.id)
+	}
 }
 
 // setState gives a series another state. The caller holds its shard.
 func (st *Store) setState(s *series, next *state) {
 	sh := st.shard(s.id)
-	sh.state.unpack(s.def, s.packed)
-	st.staged.Add(next.stagedBytes() - sh.state.rows)
+	st.put(sh, s, next, next.pack(nil, &sh.packed))
+}
+
+// put gives a series another state, which is packed already.
+func (st *Store) put(sh *shard, s *series, next *state, packed []byte) {
+	st.staged.Add(next.stagedBytes())
+	if len(s.packed) > 0 {
+		sh.state.unpack(s.def, s.packed)
+		st.staged.Add(-sh.state.rows)
+	}
 	if s.def != next.def {
 		s.def.used.Add(-1)
 		next.def.used.Add(1)
 	}
-	s.def, s.packed = next.def, next.pack(nil, &sh.packed)
+	s.def, s.packed = next.def, packed
 	pg := st.table.pages[s.id/pageSeries]
 	switch {
 	case len(next.begins) == 0:
@@ -206,51 +221,3 @@ func (st *Store) definition(s *series) (*definition, []rrd.Time) {
 }
 
 func (st *Store) definitionOf(id uint32) *definition { return st.table.at(id).def }
-
-// The log has, between the samples, the state that a change of definition has
-// made of a series:
-//
-//	record = 'C' { id:uvarint state }
-//
-// so that a replay gives the same rows as the first time: what came before was
-// folded by the old definition, and what comes behind by the new one.
-const changeRecord = 'C'
-
-// replayRecord applies a record of the log; f is called with its samples, and
-// unknown with the ids of sets that the table does not have.
-func (st *Store) replayRecord(rec *seglog.Record, unknown func(id uint32), f func(id uint32, p rrd.Point)) error {
-	if len(rec.Data) == 0 {
-		return errRecord
-	}
-	switch rec.Data[0] {
-	case updateRecordKind:
-		return st.replayUpdates(rec.Data, unknown)
-	case rowsRecord, stateRecord:
-		return st.replayImport(rec.Data, unknown)
-	case changeRecord:
-		return st.replayChange(rec)
-	}
-	return eachSample(rec.Data, f)
-}
-
-func (st *Store) replayChange(rec *seglog.Record) error {
-	var errs []error
-	for r := (reader{b: rec.Data[1:]}); len(r.b) > 0; {
-		id := r.uvarint()
-		s := st.table.at(uint32(id))
-		if r.failed || s == nil {
-			return errors.Join(append(errs, fmt.Errorf("change of series %d: %w", id, errRecord))...)
-		}
-		if rec.Pos < st.table.pages[s.id/pageSeries].from {
-			// The checkpoint is younger; only find the next one.
-			if _, err := st.table.readState(&r, new(state)); err != nil {
-				return errors.Join(append(errs, err)...)
-			}
-			continue
-		}
-		if err := st.loadState(s, &r); err != nil {
-			return errors.Join(append(errs, fmt.Errorf("change of series %d: %w", id, err))...)
-		}
-	}
-	return errors.Join(errs...)
-}

@@ -81,6 +81,8 @@ type shard struct {
 	packed []byte          // scratch
 	record sampleRecord    // scratch
 
+	loading state // scratch of Open
+
 	failed int // records that the log refused, of samples that the head has
 	saved  int // of those, how many are in a durable checkpoint
 }
@@ -192,41 +194,6 @@ func (st *Store) open() (err error) {
 func (st *Store) report(err error) {
 	st.stats.Damaged.Add(1)
 	st.o.Log.Error("damage found, the rest is kept", "dir", st.dir, "err", err)
-}
-
-// replay applies the log from a position on. Samples that the head already
-// has are recognised: they are repeated, or too late.
-func (st *Store) replay(from seglog.Pos) error {
-	var lost int
-	unknown := func(id uint32) {
-		st.table.grow(id)
-		lost++
-	}
-	for rec, err := range st.log.Records(from) {
-		if err == nil {
-			err = st.replayRecord(&rec, unknown, func(id uint32, p rrd.Point) {
-				s := st.table.at(id)
-				if s == nil || s.of != nil {
-					unknown(id)
-					return
-				}
-				sh := st.shard(id)
-				if result := st.offer(sh, s, p, numberOf(p.Value)); result == rrd.Taken || result == rrd.Replaced {
-					st.stats.Replayed.Add(1)
-				}
-				st.advance(p.Time)
-			})
-		} else if _, damage := errors.AsType[*seglog.DamageError](err); !damage {
-			return err
-		}
-		if err != nil {
-			st.report(err)
-		}
-	}
-	if lost > 0 {
-		st.report(fmt.Errorf("%d samples in the log belong to series that the series table has lost", lost))
-	}
-	return nil
 }
 
 // advance brings the data clock up to t.

@@ -72,16 +72,17 @@ type table struct {
 	max     int
 	regexps regexps
 
-	mu    sync.RWMutex // guards all below; series themselves see above
-	ids   map[rrd.Key]uint32
-	pages []*page
-	next  []atomic.Uint32 // by id: whose sample came after this one's last time
-	size  uint32          // ids are below
-	known int             // series; less than size only after damage
-	defs  map[string]*definition
-	byID  []*definition
-	index *index
-	sets  setTable
+	mu     sync.RWMutex // guards all below; series themselves see above
+	ids    map[rrd.Key]uint32
+	pages  []*page
+	next   []atomic.Uint32 // by id: whose sample came after this one's last time
+	size   uint32          // ids are below
+	loaded uint32          // size as the log said when it was opened
+	known  int             // series; less than size only after damage
+	defs   map[string]*definition
+	byID   []*definition
+	index  *index
+	sets   setTable
 }
 
 func newTable(log *seglog.Log, st *Store) *table {
@@ -104,6 +105,7 @@ func (t *table) load(report func(error)) error {
 			report(fmt.Errorf("series table: %w", err))
 		}
 	}
+	t.loaded = t.size
 	return nil
 }
 
@@ -277,7 +279,9 @@ func (t *table) has(k rrd.Key) bool {
 	return ok
 }
 
-// settled waits until all series that can be seen are durable.
+// settled waits until all series that can be seen are durable: before anything
+// that speaks of them by their ids is said to be durable, and before it is in
+// a block or a checkpoint, which outlive the log.
 func (t *table) settled(ctx context.Context) error {
 	if end := t.log.End(); t.log.Synced() < end {
 		return t.log.Commit(ctx, end)

@@ -47,7 +47,7 @@ func (t *turning) run(tb testing.TB, d, step time.Duration) {
 	for t.now < end {
 		t.now = t.now.Add(step)
 		t.crowd.round(tb, t.st, t.now)
-		if t.now-maintained < rrd.Time((2*time.Hour).Microseconds()) {
+		if t.now-maintained < rrd.Time((2 * time.Hour).Microseconds()) {
 			continue
 		}
 		if err := t.st.maintain(); err != nil {
