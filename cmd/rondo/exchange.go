@@ -85,7 +85,7 @@ func (c exchangeFlags) openStore(stderr io.Writer) (setExchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &storeExchange{metrics, metrics.Close}, nil
+	return &storeExchange{rrdfile.WithSeries{SetStore: metrics, Querier: metrics}, metrics.Close}, nil
 }
 
 // A serverExchange talks to a running server.

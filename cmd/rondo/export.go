@@ -21,7 +21,7 @@ type exportCmd struct {
 // exportRRDCmd writes sets as files.
 type exportRRDCmd struct {
 	exchangeFlags
-	Names   []string `arg:"" optional:"" name:"name" help:"Sets, by name."`
+	Names   []string `arg:"" optional:"" name:"name" help:"Sets, by name, or gauges without labels, such as Graphite paths."`
 	All     bool     `help:"All sets."`
 	To      string   `required:"" help:"Directory to write to." placeholder:"DIR"`
 	XML     bool     `help:"Write XML, as rrdtool dump does, with 17 digits: it takes names that are too long for a .rrd."`
@@ -33,8 +33,11 @@ func (exportRRDCmd) Help() string {
   rondo export rrd web/load --to=/tmp/rra
   rondo export rrd --all --to=/var/backups/rra --replace
   rondo export rrd --all --xml --to=dumps
+  rondo export rrd servers.web-1.load --to=/tmp/rra
 
-The set web/load becomes DIR/web/load.rrd. Each file is whole or not there.`
+The set web/load becomes DIR/web/load.rrd. Each file is whole or not there. A
+gauge that is no set becomes a file with one data source, "value", and the
+archives that it has here, as far as their rows are finished.`
 }
 
 func (c exportRRDCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (err error) {

@@ -38,7 +38,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/groups", s.groups((*autoscale.Controller).Handler))
 	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
 	w.Command("POST /api/groups/", s.groups((*autoscale.Controller).Commands))
-	sets := rrdfile.Handler(s.stores.metrics)
+	sets := rrdfile.Handler(rrdfile.WithSeries{SetStore: s.stores.metrics, Querier: s.stores.metrics})
 	w.Handle("GET /api/sets", sets)
 	w.Handle("GET /api/sets/file", sets)
 	w.Command("PUT /api/sets/file", rrdfile.Commands(s.stores.metrics))
