@@ -186,8 +186,8 @@ func (st *Store) setEdges(pg *page, r *ring, before rrd.Time) (edges [pageSeries
 		switch {
 		case s.life.Load() == gone:
 			continue
-		case s.state != nil:
-			last = s.state.Last()
+		case s.there():
+			last = s.last
 		}
 		edges[i] = last - last%r.row - rrd.Time(r.rows)*r.row
 		any = any || edges[i] < before

@@ -22,10 +22,11 @@ type set struct {
 	life   atomic.Int32
 	next   atomic.Pointer[set] // whose update came after this one's last time
 
-	// Guarded by the shards. The rows that the set has made are in the queues
-	// of its series.
-	state *rrd.Set // nil while it is imported, and after its end
-	lost  bool     // readings may be missing before the next one
+	// Guarded by the shards. The rows that the set has made are with its series.
+	last   rrd.Time // of the last reading; noTime: there is no state, while it is imported and after its end
+	packed []byte   // the state, see rrd.Set.AppendState
+	whole  *rrd.Set // the state, where it is too large to be packed each time
+	lost   bool     // readings may be missing before the next one
 }
 
 // The life of a set. One that is pending has no name yet: its rows are being
@@ -39,15 +40,47 @@ const (
 // visible says whether queries see a series.
 func (s *series) visible() bool { return s.def != nil && (s.of == nil || s.of.life.Load() == live) }
 
+// there says whether a set has a state.
+func (s *set) there() bool { return s.last != noTime }
+
+// take returns the set to work with, until the shards are let go.
+func (s *set) take() (x *rrd.Set, err error) {
+	if s.whole != nil {
+		return s.whole, nil
+	}
+	work := &s.def.work[s.id/pageSeries%numShards]
+	if *work == nil {
+		if *work, err = rrd.NewSet(s.def.SetDefinition, 0); err != nil {
+			return nil, err
+		}
+	}
+	return *work, (*work).Resume(s.packed)
+}
+
+// put keeps what x remembers. Only that of the Holt-Winters family, with all
+// of its seasons, stays as it is.
+func (s *set) put(x *rrd.Set) {
+	s.last = x.Last()
+	if s.def.family {
+		s.whole = x
+		return
+	}
+	b := x.AppendState(s.packed[:0])
+	if len(b) > cap(s.packed) {
+		b = append(make([]byte, 0, len(b)+8), b...)
+	}
+	s.packed = b
+}
+
+// forget ends a set's state.
+func (s *set) forget() { s.last, s.packed, s.whole = noTime, nil, nil }
+
 // newest is the time of the newest sample, or noTime. The shard is held.
 func (s *series) newest() rrd.Time {
-	switch {
-	case s.of == nil:
-		return s.win.newest
-	case s.of.state != nil:
-		return s.of.state.Last()
+	if s.of != nil {
+		return s.of.last
 	}
-	return noTime
+	return s.win.newest
 }
 
 // lockShards locks the shards of a mask, in the order that all keep.
@@ -122,7 +155,7 @@ func (st *Store) bury(s *set) {
 	st.lockShards(s.shards)
 	defer st.unlockShards(s.shards)
 	s.life.Store(gone)
-	s.state = nil
+	s.forget()
 	for _, ser := range s.series {
 		st.dropRows(ser)
 	}
@@ -151,10 +184,14 @@ func (st *Store) DescribeSet(name string) (rrd.SetDefinition, rrd.SetState, erro
 	}
 	st.lockShards(s.shards)
 	defer st.unlockShards(s.shards)
-	if s.state == nil {
+	if !s.there() {
 		return rrd.SetDefinition{}, rrd.SetState{}, rrd.ErrNoSet // just dropped
 	}
-	return cloneDefinition(s.def.SetDefinition), s.state.State(), nil
+	x, err := s.take()
+	if err != nil {
+		return rrd.SetDefinition{}, rrd.SetState{}, err
+	}
+	return cloneDefinition(s.def.SetDefinition), x.State(), nil
 }
 
 // Schema implements rrd.SetStore.

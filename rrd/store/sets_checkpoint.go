@@ -21,7 +21,7 @@ func (s *series) stale() bool {
 	if s.of == nil {
 		return s.win.newest == noTime && s.win.settled == noTime
 	}
-	first := s.id == s.of.id && s.of.state != nil
+	first := s.id == s.of.id && s.of.there()
 	return s.of.life.Load() == gone || !first && len(s.packed)+len(s.win.buf) == 0
 }
 
@@ -38,11 +38,13 @@ func (s *set) appendState(b []byte) []byte {
 	if s.lost {
 		flags |= flagLost
 	}
-	if s.state == nil {
+	switch {
+	case !s.there():
 		return append(b, flags)
+	case s.whole != nil:
+		return s.whole.AppendState(append(b, flags|flagState))
 	}
-	state := s.state.State()
-	return state.AppendBinary(append(b, flags|flagState))
+	return append(append(b, flags|flagState), s.packed...)
 }
 
 // loadOfSet restores a series of a set, unless the set has no name any more.
@@ -79,16 +81,20 @@ func (s *set) loadState(r *reader) error {
 			return err
 		}
 	}
-	if s.life.Load() == live {
-		s.state, s.lost = state, flags[0]&flagLost != 0
+	if s.life.Load() != live {
+		return nil
 	}
+	if s.forget(); state != nil {
+		s.put(state)
+	}
+	s.lost = flags[0]&flagLost != 0
 	return nil
 }
 
 // loseOfSet begins a series of a set anew that no checkpoint has.
 func (st *Store) loseOfSet(s *series) {
 	st.dropRows(s)
-	if s.of.state != nil && s.id == s.of.id {
+	if s.of.there() && s.id == s.of.id {
 		s.of.lost = true
 	}
 }

@@ -228,7 +228,7 @@ func (st *Store) importState(s *set, image *rrd.SetImage, state *rrd.Set) error 
 	if _, err := st.log.Append(rec); err != nil {
 		return err
 	}
-	s.state = state
+	s.put(state)
 	return nil
 }
 
@@ -246,7 +246,7 @@ func (st *Store) replayImport(b []byte, unknown func(id uint32)) error {
 		return nil
 	}
 	s := ser.of
-	if s.life.Load() != live || s.state != nil {
+	if s.life.Load() != live || s.there() {
 		return nil
 	}
 	if b[0] == rowsRecord {
@@ -256,7 +256,11 @@ func (st *Store) replayImport(b []byte, unknown func(id uint32)) error {
 	if err != nil {
 		return err
 	}
-	s.state, err = rrd.RestoreSet(s.def.SetDefinition, image)
+	x, err := rrd.RestoreSet(s.def.SetDefinition, image)
+	if err != nil {
+		return err
+	}
+	s.put(x)
 	st.advance(min(image.Last, st.future()))
-	return err
+	return nil
 }

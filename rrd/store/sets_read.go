@@ -22,7 +22,7 @@ type setCopy struct {
 // copySet copies the rows in memory of some data sources. The shards are
 // held.
 func (st *Store) copySet(s *set, sources ...int) *setCopy {
-	snap := &setCopy{set: s, last: s.state.Last(), packed: make([][]byte, len(s.series))}
+	snap := &setCopy{set: s, last: s.last, packed: make([][]byte, len(s.series))}
 	for _, i := range sources {
 		st.packRows(s.series[i])
 		snap.packed[i] = slices.Clone(s.series[i].packed)
@@ -37,7 +37,7 @@ func (st *Store) hold(name string) (*set, error) {
 		return nil, rrd.ErrNoSet
 	}
 	st.lockShards(s.shards)
-	if s.state == nil { // dropped just now
+	if !s.there() { // dropped just now
 		st.unlockShards(s.shards)
 		return nil, rrd.ErrNoSet
 	}
@@ -141,7 +141,13 @@ func (st *Store) exportSet(ctx context.Context, name string) (*rrd.SetImage, err
 	for i := range all {
 		all[i] = i
 	}
-	snap, state := st.copySet(s, all...), s.state.State()
+	snap := st.copySet(s, all...)
+	x, err := s.take()
+	if err != nil {
+		st.unlockShards(s.shards)
+		return nil, err
+	}
+	state := x.State()
 	st.unlockShards(s.shards)
 	image := &rrd.SetImage{Definition: cloneDefinition(s.def.SetDefinition), State: state, Rings: make([][]float64, len(s.def.ringOf))}
 	sel := st.newSelection()
@@ -214,7 +220,11 @@ func (s *set) plan(q *rrd.SetQuery, out *rrd.SetRows) (sources []int, err error)
 			return nil, fmt.Errorf("no data source %q", name)
 		}
 	}
-	if out.SetRange, err = s.state.Fetch(q.CF, q.Start, q.End, q.Resolution); err != nil {
+	x, err := s.take()
+	if err != nil {
+		return nil, err
+	}
+	if out.SetRange, err = x.Fetch(q.CF, q.Start, q.End, q.Resolution); err != nil {
 		return nil, err
 	}
 	rows := int64(out.End-out.Start) / int64(s.def.row(out.Archive))
@@ -232,7 +242,7 @@ func (s *set) plan(q *rrd.SetQuery, out *rrd.SetRows) (sources []int, err error)
 func (s *set) season(sources []int, out *rrd.SetRows) {
 	n, width := len(sources), s.def.row(out.Archive)
 	for k := range len(out.Values) / n {
-		row := s.state.SeasonRow(out.Archive, out.Start+rrd.Time(k+1)*width)
+		row := s.whole.SeasonRow(out.Archive, out.Start+rrd.Time(k+1)*width)
 		for i, source := range sources {
 			v := math.NaN()
 			if row != nil {

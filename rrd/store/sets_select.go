@@ -38,7 +38,7 @@ func (sel *selection) hold(s *series) (snap *setCopy, view int, ok bool) {
 	set := s.of
 	sel.st.lockShards(set.shards)
 	defer sel.st.unlockShards(set.shards)
-	if set.state == nil {
+	if !set.there() {
 		return nil, 0, false
 	}
 	return sel.st.copySet(set, int(s.id-set.id)), set.view(sel.q), true
@@ -56,8 +56,7 @@ func (s *set) view(q *rrd.Query) int {
 			}
 			continue
 		}
-		last := s.state.Last()
-		edge := last - last%rrd.Time(row/time.Microsecond) - rrd.Time(v.rows)*rrd.Time(row/time.Microsecond)
+		edge := s.last - s.last%rrd.Time(row/time.Microsecond) - rrd.Time(v.rows)*rrd.Time(row/time.Microsecond)
 		if edge <= q.Start {
 			return i
 		}

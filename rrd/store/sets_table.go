@@ -34,10 +34,12 @@ type setDefinition struct {
 	rrd.SetDefinition
 	id      int
 	rings   []*ring
-	ringOf  []int         // by archive: its index in rings; -1: it lives in the state
-	owner   []int         // by ring: the archive whose rows it has
-	views   []setView     // ascending by steps
-	sources []*definition // by data source: what its series looks like
+	ringOf  []int               // by archive: its index in rings; -1: it lives in the state
+	owner   []int               // by ring: the archive whose rows it has
+	views   []setView           // ascending by steps
+	sources []*definition       // by data source: what its series looks like
+	family  bool                // Holt-Winters': it keeps much
+	work    [numShards]*rrd.Set // guarded by the shards; nil for the family
 }
 
 // A setView is what the archives of equal steps are to a query: one archive.
@@ -51,6 +53,7 @@ type setView struct {
 // rows.
 func newSetDefinition(id int, d rrd.SetDefinition, shared bool, rings func(d *rrd.SetDefinition, a, nth int) *ring) *setDefinition {
 	def := &setDefinition{SetDefinition: d, id: id}
+	def.family = slices.ContainsFunc(d.Archives, func(a rrd.SetArchive) bool { return a.HoltWinters != nil })
 	for a := range d.Archives {
 		if isSeason(&d.Archives[a]) {
 			def.ringOf = append(def.ringOf, -1)
@@ -162,7 +165,7 @@ func (t *table) addSet(b *setBirth) (s, old *set, err error) {
 	t.enterSetDefinition(def, b.shared)
 	s = t.placeSet(id, def, b.name, b.keys, b.start)
 	if b.state != nil {
-		s.state = b.state
+		s.put(b.state)
 		t.show(s)
 	}
 	return s, b.replaced, nil
@@ -226,7 +229,7 @@ func (t *table) neighbours(n int) uint32 {
 
 // placeSet makes the series of a set, which is pending.
 func (t *table) placeSet(id uint32, def *setDefinition, name string, keys []rrd.Key, start rrd.Time) *set {
-	s := &set{id: id, name: name, def: def, start: start, series: make([]*series, len(keys))}
+	s := &set{id: id, name: name, def: def, start: start, last: noTime, series: make([]*series, len(keys))}
 	for i, k := range keys {
 		ser := uint32(i) + id
 		s.shards |= 1 << (ser / pageSeries % numShards)
@@ -312,7 +315,7 @@ func (t *table) loadSet(kind byte, id uint64, r *reader) error {
 		t.loadShown(s)
 	case kind == 'X' && s.life.Load() == live:
 		t.hide(s)
-		s.state = nil
+		s.forget()
 	}
 	return nil
 }
@@ -320,7 +323,7 @@ func (t *table) loadSet(kind byte, id uint64, r *reader) error {
 // loadShown shows a set, and ends the one that has its name.
 func (t *table) loadShown(s *set) {
 	if old := t.sets.names[s.name]; old != nil {
-		old.state = nil
+		old.forget()
 	}
 	t.show(s)
 }
@@ -371,7 +374,7 @@ func (t *table) loadNewSet(id uint32, r *reader) error {
 	if err != nil {
 		return err
 	}
-	s.state = state
+	s.put(state)
 	t.loadShown(s)
 	return nil
 }

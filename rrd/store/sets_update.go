@@ -184,10 +184,10 @@ func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) er
 // is sent again and again shall not fill the log.
 func (s *set) admit(u *rrd.SetUpdate) error {
 	switch {
-	case s.state == nil:
+	case !s.there():
 		return rrd.ErrNoSet // dropped meanwhile
-	case u.Time <= s.state.Last():
-		return &rrd.LateError{Time: u.Time, Last: s.state.Last()}
+	case u.Time <= s.last:
+		return &rrd.LateError{Time: u.Time, Last: s.last}
 	case u.Time > maxSetTime:
 		return errSetTime
 	}
@@ -199,10 +199,15 @@ func (st *Store) updateSet(s *set, t rrd.Time, texts []string) error {
 	if s.lost {
 		texts = slices.Repeat([]string{"U"}, len(texts))
 	}
-	rows, err := s.state.Update(t, texts...)
+	x, err := s.take()
 	if err != nil {
 		return err
 	}
+	rows, err := x.Update(t, texts...)
+	if err != nil {
+		return err
+	}
+	s.put(x)
 	s.lost = false
 	st.stats.Samples.Add(int64(len(texts)))
 	for i := range rows {
@@ -275,7 +280,7 @@ func (st *Store) replayUpdates(b []byte, lost func(id uint32)) error {
 		if s.life.Load() != live {
 			return
 		}
-		if s.state == nil && st.revive(s) != nil {
+		if !s.there() && st.revive(s) != nil {
 			return
 		}
 		if st.updateSet(s, t, texts) == nil {
@@ -296,14 +301,15 @@ func (st *Store) revive(s *set) error {
 	if err != nil {
 		return err // a definition that was checked
 	}
-	s.state, s.lost = state, true
+	s.put(state)
+	s.lost = true
 	return nil
 }
 
 // reviveSets revives the sets that neither a checkpoint nor the log knows.
 func (st *Store) reviveSets() (err error) {
 	for _, s := range st.table.setList() {
-		if s.state != nil {
+		if s.there() {
 			continue
 		}
 		st.report(fmt.Errorf("the state of set %s is lost", s.name))
