@@ -4,6 +4,7 @@ import (
 	"rondo/collectors"
 	"rondo/collectors/graphite"
 	"rondo/collectors/host"
+	"rondo/collectors/rrdcached"
 	"rondo/collectors/statsd"
 )
 
@@ -13,6 +14,7 @@ func kinds() []collectors.Kind {
 	return []collectors.Kind{
 		graphite.Kind(),
 		host.Kind(),
+		rrdcached.Kind(),
 		statsd.Kind(),
 	}
 }

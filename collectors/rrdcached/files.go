@@ -1,0 +1,92 @@
+package rrdcached
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"rondo/rrd"
+	"rondo/rrd/rrdfile"
+)
+
+// flush has nothing to flush. It writes the .rrd for clients that read it
+// themselves afterwards: rrdtool dump and lastupdate, FLUSH of a web page.
+func (c *session) flush(p place) error {
+	c.counts.flushes.Add(1)
+	_, st, err := c.describe(p)
+	if err != nil {
+		return c.fail("No such file: %s.", p)
+	}
+	if err := c.writeFile(p, st.Last); err != nil {
+		return c.fail("%s: %s", p, err)
+	}
+	return c.reply(0, fmt.Sprintf("Successfully flushed %s.", p))
+}
+
+// writeFile leaves the .rrd of a set in its base directory, where that is
+// wanted and a client can read it. last is the set's last update; the file's
+// time of modification tells whether it is new.
+func (c *session) writeFile(p place, last rrd.Time) error {
+	if !c.conf.WriteFiles || !c.local {
+		return nil
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if st, err := p.base.root.Stat(p.rel); err == nil && st.ModTime().Equal(last.Std()) {
+		return nil
+	}
+	if err := c.rewrite(c.ctx, p); err != nil {
+		c.env.Stats.Add("file_not_written", 1)
+		c.failed.Warn(c.env.Log, "a .rrd could not be written", "file", p.String(), "err", err)
+		return err
+	}
+	c.counts.files.Add(1)
+	c.env.Stats.Add("files_written", 1)
+	return nil
+}
+
+// rewrite writes the file beside the old one and puts it in its place.
+func (s *Collector) rewrite(ctx context.Context, p place) error {
+	image, err := s.env.Sets.ExportSet(ctx, p.name())
+	if err != nil {
+		return err
+	}
+	root := p.base.root
+	if err := root.MkdirAll(path.Dir(p.rel), 0o755); err != nil {
+		return err
+	}
+	fresh := path.Join(path.Dir(p.rel), ".rondo-"+path.Base(p.rel)) // writing is held
+	err = writeImage(root, fresh, image)
+	if err == nil {
+		at := image.State.Last.Std()
+		err = root.Chtimes(fresh, time.Now(), at)
+	}
+	if err == nil {
+		err = root.Rename(fresh, p.rel)
+	}
+	if err != nil {
+		if gone := root.Remove(fresh); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
+// writeImage writes a file. It is not synced: the store has it all.
+func writeImage(root *os.Root, name string, image *rrd.SetImage) (err error) {
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := bufio.NewWriterSize(f, 64<<10)
+	if err := rrdfile.Write(w, image); err != nil {
+		return err
+	}
+	return w.Flush()
+}
