@@ -118,12 +118,12 @@ func (c *session) endBatch() error {
 	return c.say(answer{end: true})
 }
 
-// refuse answers with the error of a file that is in no base, and logs it: the
-// line to add belongs into the configuration.
+// refuse answers with the error of a file that is in no base, and logs it: it
+// has the line to add to the configuration.
 func (c *session) refuse(err error) error {
 	if d, ok := errors.AsType[denied](err); ok {
 		c.env.Stats.Add("denied_file", 1)
-		c.Collector.denied.Warn(c.env.Log, "file is outside of the base directories", "file", d.file, "add", "bases: ["+d.dir+"]")
+		c.Collector.denied.Warn(c.env.Log, "file is outside of the base directories", "err", d.Error())
 	}
 	return c.fail("%s", err)
 }

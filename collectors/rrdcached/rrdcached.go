@@ -85,8 +85,8 @@ func (c Config) mode() (fs.FileMode, error) {
 	return fs.FileMode(n), nil
 }
 
-// Kind is what the configuration calls "rrdcached".
-func Kind() collectors.Kind { return collectors.KindOf("rrdcached", false, DefaultConfig, New) }
+// Kind is what the configuration calls "rrdcached". It runs by default.
+func Kind() collectors.Kind { return collectors.KindOf("rrdcached", true, DefaultConfig, New) }
 
 // A Collector speaks rrdcached's protocol.
 type Collector struct {
