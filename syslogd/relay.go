@@ -111,7 +111,7 @@ func (r *Relay) Waiting() uint64 {
 func (r *Relay) Snapshot(dir string) error {
 	// The queue first: what is cut off before the cursor is read lies before
 	// the cursor.
-	err := r.queue.Snapshot(dir, 0)
+	err := r.queue.Snapshot(dir, 0, r.queue.End())
 	if err == nil {
 		err = os.Link(r.path, filepath.Join(dir, filepath.Base(r.path)))
 	}

@@ -10,19 +10,19 @@ import (
 	"slices"
 )
 
-// Snapshot makes dir a log that holds what this one holds now, from a position
-// on: what a reader of from needs, and all before End. It takes milliseconds
+// Snapshot makes dir a log that holds what lies between two positions of this
+// one, of which end must be one that End has returned. It takes milliseconds
 // and no disk to speak of, since segments that are not written any more are
 // hard-linked; so dir must be on the same file system, and what is in it must
 // not be written to. Nobody who appends waits for it.
 //
 // Segments that are cut meanwhile are left out.
-func (l *Log) Snapshot(dir string, from Pos) error {
+func (l *Log) Snapshot(dir string, from, end Pos) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("seglog: snapshot: %w", err)
 	}
 	l.mu.Lock()
-	segments, end := slices.Clone(l.segments), l.end
+	segments := slices.Clone(l.segments)
 	l.mu.Unlock()
 	first, found := slices.BinarySearch(segments, from)
 	if !found && first > 0 {
@@ -30,8 +30,11 @@ func (l *Log) Snapshot(dir string, from Pos) error {
 	}
 	for i, base := range segments[first:] {
 		path, to := l.path(base), filepath.Join(dir, segmentName(base))
+		if base >= end {
+			break // begun later
+		}
 		var err error
-		if first+i < len(segments)-1 {
+		if next := first + i + 1; next < len(segments) && segments[next] < end {
 			err = os.Link(path, to)
 		} else {
 			err = copyFile(path, to, int64(end-base))

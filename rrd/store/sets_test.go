@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,11 +15,23 @@ type setLife struct {
 	*Store
 	dir string
 	o   Options
+	n   int // restarts
 }
 
 func (l *setLife) Maintain() error { return l.maintain() }
 
+// Restart begins each fifth time from a snapshot instead.
 func (l *setLife) Restart(clean bool) (err error) {
+	dir := l.dir
+	if l.n++; l.n%5 == 0 {
+		dir += "s"
+		if err := l.Snapshot(dir); err != nil {
+			return err
+		}
+		if err := errors.Join(l.maintain(), l.writeCheckpoint()); err != nil {
+			return err
+		}
+	}
 	if clean {
 		err = l.Close()
 	} else {
@@ -27,6 +40,7 @@ func (l *setLife) Restart(clean bool) (err error) {
 	if err != nil {
 		return err
 	}
+	l.dir = dir
 	l.Store, err = Open(l.dir, l.o)
 	return err
 }
@@ -34,17 +48,18 @@ func (l *setLife) Restart(clean bool) (err error) {
 func TestSetModel(t *testing.T) {
 	t.Parallel()
 	rrdtest.TestSets(t, func(ro rrdtest.Options) (rrdtest.SetLife, func(), error) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
+		base, err := os.MkdirTemp(t.TempDir(), "")
 		if err != nil {
 			return nil, nil, err
 		}
+		dir := filepath.Join(base, "store")
 		o := testOptions(t, ro)
 		o.Now = func() time.Time { return time.Unix(2e9, 0) }
 		o.StageBytes, o.CheckpointBytes = 2000, 3000
 		st, err := Open(dir, o)
-		l := &setLife{st, dir, o}
+		l := &setLife{Store: st, dir: dir, o: o}
 		return l, func() {
-			if err := errors.Join(l.kill(), os.RemoveAll(dir)); err != nil {
+			if err := errors.Join(l.kill(), os.RemoveAll(base)); err != nil {
 				t.Error(err)
 			}
 		}, err

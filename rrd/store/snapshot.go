@@ -30,9 +30,7 @@ func (st *Store) Snapshot(dir string) error {
 	return nil
 }
 
-// snapshot copies in the order in which the parts depend on each other: the
-// log has all that the checkpoint has seen, and the series table all series
-// that are in the log.
+// snapshot copies checkpoint and blocks first, of which the log knows all.
 func (st *Store) snapshot(dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
@@ -56,11 +54,26 @@ func (st *Store) snapshot(dir string) error {
 			return err
 		}
 	}
-	if err := st.log.Snapshot(filepath.Join(dir, "log"), from); err != nil {
-		return err
-	}
-	return st.table.log.Snapshot(filepath.Join(dir, "series"), 0)
+	log, series := st.ends()
+	return errors.Join(
+		st.log.Snapshot(filepath.Join(dir, "log"), from, log),
+		st.table.log.Snapshot(filepath.Join(dir, "series"), 0, series),
+	)
 }
+
+// ends are the ends of both logs at one moment: the log may have no sample of
+// a series that the table does not know, and the table no set whose import is
+// not in the log. Samples are logged with a shard held, and an import before
+// the table is told.
+func (st *Store) ends() (log, series seglog.Pos) {
+	st.lockShards(allShards)
+	defer st.unlockShards(allShards)
+	series = st.table.log.End()
+	return st.log.End(), series
+}
+
+// allShards is the mask of all shards.
+const allShards = 1<<numShards - 1
 
 // snapshot copies the epochs of a ring. The caller sees to it that nobody
 // opens one to write.

@@ -24,7 +24,7 @@ import (
 // began and nothing that was never sent, each sample with its own value.
 func TestSnapshotUnderIngest(t *testing.T) {
 	t.Parallel()
-	const writers, snapshots = 3, 6
+	const writers, snapshots = 3, 4
 	o := testOptions(t, rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return time.Unix(2e9, 0) }})
 	o.StageBytes, o.CheckpointBytes = 3000, 10_000
 	st := openStore(t, t.TempDir(), o)
@@ -63,7 +63,7 @@ func TestSnapshotUnderIngest(t *testing.T) {
 	base := t.TempDir()
 	for i := range snapshots {
 		var before, after [writers]int64
-		for enough := acked[0].Load() + 30; acked[0].Load() < enough && !t.Failed(); {
+		for enough := acked[0].Load() + 20; acked[0].Load() < enough && !t.Failed(); {
 			runtime.Gosched()
 		}
 		for w := range writers {
@@ -132,6 +132,90 @@ func rowsOf(t *testing.T, st *Store, name string) map[rrd.Time]float64 {
 		}
 	}
 	return found
+}
+
+// TestSnapshotOfSets: snapshots are taken while a set is replaced by import
+// again and again. Each has the set of one import, whole: the last that was
+// acknowledged before, or a later one.
+func TestSnapshotOfSets(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, rrdtest.Options{Now: func() time.Time { return time.Unix(2e9, 0) }})
+	st := openStore(t, t.TempDir(), o)
+	defer closeStore(t, st)
+	var images []*rrd.SetImage
+	d := rrd.SetDefinition{
+		Step:     10 * time.Second,
+		Sources:  []rrd.DataSource{{Name: "v", Type: rrd.Gauge, Heartbeat: 20 * time.Second, Min: math.NaN(), Max: math.NaN()}},
+		Archives: []rrd.SetArchive{{CF: rrd.Average, Rows: 200, Steps: 1, XFF: 0.5}},
+	}
+	for k := range 40 {
+		name := fmt.Sprint("source", k)
+		if err := st.CreateSet(t.Context(), name, d, rrdtest.T0, false); err != nil {
+			t.Fatal(err)
+		}
+		var batch []rrd.SetUpdate
+		for i := range 100 {
+			batch = append(batch, rrd.SetUpdate{Name: name, Time: rrdtest.T0.Add(time.Duration(i+1) * 10 * time.Second), Texts: []string{fmt.Sprint(k)}})
+		}
+		if err := st.UpdateSets(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		image, err := st.ExportSet(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images = append(images, image)
+	}
+	var acked atomic.Int64
+	acked.Store(-1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for k, image := range images {
+			if err := st.ImportSet(t.Context(), "x", image, true); err != nil {
+				t.Error(err)
+			}
+			acked.Store(int64(k))
+		}
+	})
+	base := t.TempDir()
+	for n := 0; ; n++ {
+		before := acked.Load()
+		dir := filepath.Join(base, fmt.Sprint(n))
+		if err := st.Snapshot(dir); err != nil {
+			t.Fatal(err)
+		}
+		c := openStore(t, dir, o)
+		if image, err := c.ExportSet(t.Context(), "x"); before >= 0 || err == nil {
+			checkImported(t, image, err, before)
+		}
+		if n := c.stats.Damaged.Load(); n > 0 {
+			t.Errorf("snapshot has %d damages", n)
+		}
+		closeStore(t, c)
+		if before == int64(len(images))-1 {
+			break
+		}
+	}
+	wg.Wait()
+}
+
+func checkImported(t *testing.T, image *rrd.SetImage, err error, atLeast int64) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("import %d was acknowledged: %v", atLeast, err)
+		return
+	}
+	known := 0
+	ring := image.Rings[0]
+	last := ring[len(ring)-1]
+	for _, v := range ring {
+		if v == last {
+			known++
+		}
+	}
+	if known != 100 || last < float64(atLeast) {
+		t.Errorf("%d rows of import %v; import %d was acknowledged", known, last, atLeast)
+	}
 }
 
 // TestSnapshotIsWhole: whatever comes to lie in a store's directory is in its

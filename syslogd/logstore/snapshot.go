@@ -39,7 +39,7 @@ func (s *Store) snapshot(dir string) error {
 			return err
 		}
 	}
-	return s.log.Snapshot(filepath.Join(dir, "log"), 0)
+	return s.log.Snapshot(filepath.Join(dir, "log"), 0, s.log.End())
 }
 
 // clone copies a directory that nobody opens to write meanwhile. A writer's
