@@ -76,8 +76,10 @@ func (c exportRRDCmd) find(ctx context.Context, from setExchange, t *tally, sets
 		}
 		names = all
 	}
-	for _, name := range names {
+	for range names {
 		t.find()
+	}
+	for _, name := range names {
 		file := filepath.FromSlash(name + ext)
 		if path.Clean(name) != name || !filepath.IsLocal(file) {
 			t.refuse(name, errors.New("its name is no path below a directory"))

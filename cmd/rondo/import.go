@@ -111,40 +111,58 @@ func (c importRRDCmd) take(ctx context.Context, to setExchange, t *tally, f impo
 	return nil
 }
 
-// find sends all files to import, each name once.
+// find sends all files to import, each name once. They are walked over a
+// second time ahead of that, to know how many there are.
 func (c importRRDCmd) find(ctx context.Context, t *tally, files chan<- importFile) error {
+	var counting sync.WaitGroup
+	counting.Go(func() {
+		_ = c.walk(func(string, string, error) error {
+			t.find()
+			return ctx.Err()
+		})
+	})
+	defer counting.Wait()
 	seen := map[string]string{} // path by name
+	return c.walk(func(base, path string, err error) error {
+		name, err := checkFile(base, path, err)
+		if other := seen[name]; err == nil && other != "" {
+			err = fmt.Errorf("its name %s is that of %s already", name, other)
+		}
+		if err != nil {
+			t.refuse(path, err)
+			return ctx.Err()
+		}
+		seen[name] = path
+		select {
+		case files <- importFile{path, name}:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	})
+}
+
+// walk visits all files that are named, and those in directories that look
+// right, with the directory that is stripped from their names. err is why a
+// path could not be visited.
+func (c importRRDCmd) walk(visit func(base, path string, err error) error) error {
 	for _, root := range c.Paths {
 		base := c.Base
 		info, err := os.Stat(root)
-		if base == "" && err == nil && info.IsDir() {
+		isDir := err == nil && info.IsDir()
+		switch {
+		case base == "" && isDir:
 			base = root
-		} else if base == "" {
+		case base == "":
 			base = filepath.Dir(root)
 		}
-		// The separator makes it follow a link that is named itself.
-		if err == nil && info.IsDir() {
-			root += string(filepath.Separator)
+		if isDir {
+			root += string(filepath.Separator) // follows a link that is named itself
 		}
 		err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() || err == nil && path != root && !isRRDName(path) {
-				return ctx.Err()
+			if err == nil && (d.IsDir() || path != root && !isRRDName(path)) {
+				return nil
 			}
-			t.find()
-			name, err := checkFile(base, path, err)
-			if other := seen[name]; err == nil && other != "" {
-				err = fmt.Errorf("its name %s is that of %s already", name, other)
-			}
-			if err != nil {
-				t.refuse(path, err)
-				return ctx.Err()
-			}
-			seen[name] = path
-			select {
-			case files <- importFile{path, name}:
-			case <-ctx.Done():
-			}
-			return ctx.Err()
+			return visit(base, path, err)
 		})
 		if err != nil {
 			return err

@@ -127,7 +127,7 @@ func TestImportKilled(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err, out.String())
 	}
-	if want := fmt.Sprintf("imported %d, skipped %d that were there, refused 0\n", left, files-left); out.String() != want {
+	if want := fmt.Sprintf("imported %d, already there %d, refused 0\n", left, files-left); out.String() != want {
 		t.Errorf("want %q, got %q", want, out.String())
 	}
 	back := t.TempDir()

@@ -92,9 +92,9 @@ func (t *tally) progress() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	const width = 30
-	worked := t.done + t.skipped + len(t.refused)
+	worked := t.worked()
 	rate := float64(worked) / max(time.Since(t.began).Seconds(), 1e-3)
-	line := fmt.Sprintf("%d of %d files, %.0f/s, %d refused", worked, t.found, rate, len(t.refused))
+	line := fmt.Sprintf("%d of %d files, %.0f/s, %d refused", worked, max(t.found, worked), rate, len(t.refused))
 	if !t.bar {
 		_, _ = fmt.Fprintln(t.out, line)
 		return
@@ -102,6 +102,9 @@ func (t *tally) progress() {
 	full := width * worked / max(t.found, worked, 1)
 	_, _ = fmt.Fprintf(t.out, "\r[%s%s] %s\x1b[K", strings.Repeat("=", full), strings.Repeat(" ", width-full), line)
 }
+
+// worked is how many files are done with.
+func (t *tally) worked() int { return t.done + t.skipped + len(t.refused) }
 
 // sum prints the summary, and is an error if a file was refused.
 func (t *tally) sum(out io.Writer, format string) error {
@@ -117,13 +120,13 @@ func (t *tally) sum(out io.Writer, format string) error {
 	} else {
 		skipped := ""
 		if t.verb == imported {
-			skipped = fmt.Sprintf("skipped %d that were there, ", t.skipped)
+			skipped = fmt.Sprintf("already there %d, ", t.skipped)
 		}
 		fmt.Fprintf(out, "%s %d, %srefused %d\n", t.verb, t.done, skipped, len(t.refused))
 		t.reasons(out)
 	}
 	if n := len(t.refused); n > 0 {
-		return fmt.Errorf("%d of %d files were refused", n, t.found)
+		return fmt.Errorf("%d of %d files were refused", n, t.worked())
 	}
 	return nil
 }
