@@ -35,11 +35,12 @@ test: deps pages
 
 # The program is the test binary itself, in a process of its own.
 bench: pages
-	$(GO) test -run '^$$' -bench Figures -benchtime=1x -timeout=20m ./cmd/rondo
+	$(GO) test -run '^$$' -bench Figures -benchtime=1x -timeout=60m ./cmd/rondo
 
 # Hours, not minutes. Each run prints its seed and count.
 soak:
 	RONDO_KILLS=1000 $(GO) test -timeout=0 -count=1 -v -run 'TestCrash$$' ./cmd/rondo
+	$(GO) test -timeout=0 -count=1 -v -run 'TestModel$$|TestPowerLoss$$' ./rrd/store -rapid.checks=10000
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=100000
 

@@ -51,12 +51,12 @@ func (s *server) edge() (*web.Server, error) {
 	return w, nil
 }
 
-// ready answers whether what is sent now would be kept: both logs bring what
-// they were given to disk.
+// ready answers whether what is sent now would be kept: there is room for it,
+// and both logs bring what they were given to disk.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	err := errors.Join(s.stores.metrics.Flush(ctx), s.stores.logs.Put(ctx, nil))
+	err := errors.Join(s.stores.metrics.Room(), s.stores.metrics.Flush(ctx), s.stores.logs.Put(ctx, nil))
 	if err != nil {
 		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
 		return

@@ -129,6 +129,7 @@ func (me *self) gauges() map[string]float64 {
 		"logs.backlog":       float64(logs.Backlog),
 		"rrd.series":         float64(me.s.stores.metrics.Series()),
 		"process.heap_bytes": float64(mem.HeapAlloc),
+		"process.gc_cpu":     mem.GCCPUFraction,
 		"process.goroutines": float64(runtime.NumGoroutine()),
 		"process.uptime":     time.Since(me.s.started).Seconds(),
 	}

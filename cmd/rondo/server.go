@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -76,6 +77,11 @@ type server struct {
 	started time.Time
 }
 
+// gcPercent is how much garbage may wait, in percent of what is in use. Nearly
+// all of that is the heads of the stores, which live for hours and hold few
+// pointers: a collection is cheap, and memory that waits for one is not.
+const gcPercent = 25
+
 // serve runs a server until ctx ends. What runs, and who waits for it:
 //
 //	serve ── errgroup
@@ -93,6 +99,9 @@ type server struct {
 // The stores have no place in the group: they are closed, and flushed, after
 // everybody who writes to them has ended.
 func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	s := &server{conf: conf, opt: opt, log: opt.log, started: time.Now()}
 	if s.stores, err = openStores(conf, s.log); err != nil {
 		return err

@@ -7,9 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkEvery is after how many bytes the free space is asked for again.
-const checkEvery = 1 << 20
-
 // Append writes records behind all others, in one write, and returns the
 // position after the last. They are then in the page cache; see Commit. On
 // error none of them was appended. ErrFull goes away by itself when there is
@@ -78,7 +75,6 @@ func (l *Log) undo(base, end Pos, cause error) error {
 	if err := l.file.Truncate(int64(end - base)); err != nil {
 		return l.fail(errors.Join(cause, err))
 	}
-	l.unchecked = checkEvery
 	return full(cause)
 }
 
@@ -90,13 +86,10 @@ func full(err error) error {
 	return err
 }
 
-// room refuses a write that would leave less than the reserve. The answer is
-// kept for a while; the reserve is far larger than what is written meanwhile.
+// room refuses a write that would leave less than the reserve. It asks each
+// time: that costs a microsecond, and other programs write to the disk too.
 func (l *Log) room(size int64) error {
 	if l.o.ReserveBytes < 0 {
-		return nil
-	}
-	if l.unchecked += size; l.unchecked < checkEvery && l.bytes.Load() > 0 {
 		return nil
 	}
 	free, err := l.o.FS.Free(l.dir)
@@ -104,12 +97,13 @@ func (l *Log) room(size int64) error {
 		return err
 	}
 	if free-size < l.o.ReserveBytes {
-		l.unchecked = checkEvery // ask again next time
 		return fmt.Errorf("%w: %d bytes free in %s, reserve %d", ErrFull, free, l.dir, l.o.ReserveBytes)
 	}
-	l.unchecked = 0
 	return nil
 }
+
+// Room says whether the next record would be refused for want of space.
+func (l *Log) Room() error { return l.room(0) }
 
 // roll starts a new segment if the current one would grow too long. The old
 // one is synced first, so that only the last segment can ever be torn.

@@ -77,9 +77,8 @@ type Log struct {
 	closed atomic.Bool
 	wg     sync.WaitGroup
 
-	appendMu  sync.Mutex
-	buf       []byte
-	unchecked int64 // bytes written since the free space was last asked for
+	appendMu sync.Mutex
+	buf      []byte
 
 	syncMu sync.Mutex
 

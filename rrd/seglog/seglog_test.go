@@ -300,8 +300,7 @@ func TestDiskFull(t *testing.T) {
 	l := open(t, "d", Options{FS: fs, ReserveBytes: 1000})
 	add(t, l, "before")
 	fs.free = 900
-	big := bytes.Repeat([]byte("x"), checkEvery)
-	if _, err := l.Append(big); !errors.Is(err, ErrFull) {
+	if _, err := l.Append([]byte("refused")); !errors.Is(err, ErrFull) || !errors.Is(l.Room(), ErrFull) {
 		t.Errorf("below the reserve: %v", err)
 	}
 	fs.free = 1 << 40

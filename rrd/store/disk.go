@@ -24,6 +24,10 @@ func allocated(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
+// Room says whether samples would be refused because the disk has less than
+// the reserve.
+func (st *Store) Room() error { return st.log.Room() }
+
 // room refuses to write a number of bytes that would leave less than half the
 // reserve; the log, which stops at the whole reserve, is what fills the disk.
 func (st *Store) room(size int64) error {

@@ -41,11 +41,14 @@ func TestFullThenRetry(t *testing.T) {
 	batch := []rrd.Sample{gauge("a", 10, 2)}
 	fs.free.Store(0)
 	for range 2 {
-		if err := st.Append(t.Context(), batch); !errors.Is(err, seglog.ErrFull) {
+		if err := st.Append(t.Context(), batch); !errors.Is(err, seglog.ErrFull) || !errors.Is(st.Room(), seglog.ErrFull) {
 			t.Fatalf("%v, want ErrFull", err)
 		}
 	}
 	fs.free.Store(1 << 40)
+	if err := st.Room(); err != nil {
+		t.Error(err)
+	}
 	if err := st.Append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
