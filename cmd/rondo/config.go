@@ -52,6 +52,12 @@ type rrdConfig struct {
 	Query promql.Options `yaml:"query"`
 }
 
+// lasting is c without what a reload replaces.
+func (c rrdConfig) lasting() rrdConfig {
+	c.Store.Schemas = nil
+	return c
+}
+
 type syslogConfig struct {
 	Server syslogd.Config  `yaml:",inline"`
 	Store  logstore.Config `yaml:"store"`
@@ -221,7 +227,7 @@ func (c *config) lasting(next *config) []string {
 		"data":          c.Data == next.Data,
 		"log":           c.Log == next.Log,
 		"web":           reflect.DeepEqual(c.Web, next.Web),
-		"rrd":           reflect.DeepEqual(c.RRD, next.RRD),
+		"rrd":           reflect.DeepEqual(c.RRD.lasting(), next.RRD.lasting()),
 		"backup":        reflect.DeepEqual(c.Backup, next.Backup),
 		"fleet":         reflect.DeepEqual(c.Fleet, next.Fleet),
 		"syslogd.store": c.Syslogd.Store == next.Syslogd.Store,

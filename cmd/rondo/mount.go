@@ -38,6 +38,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/groups", s.groups((*autoscale.Controller).Handler))
 	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
 	w.Command("POST /api/groups/", s.groups((*autoscale.Controller).Commands))
+	s.mountSeries(w.Handle, w.Command)
 	sets := rrdfile.Handler(rrdfile.WithSeries{SetStore: s.stores.metrics, Querier: s.stores.metrics})
 	w.Handle("GET /api/sets", sets)
 	w.Handle("GET /api/sets/file", sets)

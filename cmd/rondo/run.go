@@ -17,6 +17,7 @@ type commandLine struct {
 	Logs    logsCmd    `cmd:"" help:"Search or follow a running server's logs."`
 	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts."`
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
+	Series  seriesCmd  `cmd:"" help:"Show a running server's series and change how they are kept."`
 	Import  importCmd  `cmd:"" help:"Take over what other programs keep."`
 	Export  exportCmd  `cmd:"" help:"Write files that other programs read."`
 	Backup  backupCmd  `cmd:"" help:"Back a data directory up, list or verify backups."`

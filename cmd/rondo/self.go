@@ -103,6 +103,7 @@ func (me *self) store() map[string]uint64 {
 		"checkpoints":   uint64(st.Checkpoints.Load()),
 		"expired":       uint64(st.Expired.Load()),
 		"damaged":       uint64(st.Damaged.Load()),
+		"changed":       uint64(st.Changed.Load()),
 	}
 	st.Refused(func(r rrd.Refusal, n int64) { m["refused_"+string(r)] = uint64(n) })
 	return m
@@ -134,6 +135,10 @@ func (me *self) gauges() map[string]float64 {
 		"process.uptime":     time.Since(me.s.started).Seconds(),
 	}
 	me.s.backups.gauges(g, me.s.started)
+	if p, ok := me.s.stores.metrics.Changing(); ok {
+		g["rrd.change_total"], g["rrd.change_done"] = float64(p.Total), float64(p.Done)
+		g["rrd.change_bytes"] = float64(p.Bytes)
+	}
 	if p := me.s.parts.Load(); p != nil {
 		for i, r := range p.relays {
 			g[fmt.Sprintf("syslogd.relay_%d_waiting", i)] = float64(r.Waiting())

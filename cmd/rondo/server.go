@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
@@ -256,6 +257,7 @@ func (s *server) replace(ctx context.Context, present, next *config) (*config, *
 		err = s.reloadRules(next)
 	}
 	if err == nil {
+		s.reloadSchemas(present, next)
 		s.log.Info("configuration is reloaded")
 		for _, section := range s.conf.lasting(next) {
 			s.log.Warn("a change needs a restart to take effect", "section", section)
@@ -270,6 +272,25 @@ func (s *server) replace(ctx context.Context, present, next *config) (*config, *
 		return nil, nil, fmt.Errorf("after a failed reload: %w", err)
 	}
 	return present, p, nil
+}
+
+// reloadSchemas lets new series be kept by the new schemas, and says how many
+// of those there are differ from them.
+func (s *server) reloadSchemas(present, next *config) {
+	if reflect.DeepEqual(present.RRD.Store.Schemas, next.RRD.Store.Schemas) {
+		return
+	}
+	schemas, err := next.RRD.Store.Build()
+	if err == nil {
+		s.stores.metrics.SetSchemas(schemas)
+		var n int
+		if n, err = s.stores.metrics.Differ(); err == nil && n > 0 {
+			s.log.Info(differText(n))
+		}
+	}
+	if err != nil {
+		s.log.Error("schemas cannot be applied", "err", err)
+	}
 }
 
 func (s *server) reloadRules(conf *config) error {

@@ -15,8 +15,8 @@ import (
 // A Change says which series are to be kept in another way, and how. It says
 // what is to be, and not what to do: done twice it changes nothing more.
 type Change struct {
-	Matchers []rrd.Matcher // all must hold; none: all series
-	Schema   bool          // as the schemas say now; else as Edit does
+	Matchers [][]rrd.Matcher // all of one list must hold; no list: all series
+	Schema   bool            // as the schemas say now; else as Edit does
 	Edit     Edit
 }
 

@@ -35,16 +35,13 @@ func (st *Store) plan(c *Change) (*plan, error) {
 	if !c.Schema && c.Edit.empty() {
 		return nil, ErrEmptyEdit
 	}
-	found, err := st.table.find(c.Matchers, 0)
+	found, err := st.findAny(c.Matchers)
 	if err != nil {
 		return nil, err
 	}
 	p := &plan{}
 	byBytes := map[string]int{}
 	for _, m := range found {
-		if m.of != nil {
-			continue // a set's
-		}
 		now, _ := st.definition(m.series)
 		p.matched++
 		to, err := st.wanted(c, m.key, now)
@@ -68,6 +65,28 @@ func (st *Store) plan(c *Change) (*plan, error) {
 	}
 	slices.SortFunc(p.wants, func(a, b want) int { return cmp.Compare(a.id, b.id) })
 	return p, nil
+}
+
+// findAny returns the series that one of the lists of matchers finds, those of
+// sets left out.
+func (st *Store) findAny(lists [][]rrd.Matcher) (all []match, err error) {
+	if len(lists) == 0 {
+		lists = [][]rrd.Matcher{nil}
+	}
+	seen := map[uint32]bool{}
+	for _, ms := range lists {
+		found, err := st.table.find(ms, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range found {
+			if m.of == nil && !seen[m.id] {
+				seen[m.id] = true
+				all = append(all, m)
+			}
+		}
+	}
+	return all, nil
 }
 
 // Differ returns how many series are kept in another way than the schemas say

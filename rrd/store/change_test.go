@@ -93,7 +93,11 @@ var longer = Change{Edit: Edit{Archives: []string{"10s for 2h", "2m for 1d"}, He
 
 func (c *changing) redefineWanted(change Change) {
 	c.Helper()
-	keys, err := c.want.Find(c.Context(), change.Matchers, 0)
+	var ms []rrd.Matcher
+	if len(change.Matchers) > 0 {
+		ms = change.Matchers[0]
+	}
+	keys, err := c.want.Find(c.Context(), ms, 0)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -110,7 +114,7 @@ func TestChange(t *testing.T) {
 	t.Parallel()
 	c := newChanging(t)
 	change := longer
-	change.Matchers = []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Regexp, Value: "s1.*"}}
+	change.Matchers = [][]rrd.Matcher{{{Label: rrd.NameLabel, Op: rrd.Regexp, Value: "s1.*"}}, {{Label: rrd.NameLabel, Value: "s100"}}}
 	if _, err := c.Change(Change{}); !errors.Is(err, ErrEmptyEdit) {
 		t.Errorf("nothing to change: %v", err)
 	}

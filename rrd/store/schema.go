@@ -119,7 +119,7 @@ func parseArchive(text string) (row time.Duration, rows int, err error) {
 		rowText, restText, _ = strings.Cut(text, " x ")
 	}
 	count, counted := strings.CutSuffix(restText, " rows")
-	if row, err = parseSpan(rowText); err != nil {
+	if row, err = ParseSpan(rowText); err != nil {
 		return 0, 0, errArchive
 	}
 	if counted || !spans {
@@ -128,7 +128,7 @@ func parseArchive(text string) (row time.Duration, rows int, err error) {
 		}
 		return row, rows, nil
 	}
-	span, err := parseSpan(restText)
+	span, err := ParseSpan(restText)
 	if err != nil {
 		return 0, 0, errArchive
 	}
@@ -152,7 +152,8 @@ func spanUnits() []spanUnit {
 // maxSpan is the longest span that a configuration may name.
 const maxSpan = 100 * 365 * 24 * time.Hour
 
-func parseSpan(s string) (time.Duration, error) {
+// ParseSpan reads a span of time: a whole number and a unit, ms s m h d w y.
+func ParseSpan(s string) (time.Duration, error) {
 	s = strings.TrimSpace(s)
 	digits := strings.TrimRight(s, "msdhwy")
 	n, err := strconv.ParseInt(digits, 10, 32)

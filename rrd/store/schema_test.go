@@ -128,11 +128,11 @@ func TestParseArchives(t *testing.T) {
 
 func TestSpan(t *testing.T) {
 	for text, want := range map[string]string{"90m": "90m", "120m": "2h", "500ms": "500ms", "1000ms": "1s", "14d": "2w", "730d": "2y"} {
-		d, err := parseSpan(text)
+		d, err := ParseSpan(text)
 		if got := FormatSpan(d); got != want || err != nil {
 			t.Errorf("%s is written %s, %v", text, got, err)
 		}
-		if back, err := parseSpan(FormatSpan(d)); back != d || err != nil {
+		if back, err := ParseSpan(FormatSpan(d)); back != d || err != nil {
 			t.Errorf("%s read back: %s, %v", text, back, err)
 		}
 	}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"rondo/rrd"
+	"rondo/rrd/promql"
+	"rondo/rrd/store"
+)
+
+// mountSeries mounts what `rondo series` asks.
+func (s *server) mountSeries(handle, command func(pattern string, h http.Handler)) {
+	handle("GET /api/series", answer(s.seriesList))
+	handle("GET /api/series/show", answer(s.seriesShow))
+	handle("GET /api/series/changes", answer(s.seriesChanges))
+	command("POST /api/series/change", answer(s.seriesChange))
+	command("POST /api/series/stop", answer(s.seriesStop))
+	command("POST /api/series/rename", answer(s.seriesRename))
+}
+
+// answer makes a handler of a function that answers with JSON, or an error
+// that is the asker's.
+func answer(f func(url.Values) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := f(r.URL.Query())
+		w.Header().Set("Content-Type", "application/json")
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			v = map[string]string{"error": err.Error()}
+		}
+		_ = json.NewEncoder(w).Encode(v) // the asker has gone
+	})
+}
+
+// matcher reads a glob over names or a PromQL selector; nothing is all series.
+func matcher(text string) ([]rrd.Matcher, error) {
+	switch {
+	case text == "":
+		return nil, nil
+	case strings.ContainsAny(text, "{"):
+		ms, err := promql.Selector(text)
+		if err != nil {
+			return nil, fmt.Errorf("matcher %s: %w", text, err)
+		}
+		return ms, nil
+	case strings.ContainsAny(text, "*?"):
+		expr := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(text))
+		return []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Regexp, Value: expr}}, nil
+	}
+	return []rrd.Matcher{{Label: rrd.NameLabel, Value: text}}, nil
+}
+
+// keyOf reads one series' whole identity: a name, or a selector of equalities.
+func keyOf(text string) (rrd.Key, error) {
+	if !strings.Contains(text, "{") {
+		return rrd.NewKey(text)
+	}
+	ms, err := promql.Selector(text)
+	if err != nil {
+		return "", fmt.Errorf("series %s: %w", text, err)
+	}
+	name, labels := "", []rrd.Label(nil)
+	for _, m := range ms {
+		switch {
+		case m.Op != rrd.Equal:
+			return "", fmt.Errorf("series %s: want label=\"value\" only", text)
+		case m.Label == rrd.NameLabel:
+			name = m.Value
+		default:
+			labels = append(labels, rrd.Label{Name: m.Label, Value: m.Value})
+		}
+	}
+	return rrd.NewKey(name, labels...)
+}
+
+func (s *server) seriesList(q url.Values) (any, error) {
+	ms, err := matcher(q.Get("match"))
+	if err != nil {
+		return nil, err
+	}
+	limit, err := strconv.Atoi(q.Get("limit"))
+	if q.Get("limit") != "" && (err != nil || limit < 0) {
+		return nil, fmt.Errorf("limit %q: want a number", q.Get("limit"))
+	}
+	return s.stores.metrics.Describe(ms, limit, false)
+}
+
+func (s *server) seriesShow(q url.Values) (any, error) {
+	key, err := keyOf(q.Get("key"))
+	if err != nil {
+		return nil, err
+	}
+	var ms []rrd.Matcher
+	for _, l := range key.Labels() {
+		ms = append(ms, rrd.Matcher{Label: l.Name, Value: l.Value})
+	}
+	infos, err := s.stores.metrics.Describe(ms, 0, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range infos {
+		if info.Key == key.String() {
+			return info, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no series %s; `rondo series list` shows those there are", key)
+}
+
+func (s *server) seriesChanges(url.Values) (any, error) {
+	p, _ := s.stores.metrics.Changing()
+	differ, err := s.stores.metrics.Differ()
+	return struct {
+		store.Progress
+		Differ int `json:"differ"`
+	}{p, differ}, err
+}
+
+func (s *server) seriesChange(q url.Values) (any, error) {
+	c, err := changeOf(q)
+	if err != nil {
+		return nil, err
+	}
+	if q.Get("dry") != "" {
+		return s.stores.metrics.Estimate(c)
+	}
+	p, err := s.stores.metrics.Change(c)
+	if err == nil {
+		s.log.Info("change of series begins", "what", p.What, "match", q["match"], "series", p.Total)
+	}
+	return p, err
+}
+
+// changeOf reads a change as the command line sends it.
+func changeOf(q url.Values) (c store.Change, err error) {
+	var errs []error
+	for _, text := range q["match"] {
+		ms, err := matcher(text)
+		errs = append(errs, err)
+		c.Matchers = append(c.Matchers, ms)
+	}
+	span := func(name string) time.Duration {
+		if q.Get(name) == "" {
+			return 0
+		}
+		d, err := store.ParseSpan(q.Get(name))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w; want for example 10s or 5m", name, err))
+		}
+		return d
+	}
+	c.Schema = q.Get("schema") != ""
+	c.Edit = store.Edit{
+		Archives: q["archives"], Step: span("step"), Heartbeat: span("heartbeat"),
+		Min: q.Get("min"), Max: q.Get("max"), Type: q.Get("type"),
+	}
+	if text := q.Get("xff"); text != "" {
+		xff, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("xff %q: want a number", text))
+		}
+		c.Edit.XFF = &xff
+	}
+	if !c.Schema && len(c.Matchers) == 0 {
+		errs = append(errs, errors.New("match: which series?"))
+	}
+	return c, errors.Join(errs...)
+}
+
+func (s *server) seriesStop(url.Values) (any, error) {
+	return struct{}{}, s.stores.metrics.StopChange()
+}
+
+func (s *server) seriesRename(q url.Values) (any, error) {
+	from, err1 := keyOf(q.Get("from"))
+	to, err2 := keyOf(q.Get("to"))
+	err := errors.Join(err1, err2)
+	if err == nil {
+		err = s.stores.metrics.Rename(from, to)
+	}
+	if err == nil {
+		s.log.Info("series is renamed", "from", from.String(), "to", to.String())
+	}
+	return map[string]string{"From": from.String(), "To": to.String()}, err
+}
