@@ -339,7 +339,11 @@ func (restoreCmd) Help() string {
 
 The files are written beside the data directory, and get its name when every
 checksum was right and all is on disk; else nothing is left. Then start the
-server on it. No server is needed, and none is touched.`
+server on it. No server is needed, and none is touched.
+
+A restored server goes on from the moment of the backup: it may tell alerts and
+relay messages again that had gone out since, and knows nothing of instances
+that were launched since.`
 }
 
 func (c restoreCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (err error) {

@@ -106,6 +106,16 @@
 // While blocks cannot be written closed rows wait in memory, up to four times
 // Options.StageBytes; then samples are refused with [ErrBacklog].
 //
+// # Snapshots
+//
+// A snapshot is what a kill at one moment would leave, copied to another
+// directory: what survives kill -9 survives a backup. While nobody writes
+// blocks or checkpoints, a new checkpoint is written, the epochs that are open
+// for writing are closed, and all that never changes again (tables and value
+// logs of epochs, segments of the logs, the checkpoint) gets a second name by a hard link;
+// of the two logs the last segments are copied, up to where both
+// ended at one moment.
+//
 // # What is not survived
 //
 // Badger ends the process by log.Fatal where one of its own assertions or a

@@ -272,3 +272,48 @@ func TestSnapshotOnFullDisk(t *testing.T) {
 		t.Errorf("%d rows of 2", n)
 	}
 }
+
+// BenchmarkSnapshot is how long a snapshot of 100,000 series takes, and how
+// long the slowest acknowledged batch of 1,000 samples waits meanwhile, beside
+// how long it waits without one.
+func BenchmarkSnapshot(b *testing.B) {
+	st, _, f := filled(b, 100_000, 180)
+	defer closeStore(b, st)
+	slowest := func(during func()) (worst time.Duration) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			during()
+		}()
+		for {
+			f.step()
+			for at := 0; at < len(f.samples); at += 1000 {
+				began := time.Now()
+				if err := st.Append(b.Context(), f.samples[at:at+1000]); err != nil {
+					b.Fatal(err)
+				}
+				worst = max(worst, time.Since(began))
+				select {
+				case <-done:
+					return worst
+				default:
+				}
+			}
+		}
+	}
+	base, n := b.TempDir(), 0
+	var with, without, took time.Duration
+	for b.Loop() {
+		n++
+		with = max(with, slowest(func() {
+			began := time.Now()
+			if err := st.Snapshot(filepath.Join(base, fmt.Sprint(n))); err != nil {
+				b.Error(err)
+			}
+			took = time.Since(began)
+		}))
+		without = max(without, slowest(func() { time.Sleep(took) }))
+	}
+	b.ReportMetric(float64(with.Milliseconds()), "slowest-append-ms")
+	b.ReportMetric(float64(without.Milliseconds()), "slowest-append-without-ms")
+}
