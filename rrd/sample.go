@@ -41,7 +41,8 @@ const (
 	RefusedKey       Refusal = "bad_name"  // empty, too long, not UTF-8
 	RefusedValue     Refusal = "bad_value" // NaN or infinite, or not a whole number where the type wants one
 	RefusedLimit     Refusal = "limit"     // outside the data source's min and max
-	RefusedLate      Refusal = "late"      // older than the late window
+	RefusedLate      Refusal = "late"      // older than the late window, and than what can be corrected
+	RefusedInexact   Refusal = "inexact"   // as late, and its row could not be made as if it had come in time
 	RefusedFuture    Refusal = "future"    // further ahead of our clock than allowed
 	RefusedSeriesMax Refusal = "series"    // no room for another series
 	RefusedConflict  Refusal = "conflict"  // same series and time, another value, exact mode

@@ -38,7 +38,8 @@ type memSeries struct {
 	window window
 	fold   rrd.Fold // of all before the window
 	closed []rrd.ClosedRow
-	begins []rrd.Time // of each archive's complete rows, where it was redefined
+	begins []rrd.Time  // of each archive's complete rows, where it was redefined
+	late   []rrd.Point // samples that came too late for the window, sorted
 }
 
 // A window is a rrd.Window that points leave when they are too old for it.
@@ -99,17 +100,26 @@ func (m *Mem) Append(_ context.Context, batch []rrd.Sample) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var refused []rrd.Refused
+	var late []lateSample
 	clock := m.clock
 	for i, s := range batch {
-		if reason := m.take(s, clock); reason != "" {
+		switch reason := m.take(s, clock); reason {
+		case "":
+		case tooLate:
+			late = append(late, lateSample{i, s.Key, rrd.Point{Time: s.Time, Value: s.Value}})
+		default:
 			refused = append(refused, rrd.Refused{Index: i, Reason: reason, Detail: fmt.Sprint(s.Value)})
 		}
 	}
+	refused = append(refused, m.takeLate(late)...)
 	if refused != nil {
 		return &rrd.BatchError{Refused: refused}
 	}
 	return nil
 }
+
+// tooLate is no refusal yet.
+const tooLate rrd.Refusal = "too late for the window"
 
 // take takes one sample of a batch that came when the store's clock stood as
 // given.
@@ -134,7 +144,7 @@ func (m *Mem) take(s rrd.Sample, clock rrd.Time) rrd.Refusal {
 		return rrd.RefusedLimit
 	}
 	if ser.window.Insert(rrd.Point{Time: s.Time, Value: s.Value}) == rrd.TooLate {
-		return rrd.RefusedLate
+		return tooLate
 	}
 	m.clock = max(m.clock, s.Time)
 	for _, p := range ser.window.settle() {

@@ -44,6 +44,7 @@ func TestModel(t *testing.T, open func(o Options) (life Life, end func(), err er
 		actions := map[string]func(*rapid.T){
 			"stream":   m.stream,
 			"scatter":  m.scatter,
+			"backfill": m.backfill,
 			"leap":     m.leap,
 			"maintain": func(t *rapid.T) { m.must(t, m.got.Maintain()) },
 			"restart":  func(t *rapid.T) { m.must(t, m.got.Restart(true)) },
@@ -117,6 +118,27 @@ func (m *model) scatter(t *rapid.T) {
 		return s
 	})
 	m.append(t, rapid.SliceOfN(one, 1, 20).Draw(t, "batch"))
+}
+
+// backfill sends what is older than the window, and mostly still in the first
+// archive; counters about where they were then.
+func (m *model) backfill(t *rapid.T) {
+	s := rapid.SampledFrom(modelSeries()).Draw(t, "series")
+	step := rrd.Time(rapid.SampledFrom([]int{3, 10, 20, 70}).Draw(t, "step")) * rrd.Second
+	s.Time = m.now - rrd.Time(rapid.IntRange(590, 1900).Draw(t, "ago"))*rrd.Second
+	var batch []rrd.Sample
+	for i := range rapid.IntRange(1, 20).Draw(t, "samples") {
+		s.Time += step
+		s.Value = float64(rapid.IntRange(0, 3).Draw(t, "value") + i)
+		batch = append(batch, s)
+	}
+	if rapid.Bool().Draw(t, "shuffled") {
+		batch = rapid.Permutation(batch).Draw(t, "order")
+	}
+	m.append(t, batch)
+	if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
+		m.append(t, batch)
+	}
 }
 
 func (m *model) leap(t *rapid.T) {

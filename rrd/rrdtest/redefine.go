@@ -38,7 +38,7 @@ func (m *Mem) Redefine(k rrd.Key, to rrd.Definition) {
 		}
 	}
 	s.fold = s.fold.Redefine(&s.def, &to, parts)
-	s.def, s.closed, s.begins = to, closed, begins
+	s.def, s.closed, s.begins, s.late = to, closed, begins, nil
 }
 
 // ends are those of all rows of the new archive b that may have samples.

@@ -31,7 +31,7 @@ import (
 //	file  = "rondockp" frame(head) { frame(page) }
 //	frame = length:4 crc32c:4 bytes
 //	head  = version position clock pages (uvarint, varint for the clock)
-//	page  = id:uvarint { index+1:uvarint state } 0:uvarint
+//	page  = id:uvarint { index+1:uvarint state } 0:uvarint [ corrected ]
 //	        (of sets: see sets_checkpoint.go)
 const (
 	checkpointMagic   = "rondockp"
@@ -147,7 +147,7 @@ func (st *Store) appendPage(b []byte, pg *page) []byte {
 		}
 		b = appendState(b, s.def, pg.begins[s.id], &s.win, s.packed)
 	}
-	return appendUvarint(b, 0)
+	return pg.appendCorrected(appendUvarint(b, 0))
 }
 
 // catchUp replaces checkpoints that stand beyond the end of the log: of the
@@ -348,7 +348,7 @@ func (st *Store) loadPage(page uint64, from seglog.Pos, b []byte) error {
 			return errRecord
 		}
 		if i == 0 {
-			return nil
+			return st.loadCorrected(st.table.pages[page], &r)
 		}
 		s := st.table.at(uint32(page*pageSeries + i - 1))
 		if s == nil {

@@ -53,7 +53,7 @@ func (st *Store) flushRing(r *ring, clock rrd.Time, all bool) error {
 	}
 	for _, pg := range st.table.pageList() {
 		due := r.blockAfter(pg.id, max(over, 0))
-		if !all && r.flushedTo(pg.id) >= due {
+		if !all && r.flushedTo(pg.id) >= due && !st.hasCorrected(pg) {
 			continue
 		}
 		if err := batch.add(pg, due, all); err != nil {
@@ -84,15 +84,17 @@ func newRingBatch(st *Store, r *ring, clock rrd.Time) *ringBatch {
 // A flushedPage has its blocks before one in a batch, and of each series the
 // closed rows up to a time.
 type flushedPage struct {
-	page   *page
-	before uint32
-	upTo   [pageSeries]rrd.Time
+	page      *page
+	before    uint32
+	upTo      [pageSeries]rrd.Time
+	corrected []correctedRow
 }
 
 // A pageBlock is the rows that a page's series have for one block.
 type pageBlock struct {
-	block uint32
-	rows  [pageSeries]codec.Rows
+	block     uint32
+	rows      [pageSeries]codec.Rows
+	corrected [pageSeries]bool // rows of count 0 may be among them: unknown
 }
 
 // add gathers the blocks of a page before the one that is not due yet, or all.
@@ -132,22 +134,34 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 			b.st.settle(sh, s, s.win.newest-b.st.late)
 		}
 		q := s.queue(r)
-		q.each(noTime, r.row, s.def.gauge, func(row *rrd.Row) bool {
-			block, index := r.place(pg.id, row.End)
-			if block >= before {
-				return false
-			}
-			blk := blocks[block]
-			if blk == nil {
-				blk = b.newBlock(block)
-				blocks[block] = blk
-			}
-			appendRow(&blk.rows[i], index, row, s.def.gauge)
-			to.upTo[i] = row.End
-			return true
-		})
+		b.collectStaged(to, blocks, i, before, &q)
+		b.collectCorrected(to, blocks, i, before)
 	}
 	return blocks
+}
+
+// collectStaged takes copies of one series' staged rows.
+func (b *ringBatch) collectStaged(to *flushedPage, blocks map[uint32]*pageBlock, i int, before uint32, q *rowQueue) {
+	r, gauge := b.ring, to.page.series[i].def.gauge
+	q.each(noTime, r.row, gauge, func(row *rrd.Row) bool {
+		block, index := r.place(to.page.id, row.End)
+		if block >= before {
+			return false
+		}
+		appendRow(&b.block(blocks, block).rows[i], index, row, gauge)
+		to.upTo[i] = row.End
+		return true
+	})
+}
+
+// block returns a block of those that are gathered of a page.
+func (b *ringBatch) block(blocks map[uint32]*pageBlock, block uint32) *pageBlock {
+	blk := blocks[block]
+	if blk == nil {
+		blk = b.newBlock(block)
+		blocks[block] = blk
+	}
+	return blk
 }
 
 func (b *ringBatch) newBlock(block uint32) *pageBlock {
@@ -157,7 +171,7 @@ func (b *ringBatch) newBlock(block uint32) *pageBlock {
 	}
 	blk := b.spare[n-1]
 	b.spare = b.spare[:n-1]
-	blk.block = block
+	blk.block, blk.corrected = block, [pageSeries]bool{}
 	return blk
 }
 
@@ -175,6 +189,11 @@ func (b *ringBatch) encode(page uint32, blk *pageBlock) error {
 	}
 	if err := b.st.merge(r, page, blk); err != nil {
 		return err
+	}
+	for i := range blk.rows {
+		if blk.corrected[i] {
+			dropUnknown(&blk.rows[i])
+		}
 	}
 	b.put(epoch, page, blk.block, blk.rows[:])
 	return nil
@@ -199,6 +218,12 @@ func (b *ringBatch) writeFull() error {
 // write makes the gathered blocks durable, and only then lets go of their
 // rows in memory.
 func (b *ringBatch) write() error {
+	if slices.ContainsFunc(b.pages, func(p flushedPage) bool { return len(p.corrected) > 0 }) {
+		// A correction that power may still take away must not be in some blocks.
+		if err := b.st.log.Commit(context.Background(), b.st.log.End()); err != nil {
+			return err
+		}
+	}
 	for epoch, blocks := range b.byEpoch {
 		if err := b.st.putBlocks(b.ring, epoch, blocks); err != nil {
 			return err
@@ -226,6 +251,7 @@ func (st *Store) drop(r *ring, p *flushedPage) {
 			st.change(sh, s, func(x *state) { x.staged[a].drop(upTo, r.row, s.def.gauge) })
 		}
 	}
+	st.dropCorrected(r, p)
 }
 
 // queue returns the closed rows that the series has for a ring, to be read

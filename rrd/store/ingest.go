@@ -25,6 +25,7 @@ const recordBytes = 1 << 20
 type batchState struct {
 	series  []*series
 	refused []rrd.Refused
+	late    []lateSample
 	clock   rrd.Time // data clock when the batch came
 	limit   rrd.Time // samples after this are refused
 }
@@ -78,7 +79,8 @@ func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 	}
 	defer func() {
 		clear(b.series)
-		b.series, b.refused = b.series[:0], nil
+		clear(b.late)
+		b.series, b.refused, b.late = b.series[:0], nil, b.late[:0]
 		st.batches.Put(b)
 	}()
 	if err := st.relieve(); err != nil {
@@ -121,25 +123,27 @@ func (st *Store) relieve() error {
 		default:
 		}
 		if staged > 2*limit {
-			st.flushStaged()
+			staged = st.flushStaged()
 		}
 	}
-	if st.staged.Load() > 4*limit {
+	if staged > 4*limit {
 		return ErrBacklog
 	}
 	return nil
 }
 
-// flushStaged writes closed rows, unless another writer just did.
-func (st *Store) flushStaged() {
+// flushStaged writes closed rows, unless another writer just did, and returns
+// the bytes of those that still wait. While a flush is under way there may be
+// many more for a moment: it settles windows first.
+func (st *Store) flushStaged() int64 {
 	st.flushMu.Lock()
 	defer st.flushMu.Unlock()
-	if st.staged.Load() <= 2*st.stageLimit() {
-		return
+	if st.staged.Load() > 2*st.stageLimit() {
+		if err := st.flushDue(); err != nil {
+			st.tell(err)
+		}
 	}
-	if err := st.flushDue(); err != nil {
-		st.tell(err)
-	}
+	return st.staged.Load()
 }
 
 // find fills b.series, making series that are new.
@@ -170,6 +174,9 @@ func (st *Store) apply(batch []rrd.Sample, b *batchState) (pos seglog.Pos, err e
 			return 0, err
 		}
 	}
+	if err := st.takeLate(b); err != nil {
+		return 0, err
+	}
 	// A repeated sample is not logged again, but the first may still be on
 	// its way to the device.
 	return max(pos, st.log.End()), nil
@@ -194,7 +201,7 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 		x := numberOf(p.Value)
 		switch st.offer(sh, s, p, x) {
 		case rrd.TooLate:
-			b.refuse(j, rrd.RefusedLate, lateDetail(s.win.newest, p.Time))
+			b.late = append(b.late, lateSample{index: j, series: s, point: p})
 			continue
 		case rrd.Repeated:
 			st.stats.Repeated.Add(1)
@@ -282,12 +289,15 @@ func (st *Store) offer(sh *shard, s *series, p rrd.Point, x number) rrd.Offer {
 // settle folds the points up to a time, and stages the rows that this closes.
 func (st *Store) settle(sh *shard, s *series, upTo rrd.Time) {
 	st.change(sh, s, func(x *state) {
-		s.win.settle(upTo, func(p rrd.Point) {
-			sh.closed = x.fold.Add(&s.def.Definition, p, sh.closed[:0])
-			for i := range sh.closed {
-				c := &sh.closed[i]
-				x.staged[c.Archive].push(s.def.rings[c.Archive].row, s.def.gauge, &c.Row)
-			}
-		})
+		s.win.settle(upTo, func(p rrd.Point) { x.add(sh, p) })
 	})
+}
+
+// add folds a point, and stages the rows that this closes.
+func (x *state) add(sh *shard, p rrd.Point) {
+	sh.closed = x.fold.Add(&x.def.Definition, p, sh.closed[:0])
+	for i := range sh.closed {
+		c := &sh.closed[i]
+		x.staged[c.Archive].push(x.def.rings[c.Archive].row, x.def.gauge, &c.Row)
+	}
 }

@@ -14,6 +14,11 @@ import (
 // each page is switched, for which its samples wait some microseconds; and
 // when that is durable, the table is told. The caller holds flushMu.
 func (st *Store) redefine(pages []*page, to map[uint32]*definition, cv *converter, stop func() error) (int, error) {
+	st.moving.Lock() // late samples wait: they change what is moved
+	defer st.moving.Unlock()
+	if err := st.flushCorrected(pages); err != nil {
+		return 0, err
+	}
 	var work []pageChange
 	for _, pg := range pages {
 		p := pageChange{page: pg}

@@ -104,7 +104,7 @@ func recordSeries(b []byte) uint32 {
 	r := reader{b: b}
 	kind := r.bytes(1)
 	id := r.uvarint()
-	if kind != nil && kind[0] != changeRecord {
+	if kind != nil && kind[0] != changeRecord && kind[0] != lateRecord {
 		id = uint64(unzigzag(id))
 	}
 	return uint32(id)
@@ -125,6 +125,9 @@ func (r *replayer) apply(pos seglog.Pos, data []byte) error {
 	if len(data) > 0 && data[0] == changeRecord {
 		return r.st.replayChange(pos, data[1:])
 	}
+	if len(data) > 0 && data[0] == lateRecord {
+		return r.st.replayCorrection(pos, data[1:])
+	}
 	var held *shard
 	newest := noTime
 	err := eachSample(data, func(id uint32, p rrd.Point) {
@@ -140,7 +143,7 @@ func (r *replayer) apply(pos seglog.Pos, data []byte) error {
 			sh.mu.Lock()
 			held = sh
 		}
-		if result := r.st.offer(held, s, p, numberOf(p.Value)); result == rrd.Taken || result == rrd.Replaced {
+		if r.st.replaySample(held, s, p) {
 			r.st.stats.Replayed.Add(1)
 		}
 		newest = max(newest, p.Time)
@@ -150,6 +153,22 @@ func (r *replayer) apply(pos seglog.Pos, data []byte) error {
 	}
 	r.st.advance(newest)
 	return err
+}
+
+// replaySample applies one sample, and says whether it is new to the head. One
+// that came late, yet newer than all that was settled, was settled.
+func (st *Store) replaySample(sh *shard, s *series, p rrd.Point) bool {
+	switch st.offer(sh, s, p, numberOf(p.Value)) {
+	case rrd.Taken, rrd.Replaced:
+		return true
+	case rrd.TooLate:
+		st.settleDue(sh, s)
+		if p.Time > s.win.settled {
+			st.settleLate(sh, s, []rrd.Point{p})
+			return true
+		}
+	}
+	return false
 }
 
 // miss counts a sample whose series is not known.

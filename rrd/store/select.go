@@ -54,6 +54,7 @@ type selection struct {
 	bytes  int
 	rows   codec.Rows // scratch
 	head   []rrd.Row  // scratch
+	fixed  []rrd.Row  // corrected rows
 	oldest rrd.Time   // what is in memory begins here
 	points []rrd.Point
 	closed []rrd.ClosedRow
@@ -144,6 +145,7 @@ func (sel *selection) archived(s *series, def *definition, a int, q *rrd.Query) 
 			add(&out, q.Columns, row.End, row)
 		}
 	}
+	overlay(&out, q.Columns, between(sel.fixed, start, q.End))
 	if hasOpen && open.End > r.edge(sel.clock) && stamp > q.Start && stamp <= q.End {
 		add(&out, q.Columns, stamp, &open)
 		out.Open = true
@@ -170,6 +172,10 @@ func (sel *selection) readHead(s *series, def *definition, a int, start rrd.Time
 		return true
 	})
 	packedFold(def, s.packed, &sel.fold)
+	sel.fixed = sel.fixed[:0]
+	if x := sel.st.correctedOf(s); x != nil && a < len(x.rows) {
+		sel.fixed = append(sel.fixed, x.rows[a]...)
+	}
 	sel.points = s.win.points(sel.points[:0])
 	sh.mu.Unlock()
 	d := &def.Definition
@@ -331,6 +337,38 @@ func add(out *rrd.Series, columns []rrd.Column, t rrd.Time, row *rrd.Row) {
 	for _, c := range columns {
 		if c < rrd.NumColumns {
 			out.Values[c] = append(out.Values[c], row.Column(c))
+		}
+	}
+}
+
+// overlay puts corrected rows in the place of those that were read.
+func overlay(out *rrd.Series, columns []rrd.Column, rows []rrd.Row) {
+	if len(rows) == 0 {
+		return
+	}
+	read := *out
+	reserve(out, columns, len(read.Times)+len(rows))
+	for i, t := range append(read.Times, math.MaxInt64) {
+		for len(rows) > 0 && rows[0].End < t {
+			if rows[0].Count > 0 {
+				add(out, columns, rows[0].End, &rows[0])
+			}
+			rows = rows[1:]
+		}
+		switch {
+		case t == math.MaxInt64:
+		case len(rows) > 0 && rows[0].End == t && rows[0].Count == 0:
+			rows = rows[1:]
+		case len(rows) > 0 && rows[0].End == t:
+			add(out, columns, t, &rows[0])
+			rows = rows[1:]
+		default:
+			out.Times = append(out.Times, t)
+			for _, c := range columns {
+				if c < rrd.NumColumns {
+					out.Values[c] = append(out.Values[c], read.Values[c][i])
+				}
+			}
 		}
 	}
 }

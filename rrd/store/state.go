@@ -196,6 +196,7 @@ func (st *Store) put(sh *shard, s *series, next *state, packed []byte) {
 		st.staged.Add(-sh.state.rows)
 	}
 	if s.def != next.def {
+		st.forgetCorrected(st.table.pages[s.id/pageSeries], s.id) // it is in the blocks, see redefine
 		s.def.used.Add(-1)
 		next.def.used.Add(1)
 	}

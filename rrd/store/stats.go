@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Samples      atomic.Int64 // taken
 	Repeated     atomic.Int64 // seen again, stored once
+	Corrected    atomic.Int64 // late samples that corrected rows
 	Replayed     atomic.Int64 // taken from the log at Open
 	SettledEarly atomic.Int64 // windows that grew too large
 	Blocks       atomic.Int64 // written
@@ -25,7 +26,7 @@ type Stats struct {
 }
 
 var refusals = [...]rrd.Refusal{
-	rrd.RefusedKey, rrd.RefusedValue, rrd.RefusedLimit, rrd.RefusedLate,
+	rrd.RefusedKey, rrd.RefusedValue, rrd.RefusedLimit, rrd.RefusedLate, rrd.RefusedInexact,
 	rrd.RefusedFuture, rrd.RefusedSeriesMax, rrd.RefusedConflict, rrd.RefusedSet,
 }
 

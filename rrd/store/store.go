@@ -110,6 +110,9 @@ type Store struct {
 	clock  atomic.Int64 // newest sample's time
 	staged atomic.Int64 // bytes of closed rows in memory
 
+	moving    sync.RWMutex // held while late samples are taken, or a history is moved
+	lateKnown atomic.Int64 // late samples known by themselves, see corrected
+
 	failing atomic.Bool // the last maintenance went wrong
 
 	ringsMu sync.Mutex
@@ -275,6 +278,7 @@ func (st *Store) maintain() error {
 	st.flushMu.Lock()
 	defer st.flushMu.Unlock()
 	err := errors.Join(st.flushDue(), st.expire(), st.dropRings())
+	st.forgetLate()
 	if size := int64(st.log.End() - st.checkpoint); size > max(st.o.CheckpointBytes, 2*st.ckptSize) {
 		err = errors.Join(err, st.writeCheckpoint())
 	}

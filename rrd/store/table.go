@@ -42,11 +42,12 @@ type series struct {
 // A page holds neighbouring series by value, so that their ingest state lies
 // together in memory.
 type page struct {
-	id     uint32
-	used   atomic.Int32 // series from here on are not made yet
-	series [pageSeries]series
-	from   seglog.Pos            // of the checkpoint that it was loaded from
-	begins map[uint32][]rrd.Time // by series, of each archive; see change.go; guarded by the shard
+	id        uint32
+	used      atomic.Int32 // series from here on are not made yet
+	series    [pageSeries]series
+	from      seglog.Pos            // of the checkpoint that it was loaded from
+	begins    map[uint32][]rrd.Time // by series, of each archive; see change.go; guarded by the shard
+	corrected map[uint32]*corrected // by series; guarded by the shard
 }
 
 // all returns the series made so far. Those that damage has lost have no def

@@ -1,0 +1,174 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"rondo/rrd"
+	"rondo/rrd/codec"
+	"rondo/rrd/seglog"
+)
+
+// A correction is the outcome of late samples, or of an overwrite, for one
+// series: whole rows, so that to apply it again changes nothing.
+//
+//	record = 'L' id:uvarint definition:uvarint settled:varint points { rows }    rows of each archive
+type correction struct {
+	// settled: samples up to here had left the window.
+	settled rrd.Time
+	// points are all samples of the corrected slots, where each is known.
+	points []rrd.Point
+	rows   [][]rrd.Row // by archive, closed ones only; sorted
+}
+
+const lateRecord = 'L'
+
+func (c *correction) appendBinary(b []byte, s *series) []byte {
+	b = appendUvarint(append(b, lateRecord), uint64(s.id))
+	b = appendUvarint(b, uint64(s.def.id))
+	b = appendVarint(b, int64(c.settled))
+	b = appendPoints(b, c.points)
+	for _, rows := range c.rows {
+		b = appendRows(b, s.def.gauge, rows)
+	}
+	return b
+}
+
+// replayCorrection applies a record of the log.
+func (st *Store) replayCorrection(pos seglog.Pos, b []byte) error {
+	r := reader{b: b}
+	id := r.uvarint()
+	s := st.table.at(uint32(min(id, math.MaxUint32)))
+	if r.failed || s == nil {
+		return fmt.Errorf("correction of series %d: %w", id, errRecord)
+	}
+	sh := st.shard(s.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if def := r.uvarint(); def != uint64(s.def.id) || pos < st.table.pages[s.id/pageSeries].from {
+		return nil // the checkpoint is younger
+	}
+	c := correction{settled: rrd.Time(r.varint()), points: r.points()}
+	for range s.def.rings {
+		c.rows = append(c.rows, r.rows(s.def.gauge))
+	}
+	if r.failed {
+		return fmt.Errorf("correction of %s: %w", s.key, errRecord)
+	}
+	st.settle(sh, s, c.settled)
+	if err := st.enact(s, &c); err != nil {
+		return fmt.Errorf("correction of %s: %w", s.key, err)
+	}
+	return nil
+}
+
+// logCorrection logs a correction and applies it. The caller holds the series'
+// shard.
+func (st *Store) logCorrection(s *series, c *correction) error {
+	if _, err := st.log.Append(c.appendBinary(nil, s)); err != nil {
+		return err
+	}
+	return st.enact(s, c)
+}
+
+// enact lays a correction over the closed rows, and makes the open ones that
+// it reaches anew.
+func (st *Store) enact(s *series, c *correction) error {
+	st.addCorrected(s, c)
+	fold := st.foldOf(s)
+	open, ok := fold.OpenEnd(0)
+	if !ok || len(c.rows) == 0 || len(c.rows[0]) == 0 {
+		return nil
+	}
+	newest, after := c.rows[0][len(c.rows[0])-1].End, open
+	for a := 1; a < len(s.def.rings); a++ {
+		if end, _ := fold.OpenEnd(a); newest > end-s.def.rings[a].row {
+			after = min(after, end-s.def.rings[a].row)
+		}
+	}
+	if after == open {
+		return nil
+	}
+	primary, err := st.closedRows(s, 0, after, open-s.def.rings[0].row)
+	if err != nil {
+		return err
+	}
+	st.change(st.shard(s.id), s, func(x *state) {
+		for a := 1; a < len(s.def.rings); a++ {
+			if end, _ := x.fold.OpenEnd(a); newest > end-s.def.rings[a].row {
+				x.fold.Redo(a, between(primary, end-s.def.rings[a].row, open))
+			}
+		}
+	})
+	return nil
+}
+
+// foldOf returns a copy of a series' Fold.
+func (st *Store) foldOf(s *series) *rrd.Fold {
+	f := new(rrd.Fold)
+	packedFold(s.def, s.packed, f)
+	return f
+}
+
+// errUnreadable: rows are there, but cannot be read.
+var errUnreadable = errors.New("rows on disk are damaged")
+
+// closedRows returns the known rows of an archive with after < end <= upTo, as
+// a reader sees them, the open one left out.
+func (st *Store) closedRows(s *series, a int, after, upTo rrd.Time) ([]rrd.Row, error) {
+	r := s.def.rings[a]
+	rows, err := st.blockRows(s, r, after, upTo)
+	if err != nil {
+		return nil, err
+	}
+	var staged []rrd.Row
+	queue := packedQueue(s.def, s.packed, a)
+	queue.each(after, r.row, s.def.gauge, func(row *rrd.Row) bool {
+		if row.End <= upTo {
+			staged = append(staged, *row)
+		}
+		return row.End <= upTo
+	})
+	rows = laidOver(rows, staged)
+	if x := st.correctedOf(s); x != nil {
+		rows = known(laidOver(rows, slices.Clone(between(x.rows[a], after, upTo))))
+	}
+	return rows, nil
+}
+
+// blockRows returns the rows of a series that are in blocks.
+func (st *Store) blockRows(s *series, r *ring, after, upTo rrd.Time) (out []rrd.Row, err error) {
+	if upTo <= after {
+		return nil, nil
+	}
+	page := s.id / pageSeries
+	first, _ := r.place(page, slotEnd(after+1, r.row))
+	last, _ := r.place(page, slotEnd(upTo, r.row))
+	var rows codec.Rows
+	for block := first; block <= last; block++ {
+		value, err := st.readBlock(r, page, block)
+		if err != nil {
+			return nil, err
+		}
+		if value == nil {
+			continue
+		}
+		b, err := codec.OpenBlock(value, r.checksumPlace(page, block))
+		if err == nil {
+			err = b.Series(int(s.id%pageSeries), &rows)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: block %d of page %d in %s: %w", errUnreadable, block, page, r.dir, err)
+		}
+		for i, index := range rows.Index {
+			if end := r.rowEnd(page, block, index); end > after && end <= upTo {
+				row := rowAt(&rows, i)
+				row.End = end
+				out = append(out, row)
+			}
+		}
+	}
+	return out, nil
+}
