@@ -42,6 +42,25 @@
 // by the clock of all. What a silent set needs of an epoch that is to be
 // dropped is moved to kept blocks before (see kept.go).
 //
+// # Late samples
+//
+// What is older than the window corrects the rows that it belongs to, where
+// they come out as if it had come in time (package rrd, "Late samples"), and
+// is refused by name where they do not: rrd.RefusedInexact, where its slot has
+// samples that are known only as a row, or a counter's totals would change;
+// rrd.RefusedLate, where the primary rows of a longer row are gone.
+//
+//	newer than all that is settled       it is settled behind it
+//	in a slot without samples, or one    its slot's row and each longer row are made anew; the log
+//	whose samples all came late          gets these rows, so that a replay changes nothing
+//	again, the same                      stored once, while it is known by itself
+//	anything else                        refused; nothing changes
+//
+// Corrected rows lie over all else in memory until a flush merges them into
+// their blocks. Late samples are known by themselves in memory and checkpoint,
+// half a million of them; beyond, all are forgotten, and a repeated one is
+// refused as inexact.
+//
 // # On disk
 //
 //	log/         samples and readings, as accepted; the truth until the head is on disk
