@@ -49,7 +49,7 @@ func isTrouble(err error) bool {
 
 // exchange finds the server, or opens the store, and makes one only if create
 // is set: a wrong --data has nothing to export.
-func (c exchangeFlags) exchange(stderr io.Writer, create bool) (setExchange, error) {
+func (c exchangeFlags) exchange(ctx context.Context, stderr io.Writer, create bool) (setExchange, error) {
 	if c.Jobs < 1 {
 		return nil, &exitError{usageCode, errors.New("--jobs: want 1 or more")}
 	}
@@ -58,7 +58,7 @@ func (c exchangeFlags) exchange(stderr io.Writer, create bool) (setExchange, err
 		return &serverExchange{c.clientFlags, client, base}, nil
 	}
 	socket := filepath.Join(c.Data, socketName)
-	conn, err := net.Dial("unix", socket)
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	switch {
 	case err == nil:
 		return &serverExchange{c.clientFlags, client, base}, conn.Close()

@@ -44,7 +44,7 @@ func (c exportRRDCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter
 	if c.All == (len(c.Names) > 0) {
 		return &exitError{usageCode, errors.New("name the sets to export, or --all of them")}
 	}
-	from, err := c.exchange(stderr, false)
+	from, err := c.exchange(ctx, stderr, false)
 	if err != nil {
 		return err
 	}

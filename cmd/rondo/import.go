@@ -49,7 +49,7 @@ exit code is 1.`
 type importFile struct{ path, name string }
 
 func (c importRRDCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (err error) {
-	to, err := c.exchange(stderr, true)
+	to, err := c.exchange(ctx, stderr, true)
 	if err != nil {
 		return err
 	}

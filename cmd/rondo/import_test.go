@@ -106,7 +106,7 @@ func TestImportKilled(t *testing.T) {
 	for _, victim := range []string{"server", "import"} {
 		p.start()
 		had := sets()
-		cmd, out := rondo("import", "rrd", tree)
+		cmd, out := rondo("import", "rrd", tree, "--jobs=2") // so slow that it is killed in time
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
