@@ -272,12 +272,12 @@ func (d *definition) reach(clock rrd.Time) rrd.Time {
 }
 
 // offer puts a point, whose value is x, into its series' window, and settles
-// what has become too old for it. That is done a quarter of a window late,
-// many points at a time.
+// what has become too old for it. That is done half a window late, many points
+// at a time.
 func (st *Store) offer(sh *shard, s *series, p rrd.Point, x number) rrd.Offer {
 	result := s.win.offer(p, x, st.late, &sh.points)
 	switch w := &s.win; {
-	case w.newest-w.oldest > st.late+st.late/4:
+	case w.newest-w.oldest > st.late+st.late/2:
 		st.settle(sh, s, w.newest-st.late)
 	case len(w.buf) > maxWindowBytes:
 		st.settle(sh, s, max(w.newest-st.late, w.oldest+(w.newest-w.oldest)/2))

@@ -66,7 +66,7 @@ func (l *life) Redefine(k rrd.Key, d rrd.Definition) error {
 	}
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
-	id := l.table.ids[k]
+	id, _ := l.table.lookup(k)
 	cv := &converter{st: l.Store, blocks: map[blockID]codec.Block{}}
 	_, err = l.redefine(l.table.pages[id/pageSeries:id/pageSeries+1], map[uint32]*definition{id: def}, cv, func() error { return nil })
 	return err

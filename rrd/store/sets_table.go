@@ -182,7 +182,7 @@ func (t *table) admitSet(b *setBirth) error {
 		known -= len(b.replaced.series)
 	}
 	for _, k := range b.keys {
-		if id, ok := t.ids[k]; ok && (t.at(id).of == nil || t.at(id).of != b.replaced) {
+		if id, ok := t.lookup(k); ok && (t.at(id).of == nil || t.at(id).of != b.replaced) {
 			return fmt.Errorf("series %s is there already and belongs to no set of that name", k)
 		}
 	}
@@ -244,7 +244,7 @@ func (t *table) show(s *set) {
 		t.hide(old)
 	}
 	for _, ser := range s.series {
-		t.ids[ser.key] = ser.id
+		t.name(ser.key, ser.id)
 		t.index.add(ser.id, ser.key)
 	}
 	t.known += len(s.series)
@@ -255,7 +255,7 @@ func (t *table) show(s *set) {
 // hide takes a set's name.
 func (t *table) hide(s *set) {
 	for _, ser := range s.series {
-		delete(t.ids, ser.key)
+		t.unname(ser.key)
 		t.index.remove(ser.id, ser.key)
 	}
 	t.known -= len(s.series)

@@ -11,8 +11,8 @@ import (
 // window, and the definition that it is kept by.
 //
 // Nothing of Fold and closed rows is needed while samples only come in. So in
-// the head they are packed, about a sixth as large, and taken out when a
-// quarter of a window is settled, many samples at a time:
+// the head they are packed, about a sixth as large, and taken out when
+// half a window is settled, many samples at a time:
 //
 //	packed = bytes:uvarint fold { queue }      one queue per archive
 type state struct {

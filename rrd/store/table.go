@@ -74,7 +74,8 @@ type table struct {
 	regexps regexps
 
 	mu     sync.RWMutex // guards all below; series themselves see above
-	ids    map[rrd.Key]uint32
+	ids    idTable // of keys
+	texts  texts
 	pages  []*page
 	next   []atomic.Uint32 // by id: whose sample came after this one's last time
 	size   uint32          // ids are below
@@ -89,7 +90,7 @@ type table struct {
 func newTable(log *seglog.Log, st *Store) *table {
 	return &table{
 		log: log, design: st.o.Define, max: st.o.MaxSeries, rings: st.ringsOf, setRing: st.setRing,
-		ids: map[rrd.Key]uint32{}, defs: map[string]*definition{}, index: newIndex(),
+		ids: newIDTable(), defs: map[string]*definition{}, index: newIndex(),
 		sets: setTable{names: map[string]*set{}, defs: map[string]*setDefinition{}},
 	}
 }
@@ -125,7 +126,7 @@ func (t *table) loadRecord(b []byte) error {
 		}
 		return t.define(int(id), d)
 	case b[0] == 'S':
-		def, key := r.uvarint(), rrd.Key(r.b)
+		def, key := r.uvarint(), rrd.Key(t.texts.keep(string(r.b)))
 		if r.failed || def >= uint64(len(t.byID)) || t.byID[def] == nil {
 			t.grow(uint32(id))
 			return fmt.Errorf("series %d: its definition is lost", id)
@@ -133,7 +134,7 @@ func (t *table) loadRecord(b []byte) error {
 		if err := key.Validate(); err != nil {
 			return fmt.Errorf("series %d: %w", id, err)
 		}
-		if _, known := t.ids[key]; known || t.at(uint32(id)) != nil {
+		if t.has(key) || t.at(uint32(id)) != nil {
 			return fmt.Errorf("series %d is there twice", id)
 		}
 		t.add(uint32(id), key, t.byID[def])
@@ -185,7 +186,7 @@ func (t *table) grow(id uint32) {
 // add enters a series under its id.
 func (t *table) add(id uint32, k rrd.Key, def *definition) *series {
 	s := t.place(id, k, def, nil)
-	t.ids[k] = id
+	t.name(k, id)
 	t.index.add(id, k)
 	t.known++
 	return s
@@ -228,7 +229,7 @@ func (t *table) resolve(batch []rrd.Sample, out []*series) (_ []*series, missing
 			s = t.at(t.next[prev].Load())
 		}
 		if s == nil || s.key != key {
-			id, ok := t.ids[key]
+			id, ok := t.lookup(key)
 			if !ok {
 				out, missing = append(out, nil), true
 				continue
@@ -267,7 +268,7 @@ func (t *table) create(batch []rrd.Sample, out []*series, refuse func(int, rrd.R
 	}
 	for i := range batch {
 		if out[i] == nil {
-			if id, ok := t.ids[batch[i].Key]; ok {
+			if id, ok := t.lookup(batch[i].Key); ok {
 				out[i] = t.at(id)
 			}
 		}
@@ -276,9 +277,18 @@ func (t *table) create(batch []rrd.Sample, out []*series, refuse func(int, rrd.R
 }
 
 func (t *table) has(k rrd.Key) bool {
-	_, ok := t.ids[k]
+	_, ok := t.lookup(k)
 	return ok
 }
+
+// lookup returns the id of the series with a key.
+func (t *table) lookup(k rrd.Key) (id uint32, ok bool) { return t.ids.find(string(k), t.keyOf) }
+
+// name gives a key to the series with an id, unname takes it.
+func (t *table) name(k rrd.Key, id uint32) { t.ids.add(string(k), id, t.keyOf) }
+func (t *table) unname(k rrd.Key)          { t.ids.remove(string(k), t.keyOf) }
+
+func (t *table) keyOf(id uint32) string { return string(t.pages[id/pageSeries].series[id%pageSeries].key) }
 
 // settled waits until all series that can be seen are durable: before anything
 // that speaks of them by their ids is said to be durable, and before it is in
@@ -294,11 +304,13 @@ func (t *table) settled(ctx context.Context) error {
 type births struct {
 	t       *table
 	records [][]byte
+	buf     []byte    // the records' bytes
 	keys    []rrd.Key // ids follow on t.size
 	defs    []rrd.Definition
 	planned map[rrd.Key]bool
 	byBytes map[string]int // definition's number by its bytes
 	ofKey   []int          // definition's number by series
+	scratch []byte
 }
 
 func newBirths(t *table) *births {
@@ -318,26 +330,28 @@ func (b *births) plan(sample *rrd.Sample) (rrd.Refusal, error) {
 	if b.t.known+len(b.keys) >= b.t.max {
 		return rrd.RefusedSeriesMax, errSeriesMax
 	}
-	key := rrd.Key(strings.Clone(string(sample.Key)))
+	key := rrd.Key(b.t.texts.keep(string(sample.Key)))
 	def := b.define(b.t.design(key, sample.Type))
 	id := int(b.t.size) + len(b.keys)
-	rec := appendUvarint(appendUvarint([]byte{'S'}, uint64(id)), uint64(def))
-	b.records = append(b.records, append(rec, key...))
+	from := len(b.buf)
+	b.buf = appendUvarint(appendUvarint(append(b.buf, 'S'), uint64(id)), uint64(def))
+	b.buf = append(b.buf, key...)
+	b.records = append(b.records, b.buf[from:len(b.buf):len(b.buf)])
 	b.planned[key], b.keys, b.ofKey = true, append(b.keys, key), append(b.ofKey, def)
 	return "", nil
 }
 
 // define returns the number of a definition, which it plans if it is new.
 func (b *births) define(d rrd.Definition) int {
-	bytes := string(appendDefinition(nil, &d))
-	if def := b.t.defs[bytes]; def != nil {
+	b.scratch = appendDefinition(b.scratch[:0], &d)
+	if def := b.t.defs[string(b.scratch)]; def != nil {
 		return def.id
 	}
-	id, ok := b.byBytes[bytes]
+	id, ok := b.byBytes[string(b.scratch)]
 	if !ok {
 		id = len(b.t.byID) + len(b.defs)
-		b.byBytes[bytes], b.defs = id, append(b.defs, d)
-		b.records = append(b.records, append(appendUvarint([]byte{'D'}, uint64(id)), bytes...))
+		b.byBytes[string(b.scratch)], b.defs = id, append(b.defs, d)
+		b.records = append(b.records, append(appendUvarint([]byte{'D'}, uint64(id)), b.scratch...))
 	}
 	return id
 }

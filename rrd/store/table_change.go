@@ -69,10 +69,10 @@ func (t *table) intern(d rrd.Definition) (*definition, error) {
 // setKey gives a series another key. At work the caller holds the table's lock
 // and the series' shard.
 func (t *table) setKey(s *series, key rrd.Key) {
-	delete(t.ids, s.key)
+	t.unname(s.key)
 	t.index.remove(s.id, s.key)
 	s.key = key
-	t.ids[key] = s.id
+	t.name(key, s.id)
 	t.index.insert(s.id, key)
 }
 
@@ -80,7 +80,7 @@ func (t *table) setKey(s *series, key rrd.Key) {
 func (t *table) rename(from, to rrd.Key, shard func(id uint32) *shard) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	id, ok := t.ids[from]
+	id, ok := t.lookup(from)
 	switch {
 	case !ok || t.at(id).of != nil: // a set's belong to it
 		return ErrNoSeries
