@@ -1,7 +1,6 @@
 package rrd
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -112,28 +111,45 @@ type Season struct {
 	Values []float64 // by row and data source
 }
 
-// makeFamily makes what the family remembers at the beginning.
-func (s *Set) makeFamily() {
-	nan, n := math.NaN(), len(s.sources)
-	s.hw = make([][]HoltWintersState, len(s.open))
-	s.seasons = make([]Season, len(s.open))
-	for i := range s.hw {
-		a := &s.def.Archives[i]
-		if a.HoltWinters != nil {
-			s.hw[i] = slices.Repeat([]HoltWintersState{{
-				Level: nan, LastLevel: nan, Slope: nan, LastSlope: nan, Count: 1, LastCount: 1,
-			}}, n)
+// A family is what a Set has for its archives of the Holt-Winters family.
+type family struct {
+	cells   [][]HoltWintersState // by archive and data source
+	seasons []Season             // by archive
+	// made has the values of the rows of this reading, by archive and data
+	// source: of the first row, and of those behind it.
+	made   [2][][]float64
+	smooth bool // the seasons, after this reading
+}
+
+// newFamily makes what the family remembers at the beginning; nil: there is
+// none.
+func newFamily(d *SetDefinition) *family {
+	if !d.family() {
+		return nil
+	}
+	nan, n, archives := math.NaN(), len(d.Sources), len(d.Archives)
+	f := &family{cells: make([][]HoltWintersState, archives), seasons: make([]Season, archives)}
+	f.made = [2][][]float64{make([][]float64, archives), make([][]float64, archives)}
+	for i := range d.Archives {
+		a := &d.Archives[i]
+		if a.HoltWinters == nil {
+			continue
 		}
+		f.cells[i] = slices.Repeat([]HoltWintersState{{
+			Level: nan, LastLevel: nan, Slope: nan, LastSlope: nan, Count: 1, LastCount: 1,
+		}}, n)
+		f.made[0][i], f.made[1][i] = make([]float64, n), make([]float64, n)
 		if a.season() {
-			s.seasons[i].Values = slices.Repeat([]float64{nan}, a.Rows*n)
+			f.seasons[i].Values = slices.Repeat([]float64{nan}, a.Rows*n)
 		}
 	}
+	return f
 }
 
 // SeasonRow returns the row of a Seasonal or DevSeasonal archive that ends at
 // end, valid until the next Update; nil if the ring does not have it.
 func (s *Set) SeasonRow(archive int, end Time) []float64 {
-	ring, n := &s.seasons[archive], len(s.sources)
+	ring, n := &s.family.seasons[archive], len(s.sources)
 	rows := len(ring.Values) / n
 	newest := floor(s.last, s.def.Step)
 	age := int((newest - end) / (Time(s.step) * Second))
@@ -143,6 +159,3 @@ func (s *Set) SeasonRow(archive int, end Time) []float64 {
 	at := (ring.Newest - age + rows) % rows * n
 	return ring.Values[at : at+n : at+n]
 }
-
-// errFamily says that a Set cannot be made yet.
-var errFamily = errors.New("rrd: archives of the Holt-Winters family are not computed yet")

@@ -44,9 +44,8 @@ type Set struct {
 	last Time
 
 	sources []source
-	open    [][]CellState        // by archive and data source
-	hw      [][]HoltWintersState // the same; nil without that family
-	seasons []Season             // by archive; nil without that family
+	open    [][]CellState // by archive and data source
+	family  *family       // nil: no archive is of the Holt-Winters family
 
 	inputs   []int     // the data sources that take readings
 	computes []compute // those that do not
@@ -90,9 +89,6 @@ func NewSet(d SetDefinition, start Time) (*Set, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	if d.family() {
-		return nil, errFamily
-	}
 	s := newSet(d, start)
 	sec := int64(start / Second)
 	for i := range s.sources {
@@ -119,9 +115,7 @@ func newSet(d SetDefinition, last Time) *Set {
 		s.open[a] = make([]CellState, n)
 	}
 	s.connect()
-	if d.family() {
-		s.makeFamily()
-	}
+	s.family = newFamily(&d)
 	return s
 }
 

@@ -119,7 +119,7 @@ func FuzzReadSetState(f *testing.F) {
 func TestSeasonRow(t *testing.T) {
 	d := SetDefinition{Step: 10 * time.Second, Sources: []DataSource{{Name: "a"}, {Name: "b"}}}
 	s := newSet(d, 104*Second)
-	s.seasons = []Season{{Newest: 1, Values: []float64{0, 0.5, 1, 1.5, 2, 2.5}}}
+	s.family = &family{seasons: []Season{{Newest: 1, Values: []float64{0, 0.5, 1, 1.5, 2, 2.5}}}}
 	for end, want := range map[Time]float64{100: 1, 90: 0, 80: 2, 70: -1, 110: -1, 95: -1} {
 		got := s.SeasonRow(0, end*Second)
 		if want < 0 && got != nil || want >= 0 && (len(got) != 2 || got[0] != want || got[1] != want+0.5) {

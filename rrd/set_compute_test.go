@@ -61,8 +61,8 @@ func computeBoth(t *testing.T, tool *rrdtool, expression string, values []string
 	}
 	d.Sources = append(d.Sources, DataSource{Name: "x", Type: Compute, Expression: expression})
 	p := newPair(t, tool, d, 1_000_000_000)
-	if !p.update(fmt.Sprint(1_000_000_010), values) {
-		return 1, 2
+	if diff := p.update(fmt.Sprint(1_000_000_010), values); diff != "" {
+		t.Fatal(expression, diff)
 	}
 	end := p.set.Last()
 	return readRRD(t, p.file, d).rows[0][end][3], p.rings[0][end][3]

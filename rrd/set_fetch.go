@@ -20,13 +20,14 @@ var ErrNoArchive = errors.New("the RRD does not contain an RRA matching the chos
 // Fetch chooses the archive for a time range as rrdfetch does. Of the archives
 // that reach back to start, the one whose row is nearest to resolution is
 // taken; where none does, the one that reaches furthest, and among equals
-// again the nearest. Archives of single points answer for every function. A
+// again the nearest. Archives of single points answer for average, min, max and
+// last alike. A
 // range is widened to whole rows, and by one more row at its end if it ended
 // with a row.
 func (s *Set) Fetch(cf CF, start, end Time, resolution time.Duration) (SetRange, error) {
 	best, bestReach, bestDiff := -1, Time(0), time.Duration(0)
 	for i, a := range s.def.Archives {
-		if a.CF != cf && a.Steps != 1 {
+		if a.CF != cf && (a.Steps != 1 || a.CF > Last || cf > Last) {
 			continue
 		}
 		row := s.def.row(i)

@@ -38,7 +38,9 @@ type SetState struct {
 func (s *Set) State() SetState {
 	st := SetState{
 		Last: s.last, Sources: make([]SourceState, len(s.sources)), Cells: clone2(s.open),
-		HoltWinters: clone2(s.hw), Seasons: slices.Clone(s.seasons),
+	}
+	if s.family != nil {
+		st.HoltWinters, st.Seasons = clone2(s.family.cells), slices.Clone(s.family.seasons)
 	}
 	for i, src := range s.sources {
 		st.Sources[i] = SourceState{string(src.text), src.value, src.unknown}
@@ -72,10 +74,12 @@ func RestoreSet(d SetDefinition, st SetState) (*Set, error) {
 	for a, cells := range st.Cells {
 		copy(s.open[a], cells)
 	}
-	for a := range s.hw {
-		copy(s.hw[a], st.HoltWinters[a])
-		s.seasons[a].Newest = st.Seasons[a].Newest
-		copy(s.seasons[a].Values, st.Seasons[a].Values)
+	if f := s.family; f != nil {
+		for a := range f.cells {
+			copy(f.cells[a], st.HoltWinters[a])
+			f.seasons[a].Newest = st.Seasons[a].Newest
+			copy(f.seasons[a].Values, st.Seasons[a].Values)
+		}
 	}
 	return s, nil
 }

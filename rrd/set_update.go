@@ -23,9 +23,6 @@ func (e *LateError) Error() string {
 //
 // An error refuses the whole update, which then has no effect.
 func (s *Set) Update(t Time, texts ...string) ([]SetRow, error) {
-	if s.hw != nil {
-		return nil, errFamily
-	}
 	if t <= s.last {
 		return nil, &LateError{t, s.last}
 	}
@@ -48,6 +45,7 @@ func (s *Set) Update(t Time, texts ...string) ([]SetRow, error) {
 	s.rows, s.values = s.rows[:0], s.values[:0]
 	s.advance(t, interval)
 	s.last = t
+	s.smooth()
 	return s.rows, nil
 }
 
@@ -179,8 +177,13 @@ func (s *Set) finish(t Time, slot, elapsed int64, interval, pre, post float64, f
 		}
 		s.points[c.source] = s.rpn.Eval(c.program, c.values, float64(t/Second))
 	}
+	s.forecast(elapsed)
 	for a := range s.open {
-		s.consolidate(a, slot, elapsed)
+		if s.def.Archives[a].HoltWinters != nil {
+			s.putForecast(a, slot, elapsed)
+		} else {
+			s.consolidate(a, slot, elapsed)
+		}
 	}
 }
 
