@@ -204,9 +204,9 @@ func (s *Set) learnDeviation(a, i int, y, next float64) float64 {
 	d, c := s.def.Archives[a].HoltWinters, &s.family.cells[a][i]
 	old := c.Level
 	c.LastLevel, c.Level = c.Level, next
-	prediction := s.predictionFor(a, d.Partner, i)
+	prediction, ok := s.predictionFor(a, d.Partner, i)
 	switch off := math.Abs(prediction - y); {
-	case math.IsNaN(prediction):
+	case !ok:
 		return math.NaN()
 	case math.IsNaN(y):
 		return old
@@ -217,16 +217,19 @@ func (s *Set) learnDeviation(a, i int, y, next float64) float64 {
 	}
 }
 
-// predictionFor is the prediction of a forecast as archive a sees it.
-func (s *Set) predictionFor(a, forecast, i int) float64 {
-	season := s.def.Archives[forecast].HoltWinters.Partner
-	return s.seasonal(forecast).predict(s.seen(a, forecast, i), s.seen(a, season, i).level)
+// predictionFor is the prediction of a forecast as archive a sees it, if all
+// that it is made of is known.
+func (s *Set) predictionFor(a, forecast, i int) (prediction float64, ok bool) {
+	now := s.seen(a, forecast, i)
+	season := s.seen(a, s.def.Archives[forecast].HoltWinters.Partner, i).level
+	ok = !math.IsNaN(now.level) && !math.IsNaN(now.slope) && !math.IsNaN(season)
+	return s.seasonal(forecast).predict(now, season), ok
 }
 
 func (s *Set) learnFailure(a, i int, y float64) float64 {
 	d, c := s.def.Archives[a].HoltWinters, &s.family.cells[a][i]
 	forecast := s.def.Archives[d.Partner].HoltWinters.Partner
-	prediction := s.predictionFor(a, forecast, i)
+	prediction, _ := s.predictionFor(a, forecast, i)
 	// RRDtool looks where the season stands, and not the deviation.
 	deviation := s.family.cells[d.Partner][i].LastLevel
 	if s.def.Archives[forecast].HoltWinters.Partner > a {
