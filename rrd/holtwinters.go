@@ -10,10 +10,40 @@ import (
 // (rrdcreate(1), "Aberrant Behavior Detection with Holt-Winters Forecasting").
 // Its archives have one primary point per row, and work together:
 //
-//	HWPredict or MHWPredict <-> Seasonal     forecast and season
-//	                             DevSeasonal -> Hw  how far off it is in each part of the season
-//	                             DevPredict  -> DevSeasonal
-//	                             Failures    -> DevSeasonal
+//	HWPredict or MHWPredict <-> Seasonal      forecast and season
+//	        ^
+//	   DevSeasonal                            how far off it is, by part of the season
+//	     ^      ^
+//	DevPredict  Failures                      the same over time; too far off too often
+//
+// # What is computed
+//
+// With intercept a, slope b, n points since the last known one, the season's
+// coefficient c and deviation d, all as they were, for a point y:
+//
+//	              HWPredict                           MHWPredict
+//	prediction    a + b*n + c                         (a + b*n) * c
+//	a'            alpha*(y-c) + (1-alpha)*(a + b*n)   y/c instead of y-c
+//	b'            beta*(a'-a) + (1-beta)*b            the same
+//	c'            gamma*(y-a') + (1-gamma)*c          y/a'; in the first season y-a, y/a
+//	d'            gamma*|prediction-y| + (1-gamma)*d  in the first season |prediction-y|
+//
+// The first known point is a, with b = 0 and c = 0 (or 1). Of the unknown
+// nothing is learned. A factor that is not positive makes the result unknown.
+// A violation is a y outside of prediction +- delta*d, or an unknown y where d
+// is known.
+//
+// Archives learn from a point in the order in which they are defined, and the
+// order is part of the arithmetic: one that stands before another one has
+// already learned when that one looks at it, and is then seen as it was before.
+// Failures takes the deviation by where the season stands.
+//
+// More than two equal points at once are not learned from: they are noted as
+// missed, their rows are unknown (Failures: 0), and the season goes on. After a
+// gap of more than a season RRDtool's is out of phase.
+//
+// Once a period, and in the first three at the end of the ring, seasons are
+// smoothed by a moving average; of Seasonal the mean goes into the intercept.
 //
 // Which fields an archive has is noted at each; the others are 0.
 type HoltWinters struct {
@@ -91,7 +121,7 @@ func (a *SetArchive) season() bool { return a.CF == Seasonal || a.CF == DevSeaso
 //	Slope      slope
 //	Count      points since the last       seasons begun, from 1,
 //	           known one, from 1           until smoothing moves
-//	           	                           to SmoothRow
+//	                                       to SmoothRow
 //	Last...    the same, one row earlier
 //	Violations                                                        below
 type HoltWintersState struct {

@@ -107,13 +107,12 @@ func keepOwn(a *rrd.SetArchive, h rrd.HoltWintersState) rrd.HoltWintersState {
 	return own
 }
 
-// violations reads a window, whose newest point is the last byte: one where it
-// was outside the band.
+// violations reads a window, whose newest point is the first byte: one where
+// it was outside the band.
 func violations(window []byte, one byte) (v uint32) {
-	for _, b := range window {
-		v <<= 1
+	for i, b := range window {
 		if b == one {
-			v |= 1
+			v |= 1 << i
 		}
 	}
 	return v
@@ -121,7 +120,7 @@ func violations(window []byte, one byte) (v uint32) {
 
 // appendViolations is the reverse.
 func appendViolations(dst []byte, v uint32, window int, zero, one byte) []byte {
-	for i := window - 1; i >= 0; i-- {
+	for i := range window {
 		if v>>i&1 == 1 {
 			dst = append(dst, one)
 		} else {
