@@ -8,7 +8,7 @@ import "encoding/binary"
 
 // AppendState appends what s.State().AppendBinary would.
 func (s *Set) AppendState(b []byte) []byte {
-	if s.hw != nil {
+	if s.family != nil {
 		st := s.State()
 		return st.AppendBinary(b)
 	}
@@ -29,7 +29,7 @@ func (s *Set) AppendState(b []byte) []byte {
 // Resume makes s go on from the bytes that AppendState wrote of a Set of the
 // same definition. After an error s is of no use until it resumes again.
 func (s *Set) Resume(b []byte) error {
-	if s.hw != nil {
+	if s.family != nil {
 		return s.resumeFamily(b)
 	}
 	r := stateReader{b: b}
