@@ -33,6 +33,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("sizes", t.sizes)
 	b.Run("history", t.history)
 	b.Run("store", t.store)
+	b.Run("rrdcached", t.rrdcached)
 	b.Run("logs", t.logs)
 	b.Run("datagrams", t.datagrams)
 	b.Run("scaleout", t.scaleOut)
