@@ -11,16 +11,24 @@ import (
 // field cuts the first field off a line: blanks part fields, and a backslash
 // takes the next byte as it is.
 func field(line string) (first, rest string) {
-	line = strings.TrimLeft(line, " \t")
+	line = trim(line)
 	for i := 0; i < len(line); i++ {
 		switch line[i] {
 		case ' ', '\t':
-			return line[:i], strings.TrimLeft(line[i+1:], " \t")
+			return line[:i], trim(line[i+1:])
 		case '\\':
 			return unescape(line, i)
 		}
 	}
 	return line, ""
+}
+
+// trim cuts off blanks in front.
+func trim(line string) string {
+	for line != "" && (line[0] == ' ' || line[0] == '\t') {
+		line = line[1:]
+	}
+	return line
 }
 
 // unescape is field from the first backslash on.
@@ -29,7 +37,7 @@ func unescape(line string, i int) (first, rest string) {
 	for ; i < len(line); i++ {
 		c := line[i]
 		if c == ' ' || c == '\t' {
-			return string(b), strings.TrimLeft(line[i+1:], " \t")
+			return string(b), trim(line[i+1:])
 		}
 		if c == '\\' && i+1 < len(line) {
 			i++
