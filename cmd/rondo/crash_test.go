@@ -28,6 +28,7 @@ rrd:
 syslogd: {udp: "", tcp: "127.0.0.1:{syslog}"}
 collectors:
   - {kind: graphite, listen: "127.0.0.1:{graphite}"}
+  - {kind: rrdcached}
 alerts: {hosts: []}
 `
 
@@ -53,6 +54,7 @@ func TestCrash(t *testing.T) {
 		for range 2 {
 			load.Go(func() { told.metrics(p, round, stop) })
 			load.Go(func() { told.logs(p, round, stop) })
+			load.Go(func() { told.updates(p, round, stop) })
 		}
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
 		close(stop) // a close that comes later may be the kernel's, and acknowledges nothing
@@ -65,8 +67,8 @@ func TestCrash(t *testing.T) {
 	p.start() // and after a clean stop
 	told.check(t, p)
 	p.stop()
-	t.Logf("%d samples and %d messages were acknowledged, all are there", len(told.samples), len(told.messages))
-	if len(told.samples) == 0 || len(told.messages) == 0 {
+	t.Logf("%d samples, %d messages and updates of %d sets were acknowledged, all are there", len(told.samples), len(told.messages), len(told.sets))
+	if len(told.samples) == 0 || len(told.messages) == 0 || len(told.sets) == 0 {
 		t.Error("nothing was acknowledged: the test has shown nothing")
 	}
 }
@@ -79,6 +81,7 @@ type acked struct {
 	next     int
 	samples  map[string]float64 // by series
 	messages map[string]bool    // by id
+	sets     map[string]int     // newest update of each set
 }
 
 func (a *acked) number() int {
@@ -171,6 +174,7 @@ func sendAndWait(addr, text string) error {
 // check reads everything back.
 func (a *acked) check(t *testing.T, p *proc) {
 	t.Helper()
+	a.checkSets(t, p)
 	got, counts := map[string]float64{}, map[string]int{}
 	for round := range a.rounds {
 		readSamples(t, p, fmt.Sprintf(`last_over_time({__name__=~"crash[.]r%d[.].*"}[1h])`, round), got)
