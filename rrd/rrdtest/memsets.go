@@ -73,6 +73,10 @@ func (m *MemSets) ImportSet(_ context.Context, name string, image *rrd.SetImage,
 	s := &memSet{def: d, set: set}
 	n := len(d.Sources)
 	for a, ring := range image.Rings {
+		if isSeason(&d, a) && ring == nil {
+			s.rows = append(s.rows, nil)
+			continue
+		}
 		if len(ring) != d.Archives[a].Rows*n {
 			return fmt.Errorf("rrdtest: ring %d has %d values, not %d", a, len(ring), d.Archives[a].Rows*n)
 		}
@@ -97,12 +101,23 @@ func (s *memSet) ends(a int) []rrd.Time {
 	return ends
 }
 
+// isSeason says whether a ring is part of the state.
+func isSeason(d *rrd.SetDefinition, a int) bool {
+	return d.Archives[a].CF == rrd.Seasonal || d.Archives[a].CF == rrd.DevSeasonal
+}
+
 func rowTime(d *rrd.SetDefinition, a int) rrd.Time {
 	return rrd.Time(d.Archives[a].Steps) * rrd.Time(d.Step/time.Microsecond)
 }
 
 // value is what ring a holds of a data source; NaN where it holds nothing.
 func (s *memSet) value(a, source int, end rrd.Time) float64 {
+	if isSeason(&s.def, a) {
+		if row := s.set.SeasonRow(a, end); row != nil {
+			return row[source]
+		}
+		return math.NaN()
+	}
 	if row, ok := s.rows[a][end]; ok {
 		return row[source]
 	}
@@ -120,6 +135,10 @@ func (m *MemSets) ExportSet(_ context.Context, name string) (*rrd.SetImage, erro
 	image := &rrd.SetImage{Definition: s.def, State: s.set.State()}
 	for a := range s.def.Archives {
 		var ring []float64
+		if isSeason(&s.def, a) {
+			image.Rings = append(image.Rings, nil)
+			continue
+		}
 		for _, end := range s.ends(a) {
 			for i := range s.def.Sources {
 				ring = append(ring, s.value(a, i, end))

@@ -241,6 +241,9 @@ func (m *setModel) fetch(t *rapid.T) {
 	want, err := m.want.FetchSet(t.Context(), q)
 	got, gotErr := m.got.FetchSet(t.Context(), q)
 	m.both(t, name, gotErr, err)
+	if slices.EqualFunc(want.Values, got.Values, sameValue) {
+		want.Values, got.Values = nil, nil // cmp.Diff takes its time
+	}
 	if d := cmp.Diff(want, got, setBits, cmpopts.EquateEmpty()); d != "" {
 		t.Fatalf("fetch %+v (-want +got):\n%s", q, d)
 	}

@@ -64,6 +64,8 @@ func (st *Store) dispatch(from seglog.Pos, to []replayer, buffers *sync.Pool) er
 	for rec, err := range st.log.Records(from) {
 		if _, damage := errors.AsType[*seglog.DamageError](err); damage {
 			st.report(err)
+			to[0].pending.Wait()
+			st.doubtSets()
 			continue
 		}
 		if err != nil {

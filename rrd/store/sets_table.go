@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rondo/rrd"
 )
@@ -138,6 +139,9 @@ type setBirth struct {
 func (t *table) addSet(b *setBirth) (s, old *set, err error) {
 	if err := checkSet(&b.def); err != nil {
 		return nil, nil, err
+	}
+	if !utf8.ValidString(b.name) {
+		return nil, nil, rrd.ErrNotUTF8
 	}
 	b.name = strings.Clone(b.name)
 	for _, src := range b.def.Sources {

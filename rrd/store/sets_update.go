@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"rondo/rrd"
 	"rondo/rrd/seglog"
@@ -196,27 +197,55 @@ func (s *set) admit(u *rrd.SetUpdate) error {
 
 // updateSet gives a set new readings. The shards are held.
 func (st *Store) updateSet(s *set, t rrd.Time, texts []string) error {
-	if s.lost {
-		texts = slices.Repeat([]string{"U"}, len(texts))
-	}
 	x, err := s.take()
 	if err != nil {
 		return err
+	}
+	if s.lost {
+		texts = slices.Repeat([]string{"U"}, len(texts))
 	}
 	rows, err := x.Update(t, texts...)
 	if err != nil {
 		return err
 	}
-	s.put(x)
-	s.lost = false
-	st.stats.Samples.Add(int64(len(texts)))
 	for i := range rows {
 		row := &rows[i]
 		if ring := s.def.ringOf[row.Archive]; ring >= 0 && s.def.owner[ring] == row.Archive {
 			st.stageSetRow(s, ring, row)
 		}
 	}
+	st.stats.Samples.Add(int64(len(texts)))
+	if s.lost {
+		s.lost = false
+		if x, err = doubted(x); err != nil {
+			return err
+		}
+	}
+	s.put(x)
 	return nil
+}
+
+// doubted returns a set of which readings are lost: the point and the rows
+// that it was making then will be unknown.
+func doubted(x *rrd.Set) (*rrd.Set, error) {
+	d, state := x.Definition(), x.State()
+	for i := range state.Sources {
+		state.Sources[i].Unknown = int64(d.Step / time.Second)
+	}
+	for a, cells := range state.Cells {
+		for i := range cells {
+			cells[i].Unknown += int64(d.Archives[a].Steps)
+		}
+	}
+	return rrd.RestoreSet(d, state)
+}
+
+// doubtSets notes that readings of any set may be lost at this place of the
+// log.
+func (st *Store) doubtSets() {
+	for _, s := range st.table.setList() {
+		s.lost = true
+	}
 }
 
 func (st *Store) stageSetRow(s *set, ring int, row *rrd.SetRow) {
