@@ -3,6 +3,7 @@ package rrdfile
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -19,6 +20,8 @@ import (
 
 	"rondo/rrd"
 )
+
+var runs = flag.Int("rrdfile.runs", 80, "how many random files rrdtool makes and continues")
 
 // An rrdtool is one process that takes commands from a pipe.
 type rrdtool struct {
@@ -173,7 +176,7 @@ func (r *recipe) update() string {
 func TestContinues(t *testing.T) {
 	tool := startRRDtool(t)
 	theirs, ours := tool.path("theirs.rrd"), tool.path("ours.rrd")
-	for seed := range uint64(80) {
+	for seed := range uint64(*runs) {
 		r := newRecipe(seed)
 		tool.do("create %s %s", theirs, r.create)
 		for range r.IntN(60) {
@@ -203,7 +206,7 @@ func TestContinues(t *testing.T) {
 func TestXML(t *testing.T) {
 	tool := startRRDtool(t)
 	file, restored, xmlFile := tool.path("a.rrd"), tool.path("b.rrd"), tool.path("a.xml")
-	for seed := range uint64(40) {
+	for seed := range uint64(*runs / 2) {
 		r := newRecipe(seed)
 		tool.do("create %s %s", file, r.create)
 		for range r.IntN(60) {
