@@ -255,9 +255,11 @@ func (s *Set) putForecast(a int, slot, elapsed int64) {
 	d, f := &s.def.Archives[a], s.family
 	if d.season() {
 		season := &f.seasons[a]
-		// After more than a season RRDtool's is where it was, wherever the
-		// season should be.
-		season.Newest = int((int64(season.Newest) + min(elapsed, int64(d.Rows))) % int64(d.Rows))
+		rows := elapsed
+		if !s.def.Mended { // after more than a season RRDtool's stays where it was
+			rows = min(rows, int64(d.Rows))
+		}
+		season.Newest = int((int64(season.Newest) + rows) % int64(d.Rows))
 		if elapsed == 1 { // learned from two, RRDtool keeps none
 			copy(season.Values[season.Newest*len(s.sources):], f.made[0][a])
 		}

@@ -14,7 +14,7 @@ var errSetBytes = errors.New("rrd: definition or state of a set is cut short or 
 
 // AppendBinary appends the definition to b:
 //
-//	definition = version:1 step:uvarint  sources:uvarint { source }  archives:uvarint { archive }
+//	definition = version:1 mended:1 step:uvarint  sources:uvarint { source }  archives:uvarint { archive }
 //	source     = type:1 name:text heartbeat:uvarint min:8 max:8 expression:text
 //	archive    = cf:1 steps:uvarint rows:uvarint xff:8 [ family ]
 //	family     = alpha beta gamma smoothing deltapos deltaneg (8 each)
@@ -24,7 +24,10 @@ var errSetBytes = errors.New("rrd: definition or state of a set is cut short or 
 // Durations are in seconds, numbers of 8 bytes are floats, little endian. Only
 // archives of the Holt-Winters family have its part.
 func (d *SetDefinition) AppendBinary(b []byte) []byte {
-	b = append(b, setCodec)
+	b = append(b, setCodec, 0)
+	if d.Mended {
+		b[len(b)-1] = 1
+	}
 	b = binary.AppendUvarint(b, uint64(d.Step/time.Second))
 	b = binary.AppendUvarint(b, uint64(len(d.Sources)))
 	for _, s := range d.Sources {
@@ -62,6 +65,7 @@ func ReadSetDefinition(b []byte) (d SetDefinition, rest []byte, err error) {
 	if r.byte() != setCodec {
 		return SetDefinition{}, nil, errSetBytes
 	}
+	d.Mended = r.byte() == 1
 	d.Step = r.seconds()
 	for range r.count() {
 		s := DataSource{Type: Type(r.byte()), Name: r.string(), Heartbeat: r.seconds()}

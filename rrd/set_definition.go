@@ -38,6 +38,14 @@ type SetDefinition struct {
 	Step     time.Duration // of a primary point; whole seconds
 	Sources  []DataSource
 	Archives []SetArchive
+	// Mended does without RRDtool's known mistakes:
+	//
+	//	                           RRDtool 1.7.2               mended
+	//	32-bit counter wraps       2^32-1 is added             2^32
+	//	64-bit counter wraps       a small step comes out as 0 the step
+	//	unknown time below 1 s     is lost, each time          whole seconds of the sum count
+	//	gap longer than a season   the season stays behind     and goes on in phase
+	Mended bool
 }
 
 // Validate says why no Set can be made of d.

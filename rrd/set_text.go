@@ -137,7 +137,7 @@ func ParseUpdateTime(text string, now Time) (Time, error) {
 // difference is what a counter or derive has grown by since its last text:
 // NaN where one of them is no number. Texts are subtracted as whole numbers of
 // any length, and only the difference is rounded.
-func difference(text string, last []byte, t Type) (float64, error) {
+func difference(text string, last []byte, t Type, mended bool) (float64, error) {
 	number := text
 	if t == Derive {
 		number = strings.TrimPrefix(number, "-")
@@ -152,6 +152,9 @@ func difference(text string, last []byte, t Type) (float64, error) {
 	if len(last) > 0 && last[0] == 'U' {
 		return math.NaN(), nil
 	}
+	if diff, ok := wrapped(text, string(last)); ok && mended && t == Counter {
+		return diff, nil
+	}
 	diff := subtract(text, string(last))
 	if t == Counter {
 		// Wraps of 32 and of 64 bits, with RRDtool's constants. The first is
@@ -165,6 +168,19 @@ func difference(text string, last []byte, t Type) (float64, error) {
 		}
 	}
 	return diff, nil
+}
+
+// wrapped is the step of a counter that has wrapped at 32 or at 64 bits.
+func wrapped(text, last string) (float64, bool) {
+	now, err := strconv.ParseUint(text, 10, 64)
+	before, err2 := strconv.ParseUint(last, 10, 64)
+	switch {
+	case err != nil || err2 != nil || now >= before:
+		return 0, false
+	case before <= math.MaxUint32:
+		return float64(1<<32 - before + now), true
+	}
+	return float64(now - before), true // of whole numbers of 64 bits
 }
 
 // realDifference is what a DCounter or DDerive has grown by since its last

@@ -22,6 +22,7 @@ import (
 //	archive peak max of 3 rows 5 xff 0.5
 //	update +5 4                          5 s after the start load is 4
 //	refuse +5 4: illegal attempt ...     this update must fail in these words
+//	mended fine +10 5                    the same of a Set that is Mended
 //	expect fine +10 5                    the next row of the archive fine ends at +10
 //
 // Data sources and archives may also be written as rrdcreate takes them; the
@@ -100,8 +101,8 @@ func (rt *rrdTest) statement(n int, words []string, line string) (err error) {
 			e.values[i] = strings.ReplaceAll(v, "''", "")
 		}
 		rt.events = append(rt.events, e)
-	case "expect":
-		e := event{line: n, verb: "expect", archive: slices.Index(rt.names, words[1]), at: words[2], values: words[3:]}
+	case "expect", "mended":
+		e := event{line: n, verb: words[0], archive: slices.Index(rt.names, words[1]), at: words[2], values: words[3:]}
 		if e.archive < 0 {
 			return fmt.Errorf("no archive %s", words[1])
 		}
@@ -215,6 +216,16 @@ func (rt *rrdTest) absolute(at string) string {
 
 // run feeds a Set and checks what it makes.
 func (rt *rrdTest) run(t *testing.T) {
+	rt.runAs(t, "expect")
+	if slices.ContainsFunc(rt.events, func(e event) bool { return e.verb == "mended" }) {
+		mended := *rt
+		mended.def.Mended = true
+		mended.runAs(t, "mended")
+	}
+}
+
+func (rt *rrdTest) runAs(t *testing.T, expectation string) {
+	t.Helper()
 	set, err := NewSet(rt.def, Time(rt.start)*Second)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +241,10 @@ func (rt *rrdTest) run(t *testing.T) {
 		if err != nil {
 			t.Fatalf("line %d: %v", e.line, err)
 		}
-		if e.verb == "expect" {
+		if e.verb == "expect" || e.verb == "mended" {
+			if e.verb != expectation {
+				continue
+			}
 			expected[e.archive] = true
 			made[e.archive] = rt.expect(t, e, at, made[e.archive])
 			continue

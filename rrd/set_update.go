@@ -79,7 +79,7 @@ func (s *Set) read(i int, text string, interval float64) (float64, error) {
 	var fresh, rate float64
 	switch d.Type {
 	case Counter, Derive:
-		diff, err := difference(text, s.sources[i].text, d.Type)
+		diff, err := difference(text, s.sources[i].text, d.Type, s.def.Mended)
 		if err != nil {
 			return 0, err
 		}
@@ -115,7 +115,7 @@ func (s *Set) advance(t Time, interval float64) {
 	slot := lastSec / s.step // that the last reading fell into
 	elapsed := sec/s.step - slot
 	if elapsed == 0 {
-		s.collect(interval)
+		s.collect(interval, sec-lastSec)
 		return
 	}
 	// The interval up to the last boundary, and the rest.
@@ -132,14 +132,18 @@ func (s *Set) advance(t Time, interval float64) {
 	s.finish(t, slot, elapsed, interval, pre, post, s.fresh)
 }
 
-// collect takes a reading that closes no step.
-func (s *Set) collect(interval float64) {
+// collect takes a reading that closes no step. seconds is how many began in
+// the interval.
+func (s *Set) collect(interval float64, seconds int64) {
+	unknown := int64(math.Floor(interval)) // fractions are lost, as in RRDtool
+	if s.def.Mended {
+		unknown = seconds
+	}
 	for i := range s.sources {
 		src, fresh := &s.sources[i], s.fresh[i]
 		switch {
 		case math.IsNaN(fresh):
-			// Fractions of unknown seconds are lost, here as in RRDtool.
-			src.unknown += int64(math.Floor(interval))
+			src.unknown += unknown
 		case math.IsNaN(src.value):
 			src.value = fresh
 		default:
