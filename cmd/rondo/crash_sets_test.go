@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -74,6 +76,53 @@ func (a *acked) noteSets(sent map[string]int) {
 	}
 	for set, value := range sent {
 		a.sets[set] = value
+	}
+}
+
+// TestSyncBeforeReply looks at the system calls: between reading an UPDATE and
+// replying to it there is an fdatasync that succeeded.
+func TestSyncBeforeReply(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("SKIPPED: strace is missing")
+	}
+	p := newProc(t, crashConfig)
+	trace := filepath.Join(p.dir, "trace")
+	p.start(strace, "-f", "-s", "64", "-e", "trace=read,write,fdatasync", "-o", trace)
+	conn, replies, err := p.dialSets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"UPDATE crash.strace.rrd 1700000000:1\n", "UPDATE crash.strace.rrd 1700000001:1\n"} {
+		if _, err := io.WriteString(conn, line); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := replies.ReadString('\n'); err != nil || !strings.HasPrefix(got, "0 ") {
+			t.Fatal(got, err)
+		}
+	}
+	conn.Close()
+	p.stopChild()
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replied, read, sync := 0, false, false
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.Contains(line, `"UPDATE crash.strace`):
+			read, sync = true, false
+		case synced.MatchString(line):
+			sync = true
+		case strings.Contains(line, `"0 errors, enqueued 1`):
+			replied++
+			if !read || !sync {
+				t.Errorf("reply %d comes before anything is synced:\n%s", replied, text)
+			}
+		}
+	}
+	if replied != 2 {
+		t.Errorf("the trace shows %d replies:\n%s", replied, text)
 	}
 }
 

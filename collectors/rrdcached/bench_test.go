@@ -86,4 +86,3 @@ func BenchmarkFetch(b *testing.B) {
 		})
 	}
 }
-

@@ -18,6 +18,10 @@ import (
 // share the waits for the disk.
 const definers = 32
 
+// maxReading bounds the bytes of the files that are read at the same time. One
+// that is larger is read alone.
+const maxReading = 256 << 20
+
 // defineAll makes the sets that the updates at those indexes want, each once.
 // It returns the errors by name of the set.
 func (c *session) defineAll(updates []int) map[string]error {
@@ -85,6 +89,11 @@ func (s *Collector) takeOver(ctx context.Context, p place) error {
 	if !st.Mode().IsRegular() {
 		return fs.ErrNotExist
 	}
+	size := min(st.Size(), maxReading)
+	if err := s.reading.Acquire(ctx, size); err != nil {
+		return err
+	}
+	defer s.reading.Release(size)
 	image, err := rrdfile.Read(f)
 	if err != nil {
 		s.env.Stats.Add("bad_file", 1)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"rondo/collectors"
 )
@@ -97,7 +98,8 @@ type Collector struct {
 	counts    counts
 	suspended suspended
 
-	writing sync.Mutex // held while a .rrd is written
+	reading *semaphore.Weighted // bytes of files that are taken over
+	writing sync.Mutex          // held while a .rrd is written
 	failed  collectors.Notice
 	refused collectors.Notice
 	denied  collectors.Notice
@@ -111,7 +113,7 @@ func New(env collectors.Env, c Config) (_ *Collector, err error) {
 	if env.Sets == nil {
 		return nil, errors.New("rrdcached: there is no store of sets")
 	}
-	s := &Collector{env: env, conf: c}
+	s := &Collector{env: env, conf: c, reading: semaphore.NewWeighted(maxReading)}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("rrdcached: %w", errors.Join(err, s.close()))

@@ -220,12 +220,21 @@ func (c *session) settle() error {
 		}
 		err = errors.Join(err, c.write(a))
 	}
-	clear(c.updates) // let go of the text
-	clear(c.texts)
-	clear(c.files)
-	clear(c.answers)
-	c.updates, c.texts, c.files, c.answers, c.gathered = c.updates[:0], c.texts[:0], c.files[:0], c.answers[:0], 0
+	c.updates, c.texts, c.files, c.answers = emptied(c.updates), emptied(c.texts), emptied(c.files), emptied(c.answers)
+	c.gathered = 0
 	return err
+}
+
+// keep is how many elements an idle connection has room for.
+const keep = 2048
+
+// emptied lets go of the text that s refers to, and of s where it is large.
+func emptied[T any](s []T) []T {
+	if cap(s) > keep {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 // judge completes the answer to an UPDATE.
