@@ -15,6 +15,7 @@ import (
 type conversion struct {
 	s        *series
 	from, to *definition
+	origins  [][]int    // by new archive: the old ones that its rows come from
 	covers   []rrd.Time // by old archive: rows that begin here or later are all there
 	memory   []rrd.Time // by old archive: rows that end later are in memory
 	// split is, by new archive, up to where all its rows come from disk, and go
@@ -56,6 +57,7 @@ func (st *Store) convert(s *series, to *definition, clock rrd.Time) *conversion 
 		c.covers, c.memory = append(c.covers, cover), append(c.memory, memory)
 	}
 	for b, r := range to.rings {
+		c.origins = append(c.origins, c.from.Sources(to.Row(b)))
 		split := rrd.Time(math.MaxInt64) / 4
 		for _, a := range c.sources(b) {
 			split = min(split, c.memory[a]-c.memory[a]%r.row)
@@ -75,7 +77,7 @@ func (x *state) frontier(w *window) (rrd.Time, bool) {
 }
 
 // sources are the old archives that the rows of the new archive b come from.
-func (c *conversion) sources(b int) []int { return c.from.Sources(c.to.Row(b)) }
+func (c *conversion) sources(b int) []int { return c.origins[b] }
 
 // kept returns the old archive whose ring the new archive b has too, or -1.
 func (c *conversion) kept(b int) int { return slices.Index(c.from.rings, c.to.rings[b]) }

@@ -58,30 +58,36 @@ func (st *Store) switchPages(work []pageChange) (n int, err error) {
 		st.table.settled(context.Background()), st.log.Commit(context.Background(), st.log.End()))
 }
 
-// switchPage brings in the new definitions of a page's series. In the log the
-// new states stand between the samples that came before and those that come
-// after, see replayRecord.
+// switchPage brings in the new definitions of a page's series.
 func (st *Store) switchPage(p pageChange) error {
-	sh := st.shard(p.page.id * pageSeries)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	for len(p.all) > 0 {
-		rec := []byte{changeRecord}
-		var states []state
-		for _, c := range p.all {
-			next := st.next(sh, c)
-			rec = next.append(appendUvarint(rec, uint64(c.s.id)), &c.s.win)
-			if states = append(states, next); len(rec) > recordBytes {
-				break
-			}
-		}
-		if _, err := st.log.Append(rec); err != nil {
+	for some := range slices.Chunk(p.all, switchSeries) {
+		if err := st.switchSome(p.page, some); err != nil {
 			return err
 		}
-		for i := range states {
-			st.setState(p.all[i].s, &states[i])
-		}
-		p.all = p.all[len(states):]
+	}
+	return nil
+}
+
+// switchSeries is how many series are switched while a shard is locked, which
+// takes a tenth of a millisecond.
+const switchSeries = 4
+
+// switchSome brings in new definitions. In the log the new states stand between
+// the samples that came before and those that come after, see replayRecord.
+func (st *Store) switchSome(pg *page, some []*conversion) error {
+	sh := st.shard(pg.id * pageSeries)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	rec, states := []byte{changeRecord}, make([]state, len(some))
+	for i, c := range some {
+		states[i] = st.next(sh, c)
+		rec = states[i].append(appendUvarint(rec, uint64(c.s.id)), &c.s.win)
+	}
+	if _, err := st.log.Append(rec); err != nil {
+		return err
+	}
+	for i, c := range some {
+		st.setState(c.s, &states[i])
 	}
 	return nil
 }
