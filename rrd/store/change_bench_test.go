@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const benchChange = 20_000
+const benchChange = 100_000
 
 // BenchmarkChange gives 100,000 series with half an hour behind them other
 // archives, one of them of a new length, while samples come in batches of a

@@ -16,8 +16,8 @@ import (
 	"rondo/rrd/rrdtest"
 )
 
-// changing is a store beside the believed one, with some hours of a few
-// hundred series in both.
+// changing is a store beside the believed one, with an hour and a half of a
+// hundred series and more in both.
 type changing struct {
 	*testing.T
 	life
@@ -38,7 +38,7 @@ func newChanging(t *testing.T) *changing {
 	return c
 }
 
-const changingSeries = 300
+const changingSeries = 140
 
 // fill adds rounds of ten seconds.
 func (c *changing) fill(rounds int) {
@@ -121,7 +121,7 @@ func TestChange(t *testing.T) {
 	if _, err := c.Change(change); err != nil {
 		t.Fatal(err)
 	}
-	if p := c.done(); p.Done != 100 || p.Total != 100 || p.Rows == 0 || p.Bytes == 0 {
+	if p := c.done(); p.Done != 40 || p.Total != 40 || p.Rows == 0 || p.Bytes == 0 {
 		t.Errorf("%+v", p)
 	}
 	c.redefineWanted(change)
