@@ -96,6 +96,7 @@ func (me *self) store() map[string]uint64 {
 	m := map[string]uint64{
 		"samples":       uint64(st.Samples.Load()),
 		"repeated":      uint64(st.Repeated.Load()),
+		"overwritten":   uint64(st.Overwritten.Load()),
 		"corrected":     uint64(st.Corrected.Load()),
 		"replayed":      uint64(st.Replayed.Load()),
 		"settled_early": uint64(st.SettledEarly.Load()),

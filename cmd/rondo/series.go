@@ -22,6 +22,8 @@ type seriesCmd struct {
 	Show    seriesShowCmd    `cmd:"" help:"Show one series: definition, archives, newest sample, disk."`
 	Change  seriesChangeCmd  `cmd:"" help:"Change how series are kept, while samples come; no history is lost that the new archives can hold."`
 	Changes seriesChangesCmd `cmd:"" help:"Show the change that is running, or stop it."`
+	Correct seriesCorrectCmd `cmd:"" help:"Overwrite one point, or make it unknown; every archive follows."`
+	Audit   seriesAuditCmd   `cmd:"" help:"List the points that were overwritten: who, when, what."`
 	Rename  seriesRenameCmd  `cmd:"" help:"Give a series another name or labels; its history stays with it."`
 }
 

@@ -24,6 +24,7 @@ func (s *server) mountSeries(handle, command func(pattern string, h http.Handler
 	command("POST /api/series/change", answer(s.seriesChange))
 	command("POST /api/series/stop", answer(s.seriesStop))
 	command("POST /api/series/rename", answer(s.seriesRename))
+	s.mountCorrections(handle, command)
 }
 
 // answer makes a handler of a function that answers with JSON, or an error

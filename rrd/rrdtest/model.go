@@ -2,6 +2,7 @@ package rrdtest
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -19,6 +20,9 @@ type Life interface {
 	// Restart closes the store, or kills it so that nothing can be written
 	// any more, and opens it anew.
 	Restart(clean bool) error
+	// Overwrite puts one sample, or none if it is NaN, in the place of all that
+	// a slot holds, and returns what it held.
+	Overwrite(k rrd.Key, t rrd.Time, value float64) (rrd.Row, error)
 }
 
 // A Redefiner is a Life whose series may get other definitions.
@@ -42,14 +46,15 @@ func TestModel(t *testing.T, open func(o Options) (life Life, end func(), err er
 		defer end()
 		m.got, m.want = life, NewMem(o)
 		actions := map[string]func(*rapid.T){
-			"stream":   m.stream,
-			"scatter":  m.scatter,
-			"backfill": m.backfill,
-			"leap":     m.leap,
-			"maintain": func(t *rapid.T) { m.must(t, m.got.Maintain()) },
-			"restart":  func(t *rapid.T) { m.must(t, m.got.Restart(true)) },
-			"kill":     func(t *rapid.T) { m.must(t, m.got.Restart(false)) },
-			"":         m.check,
+			"stream":    m.stream,
+			"scatter":   m.scatter,
+			"backfill":  m.backfill,
+			"overwrite": m.overwrite,
+			"leap":      m.leap,
+			"maintain":  func(t *rapid.T) { m.must(t, m.got.Maintain()) },
+			"restart":   func(t *rapid.T) { m.must(t, m.got.Restart(true)) },
+			"kill":      func(t *rapid.T) { m.must(t, m.got.Restart(false)) },
+			"":          m.check,
 		}
 		if _, ok := life.(Redefiner); ok {
 			actions["redefine"] = m.redefine
@@ -138,6 +143,20 @@ func (m *model) backfill(t *rapid.T) {
 	m.append(t, batch)
 	if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
 		m.append(t, batch)
+	}
+}
+
+// overwrite puts another point, or none, where mostly there is one.
+func (m *model) overwrite(t *rapid.T) {
+	s := rapid.SampledFrom(modelSeries()).Draw(t, "series")
+	s.Time = m.now - rrd.Time(rapid.IntRange(-20, 2000).Draw(t, "ago"))*rrd.Second
+	s.Value = rapid.SampledFrom([]float64{math.NaN(), 0, 50, 101, 1e300, 0.1}).Draw(t, "value")
+	m.dirty = true
+	want, err1 := m.want.Overwrite(s.Key, s.Time, s.Value)
+	want.Total = 0 // nobody is told
+	got, err2 := m.got.Overwrite(s.Key, s.Time, s.Value)
+	if (err1 == nil) != (err2 == nil) || err1 == nil && want != got {
+		t.Fatalf("overwritten was %+v, %v; want %+v, %v", got, err2, want, err1)
 	}
 }
 

@@ -76,10 +76,13 @@ func (st *Store) logCorrection(s *series, c *correction) error {
 // enact lays a correction over the closed rows, and makes the open ones that
 // it reaches anew.
 func (st *Store) enact(s *series, c *correction) error {
+	if len(c.rows[0]) == 0 {
+		return nil // it only tells what is settled
+	}
 	st.addCorrected(s, c)
 	fold := st.foldOf(s)
 	open, ok := fold.OpenEnd(0)
-	if !ok || len(c.rows) == 0 || len(c.rows[0]) == 0 {
+	if !ok {
 		return nil
 	}
 	newest, after := c.rows[0][len(c.rows[0])-1].End, open

@@ -65,6 +65,7 @@
 //
 //	log/         samples and readings, as accepted; the truth until the head is on disk
 //	series/      definitions and series with their ids; never cut
+//	audit.jsonl  who overwrote which primary point, when, old and new
 //	checkpoint   the head, and the log's position that it stands for
 //	blocks/ROW-ROWS/EPOCH/   a Badger directory: rows of all series, by page
 //	                         of 64 series and block of 32 or 128 rows

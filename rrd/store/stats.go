@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Samples      atomic.Int64 // taken
 	Repeated     atomic.Int64 // seen again, stored once
+	Overwritten  atomic.Int64 // primary points, by hand
 	Corrected    atomic.Int64 // late samples that corrected rows
 	Replayed     atomic.Int64 // taken from the log at Open
 	SettledEarly atomic.Int64 // windows that grew too large

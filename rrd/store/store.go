@@ -111,6 +111,7 @@ type Store struct {
 	staged atomic.Int64 // bytes of closed rows in memory
 
 	moving    sync.RWMutex // held while late samples are taken, or a history is moved
+	auditMu   sync.Mutex   // one line of the audit at a time
 	lateKnown atomic.Int64 // late samples known by themselves, see corrected
 
 	failing atomic.Bool // the last maintenance went wrong
