@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"rondo/rrd"
 	"rondo/rrd/rrdtest"
@@ -487,4 +488,45 @@ func TestSetsConcurrent(t *testing.T) {
 	})
 	wg.Wait()
 	p.same("model")
+}
+
+// TestSetSeasons: sets of the Holt-Winters family, whose seasons are part of
+// the state, and data sources that are computed.
+func TestSetSeasons(t *testing.T) {
+	t.Parallel()
+	p := newSetPair(t, Options{Now: late2033, Every: time.Hour, StageBytes: 3000, CheckpointBytes: 6000})
+	defer func() { closeStore(t, p.st) }()
+	d, err := rrd.ParseSetDefinition(time.Minute, []string{
+		"DS:in:GAUGE:120:U:U", "DS:twice:COMPUTE:in,2,*", "RRA:AVERAGE:0.5:1:60", "RRA:HWPREDICT:200:0.1:0.0035:20",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.create("hw", d, rrdtest.T0)
+	for i := range 6 {
+		var batch []rrd.SetUpdate
+		for k := range 25 {
+			n := i*25 + k
+			batch = append(batch, rrd.SetUpdate{Name: "hw", Time: rrdtest.T0 + rrd.Time(60*(n+1))*rrd.Second, Texts: []string{strconv.Itoa(n % 20 * 3)}})
+		}
+		p.both(func(s rrd.SetStore) error { return s.UpdateSets(t.Context(), batch) })
+		p.maintain()
+		p.reopen()
+		p.same("hw")
+	}
+	for _, cf := range []rrd.CF{rrd.HWPredict, rrd.Seasonal, rrd.DevSeasonal, rrd.Failures} {
+		q := rrd.SetQuery{Name: "hw", CF: cf, Start: rrdtest.T0 + 6000*rrd.Second, End: rrdtest.T0 + 9000*rrd.Second}
+		want, err1 := p.want.FetchSet(t.Context(), q)
+		got, err2 := p.st.FetchSet(t.Context(), q)
+		if d := cmp.Diff(want, got, cmpopts.EquateNaNs()); d != "" || err1 != nil || err2 != nil {
+			t.Errorf("%s (-want +got): %v %v\n%s", cf, err1, err2, d)
+		}
+	}
+	image, err := p.want.ExportSet(t.Context(), "hw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.both(func(s rrd.SetStore) error { return s.ImportSet(t.Context(), "copy", image, false) })
+	p.reopen()
+	p.same("hw", "copy")
 }
