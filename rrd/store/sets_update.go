@@ -170,11 +170,15 @@ func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) er
 			}
 		}
 		for ; from < to; from++ {
-			if s := b.sets[from]; s != nil && s.shards == mask {
-				if err := st.updateSet(s, batch[from].Time, batch[from].Texts); err != nil {
-					b.refuse(from, err)
-				}
+			s, u := b.sets[from], &batch[from]
+			if s == nil || s.shards != mask {
+				continue
 			}
+			if err := st.updateSet(s, u.Time, u.Texts); err != nil {
+				b.refuse(from, err)
+				continue
+			}
+			st.stats.Samples.Add(int64(len(u.Texts)))
 		}
 		st.advance(min(rec.newest, b.limit)) // a set may say any time
 	}
@@ -214,7 +218,6 @@ func (st *Store) updateSet(s *set, t rrd.Time, texts []string) error {
 			st.stageSetRow(s, ring, row)
 		}
 	}
-	st.stats.Samples.Add(int64(len(texts)))
 	if s.lost {
 		s.lost = false
 		if x, err = doubted(x); err != nil {
