@@ -74,7 +74,7 @@ type table struct {
 	regexps regexps
 
 	mu     sync.RWMutex // guards all below; series themselves see above
-	ids    idTable // of keys
+	ids    idTable      // of keys
 	texts  texts
 	pages  []*page
 	next   []atomic.Uint32 // by id: whose sample came after this one's last time
@@ -288,7 +288,9 @@ func (t *table) lookup(k rrd.Key) (id uint32, ok bool) { return t.ids.find(strin
 func (t *table) name(k rrd.Key, id uint32) { t.ids.add(string(k), id, t.keyOf) }
 func (t *table) unname(k rrd.Key)          { t.ids.remove(string(k), t.keyOf) }
 
-func (t *table) keyOf(id uint32) string { return string(t.pages[id/pageSeries].series[id%pageSeries].key) }
+func (t *table) keyOf(id uint32) string {
+	return string(t.pages[id/pageSeries].series[id%pageSeries].key)
+}
 
 // settled waits until all series that can be seen are durable: before anything
 // that speaks of them by their ids is said to be durable, and before it is in
