@@ -223,10 +223,13 @@ func TestSchedule(t *testing.T) {
 		conf := defaultConfig()
 		conf.Data = t.TempDir()
 		conf.Backup.To, conf.Backup.Every = filepath.Join(t.TempDir(), "vault"), 6*time.Hour
+		var mu sync.Mutex // guards the two below
 		var times []string
 		fail := false
 		ctx, cancel := context.WithCancel(t.Context())
 		b := newBackups(conf, func(string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			times = append(times, time.Now().UTC().Format("15:04"))
 			if fail {
 				return fs.ErrPermission
@@ -237,15 +240,18 @@ func TestSchedule(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- b.run(ctx) }()
 		time.Sleep(12 * time.Hour)
-		if got, want := fmt.Sprint(times), "[01:05 06:00 12:00]"; got != want {
-			t.Errorf("backups at %s, want %s", got, want)
+		expect := func(want string, failNext bool) {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			if got := fmt.Sprint(times); got != want {
+				t.Errorf("backups at %s, want %s", got, want)
+			}
+			times, fail = nil, failNext
 		}
-		times, fail = nil, true
+		expect("[01:05 06:00 12:00]", true)
 		time.Sleep(5*time.Hour + 6*time.Minute) // 18:11
-		if got, want := fmt.Sprint(times), "[18:00 18:10]"; got != want {
-			t.Errorf("tries at %s, want %s", got, want)
-		}
-		fail = false
+		expect("[18:00 18:10]", false)
 		if got := b.words(time.Now()); got != "backup 6h11m0s old, the last one failed" {
 			t.Errorf("%q", got)
 		}
