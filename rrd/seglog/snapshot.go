@@ -77,7 +77,7 @@ func CloneDir(src, dst string, how func(name string) Clone) error {
 		from, to := filepath.Join(src, e.Name()), filepath.Join(dst, e.Name())
 		switch how(e.Name()) {
 		case Link:
-			err = os.Link(from, to)
+			err = linkFile(from, to)
 		case Copy:
 			err = copyFile(from, to, -1)
 		}
@@ -86,6 +86,22 @@ func CloneDir(src, dst string, how func(name string) Clone) error {
 		}
 	}
 	return nil
+}
+
+// smallFile is up to which size a file is copied instead of linked. Badger
+// cuts a file to nothing before it removes it, and it removes value logs that
+// hold only their header: a link would be cut as well.
+const smallFile = 4 << 10
+
+func linkFile(from, to string) error {
+	st, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if st.Size() <= smallFile {
+		return copyFile(from, to, -1)
+	}
+	return os.Link(from, to)
 }
 
 // copyFile copies the first n bytes of a file; all of them if n is negative.
