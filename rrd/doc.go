@@ -14,7 +14,18 @@
 //
 // Exact: RRDtool's own time-weighted arithmetic ([Set.Update]), for what speaks
 // RRDtool's own format and protocol. All of rrdcreate(1) is read and written
-// as text ([ParseSetDefinition]), with data sources that compute (rrd/rpn).
+// as text ([ParseSetDefinition]), with data sources that compute (rrd/rpn) and
+// the Holt-Winters family ([HoltWinters]); so are rrdfetch(1)'s ranges
+// ([Set.Fetch]) and times ([ParseTimeRange]). RRDtool's mistakes are part of
+// it, unless a definition is Mended. The law is Debian's rrdtool 1.7.2: random
+// sequences are fed to both and must come out equal to the last bit.
+//
+//	go test ./rrd -run TestAgainstRRDtool -rrdtool.runs 1000000
+//
+// A failure is shrunk to a text of a few lines, in the language of
+// testdata/*.rrdtest. What differs: a refused reading leaves a Set as it was;
+// seasons are smoothed after each reading, and not once for all readings of one
+// call; ROLL; the last bits of SIN, EXP and their kind.
 //
 // Slot: a slot is the half-open interval (end-step, end], stamped with its
 // end. It keeps sum, count, min, max and last of the samples that fall into

@@ -55,7 +55,7 @@ type rrdtool struct {
 
 func startRRDtool(t *testing.T, path string) *rrdtool {
 	cmd := exec.Command(path, "-")
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
