@@ -43,6 +43,7 @@ func badgerOptions(dir string, writable bool, log badger.Logger) badger.Options 
 	o.NumCompactors, o.NumLevelZeroTables, o.NumLevelZeroTablesStall = 0, 99_999, 100_000
 	o.BlockSize, o.ValueThreshold, o.ValueLogFileSize = 4<<10, 1<<10, 16<<20
 	o.NumVersionsToKeep, o.CompactL0OnClose, o.LmaxCompaction = 1, false, false
+	o.ChecksumVerificationMode = options.OnTableAndBlockRead
 	return o
 }
 
