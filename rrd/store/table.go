@@ -46,7 +46,7 @@ type page struct {
 	used      atomic.Int32 // series from here on are not made yet
 	series    [pageSeries]series
 	from      seglog.Pos            // of the checkpoint that it was loaded from
-	begins    map[uint32][]rrd.Time // by series, of each archive; see change.go; guarded by the shard
+	begins    map[uint32][]rrd.Time // by series, of each archive; see convert.go; guarded by the shard
 	corrected map[uint32]*corrected // by series; guarded by the shard
 }
 
