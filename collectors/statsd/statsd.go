@@ -82,7 +82,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	g.Go(func() error { return s.Serve(gctx) })
 	g.Go(func() error { c.flushEach(gctx, feed); return nil })
 	err := g.Wait()
-	c.flush(context.WithoutCancel(ctx), feed, time.Now())
+	c.flush(ctx, feed, time.Now())
 	return err
 }
 
@@ -108,6 +108,8 @@ func (c *Collector) flushEach(ctx context.Context, feed *collectors.Feed) {
 	}
 }
 
+// flush hands over what was summed up. The end of ctx does not interrupt it:
+// what left the sums is nowhere else.
 func (c *Collector) flush(ctx context.Context, feed *collectors.Feed, end time.Time) {
 	c.mu.Lock()
 	samples := c.sum.flush(make([]rrd.Sample, 0, len(c.sum.metrics)), end)
@@ -122,5 +124,5 @@ func (c *Collector) flush(ctx context.Context, feed *collectors.Feed, end time.T
 		c.badLines.Warn(c.env.Log, "lines left out", "err", first, "line", line)
 	}
 	// A store that fails is counted and logged by the feed.
-	_ = feed.Append(ctx, samples)
+	_ = feed.Append(context.WithoutCancel(ctx), samples)
 }
