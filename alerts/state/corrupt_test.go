@@ -56,9 +56,15 @@ func TestSwappedValue(t *testing.T) {
 	}
 }
 
-// TestEmptyMemoryTable: a kill between the making of a memory table and its
-// first byte must not keep the store from opening.
-func TestEmptyMemoryTable(t *testing.T) {
+// TestEmptyFiles: a kill between the making of a memory table or a value log
+// and its first byte must not keep the store from opening.
+func TestEmptyFiles(t *testing.T) {
+	for _, name := range []string{"00099.mem", "000099.vlog"} {
+		t.Run(name, func(t *testing.T) { testEmptyFile(t, name) })
+	}
+}
+
+func testEmptyFile(t *testing.T, name string) {
 	dir := t.TempDir()
 	d, err := Open(dir, Options{Reserve: 1})
 	if err != nil {
@@ -70,7 +76,7 @@ func TestEmptyMemoryTable(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "00099.mem"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d, err = Open(dir, Options{Reserve: 1})

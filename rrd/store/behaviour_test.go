@@ -115,6 +115,76 @@ func TestEarlySettling(t *testing.T) {
 	}
 }
 
+// TestEarlySettlingReplays: whether a window is settled early must not depend
+// on when it was settled before, else a replay would refuse what was taken.
+func TestEarlySettlingReplays(t *testing.T) {
+	t.Parallel()
+	now := rrdtest.T0
+	o := Options{Now: func() time.Time { return now.Std() }, StageBytes: 1}
+	dir := t.TempDir()
+	st := openStore(t, dir, o)
+	const every = 150_000 // in ten minutes about 12,000 bytes, in fifteen more than a window may have
+	var batch []rrd.Sample
+	for i := range 15 * 60 * int(rrd.Second) / every {
+		batch = append(batch, rrd.Sample{Key: "fast", Time: rrdtest.T0 + rrd.Time(i*every), Value: float64(i * 7919 % 10007)})
+	}
+	late := rrd.Sample{Key: "fast", Time: batch[len(batch)-1].Time - 9*60*rrd.Second + 1000, Value: 1}
+	for i := 0; i < len(batch); i += 500 {
+		part := batch[i:min(i+500, len(batch))]
+		now = part[len(part)-1].Time
+		if err := errors.Join(st.Append(t.Context(), part), st.maintain()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(st.Append(t.Context(), []rrd.Sample{late}), st.kill()); err != nil {
+		t.Fatal(err)
+	}
+	st = openStore(t, dir, o)
+	defer closeStore(t, st)
+	if got := st.stats.Replayed.Load(); got != int64(len(batch)+1) || st.stats.SettledEarly.Load() != 0 {
+		t.Errorf("%d of %d samples replayed, settled early %d times", got, len(batch)+1, st.stats.SettledEarly.Load())
+	}
+}
+
+// TestFlushBetweenSeries: a query that has read a block for one series, which
+// is then written anew, sees the new rows of the next series in it.
+func TestFlushBetweenSeries(t *testing.T) {
+	t.Parallel()
+	now := rrdtest.T0
+	o := Options{Now: func() time.Time { return now.Std() }, StageBytes: 1}
+	st := openStore(t, t.TempDir(), o)
+	defer closeStore(t, st)
+	fill := func(from, to int) {
+		var batch []rrd.Sample
+		for i := from; i < to; i += 10 {
+			batch = append(batch, gauge("a", i, 1), gauge("b", i, 2))
+		}
+		now = batch[len(batch)-1].Time
+		if err := st.Append(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(0, 1200)
+	if err := st.maintain(); err != nil {
+		t.Fatal(err)
+	}
+	fill(1200, 2400)
+	var rows []int
+	q := rrd.Query{Start: rrdtest.T0 - rrd.Second, End: now, Columns: []rrd.Column{rrd.ColLast}}
+	for s, err := range st.Select(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, len(s.Times))
+		if err := st.maintain(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff([]int{240, 240}, rows); d != "" {
+		t.Errorf("rows of a and b (-want +got):\n%s", d)
+	}
+}
+
 // TestConcurrent writes, reads and maintains at once; run it with -race.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()

@@ -276,11 +276,14 @@ func (d *definition) reach(clock rrd.Time) rrd.Time {
 // at a time.
 func (st *Store) offer(sh *shard, s *series, p rrd.Point, x number) rrd.Offer {
 	result := s.win.offer(p, x, st.late, &sh.points)
-	switch w := &s.win; {
-	case w.newest-w.oldest > st.late+st.late/2:
+	w := &s.win
+	if w.newest-w.oldest > st.late+st.late/2 || len(w.buf) > maxWindowBytes {
 		st.settle(sh, s, w.newest-st.late)
-	case len(w.buf) > maxWindowBytes:
-		st.settle(sh, s, max(w.newest-st.late, w.oldest+(w.newest-w.oldest)/2))
+	}
+	// Only what is left now, which does not depend on when the window was
+	// settled before, may decide: a replay must come to the same end.
+	if len(w.buf) > maxWindowBytes {
+		st.settle(sh, s, w.oldest+(w.newest-w.oldest)/2)
 		st.stats.SettledEarly.Add(1)
 	}
 	return result

@@ -52,6 +52,7 @@ type selection struct {
 	clock  rrd.Time
 	blocks map[blockID]codec.Block // read for one series, of use to its neighbours
 	bytes  int
+	wrote  int64      // how many blocks the store had written when they were read
 	rows   codec.Rows // scratch
 	head   []rrd.Row  // scratch
 	fixed  []rrd.Row  // corrected rows
@@ -299,6 +300,11 @@ func appendColumn(dst []float64, rows *codec.Rows, c rrd.Column, lo, hi int) []f
 
 // block returns a block, which is empty if it is missing or damaged.
 func (sel *selection) block(id blockID) (codec.Block, error) {
+	// Rows that have left memory since are only in a block's new version.
+	if n := sel.st.stats.Blocks.Load(); n != sel.wrote {
+		clear(sel.blocks)
+		sel.bytes, sel.wrote = 0, n
+	}
 	if b, ok := sel.blocks[id]; ok {
 		return b, nil
 	}

@@ -142,6 +142,29 @@ func TestCorruptDayIsSetAside(t *testing.T) {
 	}
 }
 
+// TestEmptyFiles: a kill between the making of a file of Badger's and its first
+// byte makes no day unreadable.
+func TestEmptyFiles(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	put(t, s, line("old", start))
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	err := os.RemoveAll(filepath.Join(dir, "log"))
+	for _, name := range []string{"00099.mem", "000099.vlog"} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, "chunks/20261119-default", name), nil, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, Options{})
+	if got := search(t, s, syslogd.Query{}); len(got) != 1 || s.Stats().Quarantined != 0 {
+		t.Fatalf("%q, stats %+v", got, s.Stats())
+	}
+}
+
 // TestLogMovedAway begins a new log at position 0, behind chunks that name
 // far positions.
 func TestLogMovedAway(t *testing.T) {

@@ -114,8 +114,10 @@ func (d *dirs) openDir(k key, write bool) (*handle, error) {
 	} else if _, err := os.Stat(dir); err != nil {
 		return nil, err // dropped; Badger would make it anew
 	}
-	if err := seglog.DropEmpty(dir, "*.mem"); err != nil {
-		return nil, err
+	for _, pattern := range []string{"*.mem", "*.vlog"} {
+		if err := seglog.DropEmpty(dir, pattern); err != nil {
+			return nil, err
+		}
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.mem")); !write && err == nil && len(left) == 0 {
 		if db, err := badger.Open(badgerOptions(dir, true, lg)); err == nil {
