@@ -58,32 +58,38 @@ func (st *Store) replayCorrection(pos seglog.Pos, b []byte) error {
 		return fmt.Errorf("correction of %s: %w", s.key, errRecord)
 	}
 	st.settle(sh, s, c.settled)
-	if err := st.enact(s, &c); err != nil {
+	parts, err := st.openParts(s, &c)
+	if err != nil {
 		return fmt.Errorf("correction of %s: %w", s.key, err)
 	}
+	st.enact(s, &c, parts)
 	return nil
 }
 
-// logCorrection logs a correction and applies it. The caller holds the series'
-// shard.
+// logCorrection logs a correction and applies it, or does neither. The caller
+// holds the series' shard.
 func (st *Store) logCorrection(s *series, c *correction) error {
+	parts, err := st.openParts(s, c)
+	if err != nil {
+		return err
+	}
 	if _, err := st.log.Append(c.appendBinary(nil, s)); err != nil {
 		return err
 	}
-	return st.enact(s, c)
+	st.enact(s, c, parts)
+	return nil
 }
 
-// enact lays a correction over the closed rows, and makes the open ones that
-// it reaches anew.
-func (st *Store) enact(s *series, c *correction) error {
+// openParts returns the closed primary rows, corrected, that the open rows
+// which a correction reaches are made of.
+func (st *Store) openParts(s *series, c *correction) ([]rrd.Row, error) {
 	if len(c.rows[0]) == 0 {
-		return nil // it only tells what is settled
+		return nil, nil // it only tells what is settled
 	}
-	st.addCorrected(s, c)
 	fold := st.foldOf(s)
 	open, ok := fold.OpenEnd(0)
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	newest, after := c.rows[0][len(c.rows[0])-1].End, open
 	for a := 1; a < len(s.def.rings); a++ {
@@ -92,20 +98,29 @@ func (st *Store) enact(s *series, c *correction) error {
 		}
 	}
 	if after == open {
-		return nil
+		return nil, nil
 	}
-	primary, err := st.closedRows(s, 0, after, open-s.def.rings[0].row)
-	if err != nil {
-		return err
+	upTo := open - s.def.rings[0].row
+	rows, err := st.closedRows(s, 0, after, upTo)
+	return known(laidOver(rows, slices.Clone(between(c.rows[0], after, upTo)))), err
+}
+
+// enact lays a correction over the closed rows, and makes the open ones that
+// it reaches anew of their parts.
+func (st *Store) enact(s *series, c *correction, parts []rrd.Row) {
+	if len(c.rows[0]) == 0 {
+		return
 	}
+	st.addCorrected(s, c)
+	newest := c.rows[0][len(c.rows[0])-1].End
 	st.change(st.shard(s.id), s, func(x *state) {
-		for a := 1; a < len(s.def.rings); a++ {
+		open, ok := x.fold.OpenEnd(0)
+		for a := 1; ok && a < len(s.def.rings); a++ {
 			if end, _ := x.fold.OpenEnd(a); newest > end-s.def.rings[a].row {
-				x.fold.Redo(a, between(primary, end-s.def.rings[a].row, open))
+				x.fold.Redo(a, between(parts, end-s.def.rings[a].row, open))
 			}
 		}
 	})
-	return nil
 }
 
 // foldOf returns a copy of a series' Fold.

@@ -409,7 +409,9 @@ func (st *Store) expire() error {
 				continue
 			}
 		}
+		st.moving.Lock() // late samples wait: they read what is removed
 		n, err := st.vault.expire(r, r.edge(clock))
+		st.moving.Unlock()
 		st.stats.Expired.Add(int64(n))
 		errs = append(errs, err)
 	}

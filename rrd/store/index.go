@@ -29,7 +29,7 @@ type values struct {
 
 func newIndex() *index { return &index{labels: map[string]*values{}} }
 
-// add enters a series, whose id must be above all others. The strings of the
+// add enters a series. Mostly its id is above all others. The strings of the
 // key are kept.
 func (x *index) add(id uint32, k rrd.Key) {
 	for _, l := range k.Labels() {
@@ -44,7 +44,11 @@ func (x *index) add(id uint32, k rrd.Key) {
 
 func (vs *values) add(id uint32, v string) {
 	list, known := vs.ids[v]
-	vs.ids[v] = append(list, id)
+	at := len(list)
+	if at > 0 && list[at-1] > id {
+		at, _ = slices.BinarySearch(list, id)
+	}
+	vs.ids[v] = slices.Insert(list, at, id)
 	if !known {
 		vs.mu.Lock()
 		vs.added = append(vs.added, v)

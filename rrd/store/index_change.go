@@ -6,14 +6,6 @@ import (
 	"rondo/rrd"
 )
 
-// insert enters a series with any id, for one that gets another key.
-func (x *index) insert(id uint32, k rrd.Key) {
-	x.add(id, k)
-	for _, l := range k.Labels() {
-		slices.Sort(x.labels[l.Name].ids[l.Value])
-	}
-}
-
 // remove takes a series out. Values and labels that no series has any more are
 // forgotten.
 func (x *index) remove(id uint32, k rrd.Key) {

@@ -78,7 +78,6 @@ func (st *Store) settleDue(sh *shard, s *series) {
 // takeBehind settles samples that are older than the window and newer than all
 // that is settled: these come just in time. They are in order.
 func (st *Store) takeBehind(sh *shard, s *series, late []lateSample, b *batchState) error {
-	sh.record.reset()
 	var ps []rrd.Point
 	for i := range late {
 		l := &late[i]
@@ -91,20 +90,32 @@ func (st *Store) takeBehind(sh *shard, s *series, late []lateSample, b *batchSta
 			continue
 		}
 		ps = append(ps, l.point)
-		if sh.record.add(s.id, l.point.Time, numberOf(l.point.Value)); len(sh.record.buf) > recordBytes {
-			if err := st.logRecord(sh); err != nil {
-				return err
-			}
-		}
 	}
-	st.settleLate(sh, s, ps)
-	return st.logRecord(sh)
+	for some := range slices.Chunk(ps, maxLateBatch) {
+		if err := st.logBehind(sh, s, some); err != nil {
+			return err
+		}
+		st.settleLate(sh, s, some)
+	}
+	return nil
+}
+
+// logBehind logs late samples before they are settled: once they are, they
+// would be taken for repeated ones when they come again after an error.
+func (st *Store) logBehind(sh *shard, s *series, ps []rrd.Point) error {
+	rec := &sh.record
+	rec.reset()
+	for _, p := range ps {
+		rec.add(s.id, p.Time, numberOf(p.Value))
+	}
+	if _, err := st.log.Append(rec.buf); err != nil {
+		return err
+	}
+	st.stats.Samples.Add(int64(len(ps)))
+	return nil
 }
 
 func (st *Store) settleLate(sh *shard, s *series, ps []rrd.Point) {
-	if len(ps) == 0 {
-		return
-	}
 	st.change(sh, s, func(x *state) {
 		for _, p := range ps {
 			x.add(sh, p)
@@ -150,32 +161,26 @@ type verdict struct {
 // than what is settled, as one correction may have, and returns how many.
 func (e *editor) run(late []lateSample, refuse func(*lateSample, rrd.Refusal, string)) (n int, err error) {
 	e.checked = make([]longRow, len(e.s.def.rings))
-	for {
-		e.clock, e.slots = rrd.Time(e.st.clock.Load()), e.slots[:0]
-		var verdicts []verdict
-		if verdicts, err = e.judge(late); err != nil {
-			return 0, err
-		}
-		// Rings turn on while blocks are read: what was read must be inside still.
-		if rrd.Time(e.st.clock.Load()) != e.clock {
-			continue
-		}
-		if err := e.commit(); err != nil {
-			return 0, err
-		}
-		for i, v := range verdicts {
-			switch {
-			case v.reason != "":
-				refuse(&late[i], v.reason, v.detail)
-			case v.offer == rrd.Repeated:
-				e.st.stats.Repeated.Add(1)
-			default:
-				e.st.stats.Samples.Add(1)
-				e.st.stats.Corrected.Add(1)
-			}
-		}
-		return len(verdicts), nil
+	e.clock = rrd.Time(e.st.clock.Load()) // no ring drops what it holds by now, see moving
+	verdicts, err := e.judge(late)
+	if err == nil {
+		err = e.commit()
 	}
+	if err != nil {
+		return 0, err
+	}
+	for i, v := range verdicts {
+		switch {
+		case v.reason != "":
+			refuse(&late[i], v.reason, v.detail)
+		case v.offer == rrd.Repeated:
+			e.st.stats.Repeated.Add(1)
+		default:
+			e.st.stats.Samples.Add(1)
+			e.st.stats.Corrected.Add(1)
+		}
+	}
+	return len(verdicts), nil
 }
 
 // judge finds out what becomes of each sample, and fills e.slots.

@@ -113,16 +113,13 @@ func (st *Store) closeSlot(sh *shard, s *series, end rrd.Time) error {
 // prepare returns an editor that has all rows about a slot, and the primary
 // row to be.
 func (st *Store) prepare(s *series, end rrd.Time, value float64) (*editor, rrd.Row, error) {
-	e := &editor{st: st, s: s, fold: st.foldOf(s), checked: make([]longRow, len(s.def.rings))}
-	for ok := false; !ok; ok = rrd.Time(st.clock.Load()) == e.clock {
-		e.clock = rrd.Time(st.clock.Load())
-		after, upTo, whole := e.span(end)
-		if !whole {
-			return nil, rrd.Row{}, ErrNotWhole
-		}
-		if err := e.load(after, upTo); err != nil {
-			return nil, rrd.Row{}, err
-		}
+	e := &editor{st: st, s: s, fold: st.foldOf(s), clock: rrd.Time(st.clock.Load()), checked: make([]longRow, len(s.def.rings))}
+	after, upTo, whole := e.span(end)
+	if !whole {
+		return nil, rrd.Row{}, ErrNotWhole
+	}
+	if err := e.load(after, upTo); err != nil {
+		return nil, rrd.Row{}, err
 	}
 	if !e.consistent(end) {
 		return nil, rrd.Row{}, ErrNotWhole

@@ -301,6 +301,57 @@ func TestImportKilled(t *testing.T) {
 	p.same("a", "b")
 }
 
+// TestImportsOverlap: queries find sets whose imports end in another order than
+// they began in.
+func TestImportsOverlap(t *testing.T) {
+	t.Parallel()
+	p := newSetPair(t, Options{Now: late2033, Every: time.Hour})
+	defer func() { closeStore(t, p.st) }()
+	p.create("a", minuteSet(), rrdtest.T0)
+	p.stream("a", rrdtest.T0, 10)
+	image, err := p.want.ExportSet(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &setBirth{name: "b", def: image.Definition, start: image.State.Last, shared: true}
+	s, _, err := p.st.table.addSet(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.st.ImportSet(t.Context(), "c", image, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.st.table.reveal(s, b); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		found, err := p.st.table.find([]rrd.Matcher{
+			{Label: rrd.NameLabel, Op: rrd.Equal, Value: name}, {Label: "ds", Op: rrd.NotEqual, Value: ""},
+		}, 0)
+		if err != nil || len(found) != len(image.Definition.Sources) {
+			t.Errorf("%s: %d series, %v", name, len(found), err)
+		}
+	}
+}
+
+// TestLongGap: one reading may make as many rows as a ring holds.
+func TestLongGap(t *testing.T) {
+	t.Parallel()
+	const rows = 300_000
+	p := newSetPair(t, Options{Now: late2033, Every: time.Hour})
+	defer func() { closeStore(t, p.st) }()
+	d := minuteSet()
+	d.Archives = []rrd.SetArchive{{CF: rrd.Average, Steps: 1, Rows: rows}}
+	d.Sources[0].Heartbeat = 2 * rows * d.Step
+	p.create("a", d, rrdtest.T0)
+	gap := rrd.SetUpdate{Name: "a", Time: rrdtest.T0.Add(rows * d.Step), Texts: []string{"0.333"}}
+	for range 2 {
+		p.both(func(s rrd.SetStore) error { return s.UpdateSets(t.Context(), []rrd.SetUpdate{gap}) })
+		gap.Time = gap.Time.Add(rows * d.Step / 2)
+	}
+	p.same("a")
+}
+
 // TestSilentSets: a set keeps its rows for as long as it is silent, and the
 // disk that this takes is bounded.
 func TestSilentSets(t *testing.T) {

@@ -264,7 +264,9 @@ func (st *Store) stageSetRow(s *set, ring int, row *rrd.SetRow) {
 //	row = number(8: the ring) end:uvarint      in rows since 1970
 const ringBits = 8
 
-// maxFresh is how many bytes of rows may wait to be packed.
+// maxFresh is how many bytes of rows may wait to be packed, or a quarter of
+// what is packed, if that is more: each time all of it is copied, and a gap or
+// an import may bring millions of rows.
 const maxFresh = 128
 
 // stageValue stages what is one row of a data source. The shards are held.
@@ -275,7 +277,7 @@ func (st *Store) stageValue(s *series, ring int, end rrd.Time, v float64) {
 	w := &s.win
 	w.buf = numberOf(v).append(roomFor(w.buf), 0, uint64(ring), ringBits)
 	w.buf = appendUvarint(w.buf, uint64(end/s.def.rings[ring].row))
-	if len(w.buf) > maxFresh {
+	if len(w.buf) > max(maxFresh, len(s.packed)/4) {
 		st.packRows(s)
 	}
 }

@@ -110,7 +110,7 @@ type Store struct {
 	clock  atomic.Int64 // newest sample's time
 	staged atomic.Int64 // bytes of closed rows in memory
 
-	moving    sync.RWMutex // held while late samples are taken, or a history is moved
+	moving    sync.RWMutex // held while late samples are taken, a history is moved, or epochs are removed
 	auditMu   sync.Mutex   // one line of the audit at a time
 	lateKnown atomic.Int64 // late samples known by themselves, see corrected
 

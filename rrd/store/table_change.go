@@ -73,7 +73,7 @@ func (t *table) setKey(s *series, key rrd.Key) {
 	t.index.remove(s.id, s.key)
 	s.key = key
 	t.name(key, s.id)
-	t.index.insert(s.id, key)
+	t.index.add(s.id, key)
 }
 
 // rename gives a series another key, in the log first.

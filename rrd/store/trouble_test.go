@@ -62,6 +62,34 @@ func TestFullThenRetry(t *testing.T) {
 	}
 }
 
+// TestLateFullThenRetry is the same of a sample that is older than the window.
+func TestLateFullThenRetry(t *testing.T) {
+	t.Parallel()
+	dir, fs := t.TempDir(), &shortFS{}
+	fs.free.Store(1 << 40)
+	o := Options{Now: late2033, Every: time.Hour, FS: fs}
+	st := openStore(t, dir, o)
+	for _, s := range []int{0, 3600} {
+		if err := st.Append(t.Context(), []rrd.Sample{gauge("a", s, 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	batch := []rrd.Sample{gauge("a", 1800, 2)}
+	fs.free.Store(0)
+	if err := st.Append(t.Context(), batch); !errors.Is(err, seglog.ErrFull) {
+		t.Fatalf("%v, want ErrFull", err)
+	}
+	fs.free.Store(1 << 40)
+	if err := errors.Join(st.Append(t.Context(), batch), st.kill()); err != nil {
+		t.Fatal(err)
+	}
+	st = openStore(t, dir, o)
+	defer closeStore(t, st)
+	if n := rows(t, st, "a"); n != 3 {
+		t.Errorf("%d rows of 3 acknowledged", n)
+	}
+}
+
 // TestFullThenCheckpoint: once a checkpoint has what the log refused, repeated
 // samples are no longer logged.
 func TestFullThenCheckpoint(t *testing.T) {
