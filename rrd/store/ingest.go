@@ -24,11 +24,14 @@ const recordBytes = 1 << 20
 // A batchState is what ingest needs for one batch.
 type batchState struct {
 	series  []*series
+	shards  []uint8 // of each series, noShard where there is none
 	refused []rrd.Refused
 	late    []lateSample
 	clock   rrd.Time // data clock when the batch came
 	limit   rrd.Time // samples after this are refused
 }
+
+const noShard = uint32(numShards)
 
 func (b *batchState) refuse(i int, reason rrd.Refusal, detail string) {
 	b.refused = append(b.refused, rrd.Refused{Index: i, Reason: reason, Detail: detail})
@@ -160,10 +163,14 @@ func (st *Store) find(batch []rrd.Sample, b *batchState) error {
 // apply takes the samples into the head and the log, shard by shard.
 func (st *Store) apply(batch []rrd.Sample, b *batchState) (pos seglog.Pos, err error) {
 	var touched [numShards]bool
+	b.shards = b.shards[:0]
 	for _, s := range b.series {
+		shard := noShard
 		if s != nil {
-			touched[s.id/pageSeries%numShards] = true
+			shard = s.id / pageSeries % numShards
+			touched[shard] = true
 		}
+		b.shards = append(b.shards, uint8(shard))
 	}
 	b.clock, b.limit = rrd.Time(st.clock.Load()), rrd.At(st.o.Now().Add(st.o.FutureLimit))
 	for i := range st.shards {
@@ -189,10 +196,11 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 	rec := &sh.record
 	rec.reset()
 	newest := noTime
-	for j, s := range b.series {
-		if s == nil || int(s.id/pageSeries%numShards) != i {
+	for j, shard := range b.shards {
+		if int(shard) != i {
 			continue
 		}
+		s := b.series[j]
 		p := rrd.Point{Time: batch[j].Time, Value: batch[j].Value}
 		if reason, detail := st.admit(s, p, b); reason != "" {
 			b.refuse(j, reason, detail)

@@ -31,6 +31,9 @@ func (w *sampleRecord) add(id uint32, t rrd.Time, x number) {
 }
 
 func appendStep(b []byte, d int64) []byte {
+	if d == 0 { // most samples of a batch
+		return append(b, 0)
+	}
 	if d%1000 == 0 {
 		return appendUvarint(b, zigzag(d/1000)<<1)
 	}

@@ -140,7 +140,8 @@ func (q *rowQueue) first(row rrd.Time) (end rrd.Time, ok bool) {
 // each calls f with each row that ends after a time, until it returns false.
 // The row is the same one again and again.
 func (q *rowQueue) each(after, row rrd.Time, gauge bool, f func(*rrd.Row) bool) {
-	for r := q.reader(); len(r.b) > 0; {
+	r := q.reader() // not of the loop, which would make a new one for each row
+	for len(r.b) > 0 {
 		r.next(after, row, gauge)
 		if r.failed || r.row.End > after && !f(&r.row) {
 			return
