@@ -18,13 +18,17 @@ type index struct {
 	labels map[string]*values
 }
 
-// The values of one label. They are only ever added to.
+// The values of one label, numbered in the order in which they came. Most
+// names belong to one series, so that its id lies in a list of such.
 type values struct {
-	ids map[string][]uint32
+	numbers idTable  // of texts
+	texts   []string // by number; also of values that no series has any more
+	first   []uint32 // by number: the id, where it is the only one
+	more    map[uint32][]uint32
 
-	mu     sync.Mutex // guards the two below: readers of the table share them
-	sorted []string   // never written to again, so that it may be handed out
-	added  []string   // since sorted was made, in no order
+	mu       sync.Mutex // guards the two below: readers of the table share them
+	sorted   []string   // never written to again, so that it may be handed out
+	sortedTo int        // of texts, how many sorted has
 }
 
 func newIndex() *index { return &index{labels: map[string]*values{}} }
@@ -35,7 +39,7 @@ func (x *index) add(id uint32, k rrd.Key) {
 	for _, l := range k.Labels() {
 		vs := x.labels[l.Name]
 		if vs == nil {
-			vs = &values{ids: map[string][]uint32{}}
+			vs = &values{numbers: newIDTable(), more: map[uint32][]uint32{}}
 			x.labels[l.Name] = vs
 		}
 		vs.add(id, l.Value)
@@ -43,17 +47,38 @@ func (x *index) add(id uint32, k rrd.Key) {
 }
 
 func (vs *values) add(id uint32, v string) {
-	list, known := vs.ids[v]
-	at := len(list)
-	if at > 0 && list[at-1] > id {
-		at, _ = slices.BinarySearch(list, id)
+	if n, known := vs.number(v); known {
+		ids := vs.list(n)
+		at := len(ids)
+		if ids[at-1] > id {
+			at, _ = slices.BinarySearch(ids, id)
+		}
+		vs.more[n] = slices.Insert(ids, at, id)
+		return
 	}
-	vs.ids[v] = slices.Insert(list, at, id)
-	if !known {
-		vs.mu.Lock()
-		vs.added = append(vs.added, v)
-		vs.mu.Unlock()
+	n := uint32(len(vs.texts))
+	vs.texts, vs.first = append(vs.texts, v), append(vs.first, id)
+	vs.numbers.add(v, n, vs.text)
+}
+
+func (vs *values) text(n uint32) string { return vs.texts[n] }
+
+func (vs *values) number(v string) (n uint32, known bool) { return vs.numbers.find(v, vs.text) }
+
+// list returns the ids of the series that have the value with a number.
+func (vs *values) list(n uint32) []uint32 {
+	if ids, many := vs.more[n]; many {
+		return ids
 	}
+	return vs.first[n : n+1 : n+1]
+}
+
+// ids returns those that have a value.
+func (vs *values) ids(v string) []uint32 {
+	if n, known := vs.number(v); known {
+		return vs.list(n)
+	}
+	return nil
 }
 
 // all returns the values, sorted, for reading only. Sorting waits until
@@ -65,11 +90,27 @@ func (vs *values) all() []string {
 	}
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	if len(vs.added) > 0 {
-		slices.Sort(vs.added)
-		vs.sorted, vs.added = merge(vs.sorted, vs.added), nil
+	if vs.sortedTo < len(vs.texts) {
+		var added []string
+		for n := vs.sortedTo; n < len(vs.texts); n++ {
+			if now, known := vs.number(vs.texts[n]); known && now == uint32(n) {
+				added = append(added, vs.texts[n])
+			}
+		}
+		slices.Sort(added)
+		vs.sorted, vs.sortedTo = merge(vs.sorted, added), len(vs.texts)
 	}
 	return vs.sorted
+}
+
+// forget takes out a value that no series has any more.
+func (vs *values) forget(v string) {
+	n, _ := vs.number(v)
+	vs.numbers.remove(v, vs.text)
+	delete(vs.more, n)
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	vs.sorted = slices.DeleteFunc(slices.Clone(vs.sorted), func(s string) bool { return s == v })
 }
 
 // merge returns the values of two sorted lists in a new one.
@@ -131,13 +172,13 @@ func (x *index) union(c *condition, want bool) []uint32 {
 		return nil
 	}
 	if v, ok := c.only(want); ok {
-		return slices.Clone(vs.ids[v])
+		return slices.Clone(vs.ids(v))
 	}
 	var ids []uint32
 	lists := 0
 	for _, v := range c.candidates(vs.all(), want) {
 		if c.matches(v) == want {
-			ids = append(ids, vs.ids[v]...)
+			ids = append(ids, vs.ids(v)...)
 			lists++
 		}
 	}

@@ -14,21 +14,19 @@ func (x *index) remove(id uint32, k rrd.Key) {
 		if vs == nil {
 			continue
 		}
-		ids := vs.ids[l.Value]
-		if at, found := slices.BinarySearch(ids, id); found {
-			ids = slices.Concat(ids[:at], ids[at+1:])
-		}
-		if vs.ids[l.Value] = ids; len(ids) > 0 {
+		n, known := vs.number(l.Value)
+		if !known {
 			continue
 		}
-		delete(vs.ids, l.Value)
-		vs.mu.Lock()
-		without := func(list []string) []string {
-			return slices.DeleteFunc(slices.Clone(list), func(v string) bool { return v == l.Value })
-		}
-		vs.sorted, vs.added = without(vs.sorted), without(vs.added)
-		vs.mu.Unlock()
-		if len(vs.ids) == 0 {
+		ids := vs.list(n)
+		at, found := slices.BinarySearch(ids, id)
+		switch {
+		case !found:
+		case len(ids) > 1:
+			vs.more[n] = slices.Concat(ids[:at], ids[at+1:])
+		case vs.numbers.n > 1:
+			vs.forget(l.Value)
+		default:
 			delete(x.labels, l.Name)
 		}
 	}

@@ -65,7 +65,7 @@ func roomFor(b []byte) []byte {
 	if cap(b)-len(b) >= maxEntry {
 		return b
 	}
-	return append(make([]byte, 0, len(b)+len(b)/8+maxEntry), b...)
+	return append(slices.Grow([]byte(nil), len(b)+len(b)/8+maxEntry), b...) // as large as the allocator's piece
 }
 
 // maxEntry is what most entries fit into; append takes care of the others.
