@@ -206,7 +206,7 @@ func (q *rowQueue) valid(row rrd.Time, gauge bool) bool {
 	r := q.reader()
 	for len(r.b) > 0 {
 		end := r.row.End
-		if r.next(noTime, row, gauge); r.failed || r.row.End <= end {
+		if r.next(math.MaxInt64, row, gauge); r.failed || r.row.End <= end {
 			return false
 		}
 	}
