@@ -38,6 +38,10 @@ func TestIndex(t *testing.T) {
 			if gone := rapid.IntRange(-10, 10).Draw(t, "gone"); gone >= 0 && gone < len(names) && names[gone] != "" {
 				x.remove(uint32(gone), key(names[gone]))
 				names[gone] = ""
+				if again := rapid.StringMatching(`[ab]{1,5}`).Draw(t, "again"); !slices.Contains(names, again) {
+					x.add(uint32(gone), key(again))
+					names[gone] = again
+				}
 			}
 			cs, err := cache.conditions([]rrd.Matcher{{
 				Label: rrd.NameLabel,
