@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -77,7 +79,7 @@ func (c *session) define(file string, u *rrd.SetUpdate) error {
 
 // takeOver imports the .rrd at p, once: fs.ErrNotExist where there is none.
 func (s *Collector) takeOver(ctx context.Context, p place) error {
-	f, err := p.base.root.Open(p.rel)
+	f, err := p.base.root.OpenFile(p.rel, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a FIFO
 	if err != nil {
 		return err
 	}

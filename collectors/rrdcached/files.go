@@ -30,14 +30,14 @@ func (c *session) flush(p place) error {
 
 // writeFile leaves the .rrd of a set in its base directory, where that is
 // wanted and a client can read it. last is the set's last update; the file's
-// time of modification tells whether it is new.
+// time of modification tells whether it is new. 0: it is not.
 func (c *session) writeFile(p place, last rrd.Time) error {
 	if !c.conf.WriteFiles || !c.local {
 		return nil
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if st, err := p.base.root.Stat(p.rel); err == nil && st.ModTime().Equal(last.Std()) {
+	if st, err := p.base.root.Stat(p.rel); err == nil && last != 0 && st.ModTime().Equal(last.Std()) {
 		return nil
 	}
 	if err := c.rewrite(c.ctx, p); err != nil {
@@ -79,7 +79,11 @@ func (s *Collector) rewrite(ctx context.Context, p place) error {
 
 // writeImage writes a file. It is not synced: the store has it all.
 func writeImage(root *os.Root, name string, image *rrd.SetImage) (err error) {
-	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	// What is there is a crash's, or no file of ours.
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}

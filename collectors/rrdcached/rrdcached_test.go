@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -304,6 +305,42 @@ func TestTakeOver(t *testing.T) {
 	s.stop()
 	s.start(func(c *Config) { c.Create = false })
 	s.client().expect("UPDATE never.rrd 1700000010:6", "-1 No such file: "+s.base()+"/never.rrd")
+}
+
+// TestFIFO: what is no file does not hold anybody up.
+func TestFIFO(t *testing.T) {
+	s := serveMem(t, nil)
+	for _, name := range []string{"a.rrd", ".rondo-a.rrd"} {
+		if err := syscall.Mkfifo(filepath.Join(s.base(), name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := s.client()
+	c.send("UPDATE a.rrd 1700000010:1", "FLUSH a.rrd")
+	if got := c.reply() + c.reply(); !strings.HasPrefix(got, "0 errors") || !strings.Contains(got, "Successfully flushed") {
+		t.Error(got)
+	}
+}
+
+// TestCreateAnew: the file is that of the set that took the other's place, also
+// where both begin at one time.
+func TestCreateAnew(t *testing.T) {
+	s := serveMem(t, nil)
+	c := s.client()
+	for _, source := range []string{"one", "two"} {
+		c.send("CREATE a.rrd -b 1700000000 -s 10 DS:" + source + ":GAUGE:20:U:U RRA:AVERAGE:0.5:1:10")
+		if got := c.reply(); got != "0 RRD created OK\n" {
+			t.Fatal(got)
+		}
+		f, err := os.Open(filepath.Join(s.base(), "a.rrd"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		image, err := rrdfile.Read(f)
+		if err := errors.Join(err, f.Close()); err != nil || image.Definition.Sources[0].Name != source {
+			t.Errorf("%v, %v, want %s", image, err, source)
+		}
+	}
 }
 
 func TestResolution(t *testing.T) {

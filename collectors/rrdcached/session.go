@@ -18,8 +18,10 @@ const (
 	// maxLine is the longest line, with its newline (RRD_CMD_MAX). Longer ones
 	// are refused and skipped up to their end.
 	maxLine = 4096
-	// maxGather bounds the bytes of the lines that wait for one commit.
-	maxGather = 256 << 10
+	// maxGather bounds the bytes of the lines that wait for one commit, and of
+	// their answers, which take answerBytes each.
+	maxGather   = 512 << 10
+	answerBytes = 64
 	// maxBatch bounds the commands of a BATCH, and maxErrors the bytes of its
 	// errors. A connection that goes beyond is closed.
 	maxBatch  = 1 << 20
@@ -30,8 +32,10 @@ const (
 	maxRead   = 64 << 10
 	// fullOut is when replies are sent before all of them are made.
 	fullOut = 64 << 10
-	// writeWait is how long a client may leave its replies unread.
+	// writeWait is how long a client may leave its replies unread, and closeWait
+	// how long it may read on when the server is told to stop.
 	writeWait = time.Minute
+	closeWait = 5 * time.Second
 )
 
 // Why a connection is closed, besides the end of its stream.
@@ -84,7 +88,16 @@ type answer struct {
 
 // serve owns conn.
 func (s *Collector) serve(ctx context.Context, conn net.Conn) {
-	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+	done := make(chan struct{})
+	defer close(done)
+	stop := context.AfterFunc(ctx, func() {
+		conn.SetReadDeadline(time.Unix(1, 0))
+		select {
+		case <-done:
+		case <-time.After(closeWait):
+			conn.Close()
+		}
+	})
 	defer stop()
 	defer conn.Close()
 	_, local := conn.(*net.UnixConn)
@@ -160,7 +173,7 @@ func (c *session) lines() error {
 
 // line handles a line without its newline.
 func (c *session) line(line string) error {
-	if c.gathered += len(line); c.gathered >= maxGather {
+	if c.gathered += len(line) + answerBytes; c.gathered >= maxGather {
 		if err := c.settle(); err != nil {
 			return err
 		}

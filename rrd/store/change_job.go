@@ -208,7 +208,9 @@ func (st *Store) endChange(ctx context.Context, j *job) {
 }
 
 // The change that is running is in a file of its own.
-func (st *Store) changePath() string { return filepath.Join(st.dir, "change.json") }
+const changeFile = "change.json"
+
+func (st *Store) changePath() string { return filepath.Join(st.dir, changeFile) }
 
 func (st *Store) saveChange(c *Change) error {
 	b, err := json.Marshal(c)

@@ -36,7 +36,7 @@ import (
 const (
 	checkpointMagic   = "rondockp"
 	checkpointVersion = 3
-	maxFrame          = 256 << 20
+	maxFrame          = 1 << 30
 )
 
 // writeCheckpoint writes the head to disk and cuts the log at the position of
@@ -119,6 +119,9 @@ func (st *Store) writeHead(path string, pos seglog.Pos) (size int64, err error) 
 }
 
 func writeFrame(w io.Writer, b []byte) error {
+	if len(b) > maxFrame {
+		return fmt.Errorf("a page has %d bytes, at most %d can be read again", len(b), maxFrame)
+	}
 	var head [8]byte
 	binary.LittleEndian.PutUint32(head[:], uint32(len(b)))
 	binary.LittleEndian.PutUint32(head[4:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))

@@ -113,6 +113,9 @@ func (st *Store) createSet(ctx context.Context, name string, d rrd.SetDefinition
 	if start < 0 || start > maxSetTime {
 		return errSetTime
 	}
+	if err := checkSet(&d); err != nil {
+		return err // before there is memory for its seasons
+	}
 	b := &setBirth{name: name, def: cloneDefinition(d), start: start, shared: true, replace: replace}
 	state, err := rrd.NewSet(b.def, start)
 	if err != nil {
@@ -202,6 +205,11 @@ const (
 	maxSetArchives = 1 << ringBits
 	// maxSetValues bounds the rings of one set, 8 bytes a value.
 	maxSetValues = 1 << 27
+	// maxSeasonRows bounds the rows of a set's seasons, which are in memory and
+	// in every checkpoint; of more than a page of data sources, the values.
+	// maxSeasons bounds the values of all sets, 8 bytes each.
+	maxSeasonRows = 1 << 18
+	maxSeasons    = 1 << 27
 	// maxSetTime is the year 3000: blocks have numbers of 32 bits.
 	maxSetTime = 32_503_680_000 * rrd.Second
 )
@@ -217,6 +225,9 @@ func checkSet(d *rrd.SetDefinition) error {
 		return fmt.Errorf("%d data sources, %d archives: want at most %d and %d",
 			len(d.Sources), len(d.Archives), maxSetSources, maxSetArchives)
 	}
+	if seasonValues(d) > maxSeasonRows*min(len(d.Sources), pageSeries) {
+		return fmt.Errorf("the seasons have %d values: want at most %d for each of up to %d data sources", seasonValues(d), maxSeasonRows, pageSeries)
+	}
 	values := 0
 	for i, a := range d.Archives {
 		if a.Rows > maxRows {
@@ -227,4 +238,14 @@ func checkSet(d *rrd.SetDefinition) error {
 		}
 	}
 	return nil
+}
+
+// seasonValues is how many values the seasons of a set have.
+func seasonValues(d *rrd.SetDefinition) (n int) {
+	for i := range d.Archives {
+		if isSeason(&d.Archives[i]) {
+			n += min(d.Archives[i].Rows, maxRows) * len(d.Sources)
+		}
+	}
+	return n
 }

@@ -44,11 +44,11 @@ func (st *Store) ImportSet(ctx context.Context, name string, image *rrd.SetImage
 
 func (st *Store) importSet(ctx context.Context, name string, image *rrd.SetImage, replace bool) error {
 	b := &setBirth{name: name, def: cloneDefinition(image.Definition), start: image.State.Last, replace: replace}
-	state, err := rrd.RestoreSet(b.def, image.State)
-	if err != nil {
+	if err := checkImage(image); err != nil {
 		return err
 	}
-	if err := checkImage(image); err != nil {
+	state, err := rrd.RestoreSet(b.def, image.State)
+	if err != nil {
 		return err
 	}
 	b.shared = canShare(image)

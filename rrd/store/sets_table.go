@@ -26,6 +26,8 @@ type setTable struct {
 	sorted []string // nil: to be made
 	defs   map[string]*setDefinition
 	byID   []*setDefinition
+	// seasons is how many values the seasons of all sets have that have a name.
+	seasons int
 }
 
 const flagPending = 1
@@ -181,9 +183,10 @@ func (t *table) admitSet(b *setBirth) error {
 	if b.replaced != nil && !b.replace {
 		return rrd.ErrSetExists
 	}
-	known := t.known
+	known, seasons := t.known, t.sets.seasons
 	if b.replaced != nil {
 		known -= len(b.replaced.series)
+		seasons -= seasonValues(&b.replaced.def.SetDefinition)
 	}
 	for _, k := range b.keys {
 		if id, ok := t.lookup(k); ok && (t.at(id).of == nil || t.at(id).of != b.replaced) {
@@ -192,6 +195,9 @@ func (t *table) admitSet(b *setBirth) error {
 	}
 	if known+len(b.keys) > t.max {
 		return errSeriesMax
+	}
+	if n := seasonValues(&b.def); n > 0 && seasons+n > maxSeasons {
+		return fmt.Errorf("the seasons of all sets would have more than %d values", maxSeasons)
 	}
 	return nil
 }
@@ -252,6 +258,7 @@ func (t *table) show(s *set) {
 		t.index.add(ser.id, ser.key)
 	}
 	t.known += len(s.series)
+	t.sets.seasons += seasonValues(&s.def.SetDefinition)
 	t.sets.names[s.name], t.sets.sorted = s, nil
 	s.life.Store(live)
 }
@@ -263,6 +270,7 @@ func (t *table) hide(s *set) {
 		t.index.remove(ser.id, ser.key)
 	}
 	t.known -= len(s.series)
+	t.sets.seasons -= seasonValues(&s.def.SetDefinition)
 	delete(t.sets.names, s.name)
 	t.sets.sorted = nil
 	s.life.Store(gone)
@@ -322,6 +330,19 @@ func (t *table) loadSet(kind byte, id uint64, r *reader) error {
 		s.forget()
 	}
 	return nil
+}
+
+// endImports ends the sets that are still pending when all is loaded: nobody
+// goes on with their imports, so that their rows need not be kept.
+func (t *table) endImports() {
+	for _, pg := range t.pages {
+		all := pg.all()
+		for i := range all {
+			if s := all[i].of; s != nil {
+				s.life.CompareAndSwap(pending, gone)
+			}
+		}
+	}
 }
 
 // loadShown shows a set, and ends the one that has its name.

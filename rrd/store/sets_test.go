@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -295,10 +296,39 @@ func TestImportKilled(t *testing.T) {
 			t.Errorf("sets %v", got)
 		}
 		p.reopen()
+		if p.st.table.at(s.id).of.life.Load() != gone {
+			t.Error("rows of an import that nobody goes on with are kept")
+		}
 	}
 	p.both(func(s rrd.SetStore) error { return s.ImportSet(t.Context(), "b", image, false) })
 	p.reopen()
 	p.same("a", "b")
+}
+
+// TestSeasonsAreBounded: what is in memory all the time is refused before it is
+// made, whatever a client defines.
+func TestSeasonsAreBounded(t *testing.T) {
+	t.Parallel()
+	st := openStore(t, t.TempDir(), Options{Now: late2033, Every: time.Hour})
+	defer closeStore(t, st)
+	for period, want := range map[string]string{"1000": "", "1000000": "seasons"} {
+		d, err := rrd.ParseSetDefinition(time.Second, []string{"DS:a:GAUGE:600:U:U", "RRA:HWPREDICT:" + period + ":0.1:0.1:" + period})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = st.CreateSet(t.Context(), "a"+period, d, rrdtest.T0, false)
+		if got := fmt.Sprint(err); (err == nil) != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("a period of %s: %s", period, got)
+		}
+	}
+	st.table.sets.seasons = maxSeasons
+	d, err := rrd.ParseSetDefinition(time.Second, []string{"DS:a:GAUGE:600:U:U", "RRA:HWPREDICT:10:0.1:0.1:10"})
+	if err == nil {
+		err = st.CreateSet(t.Context(), "one more", d, rrdtest.T0, false)
+	}
+	if err == nil {
+		t.Error("the seasons of all sets have no bound")
+	}
 }
 
 // TestImportsOverlap: queries find sets whose imports end in another order than

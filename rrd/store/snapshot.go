@@ -54,11 +54,29 @@ func (st *Store) snapshot(dir string) error {
 			return err
 		}
 	}
+	if err := st.cloneNotes(dir); err != nil {
+		return err
+	}
 	log, series := st.ends()
 	return errors.Join(
 		st.log.Snapshot(filepath.Join(dir, "log"), from, log),
 		st.table.log.Snapshot(filepath.Join(dir, "series"), 0, series),
 	)
+}
+
+// cloneNotes copies the audit, and the change that is running: it goes on in
+// the copy.
+func (st *Store) cloneNotes(dir string) error {
+	st.jobMu.Lock()
+	defer st.jobMu.Unlock()
+	st.auditMu.Lock()
+	defer st.auditMu.Unlock()
+	return seglog.CloneDir(st.dir, dir, func(name string) seglog.Clone {
+		if name == auditFile || name == changeFile {
+			return seglog.Copy
+		}
+		return seglog.Leave
+	})
 }
 
 // ends are the ends of both logs at one moment: the log may have no sample of

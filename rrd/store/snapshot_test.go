@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -226,7 +227,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 	src, o, _ := history(t)
 	st := openStore(t, src, o)
 	dst := filepath.Join(t.TempDir(), "copy")
-	if err := st.Snapshot(dst); err != nil {
+	if err := errors.Join(st.audit(&Audit{By: "somebody"}), st.saveChange(&Change{Schema: true}), st.Snapshot(dst)); err != nil {
 		t.Fatal(err)
 	}
 	names := func(root string) (names []string) {

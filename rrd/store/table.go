@@ -107,6 +107,7 @@ func (t *table) load(report func(error)) error {
 			report(fmt.Errorf("series table: %w", err))
 		}
 	}
+	t.endImports()
 	t.loaded = t.size
 	return nil
 }
