@@ -224,6 +224,14 @@ func TestConcurrent(t *testing.T) {
 		return err
 	})
 	until(st.maintain)
+	late := 0
+	until(func() error {
+		late++
+		if err := st.Write(t.Context(), []rrd.Sample{gauge("shared", late%3000-50_000, 1)}); err != nil && !isBatchError(err) {
+			return err
+		}
+		return nil
+	})
 	until(func() error { _, err := st.LabelValues(t.Context(), rrd.NameLabel, nil); return err })
 	writers.Wait()
 	close(done)

@@ -42,7 +42,7 @@ func (st *Store) convert(s *series, to *definition, clock rrd.Time) *conversion 
 	c := &conversion{s: s, from: s.def, to: to, clock: clock}
 	var x state
 	x.unpack(s.def, s.packed)
-	begins := st.table.pages[s.id/pageSeries].begins[s.id]
+	begins := st.table.page(s.id).begins[s.id]
 	for a, r := range c.from.rings {
 		cover, memory := r.edge(clock), rrd.Time(math.MaxInt64)/4
 		if a < len(begins) {

@@ -47,7 +47,7 @@ func (st *Store) replayCorrection(pos seglog.Pos, b []byte) error {
 	sh := st.shard(s.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if def := r.uvarint(); def != uint64(s.def.id) || pos < st.table.pages[s.id/pageSeries].from {
+	if def := r.uvarint(); def != uint64(s.def.id) || pos < st.table.page(s.id).from {
 		return nil // the checkpoint is younger
 	}
 	c := correction{settled: rrd.Time(r.varint()), points: r.points()}

@@ -90,12 +90,12 @@ func sameRow(a, b *rrd.Row) bool {
 // correctedOf returns what is corrected of a series, or nil. The caller holds
 // its shard, as for all that follows.
 func (st *Store) correctedOf(s *series) *corrected {
-	return st.table.pages[s.id/pageSeries].corrected[s.id]
+	return st.table.page(s.id).corrected[s.id]
 }
 
 // addCorrected lays a correction over a series' rows, and remembers its samples.
 func (st *Store) addCorrected(s *series, c *correction) {
-	pg := st.table.pages[s.id/pageSeries]
+	pg := st.table.page(s.id)
 	x := pg.corrected[s.id]
 	if x == nil {
 		x = &corrected{rows: make([][]rrd.Row, len(s.def.rings))}

@@ -55,7 +55,7 @@ func (st *Store) Describe(ms []rrd.Matcher, limit int, size bool) ([]Info, error
 func (st *Store) describe(s match, m *measure) Info {
 	sh := st.shard(s.id)
 	sh.mu.Lock()
-	def, begins, newest := s.def, st.table.pages[s.id/pageSeries].begins[s.id], s.newest()
+	def, begins, newest := s.def, st.table.page(s.id).begins[s.id], s.newest()
 	sh.mu.Unlock()
 	d := &def.Definition
 	info := Info{

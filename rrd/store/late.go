@@ -233,7 +233,7 @@ func (e *editor) span(t rrd.Time) (after, upTo rrd.Time, ok bool) {
 		after, upTo = min(after, end-r.row), max(upTo, end)
 	}
 	whole := d.rings[0].edge(e.clock)
-	if begins := e.st.table.pages[e.s.id/pageSeries].begins[e.s.id]; len(begins) > 0 {
+	if begins := e.st.table.page(e.s.id).begins[e.s.id]; len(begins) > 0 {
 		whole = max(whole, begins[0])
 	}
 	ok = after >= whole && upTo-after <= maxLateRows*d.rings[0].row

@@ -211,7 +211,7 @@ func (st *Store) replayState(pos seglog.Pos, s *series, r *reader) error {
 	sh := st.shard(s.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if pos >= st.table.pages[s.id/pageSeries].from {
+	if pos >= st.table.page(s.id).from {
 		return st.loadState(s, r)
 	}
 	// The checkpoint is younger; only find the next one.

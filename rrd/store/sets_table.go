@@ -169,9 +169,8 @@ func (t *table) addSet(b *setBirth) (s, old *set, err error) {
 		return nil, nil, err
 	}
 	t.enterSetDefinition(def, b.shared)
-	s = t.placeSet(id, def, b.name, b.keys, b.start)
+	s = t.placeSet(id, def, b.name, b.keys, b.start, b.state)
 	if b.state != nil {
-		s.put(b.state)
 		t.show(s)
 	}
 	return s, b.replaced, nil
@@ -237,9 +236,13 @@ func (t *table) neighbours(n int) uint32 {
 	return t.size
 }
 
-// placeSet makes the series of a set, which is pending.
-func (t *table) placeSet(id uint32, def *setDefinition, name string, keys []rrd.Key, start rrd.Time) *set {
+// placeSet makes the series of a set, which is pending. It has its state, if
+// there is one, before a checkpoint can see it.
+func (t *table) placeSet(id uint32, def *setDefinition, name string, keys []rrd.Key, start rrd.Time, state *rrd.Set) *set {
 	s := &set{id: id, name: name, def: def, start: start, last: noTime, series: make([]*series, len(keys))}
+	if state != nil {
+		s.put(state)
+	}
 	for i, k := range keys {
 		ser := uint32(i) + id
 		s.shards |= 1 << (ser / pageSeries % numShards)
@@ -391,17 +394,15 @@ func (t *table) loadNewSet(id uint32, r *reader) error {
 		}
 		keys[i] = k
 	}
-	s := t.placeSet(id, def, name, keys, start)
 	if flags[0]&flagPending != 0 {
+		t.placeSet(id, def, name, keys, start, nil)
 		return nil
 	}
 	state, err := rrd.NewSet(def.SetDefinition, start)
-	if err != nil {
-		return err
+	if err == nil {
+		t.loadShown(t.placeSet(id, def, name, keys, start, state))
 	}
-	s.put(state)
-	t.loadShown(s)
-	return nil
+	return err
 }
 
 // set returns the set of a name, or nil.

@@ -541,6 +541,8 @@ func TestSetsConcurrent(t *testing.T) {
 				switch i % 10 {
 				case 0:
 					err = p.st.CreateSet(t.Context(), name, minuteSet(), rrdtest.T0, true)
+				case 1:
+					err = p.st.CreateSet(t.Context(), fmt.Sprint(w, " ", i), minuteSet(), rrdtest.T0, false)
 				case 5:
 					err = p.st.ImportSet(t.Context(), name, image, true)
 				default:

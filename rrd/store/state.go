@@ -196,12 +196,12 @@ func (st *Store) put(sh *shard, s *series, next *state, packed []byte) {
 		st.staged.Add(-sh.state.rows)
 	}
 	if s.def != next.def {
-		st.forgetCorrected(st.table.pages[s.id/pageSeries], s.id) // it is in the blocks, see redefine
+		st.forgetCorrected(st.table.page(s.id), s.id) // it is in the blocks, see redefine
 		s.def.used.Add(-1)
 		next.def.used.Add(1)
 	}
 	s.def, s.packed = next.def, packed
-	pg := st.table.pages[s.id/pageSeries]
+	pg := st.table.page(s.id)
 	switch {
 	case len(next.begins) == 0:
 		delete(pg.begins, s.id)
@@ -218,7 +218,9 @@ func (st *Store) definition(s *series) (*definition, []rrd.Time) {
 	sh := st.shard(s.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return s.def, st.table.pages[s.id/pageSeries].begins[s.id]
+	return s.def, st.table.page(s.id).begins[s.id]
 }
 
-func (st *Store) definitionOf(id uint32) *definition { return st.table.at(id).def }
+func (st *Store) definitionOf(id uint32) *definition {
+	return st.table.page(id).series[id%pageSeries].def
+}

@@ -72,6 +72,7 @@ type table struct {
 	setRing func(d *rrd.SetDefinition, a, nth int) *ring
 	max     int
 	regexps regexps
+	shown   atomic.Pointer[[]*page] // pages, to those who do not hold mu
 
 	mu     sync.RWMutex // guards all below; series themselves see above
 	ids    idTable      // of keys
@@ -172,6 +173,8 @@ func (t *table) grow(id uint32) {
 	for t.size <= id {
 		if int(t.size/pageSeries) == len(t.pages) {
 			t.pages = append(t.pages, &page{id: t.size / pageSeries})
+			pages := t.pages
+			t.shown.Store(&pages)
 		}
 		t.size++
 	}
@@ -203,6 +206,9 @@ func (t *table) place(id uint32, k rrd.Key, def *definition, of *set) *series {
 	pg.used.Store(max(pg.used.Load(), int32(id%pageSeries)+1))
 	return s
 }
+
+// page returns the page of a series. mu need not be held.
+func (t *table) page(id uint32) *page { return (*t.shown.Load())[id/pageSeries] }
 
 // at returns the series with an id, or nil.
 func (t *table) at(id uint32) *series {
