@@ -169,10 +169,15 @@ func (e *editor) run(late []lateSample, refuse func(*lateSample, rrd.Refusal, st
 	if err != nil {
 		return 0, err
 	}
+	sh := e.st.shard(e.s.id)
 	for i, v := range verdicts {
 		switch {
 		case v.reason != "":
 			refuse(&late[i], v.reason, v.detail)
+		case v.offer == rrd.Repeated && sh.unlogged():
+			if err := e.st.logBehind(sh, e.s, []rrd.Point{late[i].point}); err != nil {
+				return 0, err
+			}
 		case v.offer == rrd.Repeated:
 			e.st.stats.Repeated.Add(1)
 		default:
