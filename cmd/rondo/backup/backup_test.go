@@ -383,6 +383,19 @@ func TestBrokenOff(t *testing.T) {
 	}
 }
 
+// TestClockWasAhead: a backup is kept although an older one is said to be newer.
+func TestClockWasAhead(t *testing.T) {
+	t.Parallel()
+	target, dir := newMemory(), tree(t, map[string]string{"a": "always"})
+	for _, minute := range []int{1000, 1, 2} {
+		mustCreate(t, target, dir, Options{Now: at(minute), Keep: 1})
+		all, err := List(t.Context(), target)
+		if err != nil || len(all) != 1 || !all[0].Time.Equal(at(minute)) {
+			t.Errorf("minute %d: %v, %v", minute, all, err)
+		}
+	}
+}
+
 // TestPrune: the newest backups stay whole; what no backup needs goes when it
 // is a day old, and nothing goes while a manifest cannot be read.
 func TestPrune(t *testing.T) {
@@ -402,18 +415,18 @@ func TestPrune(t *testing.T) {
 		target.objects[tmpDir+"/left"] = []byte("half")
 		target.changed[tmpDir+"/left"] = time.Now()
 		before := len(target.objects)
-		if err := prune(t.Context(), target, keep, time.Now()); err != nil || len(target.objects) != before {
+		if err := prune(t.Context(), target, "", keep, time.Now()); err != nil || len(target.objects) != before {
 			rt.Fatalf("%v; young objects were removed: %d of %d stay", err, len(target.objects), before)
 		}
 		newest := target.names(manifestDir)
 		last := newest[len(newest)-1]
 		good := target.objects[last]
 		target.objects[last] = []byte("{}")
-		if err := prune(t.Context(), target, keep, time.Now().Add(48*time.Hour)); err == nil || len(target.objects) != before {
+		if err := prune(t.Context(), target, "", keep, time.Now().Add(48*time.Hour)); err == nil || len(target.objects) != before {
 			rt.Fatalf("with a manifest that cannot be read: %v, %d of %d stay", err, len(target.objects), before)
 		}
 		target.objects[last] = good
-		if err := prune(t.Context(), target, keep, time.Now().Add(48*time.Hour)); err != nil {
+		if err := prune(t.Context(), target, "", keep, time.Now().Add(48*time.Hour)); err != nil {
 			rt.Fatal(err)
 		}
 		needed := map[string]bool{}

@@ -48,36 +48,37 @@ func Create(ctx context.Context, t Target, dir string, o Options) (*Manifest, er
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	m, err := create(ctx, t, dir, o)
+	m, name, err := create(ctx, t, dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
-	if err := prune(ctx, t, o.Keep, time.Now()); err != nil {
+	if err := prune(ctx, t, name, o.Keep, time.Now()); err != nil {
 		// The backup is good all the same.
 		o.Log.Warn("old backups could not be removed", "err", err)
 	}
 	return m, nil
 }
 
-func create(ctx context.Context, t Target, dir string, o Options) (*Manifest, error) {
+// create also returns the name of the manifest at the target.
+func create(ctx context.Context, t Target, dir string, o Options) (m *Manifest, name string, err error) {
 	known, err := reusable(ctx, t, o)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	m := &Manifest{Version: manifestVersion, Time: o.Now.UTC().Truncate(time.Millisecond), Rondo: o.Rondo, Recipients: o.Keys.names}
+	m = &Manifest{Version: manifestVersion, Time: o.Now.UTC().Truncate(time.Millisecond), Rondo: o.Rondo, Recipients: o.Keys.names}
 	s := &sender{
 		target: t, o: o, known: known, packs: make(chan pack), used: map[string]bool{}, pieces: map[string]bool{},
 		manifest: m,
 	}
 	if err := s.run(ctx, dir); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	name, text, err := m.encode()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	// Last of all, so that a backup that was broken off is none.
-	return m, t.Put(ctx, name, bytes.NewReader(text))
+	return m, name, t.Put(ctx, name, bytes.NewReader(text))
 }
 
 // reusable returns, by piece, the objects of the newest backup that are still

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 )
 
@@ -12,17 +13,23 @@ import (
 const grace = 24 * time.Hour
 
 // prune removes all but the newest backups, and then the objects that none
-// needs. It removes no object unless every manifest that stays can be read.
-func prune(ctx context.Context, t Target, keep int, now time.Time) error {
+// needs. It removes no object unless every manifest that stays can be read. The
+// backup that was just made stays, also where the clock once was ahead, so that
+// others seem newer.
+func prune(ctx context.Context, t Target, made string, keep int, now time.Time) error {
 	all, err := List(ctx, t)
 	if err != nil {
 		return err
 	}
 	for keep > 0 && len(all) > keep {
-		if err := t.Delete(ctx, all[0].Name); err != nil {
+		oldest := 0
+		if all[0].Name == made && len(all) > 1 {
+			oldest = 1
+		}
+		if err := t.Delete(ctx, all[oldest].Name); err != nil {
 			return err
 		}
-		all = all[1:]
+		all = slices.Delete(all, oldest, oldest+1)
 	}
 	needed := map[string]bool{}
 	for _, b := range all {
