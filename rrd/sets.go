@@ -88,6 +88,8 @@ type SetStore interface {
 	FetchSet(ctx context.Context, q SetQuery) (SetRows, error)
 	// ListSets returns the names that begin with a prefix, sorted.
 	ListSets(prefix string) []string
+	// CountSets returns how many sets there are.
+	CountSets() int
 	// DropSet forgets a set and its history, or is ErrNoSet.
 	DropSet(ctx context.Context, name string) error
 	// Schema returns how a new series of that name would be kept: for clients

@@ -69,4 +69,4 @@ func (c *session) suspend(p place, on bool) error {
 	return c.reply(0, p.String()+" "+words[0])
 }
 
-func (c *session) sets() int { return len(c.env.Sets.ListSets("")) }
+func (c *session) sets() int { return c.env.Sets.CountSets() }

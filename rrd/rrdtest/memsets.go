@@ -243,6 +243,13 @@ func (m *MemSets) ListSets(prefix string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, prefix) })
 }
 
+// CountSets implements rrd.SetStore.
+func (m *MemSets) CountSets() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.sets)
+}
+
 // DropSet implements rrd.SetStore.
 func (m *MemSets) DropSet(_ context.Context, name string) error {
 	m.mu.Lock()

@@ -179,6 +179,9 @@ func (st *Store) ListSets(prefix string) []string {
 	return slices.Clone(withPrefix(st.table.setNames(), prefix))
 }
 
+// CountSets implements rrd.SetStore.
+func (st *Store) CountSets() int { return st.table.countSets() }
+
 // DescribeSet implements rrd.SetStore.
 func (st *Store) DescribeSet(name string) (rrd.SetDefinition, rrd.SetState, error) {
 	s := st.table.set(name)

@@ -412,6 +412,12 @@ func (t *table) set(name string) *set {
 	return t.sets.names[name]
 }
 
+func (t *table) countSets() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.sets.names)
+}
+
 // setNames returns all names, sorted, for reading only.
 func (t *table) setNames() []string {
 	t.mu.Lock()
