@@ -38,7 +38,7 @@ const (
 )
 
 // visible says whether queries see a series.
-func (s *series) visible() bool { return s.def != nil && (s.of == nil || s.of.life.Load() == live) }
+func (s *series) visible() bool { return s.of == nil || s.of.life.Load() == live }
 
 // there says whether a set has a state.
 func (s *set) there() bool { return s.last != noTime }
