@@ -152,7 +152,8 @@
 // for writing are closed, and all that never changes again (tables and value
 // logs of epochs, segments of the logs, the checkpoint) gets a second name by a hard link;
 // of the two logs the last segments are copied, up to where both
-// ended at one moment.
+// ended at one moment. The audit comes along, and so does a change that is
+// running, which goes on in the copy.
 //
 // # What is not survived
 //
