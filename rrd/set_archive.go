@@ -1,6 +1,9 @@
 package rrd
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // consolidate hands elapsed equal primary points, from slot on, to archive a.
 func (s *Set) consolidate(a int, slot, elapsed int64) {
@@ -35,6 +38,7 @@ func (s *Set) consolidate(a int, slot, elapsed int64) {
 	}
 	width := Time(steps*s.step) * Second
 	end := Time((slot+elapsed)/steps)*width - Time(rows-1)*width
+	s.rows = slices.Grow(s.rows, int(rows)) // there may be millions
 	for r := range rows {
 		values := others
 		if r == 0 {
