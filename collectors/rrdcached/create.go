@@ -72,8 +72,10 @@ func parseCreation(args []string, now time.Time) (creation, error) {
 		switch {
 		case option == "-r" || option == "-t":
 			return want, errors.New("RRD Error: -r and -t are not supported: create the set and import its history")
-		case option == "-s" && (err != nil || n < 1 || n > maxSeconds):
+		case option == "-s" && (err != nil || n < 0 || n > maxSeconds):
 			return want, fmt.Errorf("RRD Error: step size: %s is no number of seconds", value)
+		case option == "-s" && n == 0:
+			// rrdtool create sends it where no step is given.
 		case option == "-s":
 			step = n
 		case option == "-b" && (err != nil || n < earliest || n > maxSeconds):

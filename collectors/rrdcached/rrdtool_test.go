@@ -6,12 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"rondo/rrd"
 )
 
 // rrdtool runs the real one.
@@ -125,6 +128,26 @@ func TestRRDtool(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(s.base(), "far.rrd")); err == nil {
 		t.Error("a file was written for a client of another machine")
+	}
+}
+
+// TestCreateDefaults: without --step rrdtool sends a step of 0, which stands
+// for 300 s, and without --start time begins ten seconds ago.
+func TestCreateDefaults(t *testing.T) {
+	s := serveMem(t, nil)
+	for name, args := range map[string][]string{"bare": nil, "started": {"-b", "1700000000"}} {
+		file := filepath.Join(s.base(), name+".rrd")
+		from := time.Now().Unix() - 10
+		rrdtool(t, slices.Concat([]string{"create", file, "--daemon", "unix:" + s.socket()}, args,
+			[]string{"DS:v:GAUGE:600:U:U", "RRA:AVERAGE:0.5:1:10"})...)
+		to := time.Now().Unix() - 10
+		if args != nil {
+			from, to = 1700000000, 1700000000
+		}
+		d, state, err := s.sets.DescribeSet(name)
+		if last := int64(state.Last / rrd.Second); err != nil || d.Step != 300*time.Second || last < from || last > to {
+			t.Errorf("%s: step %v, time from %d, want %d to %d, %v", name, d.Step, last, from, to, err)
+		}
 	}
 }
 
