@@ -23,10 +23,11 @@ type set struct {
 	next   atomic.Pointer[set] // whose update came after this one's last time
 
 	// Guarded by the shards. The rows that the set has made are with its series.
-	last   rrd.Time // of the last reading; noTime: there is no state, while it is imported and after its end
-	packed []byte   // the state, see rrd.Set.AppendState
-	whole  *rrd.Set // the state, where it is too large to be packed each time
-	lost   bool     // readings may be missing before the next one
+	last   rrd.Time      // of the last reading; noTime: there is no state, while it is imported and after its end
+	packed []byte        // the state, see rrd.Set.AppendState
+	whole  *rrd.Set      // the state, where it is too large to be packed each time
+	lost   bool          // readings may be missing before the next one
+	sealed chan struct{} // not nil: it is being changed, and updates wait until it is closed
 }
 
 // The life of a set. One that is pending has no name yet: its rows are being
@@ -184,15 +185,11 @@ func (st *Store) CountSets() int { return st.table.countSets() }
 
 // DescribeSet implements rrd.SetStore.
 func (st *Store) DescribeSet(name string) (rrd.SetDefinition, rrd.SetState, error) {
-	s := st.table.set(name)
-	if s == nil {
-		return rrd.SetDefinition{}, rrd.SetState{}, rrd.ErrNoSet
+	s, err := st.hold(name)
+	if err != nil {
+		return rrd.SetDefinition{}, rrd.SetState{}, err
 	}
-	st.lockShards(s.shards)
 	defer st.unlockShards(s.shards)
-	if !s.there() {
-		return rrd.SetDefinition{}, rrd.SetState{}, rrd.ErrNoSet // just dropped
-	}
 	x, err := s.take()
 	if err != nil {
 		return rrd.SetDefinition{}, rrd.SetState{}, err

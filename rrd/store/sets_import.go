@@ -19,7 +19,8 @@ import (
 //
 // each durable before the next. A pending set is none after a restart. Its
 // rows are staged as they are logged, and go to blocks as all others; those of
-// an import that was never finished turn out of the rings.
+// an import that was never finished turn out of the rings. A set that is changed
+// is imported so too, see ChangeSet.
 //
 //	record = 'I' set:uvarint { ring:uvarint source:uvarint end:varint floats }
 //	       | 'S' set:uvarint state
@@ -36,14 +37,15 @@ const importColumn = 4096
 
 // ImportSet implements rrd.SetStore.
 func (st *Store) ImportSet(ctx context.Context, name string, image *rrd.SetImage, replace bool) error {
-	if err := st.importSet(ctx, name, image, replace); err != nil {
+	if err := st.takeOver(ctx, name, image, replace, nil); err != nil {
 		return fmt.Errorf("store: import set %s: %w", name, err)
 	}
 	return nil
 }
 
-func (st *Store) importSet(ctx context.Context, name string, image *rrd.SetImage, replace bool) error {
-	b := &setBirth{name: name, def: cloneDefinition(image.Definition), start: image.State.Last, replace: replace}
+// takeOver imports a set. If it is a changed one, changes is what it was.
+func (st *Store) takeOver(ctx context.Context, name string, image *rrd.SetImage, replace bool, changes *set) error {
+	b := &setBirth{name: name, def: cloneDefinition(image.Definition), start: image.State.Last, replace: replace, changes: changes}
 	if err := checkImage(image); err != nil {
 		return err
 	}

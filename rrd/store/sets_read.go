@@ -30,18 +30,22 @@ func (st *Store) copySet(s *set, sources ...int) *setCopy {
 	return snap
 }
 
-// hold locks the shards of a set that has its name, or returns rrd.ErrNoSet.
+// hold locks the shards of the set that has a name, or returns rrd.ErrNoSet.
 func (st *Store) hold(name string) (*set, error) {
 	s := st.table.set(name)
-	if s == nil {
-		return nil, rrd.ErrNoSet
-	}
-	st.lockShards(s.shards)
-	if !s.there() { // dropped just now
+	for s != nil {
+		st.lockShards(s.shards)
+		if s.there() {
+			return s, nil
+		}
 		st.unlockShards(s.shards)
-		return nil, rrd.ErrNoSet
+		next := st.table.set(name)
+		if next == s { // it has lost its state
+			break
+		}
+		s = next // it was replaced just now
 	}
-	return s, nil
+	return nil, rrd.ErrNoSet
 }
 
 // window is what archive a holds: rows that end after from and not after to.

@@ -134,6 +134,7 @@ type setBirth struct {
 	replace  bool
 	keys     []rrd.Key
 	replaced *set
+	changes  *set // not nil: the only one that may be replaced
 }
 
 // addSet makes a set, and returns the one that it replaces. It is durable when
@@ -181,6 +182,9 @@ func (t *table) admitSet(b *setBirth) error {
 	b.replaced = t.sets.names[b.name]
 	if b.replaced != nil && !b.replace {
 		return rrd.ErrSetExists
+	}
+	if b.changes != nil && b.replaced != b.changes {
+		return fmt.Errorf("it was dropped or replaced meanwhile: %w", rrd.ErrNoSet)
 	}
 	known, seasons := t.known, t.sets.seasons
 	if b.replaced != nil {

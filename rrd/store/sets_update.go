@@ -79,7 +79,9 @@ type setBatch struct {
 	sets    []*set
 	refused []rrd.Refused
 	record  updateRecord
-	limit   rrd.Time // the store's clock follows no set beyond
+	moved   []int           // updates to be tried again
+	wait    <-chan struct{} // before that
+	limit   rrd.Time        // the store's clock follows no set beyond
 }
 
 func (b *setBatch) refuse(i int, err error) {
@@ -125,24 +127,42 @@ func (st *Store) updateSets(ctx context.Context, batch []rrd.SetUpdate, b *setBa
 	if err := st.table.settled(ctx); err != nil {
 		return 0, err
 	}
-	var masks [1 << numShards]bool
 	for i, s := range b.sets {
 		if s == nil {
 			b.refuse(i, rrd.ErrNoSet)
-			continue
 		}
-		masks[s.shards] = true
 	}
-	b.limit = st.future()
+	b.moved, b.wait, b.limit = b.moved[:0], nil, st.future()
+	for {
+		if err := st.updateFound(batch, b); err != nil {
+			return 0, err
+		}
+		if len(b.moved) == 0 {
+			return st.log.End(), nil
+		}
+		if err := st.findMoved(ctx, batch, b); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// updateFound takes the updates whose sets are found. Those are then forgotten.
+func (st *Store) updateFound(batch []rrd.SetUpdate, b *setBatch) error {
+	var masks [1 << numShards]bool
+	for _, s := range b.sets {
+		if s != nil {
+			masks[s.shards] = true
+		}
+	}
 	for mask, any := range masks {
 		if !any {
 			continue
 		}
 		if err := st.updateShards(uint8(mask), batch, b); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return st.log.End(), nil
+	return nil
 }
 
 // updateShards takes the updates of the sets that live in just these shards.
@@ -158,7 +178,10 @@ func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) er
 			if s == nil || s.shards != mask {
 				continue
 			}
-			if err := s.admit(&batch[to]); err != nil {
+			if err := s.admit(&batch[to]); err == errMoved {
+				b.postpone(to)
+				continue
+			} else if err != nil {
 				b.refuse(to, err)
 				continue
 			}
@@ -174,6 +197,7 @@ func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) er
 			if s == nil || s.shards != mask {
 				continue
 			}
+			b.sets[from] = nil
 			if err := st.updateSet(s, u.Time, u.Texts); err != nil {
 				b.refuse(from, err)
 				continue
@@ -189,8 +213,10 @@ func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) er
 // is sent again and again shall not fill the log.
 func (s *set) admit(u *rrd.SetUpdate) error {
 	switch {
+	case s.sealed != nil || s.life.Load() == gone:
+		return errMoved
 	case !s.there():
-		return rrd.ErrNoSet // dropped meanwhile
+		return rrd.ErrNoSet // its state is lost
 	case u.Time <= s.last:
 		return &rrd.LateError{Time: u.Time, Last: s.last}
 	case u.Time > maxSetTime:
