@@ -36,7 +36,7 @@ func TestChangeSetMeanwhile(t *testing.T) {
 	done := make(chan struct{})
 	wg.Go(func() {
 		defer close(done)
-		for k := range 600 {
+		for k := range 150 {
 			u := rrd.SetUpdate{Name: "a", Time: rrdtest.T0 + rrd.Time(60*(k+1))*rrd.Second, Texts: []string{strconv.Itoa(k)}}
 			other := u
 			other.Name = "b"
