@@ -266,10 +266,14 @@ func (s *Set) putForecast(a int, slot, elapsed int64) {
 		return
 	}
 	rows := min(elapsed, int64(d.Rows))
-	end := Time((slot+elapsed)*s.step)*Second - Time(rows-1)*Time(s.step)*Second
-	for r := range rows {
-		values := s.row()
-		copy(values, f.made[min(r, 1)][a])
-		s.rows = append(s.rows, SetRow{Archive: a, End: end + Time(r*s.step)*Second, Values: values})
+	width := Time(s.step) * Second
+	end := Time(slot+elapsed)*width - Time(rows-1)*width
+	for r := range min(rows, 2) {
+		run := SetRow{a, end, 1, s.row(), width}
+		copy(run.Values, f.made[r][a])
+		if r > 0 {
+			run.End, run.Count = end+Time(rows-1)*width, int(rows-1)
+		}
+		s.rows = append(s.rows, run)
 	}
 }

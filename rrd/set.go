@@ -1,6 +1,7 @@
 package rrd
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -73,11 +74,25 @@ type source struct {
 	unknown int64   // seconds
 }
 
-// A SetRow is a finished row of one archive.
+// A SetRow is a finished row of one archive, or a run of rows with the same
+// values: after a long gap there may be millions.
 type SetRow struct {
 	Archive int
-	End     Time
+	End     Time      // of the last one
+	Count   int       // of the run, at least 1
 	Values  []float64 // by data source; NaN: unknown
+	width   Time      // of one row
+}
+
+// Ends yields the end of each row of the run, oldest first.
+func (r *SetRow) Ends() iter.Seq[Time] {
+	return func(yield func(Time) bool) {
+		for n := r.Count - 1; n >= 0; n-- {
+			if !yield(r.End - Time(n)*r.width) {
+				return
+			}
+		}
+	}
 }
 
 // lastLen is how much of a reading's text is kept (LAST_DS_LEN, less the NUL).

@@ -1,9 +1,6 @@
 package rrd
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // consolidate hands elapsed equal primary points, from slot on, to archive a.
 func (s *Set) consolidate(a int, slot, elapsed int64) {
@@ -38,13 +35,9 @@ func (s *Set) consolidate(a int, slot, elapsed int64) {
 	}
 	width := Time(steps*s.step) * Second
 	end := Time((slot+elapsed)/steps)*width - Time(rows-1)*width
-	s.rows = slices.Grow(s.rows, int(rows)) // there may be millions
-	for r := range rows {
-		values := others
-		if r == 0 {
-			values = first
-		}
-		s.rows = append(s.rows, SetRow{Archive: a, End: end + Time(r)*width, Values: values})
+	s.rows = append(s.rows, SetRow{a, end, 1, first, width})
+	if rows > 1 {
+		s.rows = append(s.rows, SetRow{a, end + Time(rows-1)*width, int(rows - 1), others, width})
 	}
 }
 

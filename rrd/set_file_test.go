@@ -25,7 +25,9 @@ func newRings(d SetDefinition) rings {
 
 func (r rings) put(rows []SetRow) {
 	for _, row := range rows {
-		r[row.Archive][row.End] = slices.Clone(row.Values)
+		for end := range row.Ends() {
+			r[row.Archive][end] = slices.Clone(row.Values)
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func TestResume(t *testing.T) {
 const T0 = 1_000_000_003 * Second
 
 func sameRow(a, b SetRow) bool {
-	return a.Archive == b.Archive && a.End == b.End && slices.EqualFunc(a.Values, b.Values, func(x, y float64) bool {
+	return a.Archive == b.Archive && a.End == b.End && a.Count == b.Count && slices.EqualFunc(a.Values, b.Values, func(x, y float64) bool {
 		return math.Float64bits(x) == math.Float64bits(y) || math.IsNaN(x) && math.IsNaN(y)
 	})
 }

@@ -76,7 +76,9 @@ func TestRowsOfOneUpdate(t *testing.T) {
 	}
 	var got []string
 	for _, r := range rows {
-		got = append(got, strconv.Itoa(r.Archive)+":"+strconv.FormatInt(int64(r.End/Second-1_000_000_000), 10)+"="+strconv.FormatFloat(r.Values[0], 'g', -1, 64))
+		for end := range r.Ends() {
+			got = append(got, strconv.Itoa(r.Archive)+":"+strconv.FormatInt(int64(end/Second-1_000_000_000), 10)+"="+strconv.FormatFloat(r.Values[0], 'g', -1, 64))
+		}
 	}
 	if want := "0:10=5 0:20=6 0:30=6 0:40=6 1:20=6 1:40=6"; strings.Join(got, " ") != want {
 		t.Errorf("rows %v, want %v", got, want)
@@ -153,10 +155,12 @@ func FuzzSetUpdate(f *testing.F) {
 				t.Fatalf("a refused update changed the set: %v", err)
 			}
 			for _, r := range rows {
-				if r.End <= newest[r.Archive] || r.End > at || len(r.Values) != 3 {
-					t.Fatalf("row %+v at %d after %d", r, at, newest[r.Archive])
+				for end := range r.Ends() {
+					if end <= newest[r.Archive] || end > at || len(r.Values) != 3 {
+						t.Fatalf("row %+v at %d after %d", r, at, newest[r.Archive])
+					}
+					newest[r.Archive] = end
 				}
-				newest[r.Archive] = r.End
 			}
 		}
 	})

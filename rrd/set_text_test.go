@@ -254,7 +254,9 @@ func (rt *rrdTest) runAs(t *testing.T, expectation string) {
 			t.Errorf("line %d: %s", e.line, got)
 		}
 		for _, r := range rows {
-			made[r.Archive] = append(made[r.Archive], SetRow{r.Archive, r.End, slices.Clone(r.Values)})
+			for end := range r.Ends() {
+				made[r.Archive] = append(made[r.Archive], SetRow{Archive: r.Archive, End: end, Values: slices.Clone(r.Values)})
+			}
 		}
 	}
 	for a, rows := range made {

@@ -176,7 +176,9 @@ func (s *memSet) update(u rrd.SetUpdate) error {
 		if s.rows[r.Archive] == nil {
 			s.rows[r.Archive] = map[rrd.Time][]float64{}
 		}
-		s.rows[r.Archive][r.End] = slices.Clone(r.Values)
+		for end := range r.Ends() {
+			s.rows[r.Archive][end] = slices.Clone(r.Values)
+		}
 	}
 	for a, rows := range s.rows {
 		ends := s.ends(a)

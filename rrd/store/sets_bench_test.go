@@ -191,7 +191,9 @@ func fullImage(b testing.TB, d rrd.SetDefinition, seed uint64) *rrd.SetImage {
 			b.Fatal(err)
 		}
 		for _, r := range made {
-			rows[r.Archive] = append(rows[r.Archive], r.Values[0])
+			for range r.Count {
+				rows[r.Archive] = append(rows[r.Archive], r.Values[0])
+			}
 		}
 	}
 	image := &rrd.SetImage{Definition: d, State: set.State()}

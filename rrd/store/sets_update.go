@@ -279,7 +279,12 @@ func (st *Store) doubtSets() {
 
 func (st *Store) stageSetRow(s *set, ring int, row *rrd.SetRow) {
 	for i, v := range row.Values {
-		st.stageValue(s.series[i], ring, row.End, v)
+		if math.IsNaN(v) {
+			continue // a run may have millions
+		}
+		for end := range row.Ends() {
+			st.stageValue(s.series[i], ring, end, v)
+		}
 	}
 }
 
