@@ -51,6 +51,7 @@ type Query struct {
 	Matchers   []Matcher
 	Start, End Time          // rows with Start < stamp <= End
 	Columns    []Column      // which columns to fill
+	Main       Column        // of Columns, the one that RRDtool's archives are chosen by, see Querier
 	Row        time.Duration // 0: the finest archive that covers Start; else the coarsest whose row is not longer
 	Limit      int           // most series in the answer; 0: no limit
 }
@@ -77,6 +78,16 @@ func (s Series) Row() time.Duration { return s.Definition.Row(s.Archive) }
 // two rows of its archive do not fit in the range, and it has a row in the two
 // before it, it comes with no Times. It is not dead, its rows are just long, and
 // the reader may ask again for a longer range.
+//
+// Our own archives have all columns. Of a set, each has that of its function
+// only: AVERAGE has the average, and as a row is one sample sum and count; MAX,
+// MIN and LAST have theirs; where a row is one step, every function has made the
+// same of it, and any archive has all. A set's series is answered by the
+// finest archive with the main column that covers Start, or else the one
+// that reaches back furthest, never by another function's. Rows whose main
+// column is unknown are left out, and columns that the archive lacks are NaN.
+// Where no archive has the main column at all, averages answer for Min, Max
+// and Last, which are NaN then: the reader must say so. Nothing answers for an average.
 type Querier interface {
 	Select(ctx context.Context, q Query) iter.Seq2[Series, error]
 }

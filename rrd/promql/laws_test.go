@@ -18,6 +18,8 @@ import (
 // TestLaws runs testdata/*.test. A file is read line by line:
 //
 //	series gauge 10s archives 1x360 6x720     a definition for what follows
+//	set x 10s RRA:MAX:0.5:1:60 ...            a set of RRDtool's with a gauge "a", in a real store
+//	load 10s: x{ds="a"} 1x100                 its readings
 //	load 10s: x{a="b"} 0+1x100 _x5 7          samples at 0s, 10s, ...; _ is none
 //	load 3s from 1s: ...                      samples at 1s, 4s, ...
 //	at 5m: expr                               an instant query
@@ -91,6 +93,9 @@ func runLaws(t *testing.T, file string) {
 			flush()
 			def, err = parseDefinition(body)
 			fail(err)
+		case word == "set":
+			flush()
+			fail(store.addSet(body))
 		case word == "load":
 			flush()
 			fail(load(store, def, body))

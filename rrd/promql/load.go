@@ -81,7 +81,7 @@ func (l *loader) loadWindow(ctx context.Context, s *selector) error {
 // answered. Series of which two rows do not fit come too, even where no row of
 // them ends in the range: see rrd.Querier.
 func (l *loader) readRows(ctx context.Context, s *selector, back time.Duration) (time.Duration, error) {
-	err := l.read(ctx, s, back, columnsFor(s.fn))
+	err := l.read(ctx, s, back, columnsFor(s.fn), columnFor(s.fn, rrd.Gauge))
 	return longest(s.rows), err
 }
 
@@ -103,14 +103,16 @@ func (l *loader) drop(s *selector) {
 }
 
 // read asks for all rows that the selector looks at, in place of those it
-// has.
-func (l *loader) read(ctx context.Context, s *selector, back time.Duration, columns []rrd.Column) error {
+// has. The data sources of RRDtool's sets are gauges, whatever they are to
+// RRDtool: their rows are rates. So main is a gauge's column.
+func (l *loader) read(ctx context.Context, s *selector, back time.Duration, columns []rrd.Column, main rrd.Column) error {
 	l.drop(s)
 	q := rrd.Query{
 		Matchers: matchers(s.node.LabelMatchers),
 		Start:    instant(s.start - back.Milliseconds()),
 		End:      instant(s.end),
 		Columns:  columns,
+		Main:     main,
 		Limit:    l.options.MaxSeries + 1,
 	}
 	for r, err := range l.querier.Select(ctx, q) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"rondo/rrd"
@@ -9,54 +10,73 @@ import (
 
 // To a query a data source of a set is a series like others: its archives are
 // those of different steps, and of each of them the columns come from the
-// rings of their functions. A row is one sample, the value that RRDtool made.
+// rings of their functions, see rrd.Querier. A row is one sample, the value
+// that RRDtool made.
 // Rows are complete ones; there is no open row.
 
 // exact answers for a data source of a set, and says whether it belongs to the
 // answer.
 func (sel *selection) exact(s *series) (out rrd.Series, ok bool, err error) {
-	if len(s.of.def.views) == 0 {
-		return out, false, nil // nothing but forecasts
-	}
-	snap, view, ok := sel.hold(s)
+	main, ok := s.of.def.answers(sel.q.Main)
 	if !ok {
 		return out, false, nil
 	}
-	out, err = sel.viewed(snap, s, view, sel.q.Start, sel.q.End)
+	snap, view, ok := sel.hold(s, main)
+	if !ok {
+		return out, false, nil
+	}
+	out, err = sel.viewed(snap, s, view, main, sel.q.Start, sel.q.End)
 	row := snap.row(view)
 	if err != nil || len(out.Times) > 0 || sel.q.End-sel.q.Start >= 2*row {
 		return out, len(out.Times) > 0, err
 	}
-	before, err := sel.viewed(snap, s, view, sel.q.Start-2*row, sel.q.Start)
+	before, err := sel.viewed(snap, s, view, main, sel.q.Start-2*row, sel.q.Start)
 	out.Times, out.Values = nil, [rrd.NumColumns][]float64{}
 	return out, len(before.Times) > 0, err
 }
 
 // hold takes a copy and chooses the view that answers; it is not ok if the
 // set has been dropped.
-func (sel *selection) hold(s *series) (snap *setCopy, view int, ok bool) {
+func (sel *selection) hold(s *series, main rrd.Column) (snap *setCopy, view int, ok bool) {
 	set := s.of
 	sel.st.lockShards(set.shards)
 	defer sel.st.unlockShards(set.shards)
 	if !set.there() {
 		return nil, 0, false
 	}
-	return sel.st.copySet(set, int(s.id-set.id)), set.view(sel.q), true
+	return sel.st.copySet(set, int(s.id-set.id)), set.view(sel.q, main), true
 }
 
-// view chooses as rrd.Query says.
-func (s *set) view(q *rrd.Query) int {
-	best, reach := 0, rrd.Time(math.MaxInt64)
+// answers returns the column that answers for one: itself if an archive has
+// it, else perhaps the average.
+func (def *setDefinition) answers(c rrd.Column) (rrd.Column, bool) {
+	has := func(c rrd.Column) bool {
+		return slices.ContainsFunc(def.views, func(v setView) bool { return v.archive(c) >= 0 })
+	}
+	if !has(c) {
+		c = rrd.ColAverage
+	}
+	return c, has(c)
+}
+
+// view chooses as rrd.Query says, among those that have the main column, of
+// which there is one.
+func (s *set) view(q *rrd.Query, main rrd.Column) int {
+	best, reach := -1, rrd.Time(math.MaxInt64)
 	for i := range s.def.views {
 		v := &s.def.views[i]
-		row := s.def.Step * time.Duration(v.steps)
+		a := v.archive(main)
+		if a < 0 {
+			continue
+		}
+		row := s.def.row(a)
 		if q.Row > 0 {
-			if row <= q.Row {
+			if best < 0 || row <= rrd.Time(q.Row/time.Microsecond) {
 				best = i
 			}
 			continue
 		}
-		edge := s.last - s.last%rrd.Time(row/time.Microsecond) - rrd.Time(v.rows)*rrd.Time(row/time.Microsecond)
+		edge := s.last - s.last%row - rrd.Time(s.def.Archives[a].Rows)*row
 		if edge <= q.Start {
 			return i
 		}
@@ -73,34 +93,33 @@ func (snap *setCopy) row(view int) rrd.Time {
 	return rrd.Time(def.Step/time.Microsecond) * rrd.Time(def.views[view].steps)
 }
 
-// viewed returns what a view has in a range.
-func (sel *selection) viewed(snap *setCopy, s *series, view int, start, end rrd.Time) (rrd.Series, error) {
+// viewed returns the rows that a view has in a range, of those whose main
+// column is known.
+func (sel *selection) viewed(snap *setCopy, s *series, view int, main rrd.Column, start, end rrd.Time) (rrd.Series, error) {
 	v, row := &snap.set.def.views[view], snap.row(view)
 	out := rrd.Series{Definition: s.def.Definition, Archive: view}
 	// Whole rows, and no more than there can be.
-	newest := snap.last - snap.last%row
-	from := max(slotEnd(start+1, row)-row, newest-rrd.Time(v.rows)*row, 0)
+	oldest, newest := snap.window(v.archive(main))
+	from := max(slotEnd(start+1, row)-row, oldest, 0)
 	to := min(end-end%row, newest)
 	if to <= from {
 		return out, nil
 	}
-	known := make([]bool, (to-from)/row)
-	values := map[int][]float64{} // by archive
-	for _, c := range append([]rrd.Column{rrd.ColAverage}, sel.q.Columns...) {
+	n := int((to - from) / row)
+	values := map[int][]float64{-1: slices.Repeat([]float64{math.NaN()}, n)} // by archive
+	for _, c := range append([]rrd.Column{main}, sel.q.Columns...) {
 		a := v.archive(c)
 		if values[a] != nil {
 			continue
 		}
-		values[a] = make([]float64, len(known))
+		values[a] = make([]float64, n)
 		if err := sel.column(snap, a, int(s.id-snap.set.id), from, to, values[a], 1); err != nil {
 			return out, err
 		}
-		for k, value := range values[a] {
-			known[k] = known[k] || !math.IsNaN(value)
-		}
 	}
-	for k, yes := range known {
-		if yes {
+	known := values[v.archive(main)]
+	for k, value := range known {
+		if !math.IsNaN(value) {
 			out.Times = append(out.Times, from+rrd.Time(k+1)*row)
 		}
 	}
@@ -112,16 +131,16 @@ func (sel *selection) viewed(snap *setCopy, s *series, view int, start, end rrd.
 	return out, nil
 }
 
-// pick returns a column of the known rows.
-func pick(values []float64, known []bool, n int, c rrd.Column) []float64 {
+// pick returns a column of the n rows that are known.
+func pick(values, known []float64, n int, c rrd.Column) []float64 {
 	out := make([]float64, 0, n)
 	for k, v := range values {
 		switch {
-		case !known[k]:
-		case c == rrd.ColCount:
-			out = append(out, 1)
+		case math.IsNaN(known[k]):
 		case c == rrd.ColTotal:
 			out = append(out, 0) // as of a gauge
+		case c == rrd.ColCount && !math.IsNaN(v):
+			out = append(out, 1)
 		default:
 			out = append(out, v)
 		}
@@ -129,22 +148,18 @@ func pick(values []float64, known []bool, n int, c rrd.Column) []float64 {
 	return out
 }
 
-// archive is the one that answers for a column: that of its function, or else
-// the average, or else any.
+// archive is the one that has a column, or -1.
 func (v *setView) archive(c rrd.Column) int {
-	cf := rrd.Average
+	if v.points >= 0 {
+		return v.points
+	}
 	switch c {
 	case rrd.ColMin:
-		cf = rrd.Min
+		return v.archives[rrd.Min]
 	case rrd.ColMax:
-		cf = rrd.Max
+		return v.archives[rrd.Max]
 	case rrd.ColLast:
-		cf = rrd.Last
+		return v.archives[rrd.Last]
 	}
-	for _, f := range []rrd.CF{cf, rrd.Average, rrd.Last, rrd.Max, rrd.Min} {
-		if a := v.archives[f]; a >= 0 {
-			return a
-		}
-	}
-	return -1 // a view has an archive
+	return v.archives[rrd.Average]
 }

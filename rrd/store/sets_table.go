@@ -49,6 +49,7 @@ type setDefinition struct {
 type setView struct {
 	steps, rows int
 	archives    [4]int // by CF; -1: none
+	points      int    // the longest, where its rows are single points, the same to every CF; -1: they are not
 }
 
 // newSetDefinition finds the rings. Where shared is set, archives of one step
@@ -110,11 +111,14 @@ func (def *setDefinition) look(a int) {
 	i := slices.IndexFunc(def.views, func(v setView) bool { return v.steps == archive.Steps })
 	if i < 0 {
 		i = len(def.views)
-		def.views = append(def.views, setView{steps: archive.Steps, archives: [4]int{-1, -1, -1, -1}})
+		def.views = append(def.views, setView{steps: archive.Steps, archives: [4]int{-1, -1, -1, -1}, points: -1})
 	}
 	v := &def.views[i]
 	if of := &v.archives[archive.CF]; *of < 0 || def.Archives[*of].Rows < archive.Rows {
 		*of = a // of several the longest
+	}
+	if v.steps == 1 && archive.Rows > v.rows {
+		v.points = a
 	}
 	v.rows = max(v.rows, archive.Rows)
 }

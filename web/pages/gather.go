@@ -88,10 +88,11 @@ func (g grid) curve(name string, s rrd.Series) Curve {
 func merge(c *Curve, seen []float64, k int, s rrd.Series, i int) {
 	avg := s.Values[rrd.ColAverage][i]
 	lo, hi := avg, avg
-	if v := s.Values[rrd.ColMin]; v != nil {
+	// Archives that keep no extremes have a curve without a band.
+	if v := s.Values[rrd.ColMin]; v != nil && !math.IsNaN(v[i]) {
 		lo = v[i]
 	}
-	if v := s.Values[rrd.ColMax]; v != nil {
+	if v := s.Values[rrd.ColMax]; v != nil && !math.IsNaN(v[i]) {
 		hi = v[i]
 	}
 	if seen[k]++; seen[k] == 1 {
