@@ -36,13 +36,19 @@
 // empty record is not allowed, so that a hole of zeros does not either.
 //
 // A segment is synced before the next one is made. So only the last one can
-// have a torn tail: Open cuts it off and reports how much it dropped.
+// have a torn tail: bytes that are no record and after which none follows.
+// Open cuts it off and reports how much it dropped. Since damage of the very
+// last record looks the same, the bytes are first set aside:
+//
+//	0000000007ffd3a1-0.torn   what was cut off at this position; the newest eight are kept
 //
 // # Damage
 //
-// A reader that meets a frame with a wrong checksum goes on behind it if a
-// good frame stands there, otherwise with the next segment, and reports the
-// range that it left out as a *DamageError; it never ends because of damage.
+// A reader that meets bytes that are no record looks for the next one at
+// every later offset of the segment, as the length that would lead to it may
+// be what is damaged. It reports the range that it left out as a *DamageError
+// and goes on; it never ends because of damage, and nothing is cut off that
+// has a record behind it. The search takes linear time, see search.
 //
 // # Disk full and broken disks
 //

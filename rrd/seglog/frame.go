@@ -50,8 +50,11 @@ func appendFrame(dst []byte, pos Pos, data []byte) []byte {
 // checksum is over a frame without its checksum. Different positions give
 // different sums, since a CRC is a bijection of what it begins with.
 func checksum(pos Pos, lengthAndData []byte) uint32 {
-	return crc32.Update(uint32(pos)^uint32(pos>>32), castagnoli(), lengthAndData)
+	return crc32.Update(start(pos), castagnoli(), lengthAndData)
 }
+
+// start is what the checksum of the frame at pos begins with.
+func start(pos Pos) uint32 { return uint32(pos) ^ uint32(pos>>32) }
 
 // frame splits a frame's first bytes.
 func frame(b []byte) (crc, length uint32) {

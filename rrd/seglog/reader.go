@@ -148,18 +148,15 @@ func (r *segmentReader) next() (Record, error) {
 		r.pos = rec.End
 		return rec, nil
 	}
-	from, to := r.pos, r.end
-	if rec.End != 0 && rec.End < r.end { // its length may still be right
-		if _, bad, err := r.record(rec.End); err == nil && bad == "" {
-			to = rec.End
-		}
+	from := r.pos
+	if r.pos, err = r.search(from); err != nil {
+		return Record{}, fmt.Errorf("seglog: read: %w", err)
 	}
-	r.pos = to
-	return Record{}, &DamageError{from, to, reason}
+	return Record{}, &DamageError{from, r.pos, reason}
 }
 
 // record reads the frame at pos. A reason that is not empty says why it is
-// no record; End is then set if its length is at least possible.
+// no record.
 func (r *segmentReader) record(pos Pos) (rec Record, reason string, err error) {
 	head, err := r.read(pos, frameSize)
 	if err != nil || head == nil {
@@ -175,7 +172,7 @@ func (r *segmentReader) record(pos Pos) (rec Record, reason string, err error) {
 	}
 	rec = Record{Pos: pos, End: pos + Pos(len(b)), Data: b[frameSize:]}
 	if checksum(pos, b[4:]) != crc {
-		return rec, "wrong checksum", nil
+		return Record{}, "wrong checksum", nil
 	}
 	return rec, "", nil
 }

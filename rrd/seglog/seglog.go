@@ -94,8 +94,8 @@ type Log struct {
 	dropped               int64
 }
 
-// Open opens the log in dir, or makes it. It cuts off a torn tail, which it
-// reports to the logger and in Stats. The error is a *LockedError if another
+// Open opens the log in dir, or makes it. It cuts off a torn tail, of which it
+// keeps a copy, and reports that to the logger and in Stats. The error is a *LockedError if another
 // process has it open.
 func Open(dir string, o Options) (*Log, error) {
 	l := &Log{
@@ -155,8 +155,12 @@ func (l *Log) repair() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.path(base), err)
 	}
-	if l.dropped = size - int64(end-base); l.dropped > 0 {
-		l.o.Log.Warn("log had a torn tail", "dir", l.dir, "dropped_bytes", l.dropped, "at", uint64(end))
+	if l.dropped = max(0, size-int64(end-base)); l.dropped > 0 {
+		kept, err := l.setAside(f, base, end, l.dropped)
+		if err != nil {
+			return fmt.Errorf("a torn tail at %d is not cut off before a copy of it is kept: %w", end, err)
+		}
+		l.o.Log.Warn("log had a torn tail", "dir", l.dir, "dropped_bytes", l.dropped, "at", uint64(end), "kept_as", kept)
 	}
 	if err := f.Truncate(int64(end - base)); err != nil {
 		return err

@@ -53,10 +53,26 @@ func (st *Store) replay(from seglog.Pos) error {
 		st.report(fmt.Errorf("%d samples in the log belong to series that the series table has lost", sum.lost))
 	}
 	if sum.unknown > 0 {
-		st.o.Log.Warn("the log has samples of series that were not yet on disk when the last run ended; none was acknowledged",
-			"dir", st.dir, "samples", sum.unknown)
+		st.tellUnknown(sum.unknown)
 	}
 	return err
+}
+
+// tellUnknown tells of samples whose series the table never had, or has no
+// more. A sample is acknowledged when its series is on disk. So nobody misses
+// it where the table is whole, but who can tell where it is not?
+func (st *Store) tellUnknown(samples int) {
+	dropped := st.table.log.Stats().Dropped
+	if st.table.damaged {
+		st.report(fmt.Errorf("%d samples in the log belong to series that the damaged series table does not have", samples))
+		return
+	}
+	text := "none was acknowledged"
+	if dropped > 0 {
+		text = "none was acknowledged if the table's end, which was cut off and is kept beside it, was torn; if it was damaged, they are lost"
+	}
+	st.o.Log.Warn("the log has samples of series that were not yet on disk when the last run ended; "+text,
+		"dir", st.dir, "samples", samples, "table_dropped_bytes", dropped)
 }
 
 // dispatch reads the log and gives each record to who has its shard.

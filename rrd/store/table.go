@@ -74,18 +74,19 @@ type table struct {
 	regexps regexps
 	shown   atomic.Pointer[[]*page] // pages, to those who do not hold mu
 
-	mu     sync.RWMutex // guards all below; series themselves see above
-	ids    idTable      // of keys
-	texts  texts
-	pages  []*page
-	next   []atomic.Uint32 // by id: whose sample came after this one's last time
-	size   uint32          // ids are below
-	loaded uint32          // size as the log said when it was opened
-	known  int             // series; less than size only after damage
-	defs   map[string]*definition
-	byID   []*definition
-	index  *index
-	sets   setTable
+	mu      sync.RWMutex // guards all below; series themselves see above
+	ids     idTable      // of keys
+	texts   texts
+	pages   []*page
+	next    []atomic.Uint32 // by id: whose sample came after this one's last time
+	size    uint32          // ids are below
+	loaded  uint32          // size as the log said when it was opened
+	damaged bool            // some of the log could not be read then
+	known   int             // series; less than size only after damage
+	defs    map[string]*definition
+	byID    []*definition
+	index   *index
+	sets    setTable
 }
 
 func newTable(log *seglog.Log, st *Store) *table {
@@ -105,6 +106,7 @@ func (t *table) load(report func(error)) error {
 			return err
 		}
 		if err != nil {
+			t.damaged = true
 			report(fmt.Errorf("series table: %w", err))
 		}
 	}
