@@ -52,6 +52,7 @@ var (
 	ErrNoSet     = errors.New("no such set")
 	ErrSetExists = errors.New("set exists already")
 	ErrSetValues = errors.New("the range has too many rows")
+	ErrSetFuture = errors.New("time in the future")
 )
 
 // SetRefusal is the reason that stands for an error of an update.
@@ -62,6 +63,8 @@ func SetRefusal(err error) Refusal {
 		return RefusedSet
 	case late:
 		return RefusedLate
+	case errors.Is(err, ErrSetFuture):
+		return RefusedFuture
 	}
 	return RefusedValue
 }
@@ -72,15 +75,18 @@ func SetRefusal(err error) Refusal {
 // returned without an error is on disk.
 type SetStore interface {
 	// CreateSet makes a set whose time begins at start. Without replace it is
-	// ErrSetExists where there is one of that name.
+	// ErrSetExists where there is one of that name. Where the time is far ahead
+	// of our clock it may be ErrSetFuture.
 	CreateSet(ctx context.Context, name string, d SetDefinition, start Time, replace bool) error
 	// ImportSet takes over a whole set, as CreateSet.
 	ImportSet(ctx context.Context, name string, image *SetImage, replace bool) error
 	// ExportSet returns a whole set, or ErrNoSet.
 	ExportSet(ctx context.Context, name string) (*SetImage, error)
 	// UpdateSets takes updates in their order. A *BatchError names those that
-	// were refused, each in RRDtool's own words; the others were taken. It must
-	// not retain the batch or its strings.
+	// were refused, each in RRDtool's own words; the others were taken. RRDtool
+	// takes any future time; here it may be ErrSetFuture, since one reading of a
+	// wrong clock would empty every ring and refuse all that comes until then.
+	// It must not retain the batch or its strings.
 	UpdateSets(ctx context.Context, batch []SetUpdate) error
 	// DescribeSet returns definition and state, or ErrNoSet.
 	DescribeSet(name string) (SetDefinition, SetState, error)

@@ -49,6 +49,8 @@
 //   - A malformed value, a wrong number of values or a time that is not newer is
 //     refused by UPDATE; rrdcached acknowledges the first two, and loses them and
 //     all behind them. A refused value does not take down those behind it.
+//   - A time more than a day ahead of our clock is refused by the store, in UPDATE
+//     and CREATE: it would empty every ring, and refuse all that comes until then.
 //   - Nothing is ever pending or queued. SUSPEND is remembered, and that is all.
 //   - FORGET forgets nothing. LAST is the time of the last update, not of the
 //     beginning of its step. SUSPENDALL counts all sets.

@@ -58,7 +58,11 @@ func (c *session) commit() map[int]string {
 	for _, i := range unknown {
 		if err := failed[c.updates[i].Name]; err != nil {
 			verdicts[i] = err.Error()
-			c.env.Stats.Add(string(rrd.RefusedSet), 1)
+			reason := rrd.RefusedSet
+			if errors.Is(err, rrd.ErrSetFuture) {
+				reason = rrd.RefusedFuture
+			}
+			c.env.Stats.Add(string(reason), 1)
 			continue
 		}
 		again = append(again, i)

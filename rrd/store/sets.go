@@ -114,6 +114,9 @@ func (st *Store) createSet(ctx context.Context, name string, d rrd.SetDefinition
 	if start < 0 || start > maxSetTime {
 		return errSetTime
 	}
+	if start > st.latest() {
+		return st.futureError(start)
+	}
 	if err := checkSet(&d); err != nil {
 		return err // before there is memory for its seasons
 	}

@@ -68,6 +68,10 @@ func (st *Store) takeOver(ctx context.Context, name string, image *rrd.SetImage,
 		return err
 	}
 	st.bury(old)
+	if b.start > st.latest() {
+		st.o.Log.Warn("set is taken over whose newest reading is in the future: all until then will be refused",
+			"set", name, "newest", b.start.Std())
+	}
 	st.advance(min(b.start, st.future()))
 	return st.table.settled(ctx)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -612,4 +613,50 @@ func TestSetSeasons(t *testing.T) {
 	p.both(func(s rrd.SetStore) error { return s.ImportSet(t.Context(), "copy", image, false) })
 	p.reopen()
 	p.same("hw", "copy")
+}
+
+// TestSetFuture: a clock that is wrong by more than a day empties no ring, and
+// makes no set.
+func TestSetFuture(t *testing.T) {
+	t.Parallel()
+	now := rrdtest.T0
+	var log strings.Builder
+	o := Options{Now: func() time.Time { return now.Std() }, Every: time.Hour, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	st := openStore(t, t.TempDir(), o)
+	defer func() { closeStore(t, st) }()
+	d := setOf(rrd.SetArchive{CF: rrd.Average, Steps: 1, Rows: 10, XFF: 0.5})
+	const day = 86400 * rrd.Second
+	if err := st.CreateSet(t.Context(), "x", d, now, false); err != nil {
+		t.Fatal(err)
+	}
+	err := st.UpdateSets(t.Context(), []rrd.SetUpdate{
+		{Name: "x", Time: now + day + rrd.Second, Texts: []string{"1"}},
+		{Name: "x", Time: now + 60*rrd.Second, Texts: []string{"2"}},
+		{Name: "x", Time: now + day, Texts: []string{"3"}},
+	})
+	batch, ok := errors.AsType[*rrd.BatchError](err)
+	if !ok || len(batch.Refused) != 1 || batch.Refused[0].Index != 0 {
+		t.Fatal(err)
+	}
+	want := rrd.Refused{Reason: rrd.RefusedFuture, Detail: "time in the future: 2023-11-15T00:00:01Z is more than 1d ahead of our clock"}
+	if d := cmp.Diff(want, batch.Refused[0], cmpopts.IgnoreFields(rrd.Refused{}, "Err")); d != "" {
+		t.Errorf("refused (-want +got):\n%s", d)
+	}
+	st.Stats().Refused(func(r rrd.Refusal, n int64) {
+		if (n == 1) != (r == rrd.RefusedFuture) {
+			t.Errorf("%d counted as %s", n, r)
+		}
+	})
+	if err := st.CreateSet(t.Context(), "y", d, now+2*day, false); !errors.Is(err, rrd.ErrSetFuture) {
+		t.Errorf("created: %v", err)
+	}
+	// A file is what it is.
+	image, err := st.ExportSet(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now -= day
+	if err := st.ImportSet(t.Context(), "z", image, false); err != nil || !strings.Contains(log.String(), "in the future") {
+		t.Errorf("%v, %s", err, &log)
+	}
 }

@@ -82,6 +82,7 @@ type setBatch struct {
 	moved   []int           // updates to be tried again
 	wait    <-chan struct{} // before that
 	limit   rrd.Time        // the store's clock follows no set beyond
+	latest  rrd.Time        // no reading may be after
 }
 
 func (b *setBatch) refuse(i int, err error) {
@@ -133,6 +134,7 @@ func (st *Store) updateSets(ctx context.Context, batch []rrd.SetUpdate, b *setBa
 		}
 	}
 	b.moved, b.wait, b.limit = b.moved[:0], nil, st.future()
+	b.latest = st.latest()
 	for {
 		if err := st.updateFound(batch, b); err != nil {
 			return 0, err
@@ -178,7 +180,7 @@ func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) er
 			if s == nil || s.shards != mask {
 				continue
 			}
-			if err := s.admit(&batch[to]); err == errMoved {
+			if err := st.admitUpdate(s, &batch[to], b.latest); err == errMoved {
 				b.postpone(to)
 				continue
 			} else if err != nil {
@@ -209,9 +211,9 @@ func (st *Store) updateShards(mask uint8, batch []rrd.SetUpdate, b *setBatch) er
 	return nil
 }
 
-// admit says why an update cannot be taken, where that is plain to see: what
+// admitUpdate says why an update cannot be taken, where that is plain to see: what
 // is sent again and again shall not fill the log.
-func (s *set) admit(u *rrd.SetUpdate) error {
+func (st *Store) admitUpdate(s *set, u *rrd.SetUpdate, latest rrd.Time) error {
 	switch {
 	case s.sealed != nil || s.life.Load() == gone:
 		return errMoved
@@ -221,8 +223,18 @@ func (s *set) admit(u *rrd.SetUpdate) error {
 		return &rrd.LateError{Time: u.Time, Last: s.last}
 	case u.Time > maxSetTime:
 		return errSetTime
+	case u.Time > latest:
+		return st.futureError(u.Time)
 	}
 	return nil
+}
+
+// latest is the time that a set may have at most. A replay asks nobody: what
+// was taken once is taken again, whatever the clock says now.
+func (st *Store) latest() rrd.Time { return rrd.At(st.o.Now().Add(st.o.SetFutureLimit)) }
+
+func (st *Store) futureError(t rrd.Time) error {
+	return fmt.Errorf("%w: %s is more than %s ahead of our clock", rrd.ErrSetFuture, t.Std().UTC().Format(time.RFC3339), FormatSpan(st.o.SetFutureLimit))
 }
 
 // updateSet gives a set new readings. The shards are held.

@@ -23,7 +23,10 @@ type Options struct {
 	MaxSeries   int           // 2,000,000
 	LateWindow  time.Duration // how late a sample may be; 10 m
 	FutureLimit time.Duration // how far ahead of Now a sample may be; 10 m
-	// Now is the clock that FutureLimit refers to. Nothing else in the data
+	// SetFutureLimit is how far ahead of Now a set's time may be, in which one
+	// reading that comes too early refuses all until then; 1 day.
+	SetFutureLimit time.Duration
+	// Now is the clock that the two refer to. Nothing else in the data
 	// depends on a clock: all goes by the samples' own times.
 	Now             func() time.Time
 	Every           time.Duration // how often blocks and retention are looked after; 10 s
@@ -40,6 +43,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxSeries, 2_000_000)
 	setDefault(&o.LateWindow, 10*time.Minute)
 	setDefault(&o.FutureLimit, 10*time.Minute)
+	setDefault(&o.SetFutureLimit, 24*time.Hour)
 	setDefault(&o.Every, 10*time.Second)
 	setDefault(&o.CheckpointBytes, 64<<20)
 	setDefault(&o.StageBytes, 256<<20)
