@@ -67,13 +67,12 @@ func (f *Fold) Redo(a int, primary []Row) {
 // time, when all come after the slot was settled. It says false where the
 // totals that follow would have been others, had they come in time.
 //
-// Gauges have no totals. For a counter without limits run must have the
-// primary rows from the one before the slot to the open one, without the
-// slot's. If no value there is below zero, totals never fall; so if the total
-// before the slot is above the one at the last break, no break came since:
-// the values only grew, and a value between its neighbours' leaves the rise as
-// it was. Of all other types too little is known.
-func (f *Fold) Slot(d *Definition, end Time, ps []Point, run []Row) (Row, bool) {
+// Gauges have no totals. If no value of a counter without limits is below
+// zero, totals never fall; so if the total before the slot is above the one at
+// the last break, no break came since: the values only grew, and a value
+// between its neighbours' leaves the rise as it was. Of all other types too
+// little is known.
+func (f *Fold) Slot(d *Definition, end Time, ps []Point, n Neighbours) (Row, bool) {
 	r := openRow{end: end}
 	for _, p := range ps {
 		r.add(1, p.Value, p.Value, p.Value)
@@ -83,20 +82,23 @@ func (f *Fold) Slot(d *Definition, end Time, ps []Point, run []Row) (Row, bool) 
 		return r.row(last, 0), true
 	}
 	limited := d.Min == d.Min || d.Max == d.Max // NaN: no limit
-	if d.Type != Counter || limited || len(run) < 2 || !(run[0].Total > f.base) {
+	if d.Type != Counter || limited || n.BelowZero || n.Before.Count == 0 || !(n.Before.Total > f.base) {
 		return Row{}, false
 	}
-	for i := range run {
-		if run[i].Min < 0 {
-			return Row{}, false
-		}
-	}
-	low := run[0].Last
+	low := n.Before.Last
 	for _, p := range ps {
 		if p.Value < low {
 			return Row{}, false
 		}
 		low = p.Value
 	}
-	return r.row(last, f.base+(last-f.origin)), low <= run[1].Min
+	return r.row(last, f.base+(last-f.origin)), low <= n.After.Min
+}
+
+// Neighbours are what a counter's slot lies between: the known primary rows
+// before and after it, which may be the open one, and whether any from the one
+// before on has a value below zero.
+type Neighbours struct {
+	Before, After Row
+	BelowZero     bool
 }

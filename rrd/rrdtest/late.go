@@ -57,7 +57,7 @@ func (s *memSeries) correct(p rrd.Point, clock rrd.Time) rrd.Refusal {
 	} else {
 		known = slices.Insert(known, i, p)
 	}
-	fixed, ok := s.fold.Slot(&s.def, end, known, s.run(end, clock))
+	fixed, ok := s.fold.Slot(&s.def, end, known, s.neighbours(end, clock))
 	if !ok || !s.consistent(end, clock) {
 		return rrd.RefusedInexact
 	}
@@ -128,21 +128,18 @@ func (s *memSeries) row(a int, end rrd.Time) rrd.Row {
 	return rrd.Row{End: end}
 }
 
-// run has the primary row before a slot and all behind it.
-func (s *memSeries) run(end, clock rrd.Time) []rrd.Row {
-	var before, behind []rrd.Row
-	for _, r := range s.primary(s.covers(0, clock), math.MaxInt64) {
-		if r.End < end {
-			before = []rrd.Row{r}
-		} else if r.End > end {
-			behind = append(behind, r)
-		}
-	}
+// neighbours returns the primary rows about a slot.
+func (s *memSeries) neighbours(end, clock rrd.Time) (n rrd.Neighbours) {
 	open, _, _ := s.fold.Open(&s.def, 0)
-	if before == nil {
-		return nil
+	for _, r := range append(s.primary(s.covers(0, clock), math.MaxInt64), open) {
+		if r.End < end {
+			n.Before, n.BelowZero = r, false
+		} else if r.End > end && n.After.Count == 0 {
+			n.After = r
+		}
+		n.BelowZero = n.BelowZero || r.Min < 0
 	}
-	return append(append(before, behind...), open)
+	return n
 }
 
 // primary returns the closed primary rows with after < end <= upTo.

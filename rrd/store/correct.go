@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"rondo/rrd"
 	"rondo/rrd/codec"
@@ -101,8 +100,9 @@ func (st *Store) openParts(s *series, c *correction) ([]rrd.Row, error) {
 		return nil, nil
 	}
 	upTo := open - s.def.rings[0].row
-	rows, err := st.closedRows(s, 0, after, upTo)
-	return known(laidOver(rows, slices.Clone(between(c.rows[0], after, upTo)))), err
+	cr := &closedReader{st: st}
+	rows, err := cr.rows(nil, s, 0, after, upTo)
+	return known(laidOver(rows, between(c.rows[0], after, upTo))), err
 }
 
 // enact lays a correction over the closed rows, and makes the open ones that
@@ -133,60 +133,66 @@ func (st *Store) foldOf(s *series) *rrd.Fold {
 // errUnreadable: rows are there, but cannot be read.
 var errUnreadable = errors.New("rows on disk are damaged")
 
-// closedRows returns the known rows of an archive with after < end <= upTo, as
-// a reader sees them, the open one left out.
-func (st *Store) closedRows(s *series, a int, after, upTo rrd.Time) ([]rrd.Row, error) {
+// A closedReader reads closed rows, again and again into the same memory.
+type closedReader struct {
+	st     *Store
+	block  codec.Rows
+	staged []rrd.Row
+}
+
+// rows appends to dst, which is empty, the known rows of an archive with
+// after < end <= upTo, as a reader sees them, the open one left out.
+func (cr *closedReader) rows(dst []rrd.Row, s *series, a int, after, upTo rrd.Time) ([]rrd.Row, error) {
 	r := s.def.rings[a]
-	rows, err := st.blockRows(s, r, after, upTo)
+	rows, err := cr.blocks(dst, s, r, after, upTo)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
-	var staged []rrd.Row
+	cr.staged = cr.staged[:0]
 	queue := packedQueue(s.def, s.packed, a)
 	queue.each(after, r.row, s.def.gauge, func(row *rrd.Row) bool {
 		if row.End <= upTo {
-			staged = append(staged, *row)
+			cr.staged = append(cr.staged, *row)
 		}
 		return row.End <= upTo
 	})
-	rows = laidOver(rows, staged)
-	if x := st.correctedOf(s); x != nil {
-		rows = known(laidOver(rows, slices.Clone(between(x.rows[a], after, upTo))))
+	rows = laidOver(rows, cr.staged)
+	if x := cr.st.correctedOf(s); x != nil {
+		rows = known(laidOver(rows, between(x.rows[a], after, upTo)))
 	}
 	return rows, nil
 }
 
-// blockRows returns the rows of a series that are in blocks.
-func (st *Store) blockRows(s *series, r *ring, after, upTo rrd.Time) (out []rrd.Row, err error) {
+// blocks appends the rows of a series that are in blocks.
+func (cr *closedReader) blocks(dst []rrd.Row, s *series, r *ring, after, upTo rrd.Time) ([]rrd.Row, error) {
 	if upTo <= after {
-		return nil, nil
+		return dst, nil
 	}
 	page := s.id / pageSeries
 	first, _ := r.place(page, slotEnd(after+1, r.row))
 	last, _ := r.place(page, slotEnd(upTo, r.row))
-	var rows codec.Rows
 	for block := first; block <= last; block++ {
-		value, err := st.readBlock(r, page, block)
+		value, err := cr.st.readBlock(r, page, block)
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 		if value == nil {
 			continue
 		}
 		b, err := codec.OpenBlock(value, r.checksumPlace(page, block))
 		if err == nil {
-			err = b.Series(int(s.id%pageSeries), &rows)
+			err = b.Series(int(s.id%pageSeries), &cr.block)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: block %d of page %d in %s: %w", errUnreadable, block, page, r.dir, err)
+			return dst, fmt.Errorf("%w: block %d of page %d in %s: %w", errUnreadable, block, page, r.dir, err)
 		}
-		for i, index := range rows.Index {
+		for i, index := range cr.block.Index {
 			if end := r.rowEnd(page, block, index); end > after && end <= upTo {
-				row := rowAt(&rows, i)
+				row := rowAt(&cr.block, i)
 				row.End = end
-				out = append(out, row)
+				dst = append(dst, row)
 			}
 		}
 	}
-	return out, nil
+	return dst, nil
 }

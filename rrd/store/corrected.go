@@ -54,25 +54,47 @@ func pointsBetween(ps []rrd.Point, after, upTo rrd.Time) []rrd.Point {
 	return ps[lo:max(lo, hi)]
 }
 
-// laidOver returns old rows and fresh ones, which win where both have one. It
-// may use the old ones' memory.
-func laidOver(old, fresh []rrd.Row) []rrd.Row {
-	if len(fresh) == 0 {
-		return old
-	}
-	if len(old) == 0 || old[len(old)-1].End < fresh[0].End {
+// laidOver returns old rows and fresh ones, which win where both have one, in
+// the old ones' memory if that is large enough. Those behind all fresh ones
+// stay where they are.
+func laidOver(old, fresh []rrd.Row) []rrd.Row { return overlaid(old, fresh, rowEnd) }
+
+func rowEnd(r *rrd.Row) rrd.Time      { return r.End }
+func pointTime(p *rrd.Point) rrd.Time { return p.Time }
+
+// overlaid is laidOver for all that is sorted by time.
+func overlaid[T any](old, fresh []T, at func(*T) rrd.Time) []T {
+	if n := len(old); n == 0 || len(fresh) == 0 || at(&old[n-1]) < at(&fresh[0]) {
 		return append(old, fresh...)
 	}
-	out := make([]rrd.Row, 0, len(old)+len(fresh))
-	for _, f := range fresh {
-		n := search(old, f.End)
-		out, old = append(out, old[:n]...), old[n:]
-		if len(old) > 0 && old[0].End == f.End {
-			old = old[1:]
+	more := len(fresh)
+	for i, j := len(old)-1, len(fresh)-1; i >= 0 && j >= 0; {
+		t, u := at(&old[i]), at(&fresh[j])
+		if t == u {
+			more--
 		}
-		out = append(out, f)
+		if t >= u {
+			i--
+		}
+		if t <= u {
+			j--
+		}
 	}
-	return append(out, old...)
+	i, j := len(old)-1, len(fresh)-1
+	old = slices.Grow(old, more)[:len(old)+more]
+	for to := len(old) - 1; j >= 0; to-- {
+		if i >= 0 && at(&old[i]) > at(&fresh[j]) {
+			old[to] = old[i]
+			i--
+			continue
+		}
+		if i >= 0 && at(&old[i]) == at(&fresh[j]) {
+			i--
+		}
+		old[to] = fresh[j]
+		j--
+	}
+	return old
 }
 
 // known returns the rows without the unknown ones, in place.
@@ -116,26 +138,30 @@ func (st *Store) addCorrected(s *series, c *correction) {
 func (st *Store) remember(x *corrected, step rrd.Time, c *correction) {
 	before := len(x.late)
 	if len(c.rows) > 0 {
-		for i := range c.rows[0] {
-			if end := c.rows[0][i].End; len(pointsBetween(x.late, end-step, end)) > 0 {
-				x.late = slices.DeleteFunc(x.late, func(p rrd.Point) bool { return p.Time > end-step && p.Time <= end })
-			}
-		}
+		x.forgetSlots(c.rows[0], step)
 	}
 	if st.lateKnown.Load() < 2*maxLate {
-		x.late = mergePoints(x.late, c.points)
+		x.late = overlaid(x.late, c.points, pointTime)
 	}
 	st.lateKnown.Add(int64(len(x.late) - before))
 }
 
-// mergePoints returns the points of both, which have no time in common.
-func mergePoints(a, b []rrd.Point) []rrd.Point {
-	if len(a) == 0 || len(b) == 0 || a[len(a)-1].Time < b[0].Time {
-		return append(a, b...)
+// forgetSlots forgets the samples in some slots, given as primary rows.
+func (x *corrected) forgetSlots(slots []rrd.Row, step rrd.Time) {
+	if len(slots) == 0 {
+		return
 	}
-	out := append(slices.Clone(a), b...)
-	slices.SortFunc(out, func(p, q rrd.Point) int { return cmp.Compare(p.Time, q.Time) })
-	return out
+	some := pointsBetween(x.late, slots[0].End-step, slots[len(slots)-1].End)
+	if len(some) == 0 {
+		return
+	}
+	i := 0
+	x.late = slices.DeleteFunc(x.late, func(p rrd.Point) bool {
+		for i < len(slots) && slots[i].End < p.Time {
+			i++
+		}
+		return i < len(slots) && p.Time > slots[i].End-step
+	})
 }
 
 // forgetLate forgets the late samples where there are too many. Their rows

@@ -122,6 +122,7 @@
 //	make bench                                             the table of all figures
 //	go test -run '^$' -bench Scale -benchtime 1x .         10k, 100k, 1M series: memory, CPU, restart
 //	go test -run '^$' -bench 'Turns|FullRings' -benchtime 1x .   disk over turns, of full rings
+//	go test -run '^$' -bench Backfill .                    late samples: a day's gap, live samples meanwhile
 //	go test -run 'TestModel$|TestPowerLoss$' . -rapid.checks=10000   kills and power failures
 //	RONDO_FLIPS=10000 go test -v -run TestFlippedBits .    a bit flipped anywhere
 //

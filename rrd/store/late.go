@@ -11,10 +11,12 @@ import (
 	"rondo/rrd"
 )
 
-// What a correction reads and makes at once is bounded: so many samples, and
-// primary rows of such a span.
+// What a correction reads and makes at once, under its shard's lock, is
+// bounded: so many samples, and primary rows of such a span, but for one
+// sample of which more are needed.
 const (
-	maxLateBatch = 8192
+	maxLateBatch = 2048
+	maxLateSpan  = 1 << 14
 	maxLateRows  = 1 << 18
 )
 
@@ -50,22 +52,29 @@ func (st *Store) takeLate(b *batchState) error {
 }
 
 // takeLateOf takes the late samples of one series: those older than what is
-// settled correct its rows, and the others are settled behind it. The shard
-// is held while blocks are read, so that nothing moves meanwhile.
+// settled correct its rows, and the others are settled behind it.
 func (st *Store) takeLateOf(s *series, late []lateSample, b *batchState) error {
-	sh := st.shard(s.id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	st.settleDue(sh, s)
-	for len(late) > 0 && late[0].point.Time <= s.win.settled {
-		e := &editor{st: st, s: s, fold: st.foldOf(s)}
-		n, err := e.run(late, func(l *lateSample, reason rrd.Refusal, detail string) { b.refuse(l.index, reason, detail) })
+	for len(late) > 0 {
+		n, err := st.takeSome(s, late, b)
 		if err != nil {
 			return err
 		}
 		late = late[n:]
 	}
-	return st.takeBehind(sh, s, late, b)
+	return nil
+}
+
+// takeSome takes some of them, and returns how many. The shard is held while
+// blocks are read, so that nothing moves meanwhile.
+func (st *Store) takeSome(s *series, late []lateSample, b *batchState) (int, error) {
+	sh := st.shard(s.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st.settleDue(sh, s)
+	if late[0].point.Time > s.win.settled {
+		return len(late), st.takeBehind(sh, s, late, b)
+	}
+	return st.editor(s).run(late, func(l *lateSample, reason rrd.Refusal, detail string) { b.refuse(l.index, reason, detail) })
 }
 
 // settleDue settles what is older than the window.
@@ -127,16 +136,32 @@ func (st *Store) settleLate(sh *shard, s *series, ps []rrd.Point) {
 
 // An editor finds out what late samples make of a series' rows.
 type editor struct {
-	st    *Store
+	closedReader
 	s     *series
-	fold  *rrd.Fold
+	fold  rrd.Fold
 	clock rrd.Time
 
-	old     []rrd.Row   // primary rows as they are
-	longer  [][]rrd.Row // those of the other archives, by archive
+	closed  [][]rrd.Row // closed rows as they are, by archive
 	open    rrd.Row     // the open primary row
+	fell    rrd.Time    // end of the newest primary row with a value below zero
 	checked []longRow   // by archive: the last row that was looked at
 	slots   []slot      // that are corrected, in order of time
+}
+
+// editor returns the editor of a series' shard, whose memory is used again.
+func (st *Store) editor(s *series) *editor {
+	e := &st.shard(s.id).editor
+	e.st, e.s = st, s
+	packedFold(s.def, s.packed, &e.fold)
+	if len(e.closed) > 0 && cap(e.closed[0]) > 2*maxLateSpan {
+		e.closed = nil // more than is mostly needed
+	}
+	for len(e.closed) < len(s.def.rings) {
+		e.closed = append(e.closed, nil)
+	}
+	e.checked = slices.Grow(e.checked[:0], len(e.closed))[:len(e.closed)]
+	e.slots = e.slots[:0]
+	return e
 }
 
 // A slot is a primary row with the samples that are known by themselves.
@@ -160,7 +185,6 @@ type verdict struct {
 // run takes as many of the samples, which are in order of time and not newer
 // than what is settled, as one correction may have, and returns how many.
 func (e *editor) run(late []lateSample, refuse func(*lateSample, rrd.Refusal, string)) (n int, err error) {
-	e.checked = make([]longRow, len(e.s.def.rings))
 	e.clock = rrd.Time(e.st.clock.Load()) // no ring drops what it holds by now, see moving
 	verdicts, err := e.judge(late)
 	if err == nil {
@@ -213,7 +237,7 @@ func (e *editor) extent(late []lateSample) (n int, after, upTo rrd.Time) {
 	after, upTo = math.MaxInt64, 0
 	for n < min(len(late), maxLateBatch) && late[n].point.Time <= e.s.win.settled {
 		a, u, ok := e.span(late[n].point.Time)
-		if ok && upTo > 0 && max(u, upTo)-min(a, after) > maxLateRows*row {
+		if ok && upTo > 0 && max(u, upTo)-min(a, after) > maxLateSpan*row {
 			break
 		}
 		if ok {
@@ -252,24 +276,31 @@ func (e *editor) span(t rrd.Time) (after, upTo rrd.Time, ok bool) {
 
 // load reads the rows of a time.
 func (e *editor) load(after, upTo rrd.Time) (err error) {
-	e.old, e.longer = nil, make([][]rrd.Row, len(e.s.def.rings))
+	for a := range e.closed {
+		e.closed[a] = e.closed[a][:0]
+	}
 	clear(e.checked)
 	if upTo == 0 {
 		return nil // all are too old
 	}
-	e.open, _, _ = e.fold.Open(&e.s.def.Definition, 0)
 	for a, r := range e.s.def.rings {
 		open, ok := e.fold.OpenEnd(a)
 		if !ok {
 			return nil
 		}
-		rows, err := e.st.closedRows(e.s, a, after, min(upTo, open-r.row))
-		if err != nil {
+		if e.closed[a], err = e.rows(e.closed[a], e.s, a, after, min(upTo, open-r.row)); err != nil {
 			return err
 		}
-		if e.longer[a] = rows; a == 0 {
-			e.old = rows
+	}
+	e.open, _, _ = e.fold.Open(&e.s.def.Definition, 0)
+	e.fell = noTime
+	for i := range e.closed[0] {
+		if r := &e.closed[0][i]; r.Min < 0 {
+			e.fell = r.End
 		}
+	}
+	if e.open.Min < 0 {
+		e.fell = e.open.End
 	}
 	return nil
 }
@@ -317,8 +348,8 @@ func (e *editor) slot(end rrd.Time) slot {
 		return e.slots[n-1]
 	}
 	s := slot{row: rrd.Row{End: end}}
-	if i, found := slices.BinarySearchFunc(e.old, end, compareEnd); found {
-		s.row = e.old[i]
+	if i, found := slices.BinarySearchFunc(e.closed[0], end, compareEnd); found {
+		s.row = e.closed[0][i]
 	}
 	if x := e.st.correctedOf(e.s); x != nil {
 		s.points = pointsBetween(x.late, end-e.s.def.rings[0].row, end)
@@ -334,28 +365,29 @@ func (e *editor) put(s slot) {
 	e.slots = append(e.slots, s)
 }
 
-// neighbours returns what [rrd.Fold.Slot] wants to know: the primary row before
-// a slot, and all behind it. Gauges need none.
-func (e *editor) neighbours(end rrd.Time) []rrd.Row {
+// neighbours returns what [rrd.Fold.Slot] wants to know; gauges need nothing.
+func (e *editor) neighbours(end rrd.Time) rrd.Neighbours {
 	if e.s.def.gauge {
-		return nil
+		return rrd.Neighbours{}
 	}
-	var before *rrd.Row
-	if i := search(e.old, end); i > 0 {
-		before = &e.old[i-1]
+	n := rrd.Neighbours{After: e.open}
+	old := e.closed[0]
+	if i := rowEnds(old, end); i < len(old) {
+		n.After = old[i]
+	}
+	if i := search(old, end); i > 0 {
+		n.Before = old[i-1]
 	}
 	for i := len(e.slots) - 1; i >= 0; i-- {
-		if r := &e.slots[i].row; r.End < end {
-			if before == nil || r.End >= before.End {
-				before = r
+		if r := e.slots[i].row; r.End < end {
+			if r.End >= n.Before.End {
+				n.Before = r
 			}
 			break
 		}
 	}
-	if before == nil {
-		return nil
-	}
-	return append(append([]rrd.Row{*before}, e.old[rowEnds(e.old, end):]...), e.open)
+	n.BelowZero = e.fell >= n.Before.End
+	return n
 }
 
 // consistent says whether each longer row that holds a slot is, as it is, what
@@ -378,13 +410,13 @@ func (e *editor) isConsistent(a int, end rrd.Time) bool {
 	if end <= r.edge(e.clock) {
 		return true
 	}
-	primary := between(e.old, end-r.row, end)
+	primary := between(e.closed[0], end-r.row, end)
 	if open, _ := e.fold.OpenEnd(a); end >= open {
 		return end == open && e.fold.Holds(a, primary)
 	}
 	want, ok := e.s.def.Consolidate(a, end, primary)
-	i, found := slices.BinarySearchFunc(e.longer[a], end, compareEnd)
-	return ok == found && (!ok || sameRow(&want, &e.longer[a][i]))
+	i, found := slices.BinarySearchFunc(e.closed[a], end, compareEnd)
+	return ok == found && (!ok || sameRow(&want, &e.closed[a][i]))
 }
 
 // commit makes the corrected slots, and all that they are part of, the series'.
@@ -397,7 +429,8 @@ func (e *editor) commit() error {
 		c.rows[0] = append(c.rows[0], e.slots[i].row)
 		c.points = append(c.points, e.slots[i].points...)
 	}
-	primary := known(slices.Clone(laidOver(e.old, c.rows[0])))
+	e.closed[0] = laidOver(e.closed[0], c.rows[0])
+	primary := known(e.closed[0])
 	for a := 1; a < len(c.rows); a++ {
 		r := e.s.def.rings[a]
 		open, _ := e.fold.OpenEnd(a)

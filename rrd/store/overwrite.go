@@ -113,7 +113,8 @@ func (st *Store) closeSlot(sh *shard, s *series, end rrd.Time) error {
 // prepare returns an editor that has all rows about a slot, and the primary
 // row to be.
 func (st *Store) prepare(s *series, end rrd.Time, value float64) (*editor, rrd.Row, error) {
-	e := &editor{st: st, s: s, fold: st.foldOf(s), clock: rrd.Time(st.clock.Load()), checked: make([]longRow, len(s.def.rings))}
+	e := st.editor(s)
+	e.clock = rrd.Time(st.clock.Load())
 	after, upTo, whole := e.span(end)
 	if !whole {
 		return nil, rrd.Row{}, ErrNotWhole

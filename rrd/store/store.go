@@ -84,6 +84,7 @@ type shard struct {
 	state  state           // scratch
 	packed []byte          // scratch
 	record sampleRecord    // scratch
+	editor editor          // scratch
 
 	loading state // scratch of Open
 
