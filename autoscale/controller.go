@@ -50,6 +50,7 @@ type Options struct {
 	Fleet   Fleet
 	Drainer Drainer // nil: a drain lasts as long as the group says
 	Journal Log     // from [OpenLog]
+	Lost    string  // not empty: why an earlier journal is not there; groups that this one does not know are stopped
 	Log     *slog.Logger
 }
 
@@ -90,6 +91,11 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	for _, conf := range o.Config.Groups {
 		c.groups = append(c.groups, newGroup(conf.WithDefaults(), o, c, budget, entries))
 	}
+	if o.Lost != "" {
+		if err := c.stopUnknown(ctx, entries, o.Lost); err != nil {
+			return nil, err
+		}
+	}
 	if broken != nil {
 		o.Log.Error("the journal is damaged, all groups are stopped", "err", broken)
 		for _, g := range c.groups {
@@ -99,6 +105,21 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		}
 	}
 	return c, nil
+}
+
+// stopUnknown stops the groups of which the journal has no entry: they may
+// have been stopped, or have launches under way, in the one that is lost.
+func (c *Controller) stopUnknown(ctx context.Context, entries []Entry, lost string) error {
+	for _, g := range c.groups {
+		if slices.ContainsFunc(entries, func(e Entry) bool { return e.Group == g.Name }) {
+			continue
+		}
+		c.log.Error("group is stopped until it is started by hand: its journal is lost", "group", g.Name, "cause", lost)
+		if err := g.write(ctx, Entry{Kind: KindStop, Text: "rondo: " + lost}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Run looks at each group every tick, and sooner when its metric is above the

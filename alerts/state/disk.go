@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -53,7 +54,8 @@ type Disk struct {
 }
 
 // Open opens or makes the store in dir. It returns ErrInUse where another
-// process has it open.
+// process has it open. A store whose files are damaged is set aside, and an
+// empty one begun in its place; see [SetAside].
 func Open(dir string, o Options) (*Disk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -62,23 +64,49 @@ func Open(dir string, o Options) (*Disk, error) {
 		o.Reserve = DefaultReserve
 	}
 	d := &Disk{dir: dir, log: o.Log.With("component", "state"), reserve: o.Reserve, crc: crc32.MakeTable(crc32.Castagnoli)}
-	db, err := badger.Open(d.options())
-	if err != nil && strings.Contains(err.Error(), "Create a new file") {
-		// We had the directory's lock; an empty memory table, which a kill left
-		// behind, was in the way.
-		if err = seglog.DropEmpty(dir, "*.mem"); err == nil {
-			db, err = badger.Open(d.options())
-		}
+	err := d.open()
+	if err != nil && !errors.Is(err, ErrInUse) && seglog.InFiles(err) {
+		err = d.startOver(err)
 	}
 	switch {
-	case err != nil && strings.Contains(err.Error(), "Cannot acquire directory lock"): // Badger wraps no error here
+	case errors.Is(err, ErrInUse):
 		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
 	case err != nil:
 		return nil, fmt.Errorf("state: open %s: %w", dir, err)
 	}
-	d.db = db
 	d.merge()
 	return d, nil
+}
+
+func (d *Disk) open() error {
+	if err := d.inspect(); err != nil {
+		return err
+	}
+	db, err := badger.Open(d.options())
+	if err != nil && strings.Contains(err.Error(), "Create a new file") {
+		// We had the directory's lock; an empty memory table, which a kill left
+		// behind, was in the way.
+		if err = seglog.DropEmpty(d.dir, "*.mem"); err == nil {
+			db, err = badger.Open(d.options())
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "Cannot acquire directory lock") { // Badger wraps no error here
+		return ErrInUse
+	}
+	d.db = db
+	return err
+}
+
+// startOver keeps what is damaged and begins an empty store.
+func (d *Disk) startOver(cause error) error {
+	to, err := setAside(d.dir, time.Now())
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	d.log.Error("the state is damaged: it was set aside as it is, and an empty one begun; alert states, acknowledgements, silences, "+
+		"hosts and the autoscaling journal are gone from here, and autoscaling groups stay stopped until they are started by hand",
+		"err", cause, "set_aside", to)
+	return d.open()
 }
 
 // options keep Badger small and quiet: values in the tree, no compactors (they
@@ -92,6 +120,7 @@ func (d *Disk) options() badger.Options {
 	o.NumCompactors, o.NumLevelZeroTables, o.NumLevelZeroTablesStall = 0, 3, 1000
 	o.ValueThreshold, o.ValueLogFileSize = MaxBatch, 1<<20
 	o.NumVersionsToKeep, o.CompactL0OnClose = 1, false
+	o.ChecksumVerificationMode = options.OnTableRead // tables are few and small
 	return o
 }
 

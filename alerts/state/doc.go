@@ -27,6 +27,17 @@
 // something changes, not on a schedule, so that every write can afford a
 // sync. Concurrent writers share one.
 //
+// # Damage
+//
+// A store whose files cannot be trusted, be it that Badger refuses them or
+// that it would forget tables (see inspect), is renamed as a whole and an empty
+// one begun: a monitor must start. Who must not act on having forgotten
+// something, such as the autoscaler, asks [SetAside]. A shortage that passes
+// (files, memory, permissions, a lock) is an error, and nothing is set aside.
+//
+//	state/                            the store
+//	state.bad-20260102T030405.000000Z/    what was found damaged then
+//
 // # Layout on disk
 //
 // One Badger directory. Values stay in the tree (there is no value log to

@@ -88,7 +88,7 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	}
 	p.controller, err = autoscale.New(ctx, autoscale.Options{
 		Config: conf.Autoscale.Groups, Cloud: cloud, Metrics: s.judge, Fleet: s.fleet,
-		Drainer: s.fleet, Journal: journal, Log: s.log.With("component", "autoscale"),
+		Drainer: s.fleet, Journal: journal, Lost: s.stores.lostState(), Log: s.log.With("component", "autoscale"),
 	})
 	return err
 }

@@ -126,6 +126,7 @@ func (me *self) gauges() map[string]float64 {
 	runtime.ReadMemStats(&mem)
 	logs := me.s.stores.logs.Stats()
 	g := map[string]float64{
+		"state.set_aside":    float64(len(me.s.stores.badStates)),
 		"logs.messages":      float64(logs.Messages),
 		"logs.raw_bytes":     float64(logs.RawBytes),
 		"logs.disk_bytes":    float64(logs.DiskBytes),

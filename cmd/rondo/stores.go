@@ -29,6 +29,8 @@ type stores struct {
 	metrics *store.Store
 	logs    *logstore.Store
 	state   *state.Disk
+
+	badStates []string // directories of earlier states, which were damaged
 }
 
 // stageDir is where snapshots lie in the data directory.
@@ -52,8 +54,11 @@ func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.state, err = state.Open(filepath.Join(conf.Data, "state"), state.Options{Log: log})
+	s.state, err = state.Open(stateDir(conf), state.Options{Log: log})
 	if err != nil {
+		return nil, err
+	}
+	if s.badStates, err = state.SetAside(stateDir(conf)); err != nil {
 		return nil, err
 	}
 	// Left over from a backup that was killed. The stores are ours, so nobody
@@ -62,6 +67,16 @@ func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	return s, nil
+}
+
+func stateDir(conf *config) string { return filepath.Join(conf.Data, "state") }
+
+// lostState says what became of an earlier state, "" if none was lost.
+func (s *stores) lostState() string {
+	if len(s.badStates) == 0 {
+		return ""
+	}
+	return "an earlier state was damaged and is set aside in " + s.badStates[len(s.badStates)-1]
 }
 
 func openMetrics(conf *config, log *slog.Logger) (*store.Store, error) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,6 +102,21 @@ func DropEmpty(dir, pattern string) error {
 		}
 	}
 	return nil
+}
+
+// InFiles says whether Badger cannot open a directory because of what is in
+// it. Good history must not vanish for a shortage that passes. What Badger
+// finds wrong in its files it says in words of its own; everything else is an
+// error number of the system, which Badger mostly wraps as text. Of those
+// only a file that is missing, or empty and so cannot be mapped, is damage.
+func InFiles(err error) bool {
+	text := err.Error()
+	for errno := syscall.Errno(1); errno < 134; errno++ { // EHWPOISON is the last
+		if errno != syscall.ENOENT && errno != syscall.EINVAL && strings.Contains(text, errno.Error()) {
+			return false
+		}
+	}
+	return true
 }
 
 // FreeBytes returns how many bytes can still be written below dir by a

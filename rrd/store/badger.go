@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -78,21 +77,6 @@ func openBadger(dir string, writable bool, log badger.Logger) (*badger.DB, error
 // setAside keeps an epoch for a human, under a name that nothing opens.
 func setAside(dir string) error {
 	return errors.Join(os.Rename(dir, dir+badSuffix), seglog.SyncDir(filepath.Dir(dir)))
-}
-
-// damaged says whether Badger cannot open a directory because of what is in
-// it. Good history must not vanish for a shortage that passes. What Badger
-// finds wrong in its files it says in words of its own; everything else is an
-// error number of the system, which Badger mostly wraps as text. Of those
-// only a file that is missing, or empty and so cannot be mapped, is damage.
-func damaged(err error) bool {
-	text := err.Error()
-	for errno := syscall.Errno(1); errno < 134; errno++ { // EHWPOISON is the last
-		if errno != syscall.ENOENT && errno != syscall.EINVAL && strings.Contains(text, errno.Error()) {
-			return false
-		}
-	}
-	return true
 }
 
 func blockKey(page, block uint32) []byte {

@@ -275,7 +275,7 @@ func TestEmptyFiles(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	f := func(text string, want bool) {
 		t.Helper()
-		if got := damaged(errors.New(text)); got != want {
+		if got := seglog.InFiles(errors.New(text)); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}

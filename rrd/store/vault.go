@@ -92,7 +92,7 @@ func (v *vault) load(r *ring, report func(error)) error {
 		dir := epochDir(r, n)
 		if err := v.repair(dir); err != nil {
 			report(fmt.Errorf("epoch %s: %w", dir, err))
-			if damaged(err) {
+			if seglog.InFiles(err) {
 				if err := setAside(dir); err != nil {
 					return err
 				}
@@ -180,7 +180,7 @@ func (v *vault) openEpoch(key epochKey, write bool) (*epoch, error) {
 func (v *vault) openFailed(key epochKey, err error) error {
 	dir := epochDir(key.ring, key.epoch)
 	err = fmt.Errorf("epoch %s: %w", dir, err)
-	if !damaged(err) {
+	if !seglog.InFiles(err) {
 		return err
 	}
 	if aside := setAside(dir); aside != nil {
