@@ -96,6 +96,8 @@ type SetStore interface {
 	ListSets(prefix string) []string
 	// CountSets returns how many sets there are.
 	CountSets() int
+	// EditSet changes the definition of a set, which keeps its history; ErrNoSet.
+	EditSet(ctx context.Context, name string, e *SetEdit) error
 	// DropSet forgets a set and its history, or is ErrNoSet.
 	DropSet(ctx context.Context, name string) error
 	// Schema returns how a new series of that name would be kept: for clients

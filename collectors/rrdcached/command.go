@@ -152,15 +152,6 @@ func (c *session) known(p place) bool {
 	return err == nil
 }
 
-// forget drops nothing: there is no cache that could hold something else than
-// the set.
-func (c *session) forget(p place) error {
-	if _, _, err := c.env.Sets.DescribeSet(p.name()); err != nil {
-		return c.fail("No such file or directory")
-	}
-	return c.reply(0, "Gone!")
-}
-
 func (c *session) last(p place) error {
 	_, st, err := c.describe(p)
 	if err != nil {

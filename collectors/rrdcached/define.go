@@ -79,27 +79,9 @@ func (c *session) define(file string, u *rrd.SetUpdate) error {
 
 // takeOver imports the .rrd at p, once: fs.ErrNotExist where there is none.
 func (s *Collector) takeOver(ctx context.Context, p place) error {
-	f, err := p.base.root.OpenFile(p.rel, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a FIFO
+	image, err := s.readFile(ctx, p)
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() {
-		return fs.ErrNotExist
-	}
-	size := min(st.Size(), maxReading)
-	if err := s.reading.Acquire(ctx, size); err != nil {
-		return err
-	}
-	defer s.reading.Release(size)
-	image, err := rrdfile.Read(f)
-	if err != nil {
-		s.env.Stats.Add("bad_file", 1)
-		return fmt.Errorf("%s: %w", p, err)
 	}
 	err = s.env.Sets.ImportSet(ctx, p.name(), image, false)
 	switch {
@@ -110,6 +92,33 @@ func (s *Collector) takeOver(ctx context.Context, p place) error {
 		return nil
 	}
 	return err
+}
+
+// readFile reads the .rrd at p: fs.ErrNotExist where there is none.
+func (s *Collector) readFile(ctx context.Context, p place) (*rrd.SetImage, error) {
+	f, err := p.base.root.OpenFile(p.rel, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a FIFO
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fs.ErrNotExist
+	}
+	size := min(st.Size(), maxReading)
+	if err := s.reading.Acquire(ctx, size); err != nil {
+		return nil, err
+	}
+	defer s.reading.Release(size)
+	image, err := rrdfile.Read(f)
+	if err != nil {
+		s.env.Stats.Add("bad_file", 1)
+		return nil, fmt.Errorf("%s: %w", p, err)
+	}
+	return image, nil
 }
 
 // fromSchema makes the definition of a set of n data sources. An archive of

@@ -30,8 +30,12 @@
 //	   |   data source "value", or ds0, ds1, ... where more values come
 //	   '-- No such file
 //
-// Reading takes over a file too. The file is only read that once. In the other
-// direction, FLUSH and CREATE over the unix socket leave a .rrd in the base
+// Reading takes over a file too. The file is read that once, and after a FLUSH and
+// a FORGET of it on one connection over the unix socket: rrdtool tune changes the
+// file between the two. Names, heartbeats and limits that it changed are changed
+// in the set; updates that came meanwhile stay. What else it changed is refused:
+// FORGET's reply says so, the log too, and it is counted as edits_refused. An edit
+// without the daemon's address goes unseen. In the other direction, FLUSH and CREATE over the unix socket leave a .rrd in the base
 // directory (write_files): rrdtool dump, info, lastupdate and the web pages of
 // old send FLUSH and then read the file themselves, and others look whether a
 // file is there before they create it again. It is on by default because

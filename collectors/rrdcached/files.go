@@ -18,12 +18,16 @@ import (
 // themselves afterwards: rrdtool dump and lastupdate, FLUSH of a web page.
 func (c *session) flush(p place) error {
 	c.counts.flushes.Add(1)
-	_, st, err := c.describe(p)
+	c.flushed = flushed{}
+	d, st, err := c.describe(p)
 	if err != nil {
 		return c.fail("No such file: %s.", p)
 	}
 	if err := c.writeFile(p, st.Last); err != nil {
 		return c.fail("%s: %s", p, err)
+	}
+	if c.conf.WriteFiles && c.local {
+		c.flushed = flushed{p.name(), d}
 	}
 	return c.reply(0, fmt.Sprintf("Successfully flushed %s.", p))
 }

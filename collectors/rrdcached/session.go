@@ -58,6 +58,8 @@ type session struct {
 	conn  net.Conn
 	local bool // over the unix socket: the client sees our files
 
+	flushed flushed
+
 	buf      []byte
 	filled   int
 	skipping bool // inside a line that is too long

@@ -252,6 +252,22 @@ func (m *MemSets) CountSets() int {
 	return len(m.sets)
 }
 
+// EditSet implements rrd.SetStore. Updates at the same time may be lost.
+func (m *MemSets) EditSet(ctx context.Context, name string, e *rrd.SetEdit) error {
+	image, err := m.ExportSet(ctx, name)
+	if err != nil {
+		return err
+	}
+	plan, _, err := e.Plan(image.Definition)
+	if err != nil {
+		return err
+	}
+	if image, _, err = rrd.ChangeImage(image, plan); err != nil {
+		return err
+	}
+	return m.ImportSet(ctx, name, image, true)
+}
+
 // DropSet implements rrd.SetStore.
 func (m *MemSets) DropSet(_ context.Context, name string) error {
 	m.mu.Lock()

@@ -45,6 +45,12 @@ func (st *Store) ChangeSet(ctx context.Context, name string, e *rrd.SetEdit, dry
 	return c, nil
 }
 
+// EditSet implements rrd.SetStore.
+func (st *Store) EditSet(ctx context.Context, name string, e *rrd.SetEdit) error {
+	_, err := st.ChangeSet(ctx, name, e, false)
+	return err
+}
+
 func (st *Store) changeSet(ctx context.Context, name string, e *rrd.SetEdit, dry bool) (out SetChange, err error) {
 	s, err := st.hold(name)
 	if err != nil {
