@@ -13,16 +13,30 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"rondo/rrd/store"
 	"rondo/syslogd"
 )
 
 // queryCmd asks a running server in PromQL.
 type queryCmd struct {
 	clientFlags
-	Expr string        `arg:"" help:"PromQL expression."`
-	From string        `help:"Start of a range: -1h, RFC 3339 or epoch seconds. Without it one instant is asked."`
-	To   string        `help:"End of the range, or the instant." default:"now"`
-	Step time.Duration `help:"Distance of the points of a range; 0 takes a hundredth of it."`
+	Expr string `arg:"" help:"PromQL expression."`
+	From string `help:"Start of a range: -1h, RFC 3339 or epoch seconds. Without it one instant is asked."`
+	To   string `help:"End of the range, or the instant." default:"now"`
+	Step span   `help:"Distance of the points of a range, such as 5m or 1d; 0 takes a hundredth of it."`
+}
+
+// A span is a duration that may also be in days, weeks and years.
+type span time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *span) UnmarshalText(text []byte) error {
+	d, err := store.ParseSpan(string(text))
+	if err != nil {
+		d, err = time.ParseDuration(string(text))
+	}
+	*s = span(d)
+	return err
 }
 
 func (queryCmd) Help() string {
@@ -44,7 +58,7 @@ func (c queryCmd) Run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		step := c.Step
+		step := time.Duration(c.Step)
 		if step <= 0 {
 			step = max(to.Sub(from)/100, time.Second)
 		}

@@ -54,7 +54,7 @@ func (c seriesListCmd) Run(ctx context.Context, out io.Writer) error {
 	for _, s := range infos {
 		var as []string
 		for _, a := range s.Archives {
-			as = append(as, a.Archive)
+			as = append(as, archiveText(a))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Key, s.Type, newest(s), strings.Join(as, ", "))
 	}
@@ -73,12 +73,13 @@ func newest(s store.Info) string {
 
 type seriesShowCmd struct {
 	clientFlags
-	Key string `arg:"" help:"The series, as PromQL writes it; a plain name needs no braces."`
+	Key string `arg:"" help:"The series, as PromQL writes it; a plain name needs no braces. A set's name shows its data sources."`
 }
 
 func (seriesShowCmd) Help() string {
 	return `Examples:
   rondo series show fleet.web.i-1.load
+  rondo series show net/eth0
   rondo series show 'disk{host="db1",mount="/"}' -o json`
 }
 
@@ -92,9 +93,20 @@ func (c seriesShowCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\n  type\t%s\n  step\t%s\n  heartbeat\t%s\n  limits\t%s to %s\n  newest sample\t%s\n",
-		s.Key, s.Type, s.Step, s.Heartbeat, limit(s.Min), limit(s.Max), newest(s))
+	fmt.Fprintf(w, "%s\n  type\t%s\n  step\t%s\n", s.Key, s.Type, s.Step)
 	switch {
+	case len(s.Sources) > 0:
+	case s.Compute != "":
+		fmt.Fprintf(w, "  is\t%s\n", s.Compute)
+	default:
+		fmt.Fprintf(w, "  heartbeat\t%s\n  limits\t%s to %s\n", s.Heartbeat, limit(s.Min), limit(s.Max))
+	}
+	fmt.Fprintf(w, "  newest sample\t%s\n", newest(s))
+	switch {
+	case len(s.Sources) > 0:
+		for _, source := range s.Sources {
+			fmt.Fprintf(w, "  data source\t%s\t%s\n", source.Key, source.Type)
+		}
 	case s.Set:
 		fmt.Fprintln(w, "  kept by\ta set, as RRDtool does")
 	case !s.Schema:
@@ -102,14 +114,20 @@ func (c seriesShowCmd) Run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintln(w, "  ARCHIVE\tROWS\tXFF\tBEGINS\tDISK")
 	for _, a := range s.Archives {
-		begins := "-"
+		begins, disk := "-", bytesText(a.Bytes)
+		if s.Set {
+			disk = "-" // sets share their rings' files
+		}
 		if !a.Begins.IsZero() {
 			begins = a.Begins.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(w, "  %s\t%d\t%v\t%s\t%s\n", a.Archive, a.Rows, a.XFF, begins, bytesText(a.Bytes))
+		fmt.Fprintf(w, "  %s\t%d\t%v\t%s\t%s\n", archiveText(a), a.Rows, a.XFF, begins, disk)
 	}
 	return w.Flush()
 }
+
+// archiveText is an archive for people: "10s for 1d", or of a set "max 1h for 1y".
+func archiveText(a store.ArchiveInfo) string { return strings.TrimSpace(a.CF + " " + a.Archive) }
 
 func limit(f *float64) string {
 	if f == nil {

@@ -112,7 +112,22 @@ func (s *server) seriesShow(q url.Values) (any, error) {
 			return info, nil
 		}
 	}
+	if len(infos) > 0 && infos[0].Set && len(key.Labels()) == 1 {
+		return setInfo(key, infos), nil
+	}
 	return nil, fmt.Errorf("there is no series %s; `rondo series list` shows those there are", key)
+}
+
+// setInfo is a set as a whole, of what is known of its data sources.
+func setInfo(key rrd.Key, sources []store.Info) store.Info {
+	info := store.Info{
+		Key: key.String(), Set: true, Type: "set", Step: sources[0].Step,
+		Newest: sources[0].Newest, Schema: true, Archives: sources[0].Archives,
+	}
+	for _, s := range sources {
+		info.Sources = append(info.Sources, store.Source{Key: s.Key, Type: s.Type})
+	}
+	return info
 }
 
 func (s *server) seriesChanges(url.Values) (any, error) {

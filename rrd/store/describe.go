@@ -10,9 +10,11 @@ import (
 
 // An Info is what the store knows of one series.
 type Info struct {
-	Key       string        `json:"key"` // as PromQL writes it
-	Set       bool          `json:"set"` // a data source of a set, as RRDtool keeps it
-	Type      string        `json:"type"`
+	Key       string        `json:"key"`               // as PromQL writes it
+	Set       bool          `json:"set"`               // a data source of a set, as RRDtool keeps it
+	Type      string        `json:"type"`              // of a set that was asked for by its name: "set"
+	Compute   string        `json:"compute,omitempty"` // what a set's compute source is made of
+	Sources   []Source      `json:"sources,omitempty"` // of a set that was asked for by its name
 	Step      string        `json:"step"`
 	Heartbeat string        `json:"heartbeat"`
 	Min       *float64      `json:"min"` // none: no limit
@@ -22,9 +24,16 @@ type Info struct {
 	Archives  []ArchiveInfo `json:"archives"`
 }
 
+// A Source is one data source of a set.
+type Source struct {
+	Key  string `json:"key"`
+	Type string `json:"type"`
+}
+
 // An ArchiveInfo is one archive of a series.
 type ArchiveInfo struct {
-	Archive string    `json:"archive"` // "10s for 1d"
+	Archive string    `json:"archive"`      // "10s for 1d"
+	CF      string    `json:"cf,omitempty"` // a set's: its function; ours have all four
 	Rows    int       `json:"rows"`
 	XFF     float64   `json:"xff"`
 	Begins  time.Time `json:"begins"` // its complete rows
@@ -53,30 +62,63 @@ func (st *Store) Describe(ms []rrd.Matcher, limit int, size bool) ([]Info, error
 }
 
 func (st *Store) describe(s match, m *measure) Info {
+	if s.of != nil {
+		return st.describeSource(s)
+	}
 	sh := st.shard(s.id)
 	sh.mu.Lock()
 	def, begins, newest := s.def, st.table.page(s.id).begins[s.id], s.newest()
 	sh.mu.Unlock()
 	d := &def.Definition
 	info := Info{
-		Key: s.key.String(), Set: s.of != nil, Type: d.Type.String(), Step: FormatSpan(d.Step), Heartbeat: FormatSpan(d.Heartbeat),
-		Min: limitOf(d.Min), Max: limitOf(d.Max), Schema: s.of != nil,
+		Key: s.key.String(), Type: d.Type.String(), Step: FormatSpan(d.Step), Heartbeat: FormatSpan(d.Heartbeat),
+		Min: limitOf(d.Min), Max: limitOf(d.Max),
 	}
 	if newest != noTime {
 		info.Newest = newest.Std()
 	}
-	if want, err := st.wanted(&Change{Schema: true}, s.key, def); err == nil && s.of == nil {
+	if want, err := st.wanted(&Change{Schema: true}, s.key, def); err == nil {
 		info.Schema = string(appendDefinition(nil, &want)) == string(appendDefinition(nil, d))
 	}
 	for a, archive := range d.Archives {
 		ai := ArchiveInfo{Archive: FormatArchive(d, a), Rows: archive.Rows, XFF: archive.XFF}
-		if s.of == nil {
-			edge := def.rings[a].edge(st.nowClock())
-			if a < len(begins) {
-				edge = max(edge, begins[a])
-			}
-			x := m.rings[def.rings[a]]
-			ai.Begins, ai.Bytes = edge.Std(), int64(x.perRow*float64(x.rows))
+		edge := def.rings[a].edge(st.nowClock())
+		if a < len(begins) {
+			edge = max(edge, begins[a])
+		}
+		x := m.rings[def.rings[a]]
+		ai.Begins, ai.Bytes = edge.Std(), int64(x.perRow*float64(x.rows))
+		info.Archives = append(info.Archives, ai)
+	}
+	return info
+}
+
+// describeSource says of a set's data source what the set does. To queries it
+// is a gauge.
+func (st *Store) describeSource(s match) Info {
+	sh := st.shard(s.id)
+	sh.mu.Lock()
+	last := s.of.last
+	sh.mu.Unlock()
+	def := s.of.def
+	d := &def.Sources[s.id-s.of.id]
+	info := Info{
+		Key: s.key.String(), Set: true, Type: d.Type.String(), Compute: d.Expression,
+		Step: FormatSpan(def.Step), Heartbeat: FormatSpan(d.Heartbeat),
+		Min: limitOf(d.Min), Max: limitOf(d.Max), Schema: true,
+	}
+	if last != noTime {
+		info.Newest = last.Std()
+	}
+	for i, a := range def.Archives {
+		row := def.row(i)
+		span := rrd.Time(a.Rows) * row
+		ai := ArchiveInfo{
+			Archive: FormatSpan(row.Sub(0)) + " for " + FormatSpan(span.Sub(0)),
+			CF:      a.CF.String(), Rows: a.Rows, XFF: a.XFF,
+		}
+		if edge := last - last%row - span; edge > 0 {
+			ai.Begins = edge.Std()
 		}
 		info.Archives = append(info.Archives, ai)
 	}
