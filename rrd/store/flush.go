@@ -127,6 +127,9 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 	all := pg.all()
 	for i := range all {
 		s := &all[i]
+		if s.def == nil && s.of == nil {
+			continue // the series table has lost it
+		}
 		if s.of != nil {
 			b.st.packRows(s)
 		}
@@ -142,11 +145,7 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 
 // collectStaged takes copies of one series' staged rows.
 func (b *ringBatch) collectStaged(to *flushedPage, blocks map[uint32]*pageBlock, i int, before uint32, q *rowQueue) {
-	def := to.page.series[i].def
-	if def == nil {
-		return // the series table has lost it
-	}
-	r, gauge := b.ring, def.gauge
+	r, gauge := b.ring, to.page.series[i].def.gauge
 	q.each(noTime, r.row, gauge, func(row *rrd.Row) bool {
 		block, index := r.place(to.page.id, row.End)
 		if block >= before {
