@@ -33,7 +33,7 @@
 // Reading takes over a file too. The file is read that once, and after a FLUSH and
 // a FORGET of it on one connection over the unix socket: rrdtool tune changes the
 // file between the two. Names, heartbeats and limits that it changed are changed
-// in the set; updates that came meanwhile stay. What else it changed is refused:
+// in the set; updates that came meanwhile stay (names are not changed then). What else it changed is refused:
 // FORGET's reply says so, the log too, and it is counted as edits_refused. An edit
 // without the daemon's address goes unseen. In the other direction, FLUSH and CREATE over the unix socket leave a .rrd in the base
 // directory (write_files): rrdtool dump, info, lastupdate and the web pages of

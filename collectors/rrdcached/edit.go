@@ -55,11 +55,38 @@ func (c *session) takeEdit(p place) (changed bool, err error) {
 	if err != nil || e.Empty() {
 		return false, err
 	}
+	if len(e.Rename) > 0 {
+		if err := c.sameHistory(p, image); err != nil {
+			return false, err
+		}
+	}
 	if err := c.env.Sets.EditSet(c.ctx, p.name(), e); err != nil {
 		return false, err
 	}
 	c.flushed.def = image.Definition
 	return true, nil
+}
+
+// sameHistory tells a data source that has a new name from one that was removed
+// and another added in its place, whose history is unknown.
+func (c *session) sameHistory(p place, file *rrd.SetImage) error {
+	set, err := c.env.Sets.ExportSet(c.ctx, p.name())
+	if err != nil {
+		return err
+	}
+	if set.State.Last != file.State.Last {
+		return errors.New("data sources have other names, and updates came meanwhile")
+	}
+	if len(set.Rings) != len(file.Rings) {
+		return errStructure
+	}
+	same := func(a, b float64) bool { return a == b || a != a && b != b }
+	for a := range set.Rings {
+		if len(set.Rings[a]) == len(file.Rings[a]) && !slices.EqualFunc(set.Rings[a], file.Rings[a], same) {
+			return errStructure
+		}
+	}
+	return nil
 }
 
 var errStructure = errors.New("only names, heartbeats and limits are")

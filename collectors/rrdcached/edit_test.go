@@ -37,6 +37,9 @@ func TestTune(t *testing.T) {
 		t.Errorf("after tune --data-source-rename: %s, want %s", got, want)
 	}
 	tune("RRA#0:+5")
+	c.ask("UPDATE a.rrd 1700000040:7") // the next FLUSH writes the file again
+	tune("DEL:w", "DS:q:GAUGE:20:U:U") // is no new name
+	info("ds[w].index 1 0")
 	info("rra[0].rows 1 10")
 	if n := s.stats.Snapshot(); n["edits_taken_over"] != 4 || n["edits_refused"] == 0 {
 		t.Errorf("edits: %v", n)
