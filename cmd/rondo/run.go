@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -73,9 +75,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case helped:
 		return nil
 	case err != nil:
-		return &exitError{usageCode, err}
+		return &exitError{usageCode, hintNumber(err, args)}
 	}
 	return chosen.Run()
+}
+
+// hintNumber adds to the error of a flag that is not known how to write a time
+// such as -2h, or a number below zero, if that is what was taken for a flag.
+func hintNumber(err error, args []string) error {
+	for _, a := range args {
+		if len(a) > 1 && a[0] == '-' && a[1] >= '0' && a[1] <= '9' && strings.HasPrefix(err.Error(), "unknown flag "+a[:2]) {
+			return fmt.Errorf("%w; to give %s as an argument, write -- before it, and flags before that", err, a)
+		}
+	}
+	return err
 }
 
 // errorWriter is standard error, told apart from standard output by its type.

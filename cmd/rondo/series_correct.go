@@ -30,6 +30,9 @@ func (seriesCorrectCmd) Help() string {
 	return `Examples:
   rondo series correct fleet.web.i-1.load 2026-11-21T03:00:00Z 0.5
   rondo series correct 'temp{room="7"}' 1795230000 U
+  rondo series correct fleet.web.i-1.load -- -2h -0.5
+
+Behind -- a time as -2h and a value below zero are not read as flags.
 
 The point is replaced with all that it holds, and every archive's row that it is part of is made
 anew. That needs the points that these rows are made of: it works as far back as the finest
