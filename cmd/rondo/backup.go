@@ -58,6 +58,7 @@ type backupCmd struct {
 	Data      string   `help:"Data directory of the server." default:"./data" env:"RONDO_DATA" placeholder:"DIR"`
 	To        string   `help:"Where to: a directory, or s3://bucket/prefix. Without it the server makes the backup that it is configured for." placeholder:"PLACE"`
 	Recipient []string `help:"Encrypt to this public key of age, age1...; can be given several times." placeholder:"KEY"`
+	Plain     bool     `help:"Write plain text even where the last backup is encrypted."`
 	Keep      int      `help:"How many backups stay at the place; 0 keeps the configured number, else 7."`
 	List      bool     `help:"List the backups at the place." xor:"what"`
 	Verify    bool     `help:"Read the newest backup, or that of --at, and check every checksum." xor:"what"`
@@ -159,7 +160,7 @@ func (c backupCmd) make(ctx context.Context, stderr io.Writer) (_ *backupResult,
 	if err := conf.validate(c.Data); err != nil {
 		return nil, err
 	}
-	o := backup.Options{Progress: newProgressLine(stderr).show}
+	o := backup.Options{Progress: newProgressLine(stderr).show, Plain: c.Plain}
 	dir, free, err := c.source(ctx, &o)
 	if err != nil {
 		return nil, err

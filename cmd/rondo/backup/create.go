@@ -24,6 +24,7 @@ type Options struct {
 	Rondo    string         // version of the program, for the manifest
 	Now      time.Time      // when the snapshot was complete
 	Keep     int            // how many backups stay; 0: all
+	Plain    bool           // may be plain text where the last backup is encrypted
 	Progress func(Progress) // called often, by one at a time; may be nil
 	Log      *slog.Logger   // none
 	// Skip says which files and directories are left out; nil: none.
@@ -60,6 +61,9 @@ func Create(ctx context.Context, t Target, dir string, o Options) (*Manifest, er
 }
 
 // create also returns the name of the manifest at the target.
+// ErrPlain refuses to write what anyone can read beside what is encrypted.
+var ErrPlain = errors.New("the place holds encrypted backups and this one would be plain text: give recipients (--recipient), or --plain to write it all the same")
+
 func create(ctx context.Context, t Target, dir string, o Options) (m *Manifest, name string, err error) {
 	known, err := reusable(ctx, t, o)
 	if err != nil {
@@ -93,6 +97,9 @@ func reusable(ctx context.Context, t Target, o Options) (map[string]*Object, err
 	if err != nil {
 		o.Log.Warn("the last backup cannot be read; everything is sent again", "err", err)
 		return known, nil
+	}
+	if len(last.Recipients) > 0 && len(o.Keys.names) == 0 && !o.Plain {
+		return nil, ErrPlain
 	}
 	if strings.Join(last.Recipients, " ") != strings.Join(o.Keys.names, " ") {
 		return known, nil
