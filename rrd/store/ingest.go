@@ -264,7 +264,7 @@ func (st *Store) admit(s *series, p rrd.Point, b *batchState) (rrd.Refusal, stri
 }
 
 func lateDetail(newest, t rrd.Time) string {
-	return fmt.Sprintf("%s older than the newest sample", newest.Sub(t))
+	return fmt.Sprintf("%s is %s older than the newest sample", t.Std().Format(time.RFC3339), newest.Sub(t))
 }
 
 // reach is the time before which no archive keeps anything.

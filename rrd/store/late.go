@@ -323,7 +323,7 @@ func (e *editor) place(p rrd.Point) verdict {
 	case !begun || !whole:
 		return verdict{reason: rrd.RefusedLate, detail: "the primary rows of the rows that it belongs to are gone: " + lateDetail(e.s.win.newest, p.Time)}
 	case end >= open || int(s.row.Count) != len(s.points):
-		return verdict{reason: rrd.RefusedInexact, detail: "its slot of " + time.Duration(row*1000).String() + " holds samples already: " + lateDetail(e.s.win.newest, p.Time)}
+		return verdict{reason: rrd.RefusedInexact, detail: "its slot of " + time.Duration(row*1000).String() + " holds samples already, and can only be overwritten (rondo series correct): " + lateDetail(e.s.win.newest, p.Time)}
 	}
 	offer, points := rrd.Taken, slices.Clone(s.points)
 	if found {
@@ -336,7 +336,7 @@ func (e *editor) place(p rrd.Point) verdict {
 	case !ok:
 		return verdict{reason: rrd.RefusedInexact, detail: fmt.Sprintf("the totals of a %s after it would change: %s", e.s.def.Type, lateDetail(e.s.win.newest, p.Time))}
 	case !e.consistent(end):
-		return verdict{reason: rrd.RefusedInexact, detail: "not all primary rows of the rows that it belongs to are known"}
+		return verdict{reason: rrd.RefusedInexact, detail: "not all primary rows of the rows that it belongs to are known: " + lateDetail(e.s.win.newest, p.Time)}
 	}
 	e.put(slot{made, points})
 	return verdict{offer: offer}
