@@ -49,7 +49,7 @@ func (l *life) Restart(clean bool) (err error) {
 		if err != nil && !isBatchError(err) {
 			return err
 		}
-		if err := errors.Join(l.maintain(), l.writeCheckpoint()); err != nil {
+		if err := errors.Join(l.maintain(), l.checkpointNow()); err != nil {
 			return err
 		}
 	}
@@ -64,6 +64,12 @@ func (l *life) Restart(clean bool) (err error) {
 	l.dir = dir
 	l.Store, err = Open(l.dir, l.o)
 	return err
+}
+
+func (st *Store) checkpointNow() error {
+	st.flushMu.Lock()
+	defer st.flushMu.Unlock()
+	return st.writeCheckpoint()
 }
 
 // Redefine gives one series another definition.

@@ -24,7 +24,7 @@ func (st *Store) redefine(pages []*page, to map[uint32]*definition, cv *converte
 		p := pageChange{page: pg}
 		for i := range pg.all() {
 			s := &pg.series[i]
-			if def := to[s.id]; def != nil && s.of == nil {
+			if def := to[s.id]; def != nil && s.def != nil && s.of == nil { // one that is lost has no id
 				if c := st.convert(s, def, st.nowClock()); c != nil {
 					p.all = append(p.all, c)
 				}

@@ -39,7 +39,7 @@ func (l *setLife) Restart(clean bool) (err error) {
 		if err := l.Snapshot(dir); err != nil {
 			return err
 		}
-		if err := errors.Join(l.maintain(), l.writeCheckpoint()); err != nil {
+		if err := errors.Join(l.maintain(), l.checkpointNow()); err != nil {
 			return err
 		}
 	}
