@@ -28,8 +28,9 @@ type logRecord struct {
 }
 
 // replay applies the log from a position on. Samples that the head already
-// has are recognised: they are repeated, or too late.
-func (st *Store) replay(from seglog.Pos) error {
+// has are recognised: they are repeated, or too late. Of the others, it counts
+// those whose series the table does not know.
+func (st *Store) replay(from seglog.Pos) (unknown int, err error) {
 	all := make([]replayer, min(runtime.GOMAXPROCS(0), numShards))
 	buffers := &sync.Pool{New: func() any { return new([]byte) }}
 	var wg, pending sync.WaitGroup
@@ -37,7 +38,7 @@ func (st *Store) replay(from seglog.Pos) error {
 		all[i] = replayer{st: st, records: make(chan logRecord, 16), pending: &pending}
 		wg.Go(func() { all[i].run(buffers) })
 	}
-	err := st.dispatch(from, all, buffers)
+	err = st.dispatch(from, all, buffers)
 	for i := range all {
 		close(all[i].records)
 	}
@@ -55,7 +56,16 @@ func (st *Store) replay(from seglog.Pos) error {
 	if sum.unknown > 0 {
 		st.tellUnknown(sum.unknown)
 	}
-	return err
+	return sum.unknown, err
+}
+
+// leaveBehind makes a checkpoint behind samples whose series are not known.
+// Series that come now get higher ids, and the next start would take those in
+// between for lost ones.
+func (st *Store) leaveBehind() {
+	if err := st.writeCheckpoint(); err != nil {
+		st.o.Log.Warn("samples of unknown series stay in the log; the next start will speak of damage", "dir", st.dir, "err", err)
+	}
 }
 
 // tellUnknown tells of samples whose series the table never had, or has no

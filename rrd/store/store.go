@@ -190,13 +190,20 @@ func (st *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := st.replay(from); err != nil {
+	unknown, err := st.replay(from)
+	if err != nil {
 		return err
 	}
 	if err := st.table.redefine(st.behind, st.definitionOf); err != nil {
 		return err
 	}
-	return errors.Join(st.reviveSets(), st.catchUp())
+	if err := errors.Join(st.reviveSets(), st.catchUp()); err != nil {
+		return err
+	}
+	if unknown > 0 {
+		st.leaveBehind()
+	}
+	return nil
 }
 
 // report tells of damage that was found and left out.
