@@ -70,6 +70,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if len(args) > 0 && args[0] == "help" { // rondo help series
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	chosen, err := parser.Parse(args)
 	switch {
 	case helped:

@@ -23,8 +23,16 @@ const (
 // ReadAny reads a .rrd or its XML, whichever it is.
 func ReadAny(r io.Reader) (*rrd.SetImage, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
-	if head, _ := b.Peek(4); string(head) == "RRD\x00" {
+	head, err := b.Peek(512)
+	switch text := bytes.TrimSpace(head); {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	case bytes.HasPrefix(head, []byte("RRD\x00")):
 		return Read(b)
+	case len(text) == 0:
+		return nil, errors.New("rrdfile: the file is empty")
+	case text[0] != '<' && !bytes.HasPrefix(text, []byte("\xef\xbb\xbf<")):
+		return nil, errors.New("rrdfile: this is neither an .rrd nor a dump of one")
 	}
 	return ReadXML(b)
 }
