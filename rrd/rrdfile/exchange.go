@@ -29,9 +29,9 @@ func ReadAny(r io.Reader) (*rrd.SetImage, error) {
 		return nil, err
 	case bytes.HasPrefix(head, []byte("RRD\x00")):
 		return Read(b)
-	case len(text) == 0:
+	case len(head) == 0:
 		return nil, errors.New("rrdfile: the file is empty")
-	case text[0] != '<' && !bytes.HasPrefix(text, []byte("\xef\xbb\xbf<")):
+	case len(text) > 0 && text[0] != '<' && !bytes.HasPrefix(text, []byte("\xef\xbb\xbf<")):
 		return nil, errors.New("rrdfile: this is neither an .rrd nor a dump of one")
 	}
 	return ReadXML(b)

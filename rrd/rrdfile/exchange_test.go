@@ -41,7 +41,7 @@ func TestImport(t *testing.T) {
 		{encode(t, &newer), false, "set exists already, and was last updated before the file was"},
 		{encode(t, &newer), true, "imported"},
 		{encode(t, image), false, "skipped"}, // it was updated since
-		{[]byte("RRD"), false, "rrdfile: this is no dump of an .rrd: there is no <rrd>"},
+		{[]byte("RRD"), false, "rrdfile: this is neither an .rrd nor a dump of one"},
 	} {
 		outcome, err := Import(t.Context(), s, "a/b", bytes.NewReader(step.file), step.replace)
 		got := string(outcome)
