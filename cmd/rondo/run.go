@@ -20,6 +20,7 @@ type commandLine struct {
 	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts."`
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
 	Series  seriesCmd  `cmd:"" help:"Show a running server's series and change how they are kept."`
+	Set     setCmd     `cmd:"" help:"Change how a running server keeps sets, which are RRDtool's files."`
 	Import  importCmd  `cmd:"" help:"Take over what other programs keep."`
 	Export  exportCmd  `cmd:"" help:"Write files that other programs read."`
 	Backup  backupCmd  `cmd:"" help:"Back a data directory up, list or verify backups."`
