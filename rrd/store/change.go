@@ -37,6 +37,7 @@ var (
 	ErrNoChange   = errors.New("no change is running")
 	ErrEmptyEdit  = errors.New("nothing is to be changed: give archives, a step, a heartbeat, limits, an xff, a type, or the schema")
 	ErrNoSeries   = errors.New("no such series")
+	ErrNoMatch    = errors.New("no series matches; those of sets are changed by `rondo set change`")
 	ErrSeriesName = errors.New("there is a series of that name already")
 )
 

@@ -75,7 +75,7 @@ func (st *Store) Change(c Change) (Progress, error) {
 	if st.job != nil && st.job.progress().Ended.IsZero() {
 		return Progress{}, ErrChanging
 	}
-	p, err := st.plan(&c)
+	p, err := st.planned(&c)
 	if err == nil {
 		err = st.saveChange(&c)
 	}

@@ -67,6 +67,15 @@ func (st *Store) plan(c *Change) (*plan, error) {
 	return p, nil
 }
 
+// planned is plan for whoever asks for a change, and means some series.
+func (st *Store) planned(c *Change) (*plan, error) {
+	p, err := st.plan(c)
+	if err == nil && p.matched == 0 && len(c.Matchers) > 0 {
+		return nil, ErrNoMatch
+	}
+	return p, err
+}
+
 // findAny returns the series that one of the lists of matchers finds, those of
 // sets left out.
 func (st *Store) findAny(lists [][]rrd.Matcher) (all []match, err error) {
@@ -123,7 +132,7 @@ type ArchiveChange struct {
 
 // Estimate says what a change would do, and does nothing.
 func (st *Store) Estimate(c Change) (Estimate, error) {
-	p, err := st.plan(&c)
+	p, err := st.planned(&c)
 	if err == nil {
 		var e Estimate
 		if e, err = st.estimate(p); err == nil {
