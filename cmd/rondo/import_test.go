@@ -181,7 +181,7 @@ func TestImportFinds(t *testing.T) {
 	want := strings.ReplaceAll(`refused TREE/a.xml: its name a is that of TREE/a.rrd already
 refused TREE/dangling.rrd: no such file or directory
 refused TREE/dir.rrd: it is no regular file
-refused TREE/empty.rrd: rrdfile: this is no dump of an .rrd: there is no <rrd>
+refused TREE/empty.rrd: rrdfile: the file is empty
 `, "TREE", tree)
 	lines := strings.SplitAfter(stderr.String(), "\n")
 	slices.Sort(lines)
