@@ -133,9 +133,7 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 		if s.of != nil {
 			b.st.packRows(s)
 		}
-		if s.win.n > 0 && s.win.oldest <= s.win.newest-b.st.late {
-			b.st.settle(sh, s, s.win.newest-b.st.late)
-		}
+		b.st.settleDue(sh, s)
 		q := s.queue(r)
 		b.collectStaged(to, blocks, i, before, &q)
 		b.collectCorrected(to, blocks, i, before)

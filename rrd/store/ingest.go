@@ -297,6 +297,13 @@ func (st *Store) offer(sh *shard, s *series, p rrd.Point, x number) rrd.Offer {
 	return result
 }
 
+// settleDue settles what is older than the window.
+func (st *Store) settleDue(sh *shard, s *series) {
+	if s.win.n > 0 && s.win.oldest <= s.win.newest-st.late {
+		st.settle(sh, s, s.win.newest-st.late)
+	}
+}
+
 // settle folds the points up to a time, and stages the rows that this closes.
 func (st *Store) settle(sh *shard, s *series, upTo rrd.Time) {
 	st.change(sh, s, func(x *state) {

@@ -77,13 +77,6 @@ func (st *Store) takeSome(s *series, late []lateSample, b *batchState) (int, err
 	return st.editor(s).run(late, func(l *lateSample, reason rrd.Refusal, detail string) { b.refuse(l.index, reason, detail) })
 }
 
-// settleDue settles what is older than the window.
-func (st *Store) settleDue(sh *shard, s *series) {
-	if s.win.n > 0 && s.win.oldest <= s.win.newest-st.late {
-		st.settle(sh, s, s.win.newest-st.late)
-	}
-}
-
 // takeBehind settles samples that are older than the window and newer than all
 // that is settled: these come just in time. They are in order.
 func (st *Store) takeBehind(sh *shard, s *series, late []lateSample, b *batchState) error {

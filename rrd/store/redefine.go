@@ -95,9 +95,7 @@ func (st *Store) switchSome(pg *page, some []*conversion) error {
 // next makes a series' new state out of the present one.
 func (st *Store) next(sh *shard, c *conversion) state {
 	s := c.s
-	if s.win.n > 0 && s.win.oldest <= s.win.newest-st.late {
-		st.settle(sh, s, s.win.newest-st.late)
-	}
+	st.settleDue(sh, s)
 	var x state
 	x.unpack(s.def, s.packed)
 	n := state{def: c.to, staged: make([]rowQueue, len(c.to.rings))}
