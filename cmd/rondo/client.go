@@ -92,7 +92,16 @@ func (c clientFlags) send(ctx context.Context, client *http.Client, method, to s
 
 // get decodes the JSON answer of a path into v.
 func (c clientFlags) get(ctx context.Context, path string, q url.Values, v any) error {
-	body, err := c.do(ctx, http.MethodGet, path, q)
+	return c.ask(ctx, http.MethodGet, path, q, v)
+}
+
+// post sends a command and decodes the JSON answer into v.
+func (c clientFlags) post(ctx context.Context, path string, q url.Values, v any) error {
+	return c.ask(ctx, http.MethodPost, path, q, v)
+}
+
+func (c clientFlags) ask(ctx context.Context, method, path string, q url.Values, v any) error {
+	body, err := c.do(ctx, method, path, q)
 	if err != nil {
 		return err
 	}

@@ -159,7 +159,12 @@ func (s *serverExchange) list(ctx context.Context) (names []string, err error) {
 		return nil, err
 	}
 	defer body.Close()
-	for lines := json.NewDecoder(body); ; {
+	return readNames(body)
+}
+
+// readNames reads the answer of setsPath.
+func readNames(r io.Reader) (names []string, err error) {
+	for lines := json.NewDecoder(r); ; {
 		var name string
 		if err := lines.Decode(&name); err == io.EOF {
 			return names, nil

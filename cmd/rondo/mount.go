@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"rondo/autoscale"
@@ -43,9 +42,7 @@ func (s *server) edge() (*web.Server, error) {
 	sets := rrdfile.Handler(rrdfile.WithSeries{SetStore: s.stores.metrics, Querier: s.stores.metrics})
 	w.Handle("GET /api/sets", sets)
 	w.Handle("GET /api/sets/file", sets)
-	w.Command("POST /api/sets/change", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(func(url.Values) (any, error) { return s.setChange(r) }).ServeHTTP(w, r)
-	}))
+	w.Command("POST /api/sets/change", answer(s.setChange))
 	w.Command("PUT /api/sets/file", rrdfile.Commands(s.stores.metrics))
 	w.Handle("GET /api/backup", http.HandlerFunc(s.backups.serveStatus))
 	w.Command("POST /api/backup", http.HandlerFunc(s.backups.serveNow))

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -228,17 +227,4 @@ func (c seriesChangesCmd) Run(ctx context.Context, out io.Writer) error {
 
 func differText(n int) string {
 	return strconv.Itoa(n) + " series differ from their schema; `rondo series change --schema` applies it"
-}
-
-// post sends a command and decodes the answer.
-func (c clientFlags) post(ctx context.Context, path string, q url.Values, v any) error {
-	body, err := c.do(ctx, http.MethodPost, path, q)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	if err := json.NewDecoder(body).Decode(v); err != nil {
-		return fmt.Errorf("%s: answer is not understood: %w", path, err)
-	}
-	return nil
 }

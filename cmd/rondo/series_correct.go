@@ -103,15 +103,13 @@ func auditOld(r *store.AuditRow) string {
 // mountCorrections mounts what the two commands ask.
 func (s *server) mountCorrections(handle, command func(pattern string, h http.Handler)) {
 	handle("GET /api/series/audit", answer(s.seriesAudit))
-	command("POST /api/series/correct", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(func(q url.Values) (any, error) { return s.seriesCorrect(r, q) }).ServeHTTP(w, r)
-	}))
+	command("POST /api/series/correct", answer(s.seriesCorrect))
 }
 
-func (s *server) seriesAudit(q url.Values) (any, error) {
-	limit, err := strconv.Atoi(q.Get("limit"))
-	if q.Get("limit") != "" && (err != nil || limit < 0) {
-		return nil, fmt.Errorf("limit %q: want a number", q.Get("limit"))
+func (s *server) seriesAudit(_ *http.Request, q url.Values) (any, error) {
+	limit, err := limitOf(q)
+	if err != nil {
+		return nil, err
 	}
 	all, err := s.stores.metrics.Audits(limit)
 	if all == nil {

@@ -29,9 +29,9 @@ func (s *server) mountSeries(handle, command func(pattern string, h http.Handler
 
 // answer makes a handler of a function that answers with JSON, or an error
 // that is the asker's.
-func answer(f func(url.Values) (any, error)) http.Handler {
+func answer(f func(*http.Request, url.Values) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, err := f(r.URL.Query())
+		v, err := f(r, r.URL.Query())
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
@@ -39,6 +39,19 @@ func answer(f func(url.Values) (any, error)) http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(v) // the asker has gone
 	})
+}
+
+// limitOf reads how many are wanted at most; 0 is all.
+func limitOf(q url.Values) (int, error) {
+	text := q.Get("limit")
+	if text == "" {
+		return 0, nil
+	}
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 0 {
+		return 0, fmt.Errorf("limit %q: want a number", text)
+	}
+	return limit, nil
 }
 
 // matcher reads a glob over names or a PromQL selector; nothing is all series.
@@ -82,19 +95,19 @@ func keyOf(text string) (rrd.Key, error) {
 	return rrd.NewKey(name, labels...)
 }
 
-func (s *server) seriesList(q url.Values) (any, error) {
+func (s *server) seriesList(_ *http.Request, q url.Values) (any, error) {
 	ms, err := matcher(q.Get("match"))
 	if err != nil {
 		return nil, err
 	}
-	limit, err := strconv.Atoi(q.Get("limit"))
-	if q.Get("limit") != "" && (err != nil || limit < 0) {
-		return nil, fmt.Errorf("limit %q: want a number", q.Get("limit"))
+	limit, err := limitOf(q)
+	if err != nil {
+		return nil, err
 	}
 	return s.stores.metrics.Describe(ms, limit, false)
 }
 
-func (s *server) seriesShow(q url.Values) (any, error) {
+func (s *server) seriesShow(_ *http.Request, q url.Values) (any, error) {
 	key, err := keyOf(q.Get("key"))
 	if err != nil {
 		return nil, err
@@ -130,7 +143,7 @@ func setInfo(key rrd.Key, sources []store.Info) store.Info {
 	return info
 }
 
-func (s *server) seriesChanges(url.Values) (any, error) {
+func (s *server) seriesChanges(*http.Request, url.Values) (any, error) {
 	p, _ := s.stores.metrics.Changing()
 	differ, err := s.stores.metrics.Differ()
 	return struct {
@@ -139,7 +152,7 @@ func (s *server) seriesChanges(url.Values) (any, error) {
 	}{p, differ}, err
 }
 
-func (s *server) seriesChange(q url.Values) (any, error) {
+func (s *server) seriesChange(_ *http.Request, q url.Values) (any, error) {
 	c, err := changeOf(q)
 	if err != nil {
 		return nil, err
@@ -190,11 +203,11 @@ func changeOf(q url.Values) (c store.Change, err error) {
 	return c, errors.Join(errs...)
 }
 
-func (s *server) seriesStop(url.Values) (any, error) {
+func (s *server) seriesStop(*http.Request, url.Values) (any, error) {
 	return struct{}{}, s.stores.metrics.StopChange()
 }
 
-func (s *server) seriesRename(q url.Values) (any, error) {
+func (s *server) seriesRename(_ *http.Request, q url.Values) (any, error) {
 	from, err1 := keyOf(q.Get("from"))
 	to, err2 := keyOf(q.Get("to"))
 	err := errors.Join(err1, err2)

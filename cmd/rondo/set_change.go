@@ -126,16 +126,14 @@ func (c setChangeCmd) names(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer body.Close()
+	all, err := readNames(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: answer is not understood: %w", setsPath, err)
+	}
 	var names []string
 	met := make([]bool, len(c.Name))
 	flat := strings.NewReplacer("/", "\x00").Replace
-	for dec := json.NewDecoder(body); ; {
-		var name string
-		if err := dec.Decode(&name); err == io.EOF {
-			break
-		} else if err != nil {
-			return nil, fmt.Errorf("%s: answer is not understood: %w", setsPath, err)
-		}
+	for _, name := range all {
 		any := false
 		for i, glob := range c.Name {
 			ok, err := path.Match(flat(glob), flat(name))
@@ -157,9 +155,8 @@ func (c setChangeCmd) names(ctx context.Context) ([]string, error) {
 }
 
 // setChange changes one set.
-func (s *server) setChange(r *http.Request) (any, error) {
+func (s *server) setChange(r *http.Request, q url.Values) (any, error) {
 	var edit rrd.SetEdit
-	q := r.URL.Query()
 	if err := json.Unmarshal([]byte(q.Get("edit")), &edit); err != nil {
 		return nil, fmt.Errorf("edit: %w", err)
 	}
