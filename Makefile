@@ -30,7 +30,7 @@ test: deps pages
 	@test -z "$$(gofmt -l cmd rrd syslogd collectors alerts web autoscale)" || { gofmt -l .; exit 1; }
 	@mkdir -p .cache
 	@set -o pipefail; $(GO) test -race -shuffle=on -timeout=25m -v ./... 2>&1 | tee .cache/test.log \
-		| grep -E '^(ok|FAIL|panic|-test.shuffle)|^ *--- (FAIL|SKIP)|_test.go:|no test files' | grep -v -- '-test.shuffle' || { tail -n 40 .cache/test.log; exit 1; }
+		| grep -E '^(ok|FAIL|panic|-test.shuffle)|^ *--- (FAIL|SKIP)|_test.go:|no test files' | grep -v -- '-test.shuffle' || { grep -E -A 3 -B 25 '^ +(FAIL: testdata|> .*)$$|DATA RACE|^panic:|^ *--- FAIL' .cache/test.log | tail -n 200; exit 1; }
 	@! grep -E '^ *--- SKIP' .cache/test.log
 
 # The program is the test binary itself, in a process of its own.

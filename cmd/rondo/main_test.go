@@ -69,6 +69,7 @@ func setupPeers(e *testscript.Env) error {
 		"PEERLIBS="+strings.Join([]string{p + "/usr/lib/x86_64-linux-gnu", p + "/lib/x86_64-linux-gnu", p + "/usr/lib/syslog-ng"}, ":"),
 		"HOME="+e.WorkDir,
 		"TZ=UTC",
+		"AGO="+strconv.FormatInt(time.Now().Add(-4*time.Hour).Unix(), 10), // one moment, however long a script takes
 	)
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,9 @@ type parts struct {
 // it returns, so that a port in use is found at once.
 func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err error) {
 	p := &parts{conf: conf, stats: map[string]*collectors.Stats{}, syslogged: syslogd.NewStats()}
+	if old := s.parts.Load(); old != nil { // what was counted before a reload stays counted
+		p.stats, p.syslogged = maps.Clone(old.stats), old.syslogged
+	}
 	defer func() {
 		if err != nil {
 			p.close()
