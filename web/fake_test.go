@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -395,39 +394,30 @@ func (l fakeLogs) Search(_ context.Context, q syslogd.Query) iter.Seq2[syslog.Me
 	}
 }
 
-func (l fakeLogs) Histogram(_ context.Context, q syslogd.Query, width time.Duration) ([]syslogd.Bin, error) {
-	type at struct {
-		t time.Time
-		s syslog.Severity
-	}
-	counts := make(map[at]int64)
+func (l fakeLogs) Count(_ context.Context, q syslogd.Query, by []string, bin time.Duration) ([]syslogd.Group, error) {
+	groups := make(map[string]*syslogd.Group)
 	for m := range l.all(q) {
-		counts[at{m.Time.Truncate(width), m.Severity}]++
+		g := syslogd.Group{}
+		if bin > 0 {
+			g.Start = m.Time.Truncate(bin)
+		}
+		for _, f := range by {
+			g.Values = append(g.Values, filter.Value(&m, f))
+		}
+		k := fmt.Sprint(g)
+		if groups[k] == nil {
+			groups[k] = &g
+		}
+		groups[k].Count++
 	}
-	var out []syslogd.Bin
-	for k, n := range counts {
-		out = append(out, syslogd.Bin{Start: k.t, Severity: k.s, Count: n})
+	var out []syslogd.Group
+	for _, g := range groups {
+		out = append(out, *g)
 	}
-	slices.SortFunc(out, func(a, b syslogd.Bin) int {
-		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Severity, b.Severity))
+	slices.SortFunc(out, func(a, b syslogd.Group) int {
+		return cmp.Or(a.Start.Compare(b.Start), slices.Compare(a.Values, b.Values))
 	})
 	return out, nil
-}
-
-func (l fakeLogs) Facets(_ context.Context, q syslogd.Query, field string, limit int) ([]syslogd.Facet, error) {
-	counts := make(map[string]int64)
-	for m := range l.all(q) {
-		v := map[string]string{"host": m.Host, "app": m.App, "severity": m.Severity.String(), "facility": m.Facility.String()}[field]
-		counts[v]++
-	}
-	var out []syslogd.Facet
-	for v, n := range counts {
-		out = append(out, syslogd.Facet{Value: v, Count: n})
-	}
-	slices.SortFunc(out, func(a, b syslogd.Facet) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
-	})
-	return out[:min(len(out), limit)], nil
 }
 
 func (l fakeLogs) Tail(ctx context.Context, f *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {
@@ -494,11 +484,7 @@ func (broken) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, e
 	return func(yield func(syslog.Message, error) bool) { yield(syslog.Message{}, errFake) }
 }
 
-func (broken) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
-	return nil, errFake
-}
-
-func (broken) Facets(context.Context, syslogd.Query, string, int) ([]syslogd.Facet, error) {
+func (broken) Count(context.Context, syslogd.Query, []string, time.Duration) ([]syslogd.Group, error) {
 	return nil, errFake
 }
 
@@ -544,10 +530,6 @@ func (nothing) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, 
 	return func(func(syslog.Message, error) bool) {}
 }
 
-func (nothing) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
-	return nil, nil
-}
-
-func (nothing) Facets(context.Context, syslogd.Query, string, int) ([]syslogd.Facet, error) {
+func (nothing) Count(context.Context, syslogd.Query, []string, time.Duration) ([]syslogd.Group, error) {
 	return nil, nil
 }

@@ -231,12 +231,16 @@ func (hostileWorld) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Mess
 	}
 }
 
-func (hostileWorld) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
-	return []syslogd.Bin{{Start: time.Now().Add(-time.Minute).Truncate(time.Minute), Severity: 3, Count: 1}}, nil
-}
-
-func (hostileWorld) Facets(context.Context, syslogd.Query, string, int) ([]syslogd.Facet, error) {
-	return []syslogd.Facet{{Value: hostile, Count: 1}}, nil
+func (hostileWorld) Count(_ context.Context, _ syslogd.Query, by []string, _ time.Duration) ([]syslogd.Group, error) {
+	g := syslogd.Group{Start: time.Now().Add(-time.Minute).Truncate(time.Minute), Count: 1}
+	for _, f := range by {
+		if f == "severity" {
+			g.Values = append(g.Values, "err")
+		} else {
+			g.Values = append(g.Values, hostile)
+		}
+	}
+	return []syslogd.Group{g}, nil
 }
 
 type hostileGroups struct{}
@@ -380,7 +384,7 @@ func TestSlowStoreIsNamed(t *testing.T) {
 
 type slowLogs struct{ nothing }
 
-func (slowLogs) Histogram(context.Context, syslogd.Query, time.Duration) ([]syslogd.Bin, error) {
+func (slowLogs) Count(context.Context, syslogd.Query, []string, time.Duration) ([]syslogd.Group, error) {
 	return nil, errors.Join(errors.New("logstore: search"), context.DeadlineExceeded)
 }
 

@@ -28,7 +28,7 @@ func (op Op) numeric() bool { return op[0] == '<' || op[0] == '>' }
 
 // A Field compares one field of the message.
 type Field struct {
-	Name   string // app, host, severity, facility, pid, msgid, sender or sd.KEY
+	Name   string // app, host, severity, facility, pid, msgid, sender or sd.KEY; any by ParseRows
 	Op     Op
 	Value  string // as written, without quotes; severity and facility by name
 	Quoted bool   // "*" in Value stands for itself
@@ -58,7 +58,10 @@ func (f *Field) Match(m *syslog.Message) bool {
 	case "sender":
 		return f.matchSender(m.Sender)
 	}
-	return f.matchSD(m.SD)
+	if key, ok := strings.CutPrefix(f.Name, "sd."); ok {
+		return f.matchSD(m.SD, key)
+	}
+	return f.MatchValue("") // a field of rows, which no message has
 }
 
 // compare is the match of a field that is a number.
@@ -117,8 +120,7 @@ func (f *Field) matchSender(a netip.Addr) bool {
 }
 
 // matchSD asks the parameters one by one: the first that is equal decides.
-func (f *Field) matchSD(sd string) bool {
-	key := f.Name[len("sd."):]
+func (f *Field) matchSD(sd, key string) bool {
 	for p := range syslog.SDParams(sd) {
 		if p.Name != key && !isJoined(key, p.ID, p.Name) {
 			continue
@@ -180,4 +182,35 @@ func (f *Field) String() string {
 		v = quote(v)
 	}
 	return f.Name + string(f.Op) + v
+}
+
+// Value returns a field of a message as text, "" where it has none. Of a
+// parameter that stands in the structured data more than once it is the first.
+func Value(m *syslog.Message, name string) string {
+	switch name {
+	case "severity":
+		return m.Severity.String()
+	case "facility":
+		return m.Facility.String()
+	case "app":
+		return m.App
+	case "host":
+		return m.Origin()
+	case "pid":
+		return m.PID
+	case "msgid":
+		return m.MsgID
+	case "sender":
+		if m.Sender.IsValid() {
+			return m.Sender.Unmap().String()
+		}
+		return ""
+	}
+	key, _ := strings.CutPrefix(name, "sd.")
+	for p := range syslog.SDParams(m.SD) {
+		if p.Name == key || isJoined(key, p.ID, p.Name) {
+			return p.Value()
+		}
+	}
+	return ""
 }

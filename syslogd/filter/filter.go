@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"strings"
 
 	"rondo/syslogd/syslog"
 )
@@ -23,15 +24,34 @@ type Filter struct {
 // Parse reads a filter; see the package's grammar. The error is a
 // *SyntaxError.
 func Parse(s string) (*Filter, error) {
-	if len(s) > MaxLength {
-		return nil, &SyntaxError{Offset: MaxLength, Msg: fmt.Sprintf("longer than %d bytes", MaxLength)}
+	f, n, err := ParsePrefix(s)
+	if err == nil && n < len(s) {
+		return nil, &SyntaxError{Offset: n, Msg: `a pipe stands in queries only; to match either, write "or", or (a|b)`}
 	}
-	p := parser{src: s}
+	return f, err
+}
+
+// ParsePrefix reads a filter up to the first "|" outside of brackets, where a
+// query (package query) goes on with its pipes, or up to the end. n is how
+// many bytes it took.
+func ParsePrefix(s string) (f *Filter, n int, err error) { return parsePrefix(&parser{src: s}) }
+
+// ParseRows is ParsePrefix of a filter over rows that a query has made: any
+// name is that of a field, and every field has an order. Match knows the
+// fields of messages only; who has rows walks the tree.
+func ParseRows(s string) (f *Filter, n int, err error) {
+	return parsePrefix(&parser{src: s, rows: true})
+}
+
+func parsePrefix(p *parser) (*Filter, int, error) {
 	root, err := p.parse()
-	if err != nil {
-		return nil, err
+	if err == nil && p.pos > MaxLength {
+		err = p.errorf(MaxLength, "longer than %d bytes", MaxLength)
 	}
-	return &Filter{src: s, Root: root}, nil
+	if err != nil {
+		return nil, 0, err
+	}
+	return &Filter{src: strings.TrimRight(p.src[:p.pos], " \t\r\n"), Root: root}, p.pos, nil
 }
 
 // Match reports whether m passes the filter.

@@ -76,7 +76,8 @@ func TestMatchText(t *testing.T) {
 	match(false, "a b", "a")
 	match(true, "a and b", "b a")
 	match(true, "a or b", "b")
-	match(true, "a|b", "b")
+	match(true, "(a|b)", "b")
+	match(true, "(a|b) c", "c a")
 	match(true, "a b or c d", "c d")
 	match(false, "a (b or c) d", "a b")
 	match(true, "a -b", "a c")
@@ -121,6 +122,15 @@ func TestMatchFields(t *testing.T) {
 	match(false, `host:"web*"`)
 	match(true, "host:*")
 	match(true, "HOST:web*")
+
+	match(true, "host:(db* or web*)")
+	match(true, `host:(db1|"web-01.example")`)
+	match(false, "host:(db1 or db2)")
+	match(true, "host!=(db1 or db2)")
+	match(false, "host!=(db1 or Web*)")
+	match(true, "severity:(err or crit) -facility:(cron or mail)")
+	match(true, "pid:(7 or 812)")
+	match(true, "sender:(10.9.0.0/16 or 10.1.0.0/16)")
 
 	match(true, "app:SSHD program:sshd")
 	match(false, "app:ssh")
@@ -171,6 +181,13 @@ func TestSyntaxErrors(t *testing.T) {
 	fail(`a "b`, 2, "not closed")
 	fail("a (b", 2, "not closed")
 	fail("a) b", 1, "opening bracket")
+	fail("a | b", 2, "write \"or\"")
+	fail("a|b", 1, "pipe")
+	fail("host:(a b)", 5, "set of values")
+	fail("host:(a or b", 5, "set of values")
+	fail("host:()", 6, "without a value")
+	fail("pid<(1 or 2)", 4, "one value")
+	fail("severity:(err or bad)", 0, "emerg")
 	fail("a or", 4, "ends where")
 	fail("or b", 0, "quotes")
 	fail("a and or", 6, "quotes")
@@ -202,7 +219,9 @@ func TestCanonical(t *testing.T) {
 	canon("", "")
 	canon("  A   and B", "a b")
 	canon("(a (b c)) d", "a b c d")
-	canon("a b | C", "(a b) or c")
+	canon("host:(a | B)", "host:a or host:B")
+	canon("x host!=(a or b)", "x host!=a host!=b")
+	canon("(a b | C)", "(a b) or c")
 	canon("not (a or b)", "-(a or b)")
 	canon("-(-a)", "-(-a)")
 	canon(`program:"x y" severity<=3`, `app:"x y" severity<=err`)
@@ -210,6 +229,28 @@ func TestCanonical(t *testing.T) {
 	canon(`"A\"b"`, `"a\"b"`)
 	canon("tim*", "tim*")
 	canon("sender:::ffff:10.0.0.1", "sender:10.0.0.1")
+}
+
+func TestParsePrefix(t *testing.T) {
+	prefix := func(s, want string, rest string) {
+		t.Helper()
+		f, n, err := ParsePrefix(s)
+		if err != nil || f.Canonical() != want || s[n:] != rest {
+			t.Errorf("%q: %q and %q (%v), want %q and %q", s, f.Canonical(), s[n:], err, want, rest)
+		}
+	}
+	prefix("", "", "")
+	prefix(" | top app", "", "| top app")
+	prefix(`(a|b) "|" /x|y/ | top app | limit 3`, `(a or b) "|" /x|y/`, "| top app | limit 3")
+	prefix("err*", "err*", "")
+
+	f, n, err := ParseRows("count>10 Status:(5* or 404) | limit 3")
+	if err != nil || n != 28 || f.Canonical() != "count>10 (Status:5* or Status:404)" {
+		t.Errorf("%v %d %v", f, n, err)
+	}
+	if _, _, err := ParseRows("count>many"); err == nil {
+		t.Error("no error for a comparison with text")
+	}
 }
 
 func TestWords(t *testing.T) {

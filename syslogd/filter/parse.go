@@ -11,18 +11,20 @@ type parser struct {
 	src   string
 	pos   int
 	depth int
+	rows  bool // any name is that of a field
 }
 
 func (p *parser) errorf(pos int, format string, args ...any) error {
 	return &SyntaxError{Offset: pos, Msg: fmt.Sprintf(format, args...)}
 }
 
+// parse reads a filter up to its end or to a bar outside of brackets.
 func (p *parser) parse() (Expr, error) {
-	if p.skipBlank(); p.pos == len(p.src) {
+	if p.skipBlank(); p.pos == len(p.src) || p.src[p.pos] == '|' {
 		return nil, nil
 	}
 	e, err := p.or()
-	if err == nil && p.pos < len(p.src) {
+	if err == nil && p.pos < len(p.src) && p.src[p.pos] != '|' {
 		return nil, p.errorf(p.pos, "%q without an opening bracket", p.src[p.pos])
 	}
 	return e, err
@@ -82,10 +84,7 @@ func (p *parser) or() (Expr, error) {
 		} else {
 			terms = append(terms, e)
 		}
-		if p.pos < len(p.src) && p.src[p.pos] == '|' {
-			p.pos++
-			p.skipBlank()
-		} else if !p.accept("or") {
+		if !p.acceptOr() {
 			break
 		}
 	}
@@ -93,6 +92,16 @@ func (p *parser) or() (Expr, error) {
 		return terms[0], nil
 	}
 	return Or{terms}, nil
+}
+
+// acceptOr takes "or", or the bar that stands for it within brackets.
+func (p *parser) acceptOr() bool {
+	if p.depth > 0 && p.pos < len(p.src) && p.src[p.pos] == '|' {
+		p.pos++
+		p.skipBlank()
+		return true
+	}
+	return p.accept("or")
 }
 
 func (p *parser) and() (Expr, error) {

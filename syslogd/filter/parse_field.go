@@ -30,16 +30,24 @@ func (p *parser) fieldAhead() (name string, op Op) {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// field reads name, operator and value.
+// field reads name, operator and value, or a set of values in brackets.
 func (p *parser) field(name string, op Op) (Expr, error) {
 	at := p.pos
-	known, ok := fieldName(name)
+	known, ok := p.fieldName(name)
 	if !ok {
 		return nil, p.errorf(at, "unknown field %q; did you mean %s? To search for the text, write %q",
 			name, nearest(name), p.run())
 	}
-	f := &Field{Name: known, Op: op}
 	p.pos += len(name) + len(op)
+	if p.pos < len(p.src) && p.src[p.pos] == '(' {
+		return p.set(at, known, op)
+	}
+	return p.value(at, known, op)
+}
+
+// value reads the value of a field whose name is at a position.
+func (p *parser) value(at int, name string, op Op) (Expr, error) {
+	f := &Field{Name: name, Op: op}
 	if p.pos < len(p.src) && p.src[p.pos] == '"' {
 		v, err := p.quoted()
 		if err != nil {
@@ -51,14 +59,60 @@ func (p *parser) field(name string, op Op) (Expr, error) {
 	} else {
 		p.pos += len(f.Value)
 	}
-	if err := f.compile(); err != nil {
+	if err := f.compile(p.rows); err != nil {
 		return nil, p.errorf(at, "%v", err)
 	}
 	return f, nil
 }
 
+// set reads values in brackets: name:(a or b) is (name:a or name:b), and
+// name!=(a or b) is name!=a name!=b.
+func (p *parser) set(at int, name string, op Op) (Expr, error) {
+	if op.numeric() {
+		return nil, p.errorf(p.pos, "%s%s compares with one value; use : or = or != with a set", name, op)
+	}
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	open := p.pos
+	p.pos++
+	var terms []Expr
+	for {
+		p.skipBlank()
+		e, err := p.value(at, name, op)
+		if err != nil {
+			return nil, err
+		}
+		terms = append(terms, e)
+		if p.skipBlank(); !p.acceptOr() {
+			break
+		}
+	}
+	if p.pos == len(p.src) || p.src[p.pos] != ')' {
+		return nil, p.errorf(open, `a set of values is (a or "b c" or d*), closed by a bracket`)
+	}
+	p.pos++
+	switch {
+	case len(terms) == 1:
+		return terms[0], nil
+	case op == NotEqual:
+		return And{terms}, nil
+	}
+	return Or{terms}, nil
+}
+
 // fieldName returns the canonical name of a field.
-func fieldName(name string) (string, bool) {
+func (p *parser) fieldName(name string) (string, bool) {
+	if known, ok := FieldName(name); ok || !p.rows {
+		return known, ok
+	}
+	return name, true
+}
+
+// FieldName returns the name by which a field of a message is known: those of
+// the package's grammar, in any case, and the aliases by what they stand for.
+func FieldName(name string) (string, bool) {
 	if hasSDPrefix(name) && len(name) > 3 {
 		return "sd." + name[3:], true
 	}
@@ -80,8 +134,9 @@ func fieldNames() []string {
 	return []string{"app", "host", "severity", "facility", "pid", "msgid", "sender"}
 }
 
-// compile checks the value against the field's kind.
-func (f *Field) compile() error {
+// compile checks the value against the field's kind. Fields of rows may be of
+// any kind.
+func (f *Field) compile(rows bool) error {
 	var err error
 	switch f.Name {
 	case "severity":
@@ -104,14 +159,14 @@ func (f *Field) compile() error {
 		return err
 	}
 	f.folded = Lower(f.Value)
-	return f.compileNumber()
+	return f.compileNumber(rows)
 }
 
-func (f *Field) compileNumber() error {
+func (f *Field) compileNumber(rows bool) error {
 	if !f.Op.numeric() {
 		return nil
 	}
-	if f.Name != "pid" && !strings.HasPrefix(f.Name, "sd.") {
+	if !rows && f.Name != "pid" && !strings.HasPrefix(f.Name, "sd.") {
 		return fmt.Errorf("%s has no order; use : or = or !=", f.Name)
 	}
 	n, err := strconv.ParseFloat(f.Value, 64)

@@ -36,7 +36,7 @@ func drawFilter(depth int) *rapid.Generator[string] {
 	leaf := rapid.OneOf(
 		rapid.SampledFrom([]string{
 			"alpha", "Beta*", "10.0.0.1", "*", `"a phrase"`, `"q\"\\"`, "/re[g]?ex/", `/a\/b/`,
-			"host:web*", `app="a b"`, "severity<=err", "pid>7", "sd.k!=v", "sender:10.0.0.0/8", "größe",
+			"host:web*", `app="a b"`, "severity<=err", "pid>7", "sd.k!=v", "host:(a or b*)", "app!=(a or b)", "sender:10.0.0.0/8", "größe",
 		}),
 		rapid.StringMatching(`[a-zA-Z0-9_.]{1,8}[*]?`),
 	)
@@ -103,11 +103,17 @@ func TestIndexFoldIsLower(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`severity<=err host:web* app:nginx "timed out" -"health check" /re[g]ex/`,
-		`a or (b c) | not "x\"y" sd.k@1.x!=v`, "sender:::1/64", "*", "pid>=7", "12:30 fe80::1", "OR", "SD.a@b=c",
+		`a or (b c | d) not "x\"y" sd.k@1.x!=v`, "sender:::1/64", "*", "pid>=7", "12:30 fe80::1", "OR", "SD.a@b=c", "host:(a|b)", "a | top b",
 	} {
 		f.Add(s, "the text of Web 12:30")
 	}
 	f.Fuzz(func(t *testing.T, s, text string) {
+		if rows, n, err := ParseRows(s); err == nil {
+			if n > len(s) || n < len(s) && s[n] != '|' {
+				t.Fatalf("%q: took %d bytes", s, n)
+			}
+			rows.Match(&syslog.Message{Text: text, SD: text})
+		}
 		parsed, err := Parse(s)
 		if err != nil {
 			return

@@ -234,9 +234,9 @@ func (a *api) histogram(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, fmt.Errorf("bin %v: makes %d bins, at most %d: ask for wider bins or a shorter time", width, n, maxBins))
 		return
 	}
-	list, err := a.logs.Histogram(r.Context(), q, width)
+	list, err := syslogd.Histogram(r.Context(), a.logs, q, width)
 	switch {
-	case errors.Is(err, syslogd.ErrTooManyBins):
+	case errors.Is(err, syslogd.ErrTooManyGroups):
 		fail(w, http.StatusBadRequest, fmt.Errorf("bin %v: %w", width, err))
 		return
 	case err != nil:
@@ -310,7 +310,7 @@ func (a *api) facets(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, err)
 		return
 	}
-	list, err := a.logs.Facets(r.Context(), q, field, n)
+	list, err := syslogd.Facets(r.Context(), a.logs, q, field, n)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, err)
 		return

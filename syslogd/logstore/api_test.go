@@ -150,15 +150,15 @@ func TestTailIsBoundedInBytes(t *testing.T) {
 // TestHistogramIsBounded asks for more bins than anybody can look at.
 func TestHistogramIsBounded(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
-	batch := make([]syslog.Message, syslogd.MaxBins+1)
+	batch := make([]syslog.Message, syslogd.MaxGroups+1)
 	for i := range batch {
 		batch[i] = line("x", start.Add(time.Duration(i)*time.Millisecond))
 	}
 	put(t, s, batch...)
-	if _, err := s.Histogram(t.Context(), syslogd.Query{}, time.Millisecond); !errors.Is(err, syslogd.ErrTooManyBins) {
+	if _, err := syslogd.Histogram(t.Context(), s, syslogd.Query{}, time.Millisecond); !errors.Is(err, syslogd.ErrTooManyGroups) {
 		t.Errorf("%v", err)
 	}
-	if bins, err := s.Histogram(t.Context(), syslogd.Query{}, time.Second); err != nil || len(bins) != 101 {
+	if bins, err := syslogd.Histogram(t.Context(), s, syslogd.Query{}, time.Second); err != nil || len(bins) != 101 {
 		t.Errorf("%d bins, %v", len(bins), err)
 	}
 	for _, path := range []string{"/api/logs/histogram?bin=1ms", "/api/logs/histogram?bin=1ms&from=2026-11-19T10:00:00Z&to=2026-11-19T11:00:00Z"} {

@@ -112,7 +112,7 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	count := func(q syslogd.Query) func() string {
 		return func() string {
-			bins, err := s.Histogram(b.Context(), q, time.Hour)
+			bins, err := syslogd.Histogram(b.Context(), s, q, time.Hour)
 			if err != nil {
 				b.Fatal(err)
 			}

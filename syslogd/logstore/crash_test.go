@@ -112,7 +112,7 @@ func TestCorruptChunkIsLeftOut(t *testing.T) {
 		if len(got) != 1 || !strings.Contains(got[0], "second") || s.Stats().Quarantined != 1 {
 			t.Errorf("part %c: %q, %d quarantined", part, got, s.Stats().Quarantined)
 		}
-		if bins, err := s.Histogram(t.Context(), syslogd.Query{}, time.Minute); err != nil || len(bins) != 1 {
+		if bins, err := syslogd.Histogram(t.Context(), s, syslogd.Query{}, time.Minute); err != nil || len(bins) != 1 {
 			t.Errorf("part %c: histogram %v, %v", part, bins, err)
 		}
 	}

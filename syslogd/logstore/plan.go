@@ -306,7 +306,7 @@ func (n *node) ofType(t *chunk.Type) verdict {
 		return maybe
 	}
 	m, known := t.Known()
-	if need := n.needs(); known&need == need {
+	if need := needs(n.field); known&need == need {
 		return judge(n.expr.Match(&m))
 	}
 	if n.field == "text" {
@@ -315,9 +315,9 @@ func (n *node) ofType(t *chunk.Type) verdict {
 	return maybe
 }
 
-// needs is what a type must know to judge a leaf.
-func (n *node) needs() chunk.Known {
-	switch n.field {
+// needs is what a type must know of its messages to tell a field.
+func needs(field string) chunk.Known {
+	switch field {
 	case "severity", "facility":
 		return 0
 	case "app":

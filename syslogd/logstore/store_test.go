@@ -17,6 +17,7 @@ import (
 
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
+	"rondo/syslogd/logstore/chunk"
 	"rondo/syslogd/logstore/logtest"
 	"rondo/syslogd/syslog"
 )
@@ -143,6 +144,10 @@ func (m *model) matches(q syslogd.Query) []syslog.Message {
 }
 
 func (m *model) histogram(q syslogd.Query, width time.Duration) []syslogd.Bin {
+	type binKey struct {
+		bin      int64
+		severity syslog.Severity
+	}
 	counts := map[binKey]int64{}
 	for _, x := range m.matches(q) {
 		counts[binKey{floorDiv(timeOf(q, &x).UnixNano(), int64(width)), x.Severity}]++
@@ -287,11 +292,11 @@ func TestByReceived(t *testing.T) {
 	if got := search(t, s, q); len(got) != 2 {
 		t.Errorf("search: %q", got)
 	}
-	bins, err := s.Histogram(t.Context(), q, time.Hour)
+	bins, err := syslogd.Histogram(t.Context(), s, q, time.Hour)
 	if err != nil || len(bins) != 1 || bins[0].Count != 2 || !bins[0].Start.Equal(start) {
 		t.Errorf("histogram: %v, %v", bins, err)
 	}
-	facets, err := s.Facets(t.Context(), q, "host", 5)
+	facets, err := syslogd.Facets(t.Context(), s, q, "host", 5)
 	if diff := gocmp.Diff([]syslogd.Facet{{Value: "web1", Count: 2}}, facets); diff != "" || err != nil {
 		t.Errorf("facets: %s, %v", diff, err)
 	}
@@ -332,7 +337,7 @@ func compare(t *testing.T, seed uint64, s *Store, m *model, q syslogd.Query) {
 		t.Fatalf("seed %d: search %s %v..%v received %v limit %d oldest %v: %s", seed, q.Filter, q.From, q.To, q.ByReceived, q.Limit, q.Oldest, diff)
 	}
 	for _, width := range []time.Duration{time.Hour, 7 * time.Minute, 24 * time.Hour} {
-		bins, err := s.Histogram(t.Context(), q, width)
+		bins, err := syslogd.Histogram(t.Context(), s, q, width)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -340,8 +345,19 @@ func compare(t *testing.T, seed uint64, s *Store, m *model, q syslogd.Query) {
 			t.Fatalf("seed %d: histogram %s %v..%v %v: %s", seed, q.Filter, q.From, q.To, width, diff)
 		}
 	}
+	for _, by := range [][]string{nil, {"severity"}, {"app", "host"}, {syslogd.Pattern}, {"pid", "sender", "facility"}, {"host", "msgid", "sd.k", syslogd.Pattern}} {
+		for _, bin := range []time.Duration{0, time.Hour, 13 * time.Minute} {
+			got, err := s.Count(t.Context(), q, by, bin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(m.count(q, by, bin), got); diff != "" {
+				t.Fatalf("seed %d: count %s %v..%v received %v by %q %v: %s", seed, q.Filter, q.From, q.To, q.ByReceived, by, bin, diff)
+			}
+		}
+	}
 	for _, field := range []string{"host", "app", "severity", "facility"} {
-		list, err := s.Facets(t.Context(), q, field, 5)
+		list, err := syslogd.Facets(t.Context(), s, q, field, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -349,6 +365,35 @@ func compare(t *testing.T, seed uint64, s *Store, m *model, q syslogd.Query) {
 			t.Fatalf("seed %d: facets %s %s: %s", seed, q.Filter, field, diff)
 		}
 	}
+}
+
+// count is the naive Count.
+func (m *model) count(q syslogd.Query, by []string, bin time.Duration) []syslogd.Group {
+	groups := []syslogd.Group{}
+	patterns := chunk.NewPatterns()
+	for _, x := range m.matches(q) {
+		g := syslogd.Group{Count: 1}
+		if bin > 0 {
+			g.Start = time.Unix(0, floorDiv(timeOf(q, &x).UnixNano(), int64(bin))*int64(bin)).UTC()
+		}
+		for _, f := range by {
+			if f == syslogd.Pattern {
+				g.Values = append(g.Values, patterns.Of(x.Text, x.When().UnixNano()))
+			} else {
+				g.Values = append(g.Values, filter.Value(&x, f))
+			}
+		}
+		same := func(o syslogd.Group) bool { return o.Start.Equal(g.Start) && slices.Equal(o.Values, g.Values) }
+		if i := slices.IndexFunc(groups, same); i >= 0 {
+			groups[i].Count++
+		} else {
+			groups = append(groups, g)
+		}
+	}
+	slices.SortFunc(groups, func(a, b syslogd.Group) int {
+		return cmp.Or(a.Start.Compare(b.Start), slices.Compare(a.Values, b.Values))
+	})
+	return groups
 }
 
 // TestOutliers has a message of 2037 and one of 1970 in each chunk, as wrong
@@ -384,11 +429,11 @@ func TestOutliers(t *testing.T) {
 		t.Errorf("oldest: %d chunks opened", n)
 	}
 	hour := syslogd.Query{From: start.Add(4 * time.Hour), To: start.Add(5 * time.Hour)}
-	facets, err := s.Facets(t.Context(), hour, "host", 5)
+	facets, err := syslogd.Facets(t.Context(), s, hour, "host", 5)
 	if n := opened(); err != nil || len(facets) != 1 || facets[0].Count != 2 || n != 1 {
 		t.Errorf("facets %v, %v, %d chunks opened", facets, err, n)
 	}
-	bins, err := s.Histogram(t.Context(), syslogd.Query{From: start, To: now}, time.Hour)
+	bins, err := syslogd.Histogram(t.Context(), s, syslogd.Query{From: start, To: now}, time.Hour)
 	if n := opened(); err != nil || len(bins) != chunks || bins[0].Count != 2 || n != 0 {
 		t.Errorf("histogram %v, %v, %d chunks opened", bins, err, n)
 	}
@@ -520,7 +565,7 @@ func TestSearchIsCancelled(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	if _, err := s.Histogram(ctx, syslogd.Query{Filter: parse(t, "/x/")}, time.Hour); !errors.Is(err, context.Canceled) {
+	if _, err := syslogd.Histogram(ctx, s, syslogd.Query{Filter: parse(t, "/x/")}, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

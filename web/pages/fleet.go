@@ -223,7 +223,7 @@ func (p *Pages) fillErrors(ctx context.Context, rows []HostRow, now time.Time) e
 	if err != nil {
 		return err
 	}
-	facets, err := p.deps.Logs.Facets(ctx, syslogd.Query{Filter: f, From: now.Add(-errorsOver), To: now.Add(time.Second)}, "host", 1000)
+	facets, err := syslogd.Facets(ctx, p.deps.Logs, syslogd.Query{Filter: f, From: now.Add(-errorsOver), To: now.Add(time.Second)}, "host", 1000)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (p *Pages) histogram(ctx context.Context, f *filter.Filter, query string, r
 	}
 	width := r.Step(bins)
 	h.Width = span(width)
-	got, err := p.deps.Logs.Histogram(ctx, syslogd.Query{Filter: f, From: r.Start, To: r.End}, width)
+	got, err := syslogd.Histogram(ctx, p.deps.Logs, syslogd.Query{Filter: f, From: r.Start, To: r.End}, width)
 	if err != nil {
 		h.Err = p.failed("The histogram", err)
 		return h

@@ -115,7 +115,7 @@ func (p *Pages) facets(ctx context.Context, flt *filter.Filter, query string, r 
 	}
 	var out []Facet
 	for _, field := range []string{"severity", "host", "app", "facility"} {
-		got, err := p.deps.Logs.Facets(ctx, syslogd.Query{Filter: flt, From: r.Start, To: r.End}, field, maxFacets)
+		got, err := syslogd.Facets(ctx, p.deps.Logs, syslogd.Query{Filter: flt, From: r.Start, To: r.End}, field, maxFacets)
 		fc := Facet{Field: field, Err: p.failed("Counts by "+field, err)}
 		for _, g := range got {
 			fc.Values = append(fc.Values, newFacetValue(field, g, got[0].Count, query, r))
