@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"syslogd":          {"rrd/seglog"},
 	"rrd":              {},
 	"web/chart":        {},
-	"syslogd/syslog":   {},
+	"syslogd/syslog":   {"syslogd/syslog"},
 	"rrd/seglog":       {},
 	"rrd/codec":        {},
 	"autoscale/ec2sim": {"autoscale"},
@@ -55,7 +55,7 @@ var onlyIn = map[string][]string{
 }
 
 // stdOnly are the packages of vocabulary and pure arithmetic.
-var stdOnly = []string{"rrd", "syslogd/syslog", "syslogd/filter"}
+var stdOnly = []string{"rrd", "syslogd/syslog", "syslogd/syslog/gelf", "syslogd/syslog/journal", "syslogd/filter"}
 
 type listed struct {
 	ImportPath string

@@ -19,14 +19,18 @@ const (
 // message has none. Fields that the format cannot hold are cut, and their
 // forbidden bytes become "_"; the text is never touched.
 func AppendRFC5424(dst []byte, m *Message) []byte {
+	return appendRFC5424(dst, m, m.When(), m.Origin())
+}
+
+func appendRFC5424(dst []byte, m *Message, at time.Time, host string) []byte {
 	dst = appendPRI(dst, m)
 	dst = append(dst, "1 "...)
-	if at := m.When(); at.IsZero() {
+	if at = at.UTC(); at.IsZero() || at.Year() < 0 || at.Year() > 9999 {
 		dst = append(dst, '-')
 	} else {
-		dst = at.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z07:00")
+		dst = at.AppendFormat(dst, "2006-01-02T15:04:05.000000Z07:00")
 	}
-	dst = appendField(dst, m.Origin(), maxHost)
+	dst = appendField(dst, host, maxHost)
 	dst = appendField(dst, m.App, maxApp)
 	dst = appendField(dst, m.PID, maxPID)
 	dst = appendField(dst, m.MsgID, maxMsgID)
@@ -41,6 +45,23 @@ func AppendRFC5424(dst []byte, m *Message) []byte {
 	}
 	dst = append(dst, ' ')
 	return appendText(dst, m.Text)
+}
+
+// Compose completes a message that did not come as a line, such as a JSON
+// object: Raw becomes the RFC 5424 line that says the same, and the fields
+// become parts of it. One that such a line cannot hold exactly, such as a host
+// name with a blank, keeps its value beside the line.
+func Compose(m Message) Message {
+	line := string(appendRFC5424(make([]byte, 0, 128+len(m.SD)+len(m.Text)), &m, m.Time, m.Host))
+	c := Parse(line, m.Received, m.Sender)
+	c.HasPRI, c.Time, c.Truncated = m.HasPRI, m.Time, m.Truncated
+	given := m.fields()
+	for i, f := range c.fields() {
+		if *f != *given[i] {
+			*f = strings.Clone(*given[i])
+		}
+	}
+	return c
 }
 
 // AppendRFC3164 appends the message in the BSD format, without framing. Its

@@ -87,3 +87,23 @@ func BenchmarkAppendRFC5424(b *testing.B) {
 		buf = AppendRFC5424(buf[:0], &m)
 	}
 }
+
+// A composed message has the fields that it was given, and its line says the
+// same where a line can.
+func TestCompose(t *testing.T) {
+	given := Message{
+		Severity: Warning, Facility: 3, Time: received(), Received: received().Add(time.Hour), Sender: netip.MustParseAddr("192.0.2.1"),
+		Host: "my host", App: strings.Repeat("a", 60), PID: "77", SD: `[a k="v"]`, Text: "\ufeffone\ntwo",
+	}
+	m := Compose(given)
+	if want := "<28>1 2026-10-12T00:00:00.000000Z my_host " + strings.Repeat("a", 48) + " 77 - [a k=\"v\"] \ufeff\ufeffone\ntwo"; m.Raw != want {
+		t.Errorf("%q, want %q", m.Raw, want)
+	}
+	given.Raw, given.Format = m.Raw, RFC5424
+	if m != given {
+		t.Errorf("%+v, want %+v", m, given)
+	}
+	if m := Compose(Message{Severity: Notice, Facility: 1, Text: "x"}); m.Raw != "<13>1 - - - - - - x" || !m.Time.IsZero() || m.Host != "" || m.HasPRI {
+		t.Errorf("%+v", m)
+	}
+}

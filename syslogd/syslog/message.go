@@ -140,8 +140,13 @@ func (m *Message) Origin() string {
 func (m *Message) Clone() Message {
 	c := *m
 	c.Raw = strings.Clone(m.Raw)
-	for _, f := range []*string{&c.Host, &c.App, &c.PID, &c.MsgID, &c.SD, &c.Text} {
+	for _, f := range c.fields() {
 		*f = strings.Clone(*f)
 	}
 	return c
+}
+
+// fields are those that are parts of the line, in its order.
+func (m *Message) fields() [6]*string {
+	return [...]*string{&m.Host, &m.App, &m.PID, &m.MsgID, &m.SD, &m.Text}
 }

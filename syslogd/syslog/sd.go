@@ -49,6 +49,30 @@ func SDParams(sd string) iter.Seq[SDParam] {
 	}
 }
 
+// AppendSDParam appends a blank and NAME="VALUE" to an element that is being
+// written, such as "[meta". Bytes that a name cannot have become "_".
+func AppendSDParam(dst []byte, name, value string) []byte {
+	dst = append(dst, ' ')
+	if name == "" {
+		name = "_"
+	}
+	for i := range len(name) {
+		c := name[i]
+		if c <= ' ' || c == '=' || c == ']' || c == '"' || c >= 0x7f {
+			c = '_'
+		}
+		dst = append(dst, c)
+	}
+	dst = append(dst, '=', '"')
+	for i := range len(value) {
+		if c := value[i]; c == '"' || c == '\\' || c == ']' {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, value[i])
+	}
+	return append(dst, '"')
+}
+
 // sdEnd returns the length of the well-formed structured data that s begins
 // with, or 0. Names may have any length: senders with long ones exist.
 func sdEnd(s string) int {
