@@ -217,7 +217,7 @@ func leftOut(name string, dir bool) bool {
 }
 
 // inspect lists or verifies.
-func (c backupCmd) inspect(ctx context.Context, out io.Writer, stderr io.Writer) (err error) {
+func (c backupCmd) inspect(ctx context.Context, out, stderr io.Writer) error {
 	conf, err := c.conf(c.To)
 	if err == nil && conf.To == "" {
 		conf, err = c.servers(ctx)
@@ -225,31 +225,20 @@ func (c backupCmd) inspect(ctx context.Context, out io.Writer, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	t, closeIt, err := conf.open(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeIt()) }()
 	if c.List {
-		return listBackups(ctx, out, t, c.Output)
+		return conf.list(ctx, out, c.Output)
 	}
-	m, err := chosen(ctx, t, c.At)
-	if err != nil {
+	return conf.read(ctx, c.At, c.Identity, func(t backup.Target, m *backup.Manifest, ids backup.Identities) error {
+		if err := backup.Verify(ctx, t, m, ids, newProgressLine(stderr).show); err != nil {
+			return err
+		}
+		how := "every checksum is right"
+		if len(m.Recipients) > 0 && len(ids) == 0 {
+			how = "what is stored is as it was written (without --identity it was not decrypted)"
+		}
+		_, err := fmt.Fprintf(out, "backup of %s: %d files, %s: %s\n", m.Time.Format(time.RFC3339), len(m.Files), mega(m.Bytes()), how)
 		return err
-	}
-	ids, err := identities(c.Identity)
-	if err != nil {
-		return err
-	}
-	if err := backup.Verify(ctx, t, m, ids, newProgressLine(stderr).show); err != nil {
-		return err
-	}
-	how := "every checksum is right"
-	if len(m.Recipients) > 0 && len(ids) == 0 {
-		how = "what is stored is as it was written (without --identity it was not decrypted)"
-	}
-	_, err = fmt.Fprintf(out, "backup of %s: %d files, %s: %s\n", m.Time.Format(time.RFC3339), len(m.Files), mega(m.Bytes()), how)
-	return err
+	})
 }
 
 // servers is the place of the running server's backups; keys are ours.
@@ -264,7 +253,13 @@ func (c backupCmd) servers(ctx context.Context) (backupConfig, error) {
 	return backupConfig{Config: backup.Config{To: s.To}, S3: s3.Config{Endpoint: s.Endpoint, Region: s.Region}}, nil
 }
 
-func listBackups(ctx context.Context, out io.Writer, t backup.Target, format string) error {
+// list prints the backups at the place.
+func (c backupConfig) list(ctx context.Context, out io.Writer, format string) (err error) {
+	t, closeIt, err := c.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeIt()) }()
 	all, err := backup.List(ctx, t)
 	if err != nil {
 		return err
@@ -290,6 +285,25 @@ func listBackups(ctx context.Context, out io.Writer, t backup.Target, format str
 		}
 	}
 	return w.Flush()
+}
+
+// read calls f with the place, the backup of a time there, and the keys of a
+// file that may be needed to read it.
+func (c backupConfig) read(ctx context.Context, at, identity string, f func(backup.Target, *backup.Manifest, backup.Identities) error) (err error) {
+	t, closeIt, err := c.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeIt()) }()
+	m, err := chosen(ctx, t, at)
+	if err != nil {
+		return err
+	}
+	ids, err := identities(identity)
+	if err != nil {
+		return err
+	}
+	return f(t, m, ids)
 }
 
 // chosen loads the backup of a time.
@@ -347,7 +361,7 @@ relay messages again that had gone out since, and knows nothing of instances
 that were launched since.`
 }
 
-func (c restoreCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (err error) {
+func (c restoreCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) error {
 	conf, err := c.conf(c.From)
 	if err != nil {
 		return err
@@ -355,24 +369,13 @@ func (c restoreCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) 
 	if conf.To == "" {
 		return &exitError{usageCode, errors.New("say where the backup is: --from=PLACE, or --config=FILE")}
 	}
-	t, closeIt, err := conf.open(ctx, false)
-	if err != nil {
+	return conf.read(ctx, c.At, c.Identity, func(t backup.Target, m *backup.Manifest, ids backup.Identities) error {
+		if err := backup.Restore(ctx, t, m, ids, c.Data, newProgressLine(stderr).show); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(out, "restored the backup of %s to %s: %d files, %s, every checksum is right\n", m.Time.Format(time.RFC3339), c.Data, len(m.Files), mega(m.Bytes()))
 		return err
-	}
-	defer func() { err = errors.Join(err, closeIt()) }()
-	m, err := chosen(ctx, t, c.At)
-	if err != nil {
-		return err
-	}
-	ids, err := identities(c.Identity)
-	if err != nil {
-		return err
-	}
-	if err := backup.Restore(ctx, t, m, ids, c.Data, newProgressLine(stderr).show); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "restored the backup of %s to %s: %d files, %s, every checksum is right\n", m.Time.Format(time.RFC3339), c.Data, len(m.Files), mega(m.Bytes()))
-	return err
+	})
 }
 
 // progressLine tells every few seconds how far something is.

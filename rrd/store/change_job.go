@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"rondo/rrd/codec"
 	"rondo/rrd/seglog"
 )
 
@@ -135,7 +134,7 @@ func (st *Store) StopChange() error {
 
 // runChange changes group after group of pages, and tries again what fails.
 func (st *Store) runChange(ctx context.Context, j *job) {
-	cv := &converter{st: st, blocks: map[blockID]codec.Block{}}
+	cv := newConverter(st)
 	todo := j.plan.wants
 	for len(todo) > 0 && ctx.Err() == nil {
 		n, err := st.changeGroup(ctx, j, cv, todo)

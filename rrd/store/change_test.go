@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rondo/rrd"
-	"rondo/rrd/codec"
 	"rondo/rrd/rrdtest"
 )
 
@@ -30,9 +29,9 @@ func newChanging(t *testing.T) *changing {
 	c := &changing{T: t, now: rrdtest.T0}
 	ro := rrdtest.Options{Define: rrdtest.SmallByName, Now: func() time.Time { return c.now.Std() }}
 	c.want = rrdtest.NewMem(ro)
-	c.life = life{dir: t.TempDir(), o: testOptions(t, ro)}
-	c.o.StageBytes = 200_000
-	c.unsynced = unsynced{openStore(t, c.dir, c.o)}
+	o := testOptions(t, ro)
+	o.StageBytes = 200_000
+	c.life = life{unsynced: unsynced{openStore(t, t.TempDir(), o)}}
 	t.Cleanup(func() { closeStore(t, c.Store) })
 	c.fill(600)
 	return c
@@ -146,7 +145,7 @@ func TestChange(t *testing.T) {
 func TestChangeKilled(t *testing.T) {
 	t.Parallel()
 	moved := func(c *changing, p *plan, pages []pageChange) error {
-		cv := &converter{st: c.Store, blocks: map[blockID]codec.Block{}}
+		cv := newConverter(c.Store)
 		return cv.move(pages, func() error { return nil })
 	}
 	for name, steps := range map[string]func(*changing, *plan, []pageChange) error{

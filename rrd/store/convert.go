@@ -116,68 +116,25 @@ func (c *conversion) begins(frontier rrd.Time) []rrd.Time {
 // to neighbouring series.
 type converter struct {
 	st     *Store
-	blocks map[blockID]codec.Block
-	bytes  int // in blocks
-	rows   codec.Rows
+	blocks blockReader
 	moved  int64 // bytes written
 	made   int64 // rows written
+}
+
+func newConverter(st *Store) *converter {
+	return &converter{st: st, blocks: newBlockReader(st, cacheBytes/4)}
 }
 
 // each calls f with the rows of a series on disk that end after one time and up
 // to another, oldest first.
 func (cv *converter) each(r *ring, s *series, after, upTo rrd.Time, f func(*rrd.Row)) error {
-	after, upTo = max(after, 0), min(upTo, cv.st.nowClock()+r.row)
-	if upTo <= after {
-		return nil
-	}
-	page := s.id / pageSeries
-	first, _ := r.place(page, slotEnd(after+1, r.row))
-	last, _ := r.place(page, upTo-upTo%r.row)
-	for block := first; block <= last; block++ {
-		if !cv.st.vault.has(r, r.epoch(block)) {
-			block = uint32((int64(r.epoch(block))+1)*r.epochBlocks) - 1
-			continue
+	return cv.blocks.each(s, r, codec.AllColumns, after, min(upTo, cv.st.nowClock()+r.row), func(p stretch) {
+		for i := p.lo; i < p.hi; i++ {
+			row := rowAt(p.Rows, i)
+			row.End = p.end(i)
+			f(&row)
 		}
-		b, err := cv.block(blockID{r, page, block})
-		if err != nil {
-			return err
-		}
-		if err := b.Series(int(s.id%pageSeries), &cv.rows); err != nil {
-			cv.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
-			continue
-		}
-		end := r.rowEnds(page, block)
-		for i, index := range cv.rows.Index {
-			row := rowAt(&cv.rows, i)
-			if row.End = end(index); row.End > after && row.End <= upTo {
-				f(&row)
-			}
-		}
-	}
-	return nil
-}
-
-// block returns a block on disk, empty if there is none or it is damaged.
-func (cv *converter) block(id blockID) (codec.Block, error) {
-	if b, ok := cv.blocks[id]; ok {
-		return b, nil
-	}
-	value, err := cv.st.readBlock(id.ring, id.page, id.block)
-	if err != nil {
-		return codec.Block{}, err
-	}
-	var b codec.Block
-	if value != nil {
-		if b, err = codec.OpenBlock(value, id.ring.checksumPlace(id.page, id.block)); err != nil {
-			cv.st.report(fmt.Errorf("block %d of page %d in %s: %w", id.block, id.page, id.ring.dir, err))
-		}
-	}
-	if cv.bytes += len(value); cv.bytes > cacheBytes/4 {
-		clear(cv.blocks)
-		cv.bytes = len(value)
-	}
-	cv.blocks[id] = b
-	return b, nil
+	})
 }
 
 // remake returns the rows of the new archive b that end after one time and up
@@ -346,7 +303,7 @@ func (cv *converter) moveEpoch(r *ring, epoch uint32, pages []pageChange) error 
 func (cv *converter) makeBlock(r *ring, block uint32, p pageChange) ([]byte, error) {
 	var rows [pageSeries]codec.Rows
 	changed := false
-	old, err := cv.block(blockID{r, p.page.id, block})
+	old, err := cv.blocks.block(blockID{r, p.page.id, block})
 	if err != nil {
 		return nil, err
 	}
@@ -378,6 +335,5 @@ func (cv *converter) makeBlock(r *ring, block uint32, p pageChange) ([]byte, err
 	if !changed {
 		return nil, nil
 	}
-	delete(cv.blocks, blockID{r, p.page.id, block}) // it is no longer what was read
 	return codec.AppendBlock(nil, r.checksumPlace(p.page.id, block), int(r.blockRows), rows[:]), nil
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"rondo/rrd"
-	"rondo/rrd/codec"
 	"rondo/rrd/rrdtest"
 )
 
@@ -21,9 +20,7 @@ func (u unsynced) Append(ctx context.Context, batch []rrd.Sample) error { return
 // life is a Store that can be killed and opened again.
 type life struct {
 	unsynced
-	dir string
-	o   Options
-	n   int // restarts
+	n int // restarts
 }
 
 func (l *life) Overwrite(k rrd.Key, t rrd.Time, value float64) (rrd.Row, error) {
@@ -36,34 +33,36 @@ func (l *life) Overwrite(k rrd.Key, t rrd.Time, value float64) (rrd.Row, error) 
 
 func (l *life) Maintain() error { return l.maintain() }
 
-// Restart begins each fifth time from a snapshot instead; what the store does
-// after that was taken must not reach it.
+// Restart is reborn; what the store does after its snapshot must not reach it.
 func (l *life) Restart(clean bool) (err error) {
-	dir := l.dir
-	if l.n++; l.n%5 == 0 {
-		dir += "s"
-		if err := l.Snapshot(dir); err != nil {
-			return err
-		}
+	l.Store, err = reborn(l.Store, &l.n, clean, func() error {
 		err := l.Write(context.Background(), []rrd.Sample{gauge("g1", 0, 1), gauge("after", 0, 1)})
-		if err != nil && !isBatchError(err) {
-			return err
+		if isBatchError(err) {
+			return nil
 		}
-		if err := errors.Join(l.maintain(), l.checkpointNow()); err != nil {
-			return err
-		}
-	}
-	if clean {
-		err = l.Close()
-	} else {
-		err = l.kill()
-	}
-	if err != nil {
 		return err
-	}
-	l.dir = dir
-	l.Store, err = Open(l.dir, l.o)
+	})
 	return err
+}
+
+// reborn closes or kills a store and opens it again: each fifth of n times
+// from a snapshot, after which the store had a while to live.
+func reborn(st *Store, n *int, clean bool, after func() error) (*Store, error) {
+	dir := st.dir
+	if *n++; *n%5 == 0 {
+		dir += "s"
+		if err := errors.Join(st.Snapshot(dir), after(), st.maintain(), st.checkpointNow()); err != nil {
+			return st, err
+		}
+	}
+	end := st.kill
+	if clean {
+		end = st.Close
+	}
+	if err := end(); err != nil {
+		return st, err
+	}
+	return Open(dir, st.o)
 }
 
 func (st *Store) checkpointNow() error {
@@ -81,7 +80,7 @@ func (l *life) Redefine(k rrd.Key, d rrd.Definition) error {
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	id, _ := l.table.lookup(k)
-	cv := &converter{st: l.Store, blocks: map[blockID]codec.Block{}}
+	cv := newConverter(l.Store)
 	_, err = l.redefine(l.table.pages[id/pageSeries:id/pageSeries+1], map[uint32]*definition{id: def}, cv, func() error { return nil })
 	return err
 }
@@ -108,7 +107,7 @@ func TestModel(t *testing.T) {
 		o := testOptions(t, ro)
 		o.StageBytes, o.CheckpointBytes = 2000, 3000
 		st, err := Open(dir, o)
-		l := &life{unsynced: unsynced{st}, dir: dir, o: o}
+		l := &life{unsynced: unsynced{st}}
 		return l, func() {
 			if err := errors.Join(l.kill(), os.RemoveAll(base)); err != nil {
 				t.Error(err)

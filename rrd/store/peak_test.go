@@ -48,7 +48,7 @@ func TestNoPeakIsLost(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		p.life = &life{unsynced: unsynced{st}, dir: dir, o: o}
+		p.life = &life{unsynced: unsynced{st}}
 		defer func() {
 			if err := errors.Join(p.kill(), os.RemoveAll(base)); err != nil {
 				t.Error(err)

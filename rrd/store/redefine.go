@@ -34,8 +34,6 @@ func (st *Store) redefine(pages []*page, to map[uint32]*definition, cv *converte
 			work = append(work, p)
 		}
 	}
-	clear(cv.blocks) // flushes came between
-	cv.bytes = 0
 	if err := cv.move(work, stop); err != nil {
 		return 0, err
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,8 @@ func (st *Store) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, 
 			yield(rrd.Series{}, err)
 			return
 		}
-		sel := &selection{st: st, q: &q, clock: rrd.Time(st.clock.Load()), blocks: map[blockID]codec.Block{}}
+		sel := st.newSelection()
+		sel.q, sel.clock = &q, rrd.Time(st.clock.Load())
 		answered := 0
 		for _, s := range found {
 			if err := ctx.Err(); err != nil {
@@ -50,25 +50,21 @@ type selection struct {
 	st     *Store
 	q      *rrd.Query
 	clock  rrd.Time
-	blocks map[blockID]codec.Block // read for one series, of use to its neighbours
-	bytes  int
-	wrote  int64      // how many blocks the store had written when they were read
-	rows   codec.Rows // scratch
-	head   []rrd.Row  // scratch
-	fixed  []rrd.Row  // corrected rows
-	oldest rrd.Time   // what is in memory begins here
+	blocks blockReader
+	head   []rrd.Row // scratch
+	fixed  []rrd.Row // corrected rows
+	oldest rrd.Time  // what is in memory begins here
 	points []rrd.Point
 	closed []rrd.ClosedRow
 	fold   rrd.Fold // scratch
 }
 
-type blockID struct {
-	ring        *ring
-	page, block uint32
-}
-
 // cacheBytes bounds the blocks that a query keeps.
 const cacheBytes = 64 << 20
+
+func (st *Store) newSelection() *selection {
+	return &selection{st: st, blocks: newBlockReader(st, cacheBytes)}
+}
 
 // archive chooses the archive that answers for a series, whose archives'
 // complete rows begin as given.
@@ -208,26 +204,7 @@ func (sel *selection) readBlocks(s *series, r *ring, q *rrd.Query, start rrd.Tim
 		return nil
 	}
 	reserve(out, q.Columns, int((end-start)/r.row)+len(sel.head)+2)
-	page, needed := s.id/pageSeries, stored(q.Columns)
-	first, _ := r.place(page, slotEnd(start+1, r.row))
-	last, _ := r.place(page, slotEnd(end, r.row))
-	for block := first; block <= last; block++ {
-		if !sel.st.vault.has(r, r.epoch(block)) {
-			// Go to the next epoch's first block.
-			block = uint32((int64(r.epoch(block))+1)*r.epochBlocks) - 1
-			continue
-		}
-		b, err := sel.block(blockID{r, page, block})
-		if err != nil {
-			return err
-		}
-		if err := b.Columns(int(s.id%pageSeries), needed, &sel.rows); err != nil {
-			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
-			continue
-		}
-		sel.addBlock(out, q.Columns, r.rowEnds(page, block), start, end)
-	}
-	return nil
+	return sel.blocks.each(s, r, stored(q.Columns), start, end, func(p stretch) { addStretch(out, q.Columns, p) })
 }
 
 // stored returns the columns of a block that make up a query's.
@@ -253,19 +230,14 @@ func stored(columns []rrd.Column) (set codec.Columns) {
 	return set
 }
 
-// addBlock appends the rows of sel.rows with start < end of row <= end,
-// column by column.
-func (sel *selection) addBlock(out *rrd.Series, columns []rrd.Column, stamp func(index int) rrd.Time, start, end rrd.Time) {
-	rows := &sel.rows
-	compare := func(index int, t rrd.Time) int { return cmp.Compare(stamp(index), t) }
-	lo, _ := slices.BinarySearchFunc(rows.Index, start+1, compare)
-	hi, _ := slices.BinarySearchFunc(rows.Index, end+1, compare)
-	for _, index := range rows.Index[lo:hi] {
-		out.Times = append(out.Times, stamp(index))
+// addStretch appends the rows of a block, column by column.
+func addStretch(out *rrd.Series, columns []rrd.Column, p stretch) {
+	for i := p.lo; i < p.hi; i++ {
+		out.Times = append(out.Times, p.end(i))
 	}
 	for _, c := range columns {
 		if c < rrd.NumColumns {
-			out.Values[c] = appendColumn(out.Values[c], rows, c, lo, hi)
+			out.Values[c] = appendColumn(out.Values[c], p.Rows, c, p.lo, p.hi)
 		}
 	}
 }
@@ -296,34 +268,6 @@ func appendColumn(dst []float64, rows *codec.Rows, c rrd.Column, lo, hi int) []f
 		}
 	}
 	return dst
-}
-
-// block returns a block, which is empty if it is missing or damaged.
-func (sel *selection) block(id blockID) (codec.Block, error) {
-	// Rows that have left memory since are only in a block's new version.
-	if n := sel.st.stats.Blocks.Load(); n != sel.wrote {
-		clear(sel.blocks)
-		sel.bytes, sel.wrote = 0, n
-	}
-	if b, ok := sel.blocks[id]; ok {
-		return b, nil
-	}
-	value, err := sel.st.readBlock(id.ring, id.page, id.block)
-	if err != nil {
-		return codec.Block{}, err
-	}
-	var b codec.Block
-	if value != nil {
-		if b, err = codec.OpenBlock(value, id.ring.checksumPlace(id.page, id.block)); err != nil {
-			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", id.block, id.page, id.ring.dir, err))
-		}
-	}
-	if sel.bytes += len(value); sel.bytes > cacheBytes {
-		clear(sel.blocks)
-		sel.bytes = len(value)
-	}
-	sel.blocks[id] = b
-	return b, nil
 }
 
 // reserve makes room for n rows.

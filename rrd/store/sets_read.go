@@ -66,7 +66,6 @@ func (sel *selection) column(snap *setCopy, a, source int, from, to rrd.Time, ou
 	ring := snap.set.def.ringOf[a]
 	r := snap.set.def.rings[ring]
 	lo, hi := snap.window(a)
-	put := func(end rrd.Time, v float64) { out[int((end-from)/r.row-1)*stride] = v }
 	lo, hi = max(lo, from, 0), min(hi, to)
 	oldest := rrd.Time(math.MaxInt64)
 	q := packedQueue(s.def, snap.packed[source], ring)
@@ -75,56 +74,16 @@ func (sel *selection) column(snap *setCopy, a, source int, from, to rrd.Time, ou
 	}
 	q.each(lo, r.row, true, func(row *rrd.Row) bool {
 		if row.End <= hi {
-			put(row.End, row.Last)
+			out[(int((row.End-from)/r.row)-1)*stride] = row.Last
 		}
 		return row.End < hi
 	})
-	return sel.blockRows(s, r, lo, min(hi, oldest-1), put)
-}
-
-// blockRows calls f with the rows on disk of a data source that end after from
-// and not after to.
-func (sel *selection) blockRows(s *series, r *ring, from, to rrd.Time, f func(end rrd.Time, v float64)) error {
-	if to <= from {
-		return nil
-	}
-	page := s.id / pageSeries
-	first, _ := r.place(page, slotEnd(from+1, r.row))
-	last, _ := r.place(page, slotEnd(to, r.row))
-	for block := first; block <= last; block++ {
-		if next, gap := sel.st.nextBlock(r, block); gap {
-			block = next - 1
-			continue
+	return sel.blocks.each(s, r, codec.Last, lo, min(hi, oldest-1), func(p stretch) {
+		first := int((p.first-from)/r.row) - 1
+		for i := p.lo; i < p.hi; i++ {
+			out[(first+p.Index[i])*stride] = p.Last[i]
 		}
-		b, err := sel.block(blockID{r, page, block})
-		if err != nil {
-			return err
-		}
-		if err := b.Columns(int(s.id%pageSeries), codec.Last, &sel.rows); err != nil {
-			sel.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
-			continue
-		}
-		end := r.rowEnds(page, block)
-		for i, index := range sel.rows.Index {
-			if e := end(index); e > from && e <= to {
-				f(e, sel.rows.Last[i])
-			}
-		}
-	}
-	return nil
-}
-
-// nextBlock says that there is no block with a number, and which is the next
-// one that there may be.
-func (st *Store) nextBlock(r *ring, block uint32) (next uint32, gap bool) {
-	if st.vault.has(r, r.epoch(block)) || len(st.vault.kept(r)) > 0 {
-		return block, false
-	}
-	return uint32((int64(r.epoch(block)) + 1) * r.epochBlocks), true
-}
-
-func (st *Store) newSelection() *selection {
-	return &selection{st: st, blocks: map[blockID]codec.Block{}}
+	})
 }
 
 // ExportSet implements rrd.SetStore.

@@ -24,35 +24,13 @@ import (
 // A setLife is a store of sets that can be killed and opened again.
 type setLife struct {
 	*Store
-	dir string
-	o   Options
-	n   int // restarts
+	n int // restarts
 }
 
 func (l *setLife) Maintain() error { return l.maintain() }
 
-// Restart begins each fifth time from a snapshot instead.
 func (l *setLife) Restart(clean bool) (err error) {
-	dir := l.dir
-	if l.n++; l.n%5 == 0 {
-		dir += "s"
-		if err := l.Snapshot(dir); err != nil {
-			return err
-		}
-		if err := errors.Join(l.maintain(), l.checkpointNow()); err != nil {
-			return err
-		}
-	}
-	if clean {
-		err = l.Close()
-	} else {
-		err = l.kill()
-	}
-	if err != nil {
-		return err
-	}
-	l.dir = dir
-	l.Store, err = Open(l.dir, l.o)
+	l.Store, err = reborn(l.Store, &l.n, clean, func() error { return nil })
 	return err
 }
 
@@ -68,7 +46,7 @@ func TestSetModel(t *testing.T) {
 		o.Now, o.FS = late2033, &lossyFS{synced: map[string]int64{}} // what dies here is the process
 		o.StageBytes, o.CheckpointBytes = 2000, 3000
 		st, err := Open(dir, o)
-		l := &setLife{Store: st, dir: dir, o: o}
+		l := &setLife{Store: st}
 		return l, func() {
 			if err := errors.Join(l.kill(), os.RemoveAll(base)); err != nil {
 				t.Error(err)
@@ -267,6 +245,21 @@ func TestWideSet(t *testing.T) {
 	}
 }
 
+// beginImport begins to import a copy of a set, and leaves it so.
+func (p *setPair) beginImport(from, to string) (*rrd.SetImage, *setBirth, *set) {
+	p.Helper()
+	image, err := p.want.ExportSet(p.Context(), from)
+	if err != nil {
+		p.Fatal(err)
+	}
+	b := &setBirth{name: to, def: image.Definition, start: image.State.Last, shared: true}
+	s, _, err := p.st.table.addSet(b)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return image, b, s
+}
+
 // TestImportKilled: a set is there when its import has come to its end, and
 // not before.
 func TestImportKilled(t *testing.T) {
@@ -275,16 +268,8 @@ func TestImportKilled(t *testing.T) {
 	defer func() { closeStore(t, p.st) }()
 	p.create("a", minuteSet(), rrdtest.T0)
 	p.stream("a", rrdtest.T0, 500)
-	image, err := p.want.ExportSet(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	image, _, s := p.beginImport("a", "b")
 	state, err := rrd.RestoreSet(image.Definition, image.State)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &setBirth{name: "b", def: image.Definition, start: image.State.Last, shared: true}
-	s, _, err := p.st.table.addSet(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,15 +325,7 @@ func TestImportsOverlap(t *testing.T) {
 	defer func() { closeStore(t, p.st) }()
 	p.create("a", minuteSet(), rrdtest.T0)
 	p.stream("a", rrdtest.T0, 10)
-	image, err := p.want.ExportSet(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &setBirth{name: "b", def: image.Definition, start: image.State.Last, shared: true}
-	s, _, err := p.st.table.addSet(b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	image, b, s := p.beginImport("a", "b")
 	if err := p.st.ImportSet(t.Context(), "c", image, false); err != nil {
 		t.Fatal(err)
 	}

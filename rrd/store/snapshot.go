@@ -117,7 +117,7 @@ func (v *vault) clone(r *ring, n uint32, dir string) error {
 		return nil // set aside meanwhile
 	}
 	src := epochDir(r, n)
-	return seglog.CloneDir(src, filepath.Join(dir, filepath.Base(src)), cloneBadger)
+	return seglog.CloneDir(src, filepath.Join(dir, filepath.Base(src)), seglog.BadgerFiles)
 }
 
 // rest closes an epoch that is open for writing, so that its files are whole:
@@ -136,20 +136,4 @@ func (v *vault) rest(key epochKey) error {
 		e.leaving = true
 		v.free.Wait()
 	}
-}
-
-// cloneBadger says how the files of a closed Badger directory are copied.
-// Tables and value logs are written once: even the last value log, since
-// Badger begins a new one at each open. The lock is a process' own, and
-// DISCARD, a mebibyte of nothing, is made anew by Badger: it counts for a
-// collection of garbage that is never run.
-func cloneBadger(name string) seglog.Clone {
-	switch filepath.Ext(name) {
-	case ".sst", ".vlog":
-		return seglog.Link
-	}
-	if name == "LOCK" || name == "DISCARD" {
-		return seglog.Leave
-	}
-	return seglog.Copy
 }

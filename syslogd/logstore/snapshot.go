@@ -57,21 +57,5 @@ func (d *dirs) clone(k key, dst string) error {
 		h.leaving = true
 		d.freed.Wait()
 	}
-	return seglog.CloneDir(d.path(k), dst, cloneBadger)
-}
-
-// cloneBadger says how the files of a closed Badger directory are copied.
-// Tables and value logs are written once: even the last value log, since
-// Badger begins a new one at each open. The lock is a process' own, and
-// DISCARD, a mebibyte of nothing, is made anew by Badger: it counts for a
-// collection of garbage that is never run.
-func cloneBadger(name string) seglog.Clone {
-	switch filepath.Ext(name) {
-	case ".sst", ".vlog":
-		return seglog.Link
-	}
-	if name == "LOCK" || name == "DISCARD" {
-		return seglog.Leave
-	}
-	return seglog.Copy
+	return seglog.CloneDir(d.path(k), dst, seglog.BadgerFiles)
 }
