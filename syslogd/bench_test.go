@@ -30,7 +30,7 @@ func BenchmarkTCP(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()
-	conn, err := net.Dial("tcp", s.TCPAddr().String())
+	conn, err := net.Dial("tcp", s.Addr("tcp").String())
 	if err != nil {
 		b.Fatal(err)
 	}

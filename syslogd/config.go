@@ -5,27 +5,24 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"rondo/syslogd/filter"
 	"rondo/syslogd/syslog"
 )
 
-// Config is the section syslogd of the configuration.
+// Config is the section syslogd of the configuration. The short keys make a
+// listener each, of their name; the list is for more than one of a kind.
 type Config struct {
-	UDP  string `yaml:"udp"`  // address; empty: off
-	TCP  string `yaml:"tcp"`  // address; empty: off
-	Unix string `yaml:"unix"` // path of a datagram socket, such as /dev/log; empty: off
-	// Allow are the networks that may send. Loopback always may. Addresses
-	// that are not loopback need it.
-	Allow []Network `yaml:"allow"`
-
-	MaxMessage     int           `yaml:"max_message"`     // bytes; what is longer is cut
-	MaxConnections int           `yaml:"max_connections"` // of TCP
-	IdleTimeout    time.Duration `yaml:"idle_timeout"`    // of a TCP connection; dead peers are found sooner
-	ReceiveBuffer  int           `yaml:"receive_buffer"`  // bytes asked of the kernel for UDP
-	TimeZone       string        `yaml:"time_zone"`       // of times without one, such as Europe/Berlin
-	Strict         bool          `yaml:"strict"`          // refuse what is not RFC 5424 or RFC 3164 to the letter
+	UDP       string           `yaml:"udp"`  // address; empty: off
+	TCP       string           `yaml:"tcp"`  // address; empty: off
+	Unix      string           `yaml:"unix"` // path of a datagram socket, such as /dev/log; empty: off
+	TLS       TLSListener      `yaml:"tls"`  // off without a certificate
+	Listeners []ListenerConfig `yaml:"listeners"`
+	// Options are those of the listeners that do not have their own.
+	Options `yaml:",inline"`
+	Strict  bool `yaml:"strict"` // refuse what is not RFC 5424 or RFC 3164 to the letter; a listener may say otherwise
 
 	// Discard drops matching messages before they are stored or relayed.
 	Discard *filter.Filter `yaml:"discard"`
@@ -81,33 +78,22 @@ const (
 // DefaultConfig listens on loopback and relays nothing.
 func DefaultConfig() Config {
 	return Config{
-		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514",
-		MaxMessage: syslog.DefaultMaxMessage, MaxConnections: 1000, IdleTimeout: 24 * time.Hour,
-		ReceiveBuffer: 64 << 20, TimeZone: "Local",
+		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514", TLS: TLSListener{Listen: "127.0.0.1:6514"},
+		Options: Options{
+			MaxMessage: syslog.DefaultMaxMessage, MaxConnections: 1000, MaxPerPeer: 250, IdleTimeout: 24 * time.Hour,
+			ReceiveBuffer: 64 << 20, Sockets: min(runtime.NumCPU(), 4), TimeZone: "Local",
+		},
 	}
 }
 
 const (
 	defaultQueueBytes = 1 << 30
 	minQueueBytes     = 1 << 20
-	maxMaxMessage     = 16 << 20
 )
 
 // Validate says what is wrong, each with its key.
 func (c *Config) Validate() error {
-	errs := []error{c.checkAddress("udp", c.UDP), c.checkAddress("tcp", c.TCP)}
-	if c.MaxMessage < 480 || c.MaxMessage > maxMaxMessage { // RFC 5424, 6.1: all receivers must take 480
-		errs = append(errs, fmt.Errorf("max_message: %d is not between 480 and %d", c.MaxMessage, maxMaxMessage))
-	}
-	if c.MaxConnections < 1 {
-		errs = append(errs, fmt.Errorf("max_connections: %d is less than 1", c.MaxConnections))
-	}
-	if c.IdleTimeout <= 0 {
-		errs = append(errs, fmt.Errorf("idle_timeout: %v is not positive", c.IdleTimeout))
-	}
-	if _, err := time.LoadLocation(c.TimeZone); err != nil {
-		errs = append(errs, fmt.Errorf("time_zone: %w", err))
-	}
+	errs := []error{c.Options.validate(), c.validateListeners()}
 	names := map[string]bool{}
 	for i := range c.Relays {
 		r := &c.Relays[i]
@@ -120,22 +106,6 @@ func (c *Config) Validate() error {
 		names[r.Name] = true
 	}
 	return errors.Join(errs...)
-}
-
-// checkAddress lets a listener be reached from elsewhere only if it is said
-// who may send.
-func (c *Config) checkAddress(key, address string) error {
-	if address == "" {
-		return nil
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	if a, err := netip.ParseAddr(host); host == "localhost" || err == nil && a.IsLoopback() || len(c.Allow) > 0 {
-		return nil
-	}
-	return fmt.Errorf("%s: %s can be reached from elsewhere; say who may send, such as allow: [10.0.0.0/8]", key, address)
 }
 
 // Validate says what is wrong, each with its key.

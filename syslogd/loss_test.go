@@ -29,7 +29,7 @@ func TestLossResetsConnection(t *testing.T) {
 		return nil
 	}
 	s, _ := start(t, failing, nil)
-	conn := dial(t, "tcp", s.TCPAddr())
+	conn := dial(t, "tcp", s.Addr("tcp"))
 	send(t, conn, "<34>Oct 11 22:14:15 h su[7]: one\n")
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func (unsynced) Put(context.Context, []syslog.Message) error { return errors.New
 
 func TestFailedSyncResetsConnection(t *testing.T) {
 	s, _ := start(t, unsynced{newMemory()}, nil)
-	conn := dial(t, "tcp", s.TCPAddr())
+	conn := dial(t, "tcp", s.Addr("tcp"))
 	send(t, conn, "<34>Oct 11 22:14:15 h su[7]: one\n")
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestFailureIsToldOnce(t *testing.T) {
 		}
 		return nil
 	}
-	s := testServer(store)
+	s := testListener(store).srv
 	s.log = slog.New(slog.NewTextHandler(log, nil))
 	for i := range 25 {
 		if taken := s.store(t.Context(), []syslog.Message{{Text: "x"}}); taken != (i >= 20) {
@@ -129,7 +129,7 @@ func TestStopReadsTheSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	udp := dial(t, "udp", s.UDPAddr())
+	udp := dial(t, "udp", s.Addr("udp"))
 	for i := range 300 {
 		send(t, udp, fmt.Sprintf("<34>message %d", i))
 	}

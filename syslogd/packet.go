@@ -26,23 +26,23 @@ const (
 
 // servePackets reads datagrams until ctx ends. One goroutine only reads, so
 // that the kernel's buffer is empty when a burst comes; this one stores.
-func (s *Server) servePackets(ctx context.Context, conn net.PacketConn, counter string) error {
+func (l *listener) servePackets(ctx context.Context) error {
 	q := newPackets()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	var readErr error
 	wg.Go(func() {
 		defer q.close()
-		readErr = s.readPackets(ctx, conn, q)
+		readErr = l.readPackets(ctx, l.packets, q)
 	})
 	work, cancel := lasting(ctx)
 	defer cancel()
-	judge := s.judge()
+	judge := l.judge()
 	var batch []syslog.Message
 	for b := range q.batches() {
-		s.stats.add(counter, len(b.packets))
-		batch = s.parsePackets(batch[:0], b)
-		s.store(work, s.admit(judge, batch))
+		l.srv.stats.add(l.received, len(b.packets))
+		batch = l.parsePackets(batch[:0], b)
+		l.srv.store(work, l.admit(judge, batch))
 		clear(batch)
 	}
 	wg.Wait()
@@ -51,7 +51,7 @@ func (s *Server) servePackets(ctx context.Context, conn net.PacketConn, counter 
 
 // readPackets puts datagrams into the queue until ctx ends, and then those
 // that wait in the socket.
-func (s *Server) readPackets(ctx context.Context, conn net.PacketConn, q *packets) error {
+func (l *listener) readPackets(ctx context.Context, conn net.PacketConn, q *packets) error {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		conn.SetReadDeadline(time.Now())
@@ -63,22 +63,22 @@ func (s *Server) readPackets(ctx context.Context, conn net.PacketConn, q *packet
 		n, from, err := readFrom(conn, buf)
 		switch {
 		case err == nil:
-			s.takePacket(q, buf[:n], from)
+			l.takePacket(q, buf[:n], from)
 		case errors.Is(err, net.ErrClosed):
 			return err
 		case ctx.Err() == nil: // such as an ICMP error: the socket is still good
-			s.log.Debug("read failed", "err", err)
+			l.log.Debug("read failed", "err", err)
 			sleep(ctx, acceptPause)
 		}
 	}
 	<-interrupted // else it would end the next read too
-	return s.readRest(conn, q, buf)
+	return l.readRest(conn, q, buf)
 }
 
 // readRest takes what the kernel holds for us when the server stops; nobody
 // else will. It ends when nothing is left, or after restTime: a sender that
 // goes on must not keep the server from stopping.
-func (s *Server) readRest(conn net.PacketConn, q *packets, buf []byte) error {
+func (l *listener) readRest(conn net.PacketConn, q *packets, buf []byte) error {
 	for end := time.Now().Add(restTime); time.Now().Before(end); {
 		if err := conn.SetReadDeadline(time.Now().Add(restPause)); err != nil {
 			return err
@@ -86,20 +86,20 @@ func (s *Server) readRest(conn net.PacketConn, q *packets, buf []byte) error {
 		n, from, err := readFrom(conn, buf)
 		switch {
 		case err == nil:
-			s.takePacket(q, buf[:n], from)
+			l.takePacket(q, buf[:n], from)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
 		}
 	}
-	s.log.Warn("stopped while datagrams still come: what the kernel holds of them is lost", "addr", conn.LocalAddr().String())
+	l.log.Warn("stopped while datagrams still come: what the kernel holds of them is lost", "addr", conn.LocalAddr().String())
 	return nil
 }
 
-func (s *Server) takePacket(q *packets, data []byte, from netip.Addr) {
-	if !s.allowed(from) {
-		s.stats.add("refused_network", 1)
+func (l *listener) takePacket(q *packets, data []byte, from netip.Addr) {
+	if !l.allowed(from) {
+		l.srv.stats.add("refused_network", 1)
 		return
 	}
 	q.add(data, from, time.Now())
@@ -116,7 +116,7 @@ func readFrom(conn net.PacketConn, buf []byte) (int, netip.Addr, error) {
 }
 
 // parsePackets makes one string of the batch, of which all messages are parts.
-func (s *Server) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Message {
+func (l *listener) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Message {
 	block := string(b.bytes)
 	start, truncated := 0, 0
 	for _, p := range b.packets {
@@ -125,16 +125,14 @@ func (s *Server) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Mess
 		if line == "" {
 			continue
 		}
-		long := len(line) > s.cfg.MaxMessage
+		long := len(line) > l.MaxMessage
 		if long {
-			line = line[:s.cfg.MaxMessage]
+			line = line[:l.MaxMessage]
 			truncated++
 		}
-		m := syslog.Parse(line, p.at.In(s.zone), p.from)
-		m.Truncated = long
-		dst = append(dst, m)
+		dst = append(dst, l.parse(syslog.Frame{Line: line, Truncated: long}, p.at.In(l.zone), p.from))
 	}
-	s.stats.add("truncated", truncated)
+	l.srv.stats.add("truncated", truncated)
 	return dst
 }
 

@@ -56,8 +56,8 @@ func TestLogger(t *testing.T) {
 	store := newMemory()
 	socket := filepath.Join(t.TempDir(), "log")
 	s, _ := start(t, store, func(c *Config) { c.Unix = socket })
-	_, udp, _ := net.SplitHostPort(s.UDPAddr().String())
-	_, tcp, _ := net.SplitHostPort(s.TCPAddr().String())
+	_, udp, _ := net.SplitHostPort(s.Addr("udp").String())
+	_, tcp, _ := net.SplitHostPort(s.Addr("tcp").String())
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func chain(t *testing.T, peer func(in, out string) *exec.Cmd) {
 	t.Helper()
 	store := newMemory()
 	s, _ := start(t, store, nil)
-	_, out, _ := net.SplitHostPort(s.TCPAddr().String())
+	_, out, _ := net.SplitHostPort(s.Addr("tcp").String())
 	to := freePort(t)
 	_, in, _ := net.SplitHostPort(to)
 

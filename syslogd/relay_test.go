@@ -69,14 +69,14 @@ func TestRelay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := relayTo(t, destination.TCPAddr().String(), t.TempDir(), func(c *RelayConfig) {
+			r := relayTo(t, destination.Addr("tcp").String(), t.TempDir(), func(c *RelayConfig) {
 				c.Framing, c.Format, c.Filter = cfg.Framing, cfg.Format, f
 			})
 			defer r.Close()
 			near := newMemory()
 			s, stop := start(t, NewRouter(near, []*Relay{r}, nil, NewStats(), quiet()), nil)
 			stopRelay := runRelay(t, r)
-			conn := dial(t, "tcp", s.TCPAddr())
+			conn := dial(t, "tcp", s.Addr("tcp"))
 			send(t, conn, "<13>1 - h a - - - not relayed\n<11>1 2026-10-11T22:14:15Z web-01 nginx 7 ID47 - relayed\n")
 			near.wait(t, 2)
 			far.wait(t, 1)
@@ -156,7 +156,7 @@ func TestRelayWaitsOnDisk(t *testing.T) {
 func TestRelaySnapshot(t *testing.T) {
 	far := newMemory()
 	destination, _ := start(t, far, nil)
-	r := relayTo(t, destination.TCPAddr().String(), t.TempDir(), func(c *RelayConfig) { c.QueueBytes = 1 << 20 })
+	r := relayTo(t, destination.Addr("tcp").String(), t.TempDir(), func(c *RelayConfig) { c.QueueBytes = 1 << 20 })
 	stop := runRelay(t, r)
 	r.enqueue(messages(0, 500))
 	far.wait(t, 500)
@@ -174,7 +174,7 @@ func TestRelaySnapshot(t *testing.T) {
 
 	again := newMemory()
 	destination, _ = start(t, again, nil)
-	r = relayTo(t, destination.TCPAddr().String(), base, nil)
+	r = relayTo(t, destination.Addr("tcp").String(), base, nil)
 	defer r.Close()
 	waiting := int(r.Waiting())
 	stop = runRelay(t, r)
@@ -271,7 +271,7 @@ func TestRelayQueueIsBounded(t *testing.T) {
 	r.Close()
 
 	destination, _ := start(t, far, nil)
-	r = relayTo(t, destination.TCPAddr().String(), dir, func(c *RelayConfig) { c.QueueBytes = minQueueBytes })
+	r = relayTo(t, destination.Addr("tcp").String(), dir, func(c *RelayConfig) { c.QueueBytes = minQueueBytes })
 	defer r.Close()
 	stop := runRelay(t, r)
 	r.enqueue(messages(n, n+1))

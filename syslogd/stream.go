@@ -2,60 +2,104 @@ package syslogd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
-	"sync"
+	"os"
 	"time"
 
 	"rondo/syslogd/syslog"
 )
 
-// acceptPause is how long to wait after an Accept that failed, as when there
-// are no more file descriptors.
-const acceptPause = 100 * time.Millisecond
-
-// serveTCP accepts connections until ctx ends, and waits for them.
-func (s *Server) serveTCP(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.tcp.Close() })
+// serveConn reads messages until the peer closes, is idle for too long, or
+// ctx ends. All that was read is on the device when it closes conn, which it
+// owns: a peer that closes its side first can wait for ours. If it is not, the
+// connection is reset, so that the peer does not take its messages for stored.
+func (l *listener) serveConn(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	work, cancel := lasting(ctx)
+	defer cancel()
+	r, stop := newConnReader(ctx, conn, l.IdleTimeout)
 	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	slots := make(chan struct{}, s.cfg.MaxConnections)
-	for {
-		conn, err := s.tcp.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				conn.Close()
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return err
-		case err != nil:
-			s.log.Warn("accept failed", "err", err)
-			sleep(ctx, acceptPause)
-			continue
+
+	sender, judge, framer := peer(conn), l.judge(), l.framer(r)
+	var frames []syslog.Frame
+	var batch []syslog.Message
+	var seen syslog.FramerStats
+	for stored := true; ; {
+		var err error
+		frames, err = framer.Append(frames[:0])
+		now := time.Now().In(l.zone)
+		batch = batch[:0]
+		for _, f := range frames {
+			batch = append(batch, l.parse(f, now, sender))
 		}
-		if !s.allowed(peer(conn)) {
-			s.stats.add("refused_connections", 1)
-			s.log.Debug("connection refused: not in allow", "addr", conn.RemoteAddr().String())
-			conn.Close()
-			continue
-		}
-		select {
-		case slots <- struct{}{}:
-			wg.Go(func() {
-				defer func() { <-slots }()
-				s.serveConn(ctx, conn)
-			})
-		default:
-			s.stats.add("refused_connections", 1)
-			s.log.Debug("connection refused: max_connections", "addr", conn.RemoteAddr().String())
-			conn.Close()
+		l.countFrames(len(frames), framer.Stats(), &seen)
+		stored = l.srv.store(work, l.admit(judge, batch)) && stored
+		clear(frames)
+		clear(batch) // the strings are not needed any more
+		if err != nil {
+			l.endConn(work, conn, stored, err)
+			return
 		}
 	}
+}
+
+// A framer cuts a stream into frames; see syslog.Framer.
+type framer interface {
+	Append([]syslog.Frame) ([]syslog.Frame, error)
+	Stats() syslog.FramerStats
+}
+
+func (l *listener) framer(r io.Reader) framer {
+	switch l.Framing {
+	case FramingOctets:
+		return syslog.NewOctetFramer(r, l.MaxMessage)
+	case FramingNewline:
+		return syslog.NewDelimitedFramer(r, l.MaxMessage, '\n')
+	case FramingNUL:
+		return syslog.NewDelimitedFramer(r, l.MaxMessage, 0)
+	}
+	return syslog.NewFramer(r, l.MaxMessage)
+}
+
+// countFrames adds what is new since seen.
+func (l *listener) countFrames(n int, now syslog.FramerStats, seen *syslog.FramerStats) {
+	stats := l.srv.stats
+	stats.add(l.received, n)
+	stats.add("truncated", int(now.Truncated-seen.Truncated))
+	stats.add("bad_counts", int(now.BadCounts-seen.BadCounts))
+	*seen = now
+}
+
+// endConn makes what the connection sent durable, and has it reset if that or
+// storing it failed.
+func (l *listener) endConn(ctx context.Context, conn net.Conn, stored bool, cause error) {
+	if !errors.Is(cause, io.EOF) {
+		l.log.Debug("connection ended", "addr", conn.RemoteAddr().String(), "err", cause)
+	}
+	if err := l.srv.sink.Put(ctx, nil); err != nil {
+		l.log.Error("messages may not be on disk", "addr", conn.RemoteAddr().String(), "err", err)
+		stored = false
+	}
+	if !stored {
+		reset(conn)
+	}
+}
+
+// reset closes a connection so that the peer cannot take it for an orderly
+// end: with TLS, without the close_notify that Close sends.
+func reset(conn net.Conn) {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		// It fails only if the connection is broken, which tells the peer too.
+		_ = tcp.SetLinger(0)
+	}
+	conn.Close()
 }
 
 func peer(conn net.Conn) netip.Addr {
@@ -65,81 +109,58 @@ func peer(conn net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-// serveConn reads messages until the peer closes, is idle for too long, or
-// ctx ends. All that was read is on the device when it closes conn, which it
-// owns: a peer that closes its side first can wait for ours. If it is not, the
-// connection is reset, so that the peer does not take its messages for stored.
-func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
-	defer stop()
-	work, cancel := lasting(ctx)
-	defer cancel()
-
-	sender, judge := peer(conn), s.judge()
-	framer := syslog.NewFramer(&idleReader{ctx, conn, s.cfg.IdleTimeout}, s.cfg.MaxMessage)
-	var frames []syslog.Frame
-	var batch []syslog.Message
-	var seen syslog.FramerStats
-	for stored := true; ; {
-		var err error
-		frames, err = framer.Append(frames[:0])
-		now := time.Now().In(s.zone)
-		batch = batch[:0]
-		for _, f := range frames {
-			m := syslog.Parse(f.Line, now, sender)
-			m.Truncated = f.Truncated
-			batch = append(batch, m)
-		}
-		s.countFrames(len(frames), framer.Stats(), &seen)
-		stored = s.store(work, s.admit(judge, batch)) && stored
-		clear(frames)
-		clear(batch) // the strings are not needed any more
-		if err != nil {
-			s.endConn(work, conn, stored, err)
-			return
-		}
-	}
+// A connReader gives every read the same time. Once ctx has ended it still
+// reads what the kernel holds: that is acknowledged to the peer's kernel, and
+// nobody else will read it.
+type connReader struct {
+	ctx         context.Context
+	conn        net.Conn
+	idle        time.Duration
+	interrupted chan struct{} // the end of ctx has cut a waiting read short
+	restEnd     time.Time     // of reading the rest
 }
 
-// countFrames adds what is new since seen.
-func (s *Server) countFrames(n int, now syslog.FramerStats, seen *syslog.FramerStats) {
-	s.stats.add("received_tcp", n)
-	s.stats.add("truncated", int(now.Truncated-seen.Truncated))
-	s.stats.add("bad_counts", int(now.BadCounts-seen.BadCounts))
-	*seen = now
+// newConnReader returns a reader, and what ends its watch over ctx.
+func newConnReader(ctx context.Context, conn net.Conn, idle time.Duration) (r *connReader, stop func() bool) {
+	r = &connReader{ctx: ctx, conn: conn, idle: idle, interrupted: make(chan struct{})}
+	stop = context.AfterFunc(ctx, func() {
+		conn.SetReadDeadline(time.Now())
+		close(r.interrupted)
+	})
+	return r, stop
 }
 
-// endConn makes what the connection sent durable, and has it reset if that or
-// storing it failed.
-func (s *Server) endConn(ctx context.Context, conn net.Conn, stored bool, cause error) {
-	if !errors.Is(cause, io.EOF) {
-		s.log.Debug("connection ended", "addr", conn.RemoteAddr().String(), "err", cause)
+func (r *connReader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return r.readRest(p)
 	}
-	if err := s.sink.Put(ctx, nil); err != nil {
-		s.log.Error("messages may not be on disk", "addr", conn.RemoteAddr().String(), "err", err)
-		stored = false
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok && !stored {
-		// It fails only if the connection is broken, which tells the peer too.
-		_ = tcp.SetLinger(0)
-	}
-}
-
-// idleReader gives every read the same time, and none once ctx has ended.
-type idleReader struct {
-	ctx  context.Context
-	conn net.Conn
-	idle time.Duration
-}
-
-func (r *idleReader) Read(p []byte) (int, error) {
 	if err := r.conn.SetReadDeadline(time.Now().Add(r.idle)); err != nil {
 		return 0, err
 	}
 	// Whoever ends ctx sets a deadline too: looking after ours is set leaves
 	// no gap between the two.
-	if err := r.ctx.Err(); err != nil {
+	if r.ctx.Err() != nil {
+		return r.readRest(p)
+	}
+	n, err := r.conn.Read(p)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && r.ctx.Err() != nil {
+		return r.readRest(p)
+	}
+	return n, err
+}
+
+// readRest reads what is there, for restTime at most: a sender that goes on
+// must not keep the server from stopping.
+func (r *connReader) readRest(p []byte) (int, error) {
+	<-r.interrupted // else it would end this read too
+	now := time.Now()
+	if r.restEnd.IsZero() {
+		r.restEnd = now.Add(restTime)
+	}
+	if now.After(r.restEnd) {
+		return 0, r.ctx.Err()
+	}
+	if err := r.conn.SetReadDeadline(now.Add(restPause)); err != nil {
 		return 0, err
 	}
 	return r.conn.Read(p)

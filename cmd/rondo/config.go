@@ -319,7 +319,7 @@ func (c configCheckCmd) Run(_ context.Context, out io.Writer) error {
 		return err
 	}
 	if err == nil {
-		err = conf.checkCollectors()
+		err = conf.checkParts()
 	}
 	if err != nil {
 		return fmt.Errorf("configuration is not good:\n%w", err)
@@ -331,6 +331,16 @@ func (c configCheckCmd) Run(_ context.Context, out io.Writer) error {
 // errDecoded stops the building of a collector after its configuration was
 // decoded.
 var errDecoded = errors.New("decoded")
+
+// checkParts checks what can be checked beyond validate without opening a
+// socket: the collectors' own configuration, and files that are named.
+func (c *config) checkParts() error {
+	errs := []error{c.checkCollectors()}
+	for _, e := range flatten(c.Syslogd.Server.CheckFiles()) {
+		errs = append(errs, c.locate("syslogd", fmt.Errorf("listeners: %w", e)))
+	}
+	return errors.Join(errs...)
+}
 
 // checkCollectors lets each collector decode its part and goes no further.
 func (c *config) checkCollectors() error {

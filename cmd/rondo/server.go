@@ -239,7 +239,7 @@ func (s *server) nextConfig(ended chan error, hup chan os.Signal) (*config, erro
 		}
 		next, err := s.opt.load()
 		if err == nil {
-			err = next.checkCollectors()
+			err = next.checkParts()
 		}
 		if err != nil {
 			s.log.Error("new configuration is not good; the old one stays", "err", err)

@@ -1,0 +1,131 @@
+package syslogd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"rondo/syslogd/syslog"
+)
+
+// A listener is one way in, bound.
+type listener struct {
+	ListenerConfig // all of it filled in
+	srv            *Server
+	log            *slog.Logger
+	zone           *time.Location
+	received       string // its counter
+
+	packets net.PacketConn // one of these two
+	streams net.Listener
+	certs   *certificates // where it speaks TLS
+}
+
+// newListener binds what is configured.
+func (s *Server) newListener(cfg ListenerConfig) (*listener, error) {
+	zone, err := time.LoadLocation(cfg.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("time_zone: %w", err)
+	}
+	l := &listener{
+		ListenerConfig: cfg, srv: s, zone: zone,
+		log: s.log.With("listener", cfg.Name), received: "received_" + cfg.Name,
+	}
+	if cfg.Proto.isTLS() { // before the socket is there
+		if l.certs, err = openCertificates(cfg.TLS); err != nil {
+			return nil, fmt.Errorf("tls: %w", err)
+		}
+	}
+	switch cfg.Proto {
+	case UDP:
+		err = l.bindUDP()
+	case Unix, UnixStream:
+		err = l.bindUnix()
+	default:
+		l.streams, err = net.Listen("tcp", cfg.Listen)
+	}
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// run receives until ctx ends.
+func (l *listener) run(ctx context.Context) error {
+	if l.packets != nil {
+		return l.servePackets(ctx)
+	}
+	if l.certs != nil {
+		stop := l.watchCertificates(ctx)
+		defer stop()
+	}
+	return l.serveStreams(ctx)
+}
+
+func (l *listener) addr() net.Addr {
+	if l.packets != nil {
+		return l.packets.LocalAddr()
+	}
+	return l.streams.Addr()
+}
+
+// close closes what is open.
+func (l *listener) close() {
+	if l.packets != nil {
+		l.packets.Close()
+	}
+	if l.streams != nil {
+		l.streams.Close()
+	}
+	if l.Proto.isUnix() && (l.packets != nil || l.streams != nil) {
+		l.removeSocket()
+	}
+}
+
+// allowed reports whether a peer may send.
+func (l *listener) allowed(a netip.Addr) bool {
+	a = a.Unmap()
+	if len(l.Allow) == 0 || !a.IsValid() || a.IsLoopback() {
+		return true
+	}
+	for _, p := range l.Allow {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// parse makes a message of a frame.
+func (l *listener) parse(f syslog.Frame, now time.Time, sender netip.Addr) syslog.Message {
+	m := syslog.Parse(f.Line, now, sender)
+	m.Truncated = f.Truncated
+	return m
+}
+
+// admit drops what a strict listener refuses.
+func (l *listener) admit(judge *strict, batch []syslog.Message) []syslog.Message {
+	if judge == nil {
+		return batch
+	}
+	kept := batch[:0]
+	for i := range batch {
+		if judge.accepts(&batch[i]) {
+			kept = append(kept, batch[i])
+		}
+	}
+	l.srv.stats.add("refused_strict", len(batch)-len(kept))
+	return kept
+}
+
+// judge returns what holds messages to the letter, if that is wanted.
+func (l *listener) judge() *strict {
+	if *l.Strict {
+		return newStrict()
+	}
+	return nil
+}
