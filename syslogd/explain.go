@@ -10,7 +10,7 @@ import (
 
 // A Plan is how a query was answered: what of the store was ruled out without
 // reading it, and by what. Chunks = ByTime + BySeverity + ByFilter + ByTypes +
-// Counted + Read + Unneeded.
+// Counted + Read + Unneeded + Damaged.
 type Plan struct {
 	Chunks     int // of the store, those still being filled included
 	ByTime     int // outside the time asked for
@@ -20,7 +20,7 @@ type Plan struct {
 	Counted    int // whose messages were counted without reading them
 	Read       int // read
 	Unneeded   int // left when the limit was reached
-	Damaged    int // of those read, the ones left out as corrupt
+	Damaged    int // left out as corrupt
 	// Rows is how many messages the chunks that were read hold; Rendered, how
 	// many of these had to be put together and compared with the filter.
 	Rows, Rendered int64

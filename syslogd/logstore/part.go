@@ -20,6 +20,7 @@ type part struct {
 	time  span        // of its messages, by the plan's clock
 	info  *chunkInfo  // nil for an open chunk
 	open  *chunk.Rows // nil for a sealed chunk
+	trace *trace
 }
 
 // parts returns all chunks that overlap the plan's time. Together they are
@@ -33,16 +34,30 @@ func (s *Store) parts(p *plan) ([]*part, error) {
 	chunks := s.chunks
 	var open []*part
 	for _, h := range s.allHeads() {
-		if time := p.ofHead(h); h.builder.Len() > 0 && p.overlaps(time) {
-			open = append(open, &part{s: s, key: h.key, time: time, open: h.builder.Rows()})
+		if h.builder.Len() == 0 {
+			continue
+		}
+		if time := p.ofHead(h); p.overlaps(time) {
+			open = append(open, &part{s: s, key: h.key, time: time, open: h.builder.Rows(), trace: p.trace})
+		} else {
+			p.trace.note(h, outOfTime, 0)
 		}
 	}
 	s.mu.Unlock()
 	var parts []*part
 	for _, c := range chunks {
-		if !c.bad.Load() && p.ofHeader(c.header) != no {
-			parts = append(parts, &part{s: s, key: c.key, time: p.ofChunk(c.header), info: c})
+		if c.bad.Load() {
+			p.trace.note(c, damaged, 0)
+			continue
 		}
+		f := p.fate(c.header)
+		p.trace.note(c, f, 0)
+		if f == pending {
+			parts = append(parts, &part{s: s, key: c.key, time: p.ofChunk(c.header), info: c, trace: p.trace})
+		}
+	}
+	for _, x := range open {
+		p.trace.note(x.open, pending, 0)
 	}
 	parts = append(parts, open...)
 	slices.SortStableFunc(parts, func(a, b *part) int { return a.key.compare(b.key) })
@@ -81,9 +96,19 @@ func (x *part) look(p *plan) (*content, error) {
 		return nil, err
 	}
 	if c.judge(); !slices.ContainsFunc(c.verdict, func(v verdict) bool { return v != no }) {
+		x.note(byTypes, 0)
 		return nil, nil
 	}
 	return c, nil
+}
+
+// note tells what became of the part's chunk.
+func (x *part) note(f fate, rows int) {
+	if x.info != nil {
+		x.trace.note(x.info, f, rows)
+	} else {
+		x.trace.note(x.open, f, rows)
+	}
 }
 
 // lookSealed reads the filter, if it may help, and the catalogue.
@@ -94,6 +119,7 @@ func (x *part) lookSealed(c *content) (bool, error) {
 			return false, err
 		}
 		if chunk.CheckFilter(bloom) == nil && c.plan.ofFilter(bloom) == no {
+			x.note(byFilter, 0)
 			return false, nil
 		}
 	}
@@ -133,6 +159,7 @@ func (x *part) read(what byte) (b []byte, err error) {
 // quarantine leaves a chunk out from now on. It returns nil: the search goes
 // on without it.
 func (x *part) quarantine(cause error) error {
+	x.note(damaged, 0)
 	if !x.info.bad.Swap(true) {
 		x.s.quarantined.Add(1)
 		x.s.o.Log.Error("chunk is corrupt, left out", "key", x.info.key.String(), "chunk", x.info.id, "err", cause)
@@ -206,6 +233,7 @@ func (n *node) ofOrigins(origins []chunk.Origin) []verdict {
 // load decodes the rows, once; nil if the chunk was dropped or is corrupt.
 func (c *content) load() (*chunk.Rows, error) {
 	if c.rows != nil {
+		c.part.note(read, c.rows.Len())
 		c.refine()
 		return c.rows, nil
 	}
@@ -217,6 +245,7 @@ func (c *content) load() (*chunk.Rows, error) {
 	if err != nil {
 		return nil, c.part.quarantine(err)
 	}
+	c.part.note(read, rows.Len())
 	c.rows = rows
 	c.refine()
 	return rows, nil
@@ -246,6 +275,7 @@ func (c *content) match(i int, v verdict) (bool, error) {
 	if v != maybe {
 		return v == yes, nil
 	}
+	c.plan.trace.render()
 	if c.plan.textOnly {
 		text, err := c.rows.Text(i)
 		return err == nil && c.plan.matches(&syslog.Message{Text: text}), err

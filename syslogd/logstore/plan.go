@@ -40,6 +40,7 @@ type plan struct {
 	received bool  // the time is that of reception, not When
 	byOrigin bool  // some leaf asks for the host or the sender
 	textOnly bool  // all leaves ask for the text
+	trace    *trace
 }
 
 // node is an expression of the filter. A node without terms is a leaf.
@@ -239,18 +240,22 @@ func (p *plan) ofSeverity(s syslog.Severity) verdict {
 	})
 }
 
-// ofHeader judges a chunk by the times and severities in its header. It goes
-// by the hours: one wrong clock among the senders makes the bounds useless.
-func (p *plan) ofHeader(h *chunk.Header) verdict {
-	if !p.overlaps(p.ofChunk(h)) {
-		return no
-	}
+// asked reports whether an hour of a header may hold what is asked for.
+func (p *plan) asked(h *chunk.Header, c chunk.HourCount) bool {
+	return p.received || p.overlaps(ofHour(h, c.Hour))
+}
+
+// inTime judges a chunk by the times in its header. It goes by the hours: one
+// wrong clock among the senders makes the bounds useless.
+func (p *plan) inTime(h *chunk.Header) bool {
+	return p.overlaps(p.ofChunk(h)) &&
+		(h.Hours == nil || slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool { return p.asked(h, c) }))
+}
+
+// ofSeverities judges a chunk by the severities in its header.
+func (p *plan) ofSeverities(h *chunk.Header) verdict {
 	if h.Hours == nil {
 		return maybe
-	}
-	asked := func(c chunk.HourCount) bool { return p.received || p.overlaps(ofHour(h, c.Hour)) }
-	if !slices.ContainsFunc(h.Hours, asked) {
-		return no
 	}
 	return p.root.eval(func(n *node) verdict {
 		if n.field != "severity" {
@@ -258,7 +263,7 @@ func (p *plan) ofHeader(h *chunk.Header) verdict {
 		}
 		any, all := false, true
 		for _, c := range h.Hours {
-			if !asked(c) {
+			if !p.asked(h, c) {
 				continue
 			}
 			ok := n.expr.Match(&syslog.Message{Severity: c.Severity})

@@ -23,7 +23,15 @@ func (s *Store) Search(ctx context.Context, q syslogd.Query) iter.Seq2[syslog.Me
 }
 
 func (s *Store) search(ctx context.Context, q syslogd.Query, yield func(syslog.Message) bool) error {
-	p := newPlan(q)
+	return s.merge(ctx, newPlan(q), q, func(c *content, row int) (bool, error) {
+		m, err := c.rows.Message(row)
+		return err == nil && yield(m), err
+	})
+}
+
+// merge calls yield with the rows that match, in order, until it returns
+// false. Its error is that of a row which cannot be read.
+func (s *Store) merge(ctx context.Context, p *plan, q syslogd.Query, yield func(*content, int) (bool, error)) error {
 	chunks, err := s.parts(p)
 	if err != nil {
 		return err
@@ -52,9 +60,9 @@ func (s *Store) search(ctx context.Context, q syslogd.Query, yield func(syslog.M
 			return context.Cause(ctx)
 		}
 		c := cursors.list[0]
-		m, err := c.content.rows.Message(c.row)
+		more, err := yield(c.content, c.row)
 		if err == nil {
-			if left--; !yield(m) || left == 0 {
+			if left--; !more || left == 0 {
 				return nil
 			}
 		} else if err = c.content.damaged(err); err != nil {
