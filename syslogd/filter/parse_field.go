@@ -177,11 +177,16 @@ func (f *Field) compileNumber(rows bool) error {
 	return nil
 }
 
-// nearest is the known field whose name goes on where name ends, or else the
-// one that is closest to it.
+// nearest is the known field that is closest to a name.
 func nearest(name string) string {
+	return Nearest(name, append(fieldNames(), "program", "sd."+name))
+}
+
+// Nearest is the one of names that goes on where name ends, or else the one
+// that is closest to it: what was probably meant. It is "" without names.
+func Nearest(name string, names []string) string {
 	best, bestDistance := "", 1<<30
-	for _, known := range append(fieldNames(), "program", "sd."+name) {
+	for _, known := range names {
 		d := distance(strings.ToLower(name), known)
 		if strings.HasPrefix(known, strings.ToLower(name)) {
 			d = 0
