@@ -67,6 +67,10 @@ func (l *listener) serve(ctx context.Context, conn net.Conn) {
 		}
 		conn = secured
 	}
+	if l.Proto.isRELP() {
+		l.serveRELP(ctx, conn)
+		return
+	}
 	l.serveConn(ctx, conn)
 }
 
