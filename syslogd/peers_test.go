@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"rondo/syslogd/syslog"
 )
@@ -94,50 +95,139 @@ func TestLogger(t *testing.T) {
 	}
 }
 
+// rsyslog returns the command that runs rsyslog: it takes TCP on a port and
+// does what the action says.
+func rsyslog(t *testing.T, path, in, global, action string) *exec.Cmd {
+	t.Helper()
+	dir := t.TempDir()
+	conf := fmt.Sprintf(`
+		global(workDirectory="%s" maxMessageSize="64k" %s)
+		module(load="imtcp")
+		input(type="imtcp" address="127.0.0.1" port="%s")
+		%s
+	`, dir, global, in, action)
+	args := []string{"-n", "-f", writeConf(t, dir, conf), "-i", filepath.Join(dir, "pid")}
+	if modules := libraries(t, path, "usr/lib/*/rsyslog"); modules != "" {
+		args = append(args, "-M", modules)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries(t, path, "usr/lib/*-linux-gnu", "lib/*-linux-gnu"))
+	return cmd
+}
+
 // Our relay sends to rsyslog, and rsyslog to our server, in every framing and
 // format that both have.
 func TestRsyslog(t *testing.T) {
 	rsyslogd := program(t, "rsyslogd")
-	for _, c := range []struct{ framing, template string }{
-		{"octet-counted", "RSYSLOG_SyslogProtocol23Format"},
-		{"traditional", "RSYSLOG_SyslogProtocol23Format"},
-		{"octet-counted", "RSYSLOG_ForwardFormat"},
-		{"traditional", "RSYSLOG_TraditionalForwardFormat"},
+	for _, c := range []struct{ protocol, framing, template string }{
+		{"tcp", "octet-counted", "RSYSLOG_SyslogProtocol23Format"},
+		{"tcp", "traditional", "RSYSLOG_SyslogProtocol23Format"},
+		{"tcp", "octet-counted", "RSYSLOG_ForwardFormat"},
+		{"tcp", "traditional", "RSYSLOG_TraditionalForwardFormat"},
+		{"udp", "traditional", "RSYSLOG_SyslogProtocol23Format"},
+		{"udp", "traditional", "RSYSLOG_TraditionalForwardFormat"},
 	} {
-		t.Run(c.framing+"/"+c.template, func(t *testing.T) {
-			chain(t, func(in, out string) *exec.Cmd {
-				dir := t.TempDir()
-				conf := fmt.Sprintf(`
-					global(workDirectory="%s" maxMessageSize="64k")
-					module(load="imtcp")
-					input(type="imtcp" address="127.0.0.1" port="%s")
-					action(type="omfwd" target="127.0.0.1" port="%s" protocol="tcp" TCP_Framing="%s" template="%s")
-				`, dir, in, out, c.framing, c.template)
-				args := []string{"-n", "-f", writeConf(t, dir, conf), "-i", filepath.Join(dir, "pid")}
-				if modules := libraries(t, rsyslogd, "usr/lib/*/rsyslog"); modules != "" {
-					args = append(args, "-M", modules)
-				}
-				cmd := exec.Command(rsyslogd, args...)
-				cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries(t, rsyslogd, "usr/lib/*-linux-gnu", "lib/*-linux-gnu"))
-				return cmd
+		t.Run(c.protocol+"/"+c.framing+"/"+c.template, func(t *testing.T) {
+			chain(t, c.protocol, nil, func(in, out string) *exec.Cmd {
+				return rsyslog(t, rsyslogd, in, "", fmt.Sprintf(
+					`action(type="omfwd" target="127.0.0.1" port="%s" protocol="%s" TCP_Framing="%s" template="%s")`,
+					out, c.protocol, c.framing, c.template))
 			})
 		})
 	}
 }
 
-// The same with syslog-ng, whose drivers bind framing and format together.
-func TestSyslogNG(t *testing.T) {
-	syslogNG := program(t, "syslog-ng")
-	for name, c := range map[string]struct{ source, destination string }{
-		"syslog":  {`syslog(ip("127.0.0.1") port(%s) transport("tcp"));`, `syslog("127.0.0.1" port(%s) transport("tcp"));`},
-		"network": {`syslog(ip("127.0.0.1") port(%s) transport("tcp"));`, `network("127.0.0.1" port(%s) transport("tcp"));`},
+// rsyslog acknowledges with RELP, in the clear and over TLS.
+func TestRsyslogRELP(t *testing.T) {
+	rsyslogd, ca := program(t, "rsyslogd"), newAuthority(t)
+	server, client := ca.issue(t, "server.test", time.Hour), ca.issue(t, "client.test", time.Hour)
+	for _, c := range []struct {
+		proto Proto
+		tls   TLSConfig
+		peer  string
+	}{
+		{RELP, TLSConfig{}, ""},
+		{RELPTLS, TLSConfig{Cert: server.cert, Key: server.key, ClientCA: ca.file}, fmt.Sprintf(
+			`tls="on" tls.caCert="%s" tls.myCert="%s" tls.myPrivKey="%s" tls.authMode="name" tls.permittedPeer="server.test"`,
+			ca.file, client.cert, client.key)},
+	} {
+		t.Run(string(c.proto), func(t *testing.T) {
+			listen := func(cfg *Config) {
+				cfg.Listeners = []ListenerConfig{{Proto: c.proto, Listen: "127.0.0.1:0", TLS: c.tls}}
+			}
+			chain(t, string(c.proto), listen, func(in, out string) *exec.Cmd {
+				return rsyslog(t, rsyslogd, in, "", fmt.Sprintf(`module(load="omrelp")
+					action(type="omrelp" target="127.0.0.1" port="%s" template="RSYSLOG_SyslogProtocol23Format" %s)`, out, c.peer))
+			})
+		})
+	}
+}
+
+const gtlsAction = `action(type="omfwd" target="127.0.0.1" port="%s" protocol="tcp" TCP_Framing="octet-counted"
+	StreamDriver="gtls" StreamDriverMode="1" StreamDriverAuthMode="%s" StreamDriverPermittedPeers="server.test"
+	template="RSYSLOG_SyslogProtocol23Format" action.resumeInterval="1")`
+
+// rsyslog shows a certificate and looks at ours.
+func TestRsyslogTLS(t *testing.T) {
+	rsyslogd, ca := program(t, "rsyslogd"), newAuthority(t)
+	server, client := ca.issue(t, "server.test", time.Hour), ca.issue(t, "client.test", time.Hour)
+	files := fmt.Sprintf(`DefaultNetstreamDriverCAFile="%s" DefaultNetstreamDriverCertFile="%s" DefaultNetstreamDriverKeyFile="%s"`,
+		ca.file, client.cert, client.key)
+	for name, wants := range map[string]TLSConfig{
+		"authority":   {Cert: server.cert, Key: server.key, ClientCA: ca.file},
+		"fingerprint": {Cert: server.cert, Key: server.key, Fingerprints: []Fingerprint{client.fingerprint}, MinVersion: "1.3"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			chain(t, func(in, out string) *exec.Cmd {
+			chain(t, "tls", func(c *Config) { c.TLS = TLSListener{"127.0.0.1:0", wants} }, func(in, out string) *exec.Cmd {
+				return rsyslog(t, rsyslogd, in, files, fmt.Sprintf(gtlsAction, out, "x509/name"))
+			})
+		})
+	}
+}
+
+// An rsyslog without a certificate is refused, and says so itself.
+func TestRsyslogAnonymousIsRefused(t *testing.T) {
+	rsyslogd, ca, store := program(t, "rsyslogd"), newAuthority(t), newMemory()
+	server := ca.issue(t, "server.test", time.Hour)
+	s, _ := start(t, store, func(c *Config) {
+		c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: server.cert, Key: server.key, ClientCA: ca.file}}
+	})
+	_, out, _ := net.SplitHostPort(s.Addr("tls").String())
+	to := freePort(t)
+	_, in, _ := net.SplitHostPort(to)
+	runPeer(t, rsyslog(t, rsyslogd, in, fmt.Sprintf(`DefaultNetstreamDriverCAFile="%s"`, ca.file), fmt.Sprintf(gtlsAction, out, "x509/name")))
+	r := relayTo(t, to, t.TempDir(), nil)
+	t.Cleanup(func() { r.Close() })
+	runRelay(t, r)
+	r.enqueue(messages(0, 10))
+	eventually(t, func() bool { return s.Snapshot()["refused_tls_no_certificate"] > 0 })
+	if got := store.texts(); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+}
+
+// The same with syslog-ng, whose drivers bind framing and format together.
+func TestSyslogNG(t *testing.T) {
+	syslogNG, ca := program(t, "syslog-ng"), newAuthority(t)
+	server, client := ca.issue(t, "server.test", time.Hour), ca.issue(t, "client.test", time.Hour)
+	secured := fmt.Sprintf(`transport("tls") tls(ca-file("%s") cert-file("%s") key-file("%s") peer-verify(yes))`, ca.file, client.cert, client.key)
+	for _, c := range []struct{ driver, listener, options string }{
+		{"syslog", "tcp", `transport("tcp")`},
+		{"network", "tcp", `transport("tcp")`},
+		{"network", "udp", `transport("udp")`},
+		{"syslog", "tls", secured},
+		{"network", "tls", secured},
+	} {
+		listen := func(cfg *Config) {
+			cfg.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: server.cert, Key: server.key, ClientCA: ca.file}}
+		}
+		t.Run(c.driver+"/"+c.listener, func(t *testing.T) {
+			chain(t, c.listener, listen, func(in, out string) *exec.Cmd {
 				dir := t.TempDir()
 				conf := "@version: 3.38\noptions { keep-hostname(yes); flush-lines(1); frac-digits(6); };\n" +
-					"source s { " + fmt.Sprintf(c.source, in) + " };\n" +
-					"destination d { " + fmt.Sprintf(c.destination, out) + " };\nlog { source(s); destination(d); };\n"
+					"source s { " + fmt.Sprintf(`syslog(ip("127.0.0.1") port(%s) transport("tcp"));`, in) + " };\n" +
+					"destination d { " + fmt.Sprintf(`%s("127.0.0.1" port(%s) %s);`, c.driver, out, c.options) + " };\n" +
+					"log { source(s); destination(d); };\n"
 				args := []string{
 					"-F", "--no-caps", "-f", writeConf(t, dir, conf), "--persist-file=" + filepath.Join(dir, "persist"),
 					"--pidfile=" + filepath.Join(dir, "pid"), "--control=" + filepath.Join(dir, "ctl"),
@@ -162,18 +252,10 @@ func writeConf(t *testing.T, dir, conf string) string {
 	return path
 }
 
-// chain runs relay -> peer -> server and compares what arrives with what was
-// sent. The peer listens on the first port and sends to the second.
-func chain(t *testing.T, peer func(in, out string) *exec.Cmd) {
+// runPeer runs another program until the test ends.
+func runPeer(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	store := newMemory()
-	s, _ := start(t, store, nil)
-	_, out, _ := net.SplitHostPort(s.Addr("tcp").String())
-	to := freePort(t)
-	_, in, _ := net.SplitHostPort(to)
-
 	var output bytes.Buffer
-	cmd := peer(in, out)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -185,11 +267,41 @@ func chain(t *testing.T, peer func(in, out string) *exec.Cmd) {
 			t.Logf("%s: %s", cmd.Path, output.String())
 		}
 	})
+}
+
+// eventually waits until something outside of us has happened.
+func eventually(t *testing.T, happened func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.After(30 * time.Second); !happened(); {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatal("it has not happened")
+		}
+	}
+}
+
+// chain runs relay -> peer -> a listener of the server and compares what
+// arrives with what was sent. The peer listens on the first port and sends to
+// the second.
+func chain(t *testing.T, listener string, change func(*Config), peer func(in, out string) *exec.Cmd) {
+	t.Helper()
+	store := newMemory()
+	s, _ := start(t, store, change)
+	_, out, _ := net.SplitHostPort(s.Addr(listener).String())
+	to := freePort(t)
+	_, in, _ := net.SplitHostPort(to)
+	runPeer(t, peer(in, out))
 
 	r := relayTo(t, to, t.TempDir(), nil)
 	t.Cleanup(func() { r.Close() })
 	runRelay(t, r)
-	const n = 500
+	n := 500
+	if listener == "udp" { // what must fit into a small buffer of the kernel
+		n = 100
+	}
 	sent := messages(0, n)
 	r.enqueue(sent)
 	store.wait(t, n)
