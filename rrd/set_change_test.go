@@ -248,7 +248,7 @@ func TestSetEdit(t *testing.T) {
 	}{
 		{SetEdit{Rename: []string{"in=rx"}, RemoveArchive: family}, "DS:rx:GAUGE:120:U:U DS:twice:COMPUTE:rx,2,* RRA:AVERAGE:0.5:1:60"},
 		{SetEdit{RemoveArchive: []string{"max:9"}, RemoveSource: []string{"gone"}}, strings.Join(d.Arguments(), " ")},
-		{SetEdit{RemoveArchive: []string{"seasonal:1"}}, "archive"},
+		{SetEdit{RemoveArchive: []string{"seasonal:1"}}, "remove archive: hwpredict:1:60 would be left without the one it works with: archives of the holt-winters family"},
 		{SetEdit{RemoveSource: []string{"in"}}, "in"},
 		{SetEdit{Heartbeat: []string{"twice:60"}}, "heartbeat twice:60: twice is computed"},
 		{SetEdit{Heartbeat: []string{"in:0"}}, "heartbeat in:0: value must be positive"},

@@ -16,6 +16,12 @@ import (
 // their number, which moves as others go:
 //
 //	archive = FUNCTION:STEPS[:ROWS]      "AVERAGE:5", "max:60:1000"
+//
+// The step stays: primary points are what readings were divided into as they
+// came, and nobody has the readings any more (rrdtune --step does nothing,
+// either). Longer rows come with another archive. Archives of the Holt-Winters
+// family work with one another: they are removed all together, and are neither
+// added nor resized.
 type SetEdit struct {
 	Rename        []string // "OLD=NEW"; before all else, which uses the new names
 	RemoveSource  []string // "NAME"
@@ -53,9 +59,12 @@ func (e *SetEdit) Plan(d SetDefinition) (p *SetPlan, changed bool, err error) {
 	x.each("resize", e.Resize, x.resize)
 	x.each("add archive", e.AddArchive, x.addArchive)
 	if len(x.errs) == 0 {
-		x.errs = append(x.errs, x.Definition.Validate())
+		if err = x.left(); err == nil {
+			err = x.Definition.Validate()
+		}
+		x.errs = append(x.errs, err)
 	}
-	if err := errors.Join(x.errs...); err != nil {
+	if err = errors.Join(x.errs...); err != nil {
 		return nil, false, err
 	}
 	return &x.SetPlan, !bytes.Equal(d.AppendBinary(nil), x.Definition.AppendBinary(nil)), nil
@@ -235,11 +244,26 @@ func (x *setEditor) removeArchive(text string) error {
 		}
 		moved := *h // the old definition keeps its own
 		if moved.Partner--; h.Partner == a {
-			moved.Partner = -1 // it must go too, see Validate
+			moved.Partner = -1 // it must go too, see left
 		}
 		x.Definition.Archives[i].HoltWinters = &moved
 	}
 	return nil
+}
+
+// left says which archives of the Holt-Winters family are left that work with
+// one that is removed: they predict together, and only go together.
+func (x *setEditor) left() error {
+	var names []string
+	for _, a := range x.Definition.Archives {
+		if a.HoltWinters != nil && a.HoltWinters.Partner < 0 {
+			names = append(names, fmt.Sprintf("%s:%d:%d", strings.ToUpper(a.CF.String()), a.Steps, a.Rows))
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return fmt.Errorf("remove archive: %s would be left without the one it works with: archives of the Holt-Winters family are removed all together", strings.Join(names, ", "))
 }
 
 func (x *setEditor) resize(text string) error {
@@ -262,7 +286,7 @@ func (x *setEditor) resize(text string) error {
 	}
 	archive := &x.Definition.Archives[a]
 	if archive.CF > Last {
-		return fmt.Errorf("a %s cannot be resized", archive.CF)
+		return fmt.Errorf("a %s cannot be resized: it is of the Holt-Winters family, which can only be removed as a whole", archive.CF)
 	}
 	archive.Rows = rows
 	return nil
@@ -280,7 +304,7 @@ func (x *setEditor) addArchive(text string) error {
 	}
 	a := one.Archives[0]
 	if a.CF > Last {
-		return fmt.Errorf("a %s cannot be added: it must learn from the begin", a.CF)
+		return fmt.Errorf("a %s cannot be added: the Holt-Winters family must learn from the first reading on, so it is made with its set", a.CF)
 	}
 	if slices.Contains(x.Definition.Archives, a) {
 		return nil

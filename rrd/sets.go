@@ -98,7 +98,8 @@ type SetStore interface {
 	CountSets() int
 	// EditSet changes the definition of a set, which keeps its history; ErrNoSet.
 	EditSet(ctx context.Context, name string, e *SetEdit) error
-	// DropSet forgets a set and its history, or is ErrNoSet.
+	// DropSet forgets a set and its history, or is ErrNoSet. A .rrd that was
+	// written of it is no concern of the store's, and stays.
 	DropSet(ctx context.Context, name string) error
 	// Schema returns how a new series of that name would be kept: for clients
 	// that update what was never created.

@@ -43,6 +43,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/sets", sets)
 	w.Handle("GET /api/sets/file", sets)
 	w.Command("POST /api/sets/change", answer(s.setChange))
+	w.Command("POST /api/sets/drop", answer(s.setDrop))
 	w.Command("PUT /api/sets/file", rrdfile.Commands(s.stores.metrics))
 	w.Handle("GET /api/backup", http.HandlerFunc(s.backups.serveStatus))
 	w.Command("POST /api/backup", http.HandlerFunc(s.backups.serveNow))

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"rondo/rrd"
 	"rondo/rrd/promql"
+	"rondo/rrd/seglog"
 	"rondo/rrd/store"
 )
 
@@ -27,18 +29,34 @@ func (s *server) mountSeries(handle, command func(pattern string, h http.Handler
 	s.mountCorrections(handle, command)
 }
 
-// answer makes a handler of a function that answers with JSON, or an error
-// that is the asker's.
+// answer makes a handler of a function that answers with JSON, or an error.
 func answer(f func(*http.Request, url.Values) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := f(r, r.URL.Query())
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {
-			w.WriteHeader(http.StatusBadRequest)
+			w.WriteHeader(statusOf(err))
 			v = map[string]string{"error": err.Error()}
 		}
 		_ = json.NewEncoder(w).Encode(v) // the asker has gone
 	})
+}
+
+// statusOf tells what is not there, what something else is in the way of, and
+// what may succeed later from a question that is wrong.
+func statusOf(err error) int {
+	is := func(kinds ...error) bool {
+		return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
+	}
+	switch {
+	case is(rrd.ErrNoSet, store.ErrNoSeries, store.ErrNoMatch):
+		return http.StatusNotFound
+	case is(rrd.ErrSetExists, store.ErrSetChanging, store.ErrSeriesName, store.ErrChanging, store.ErrNoChange, store.ErrOpenSlot, store.ErrNotWhole):
+		return http.StatusConflict
+	case is(store.ErrBacklog, seglog.ErrFull, seglog.ErrClosed):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
 }
 
 // limitOf reads how many are wanted at most; 0 is all.
@@ -128,7 +146,7 @@ func (s *server) seriesShow(_ *http.Request, q url.Values) (any, error) {
 	if len(infos) > 0 && infos[0].Set && len(key.Labels()) == 1 {
 		return setInfo(key, infos), nil
 	}
-	return nil, fmt.Errorf("there is no series %s; `rondo series list` shows those there are", key)
+	return nil, fmt.Errorf("%w as %s; `rondo series list` shows those there are", store.ErrNoSeries, key)
 }
 
 // setInfo is a set as a whole, of what is known of its data sources.

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"path"
-	"strings"
 
 	"rondo/rrd"
 	"rondo/rrd/store"
@@ -18,6 +16,7 @@ import (
 // setCmd is for sets: RRDtool's files in the store.
 type setCmd struct {
 	Change setChangeCmd `cmd:"" help:"Change sets as rrdtool tune and resize do, while readings come."`
+	Drop   setDropCmd   `cmd:"" help:"Forget sets and their history."`
 }
 
 // setChangeCmd changes one set after the other.
@@ -33,6 +32,7 @@ type setChangeCmd struct {
 	AddArchive    []string `help:"Add an archive, which is filled as far as the primary points reach." sep:"none" placeholder:"RRA:CF:XFF:STEPS:ROWS"`
 	RemoveArchive []string `help:"Remove an archive." sep:"none" placeholder:"CF:STEPS[:ROWS]"`
 	Resize        []string `help:"Give an archive another number of rows; the newest are kept." sep:"none" placeholder:"CF:STEPS[:ROWS]=ROWS"`
+	Step          string   `hidden:"" help:"Refused, in words."`
 	DryRun        bool     `help:"Only say what would change, and what would be lost."`
 }
 
@@ -43,8 +43,14 @@ func (setChangeCmd) Help() string {
   rondo set change '*' --resize=AVERAGE:1=2880 --add-archive=RRA:MAX:0.5:60:1000 --dry-run
 
 Each set is changed whole or not at all, and no reading is lost. Sets that are so already are left
-alone: what was interrupted goes on when it is run again.`
+alone: what was interrupted goes on when it is run again.
+
+A set's step cannot be changed (rrdtool tune --step does nothing, either): its points were made of
+readings that nobody has any more. For longer rows add an archive; for another step make another set.
+Archives of the Holt-Winters family are removed all together, and neither added nor resized.`
 }
+
+var errSetStep = errors.New("the step of a set cannot be changed: its points were made of readings that nobody has any more; for longer rows use --add-archive, for another step make another set")
 
 // A setAnswer is what became of one set.
 type setAnswer struct {
@@ -58,6 +64,9 @@ func (c setChangeCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter
 		Rename: c.Rename, RemoveSource: c.RemoveSource, Heartbeat: c.Heartbeat, Min: c.Min, Max: c.Max, Add: c.Add,
 		RemoveArchive: c.RemoveArchive, Resize: c.Resize, AddArchive: c.AddArchive,
 	}
+	if c.Step != "" {
+		return &exitError{usageCode, errSetStep}
+	}
 	if edit.Empty() {
 		return &exitError{usageCode, errors.New("what is to be changed? see --help")}
 	}
@@ -65,7 +74,7 @@ func (c setChangeCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter
 	if err != nil {
 		return err
 	}
-	names, err := c.names(ctx)
+	names, err := c.sets(ctx, c.Name)
 	if err != nil {
 		return err
 	}
@@ -76,8 +85,7 @@ func (c setChangeCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter
 		if c.DryRun {
 			q.Set("dry", "1")
 		}
-		var refused *answerError
-		if err := c.post(ctx, "/api/sets/change", q, &a.SetChange); errors.As(err, &refused) {
+		if err := c.post(ctx, "/api/sets/change", q, &a.SetChange); isRefusal(err) {
 			a.Error = err.Error()
 			failed++
 		} else if err != nil {
@@ -119,39 +127,17 @@ func (c setChangeCmd) print(out, stderr io.Writer, done, of int, a *setAnswer) e
 	return nil
 }
 
-// names finds the sets that are meant. A * meets slashes too.
-func (c setChangeCmd) names(ctx context.Context) ([]string, error) {
-	body, err := c.do(ctx, http.MethodGet, setsPath, nil)
-	if err != nil {
-		return nil, err
+// isRefusal says whether an answer is about one set: others may do better.
+func isRefusal(err error) bool {
+	refused, ok := errors.AsType[*answerError](err)
+	if !ok {
+		return false
 	}
-	defer body.Close()
-	all, err := readNames(body)
-	if err != nil {
-		return nil, fmt.Errorf("%s: answer is not understood: %w", setsPath, err)
+	switch refused.status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict:
+		return true
 	}
-	var names []string
-	met := make([]bool, len(c.Name))
-	flat := strings.NewReplacer("/", "\x00").Replace
-	for _, name := range all {
-		any := false
-		for i, glob := range c.Name {
-			ok, err := path.Match(flat(glob), flat(name))
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", glob, err)
-			}
-			met[i], any = met[i] || ok, any || ok
-		}
-		if any {
-			names = append(names, name)
-		}
-	}
-	for i, glob := range c.Name {
-		if !met[i] {
-			return nil, fmt.Errorf("there is no set %s", glob)
-		}
-	}
-	return names, nil
+	return false
 }
 
 // setChange changes one set.

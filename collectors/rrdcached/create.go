@@ -44,7 +44,7 @@ func (c *session) create(args []string) error {
 		return c.fail("RRD Error: creating '%s': %s", p, err)
 	}
 	c.env.Stats.Add("sets_created", 1)
-	if err := c.writeFile(p, 0); err != nil {
+	if err := c.writeFile(p, func() bool { return false }); err != nil {
 		return c.fail("RRD Error: creating '%s': %s", p, err)
 	}
 	return c.reply(0, "RRD created OK")

@@ -1,9 +1,14 @@
 package rrdcached
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"rondo/rrd"
+	"rondo/rrd/rrdfile"
 )
 
 // TestTune changes sets with the real rrdtool, which flushes the file, changes
@@ -79,5 +84,36 @@ func TestNoEdit(t *testing.T) {
 	rrdtool(t, "tune", filepath.Join(s.base(), "a.rrd"), "DEL:x")
 	if got := c.ask("FORGET a.rrd"); !strings.Contains(got, "is not taken over: only names") {
 		t.Errorf("an edit that is refused: %s", got)
+	}
+}
+
+// TestFlushAfterChange: a change that is no update reaches the file, too.
+func TestFlushAfterChange(t *testing.T) {
+	t.Parallel()
+	s := serveMem(t, nil)
+	c := s.client()
+	c.expect("CREATE a.rrd -s 10 -b 1700000000 DS:v:GAUGE:20:U:U RRA:AVERAGE:0.5:1:10", "0 RRD created OK")
+	c.expect("UPDATE a.rrd 1700000010:4", "0 errors, enqueued 1 value(s).")
+	c.ask("FLUSH a.rrd")
+	if err := s.sets.EditSet(t.Context(), "a", &rrd.SetEdit{Heartbeat: []string{"v:79"}, Resize: []string{"AVERAGE:1=12"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it is there already
+		c.ask("FLUSH a.rrd")
+	}
+	f, err := os.Open(filepath.Join(s.base(), "a.rrd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	image, err := rrdfile.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := image.Definition; d.Sources[0].Heartbeat != 79*time.Second || d.Archives[0].Rows != 12 {
+		t.Errorf("the file has %v", d.Arguments())
+	}
+	if n := s.stats.Snapshot()["files_written"]; n != 3 {
+		t.Errorf("%d files are written: want those of CREATE, UPDATE and the change", n)
 	}
 }

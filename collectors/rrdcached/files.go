@@ -2,12 +2,15 @@ package rrdcached
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 	"time"
 
 	"rondo/rrd"
@@ -23,7 +26,7 @@ func (c *session) flush(p place) error {
 	if err != nil {
 		return c.fail("No such file: %s.", p)
 	}
-	if err := c.writeFile(p, st.Last); err != nil {
+	if err := c.writeFile(p, func() bool { return c.current(p, &d, st.Last) }); err != nil {
 		return c.fail("%s: %s", p, err)
 	}
 	if c.conf.WriteFiles && c.local {
@@ -33,15 +36,14 @@ func (c *session) flush(p place) error {
 }
 
 // writeFile leaves the .rrd of a set in its base directory, where that is
-// wanted and a client can read it. last is the set's last update; the file's
-// time of modification tells whether it is new. 0: it is not.
-func (c *session) writeFile(p place, last rrd.Time) error {
+// wanted, a client can read it, and it is not there already.
+func (c *session) writeFile(p place, there func() bool) error {
 	if !c.conf.WriteFiles || !c.local {
 		return nil
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if st, err := p.base.root.Stat(p.rel); err == nil && last != 0 && st.ModTime().Equal(last.Std()) {
+	if there() {
 		return nil
 	}
 	if err := c.rewrite(c.ctx, p); err != nil {
@@ -52,6 +54,27 @@ func (c *session) writeFile(p place, last rrd.Time) error {
 	c.counts.files.Add(1)
 	c.env.Stats.Add("files_written", 1)
 	return nil
+}
+
+// current says whether the file of a set has its last update, which the time of
+// modification tells, and its definition, which may have changed since.
+func (s *Collector) current(p place, d *rrd.SetDefinition, last rrd.Time) bool {
+	st, err := p.base.root.Stat(p.rel)
+	if err != nil || !st.ModTime().Equal(last.Std()) {
+		return false
+	}
+	want, err := rrdfile.AppendDefinition(nil, d)
+	if err != nil {
+		return false
+	}
+	f, err := p.base.root.OpenFile(p.rel, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a FIFO
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	is := make([]byte, len(want))
+	_, err = io.ReadFull(f, is)
+	return err == nil && bytes.Equal(is, want)
 }
 
 // rewrite writes the file beside the old one and puts it in its place.

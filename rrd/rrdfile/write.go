@@ -46,6 +46,20 @@ func Append(dst []byte, image *rrd.SetImage) ([]byte, error) {
 	return e.b, nil
 }
 
+// AppendDefinition appends the first bytes of a set's .rrd: those that only
+// another definition changes. The error is that of [Append].
+func AppendDefinition(dst []byte, d *rrd.SetDefinition) ([]byte, error) {
+	e := encoder{dst}
+	err := checkNames(d)
+	if err == nil {
+		err = e.definition(d)
+	}
+	if err != nil {
+		return dst, fmt.Errorf("rrdfile: %w", err)
+	}
+	return e.b, nil
+}
+
 // checkNames refuses names that rrdcreate does.
 func checkNames(d *rrd.SetDefinition) error {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
