@@ -368,7 +368,7 @@ func FuzzReaders(f *testing.F) {
 	f.Add(append([]byte{'D', 0}, appendDefinition(nil, &d)...))
 	f.Add(append([]byte{'S', 0, 0}, "name"...))
 	w := newWindow()
-	w.push(rrd.Point{Time: 5, Value: 5}, numberOf(5))
+	w.push(owner{}, rrd.Point{Time: 5, Value: 5}, numberOf(5))
 	f.Add(w.appendBinary(nil))
 	var q rowQueue
 	q.push(10, false, &rrd.Row{End: 20, Count: 2, Sum: 3, Min: 1, Max: 2, Last: 2, Total: 1})
@@ -390,7 +390,7 @@ func FuzzReaders(f *testing.F) {
 		}
 		var x state
 		if x.unpack(def, b) && x.valid() {
-			x.pack(nil, new([]byte))
+			x.pack(new([]byte))
 		}
 		if _, err := readDefinition(&reader{b: b}); err != nil {
 			return

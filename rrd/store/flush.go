@@ -243,6 +243,7 @@ func (st *Store) drop(r *ring, p *flushedPage) {
 	sh := st.shard(p.page.id * pageSeries)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	defer sh.arena.tidy()
 	for i, upTo := range p.upTo {
 		if upTo == 0 {
 			continue

@@ -254,7 +254,7 @@ func (t *table) placeSet(id uint32, def *setDefinition, name string, keys []rrd.
 	for i, k := range keys {
 		ser := uint32(i) + id
 		s.shards |= 1 << (ser / pageSeries % numShards)
-		s.series[i] = t.place(ser, k, def.sources[i], s)
+		s.series[i] = t.put(ser, k, def.sources[i], s)
 	}
 	return s
 }

@@ -318,8 +318,10 @@ func (st *Store) stageValue(s *series, ring int, end rrd.Time, v float64) {
 		return
 	}
 	w := &s.win
-	w.buf = numberOf(v).append(roomFor(w.buf), 0, uint64(ring), ringBits)
-	w.buf = appendUvarint(w.buf, uint64(end/s.def.rings[ring].row))
+	var buf [maxEntry]byte
+	row := numberOf(v).append(buf[:0], 0, uint64(ring), ringBits)
+	row = appendUvarint(row, uint64(end/s.def.rings[ring].row))
+	w.buf = st.shard(s.id).owner(s).add(w.buf, row)
 	if len(w.buf) > max(maxFresh, len(s.packed)/4) {
 		st.packRows(s)
 	}
@@ -342,6 +344,7 @@ func (st *Store) packRows(s *series) {
 		}
 	})
 	s.win.buf = s.win.buf[:0]
+	st.shard(s.id).arena.tidy()
 }
 
 // replayUpdates applies the updates of a record. lost is told of those whose

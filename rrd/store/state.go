@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 
 	"rondo/rrd"
 )
@@ -55,9 +54,8 @@ func (r *reader) fold() []byte {
 	return r.bytes(r.uvarint())
 }
 
-// pack returns the Fold and the rows in packed, if they fit well there, else
-// in memory of their own.
-func (x *state) pack(packed []byte, scratch *[]byte) []byte {
+// pack returns the Fold and the rows, in scratch.
+func (x *state) pack(scratch *[]byte) []byte {
 	fold := x.fold.AppendBinary((*scratch)[:0])
 	n := len(fold)
 	b := append(appendUvarint(fold, uint64(n)), fold...)
@@ -65,11 +63,7 @@ func (x *state) pack(packed []byte, scratch *[]byte) []byte {
 		b = x.staged[a].appendBinary(b, x.def.rings[a].row, x.def.gauge)
 	}
 	*scratch = b
-	b = b[n:]
-	if cap(packed) < len(b) || cap(packed) > len(b)+len(b)/4+32 {
-		return slices.Clone(b)
-	}
-	return append(packed[:0], b...)
+	return b[n:]
 }
 
 func (x *state) stagedBytes() (n int64) {
@@ -114,7 +108,7 @@ func (st *Store) change(sh *shard, s *series, f func(*state)) {
 	x.unpack(s.def, s.packed)
 	f(x)
 	st.staged.Add(x.stagedBytes() - x.rows)
-	s.packed = x.pack(s.packed, &sh.packed)
+	s.packed = sh.owner(s).join(s.packed, x.pack(&sh.packed), nil)
 }
 
 // append writes the state and a window as checkpoint and log keep them:
@@ -124,7 +118,7 @@ func (st *Store) change(sh *shard, s *series, f func(*state)) {
 // It says by which definition it is to be read, since that of the series may
 // have changed.
 func (x *state) append(b []byte, w *window) []byte {
-	return appendState(b, x.def, x.begins, w, x.pack(nil, new([]byte)))
+	return appendState(b, x.def, x.begins, w, x.pack(new([]byte)))
 }
 
 func appendState(b []byte, def *definition, begins []rrd.Time, w *window, packed []byte) []byte {
@@ -138,7 +132,7 @@ func appendState(b []byte, def *definition, begins []rrd.Time, w *window, packed
 }
 
 // readState reads what append wrote, and returns the window and what is packed,
-// which shares memory with r.
+// which share memory with r.
 func (t *table) readState(r *reader, x *state) (win window, packed []byte, err error) {
 	id := r.uvarint()
 	if r.failed || id >= uint64(len(t.byID)) || t.byID[id] == nil {
@@ -168,7 +162,8 @@ func (st *Store) loadState(s *series, r *reader) error {
 	if sh.loading.def != s.def {
 		st.noteBehind(s)
 	}
-	st.put(sh, s, &sh.loading, slices.Clone(packed))
+	st.put(sh, s, &sh.loading, packed)
+	win.buf = sh.owner(s).join(s.win.buf, win.buf, nil)
 	s.win = win
 	return nil
 }
@@ -185,10 +180,10 @@ func (st *Store) noteBehind(s *series) {
 // setState gives a series another state. The caller holds its shard.
 func (st *Store) setState(s *series, next *state) {
 	sh := st.shard(s.id)
-	st.put(sh, s, next, next.pack(nil, &sh.packed))
+	st.put(sh, s, next, next.pack(&sh.packed))
 }
 
-// put gives a series another state, which is packed already.
+// put gives a series another state, which is packed already, elsewhere.
 func (st *Store) put(sh *shard, s *series, next *state, packed []byte) {
 	st.staged.Add(next.stagedBytes())
 	if len(s.packed) > 0 {
@@ -200,7 +195,7 @@ func (st *Store) put(sh *shard, s *series, next *state, packed []byte) {
 		s.def.used.Add(-1)
 		next.def.used.Add(1)
 	}
-	s.def, s.packed = next.def, packed
+	s.def, s.packed = next.def, sh.owner(s).join(s.packed, packed, nil)
 	pg := st.table.page(s.id)
 	switch {
 	case len(next.begins) == 0:

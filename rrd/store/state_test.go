@@ -47,12 +47,12 @@ func TestWindowAgainstPlain(t *testing.T) {
 			if p.Time <= w.settled {
 				continue
 			}
-			if got, want := w.offer(p, numberOf(v), length, &scratch), want.Insert(p); got != want {
+			if got, want := w.offer(owner{}, p, numberOf(v), length, &scratch), want.Insert(p); got != want {
 				t.Fatalf("offer of %v: %d, want %d", p, got, want)
 			}
 			if rapid.IntRange(0, 9).Draw(t, "settle") == 0 {
 				upTo := now - rrd.Time(rapid.IntRange(0, 300).Draw(t, "age"))*rrd.Second
-				w.settle(upTo, func(p rrd.Point) {
+				w.settle(owner{}, upTo, func(p rrd.Point) {
 					if p != want.Points[0] {
 						t.Fatalf("settled %v, want %v", p, want.Points[0])
 					}
@@ -109,7 +109,7 @@ func TestStateAgainstPlain(t *testing.T) {
 				x.staged[a].drop(want[a][k].End, row, def.gauge)
 				want[a] = want[a][k+1:]
 			}
-			packed = x.pack(packed, &scratch)
+			packed = slices.Clone(x.pack(&scratch))
 			q := packedQueue(def, packed, a)
 			var got []rrd.Row
 			q.each(noTime, row, def.gauge, func(r *rrd.Row) bool { got = append(got, *r); return true })

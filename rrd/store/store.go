@@ -79,6 +79,7 @@ const numShards = 8
 // of a series in the order in which they were applied.
 type shard struct {
 	mu     sync.Mutex
+	arena  arena
 	closed []rrd.ClosedRow // scratch
 	points []rrd.Point     // scratch
 	state  state           // scratch
@@ -91,6 +92,8 @@ type shard struct {
 	failed int // records that the log refused, of samples that the head has
 	saved  int // of those, how many are in a durable checkpoint
 }
+
+func (sh *shard) owner(s *series) owner { return owner{&sh.arena, s.id} }
 
 // unlogged says whether the head may have samples that are nowhere on disk.
 func (sh *shard) unlogged() bool { return sh.failed > sh.saved }
@@ -171,6 +174,9 @@ func (st *Store) open() (err error) {
 		return err
 	}
 	st.table = newTable(series, st)
+	for i := range st.shards {
+		st.shards[i].arena.series = st.table.place
+	}
 	if err := st.table.load(st.report); err != nil {
 		return err
 	}

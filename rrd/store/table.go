@@ -191,18 +191,17 @@ func (t *table) grow(id uint32) {
 
 // add enters a series under its id.
 func (t *table) add(id uint32, k rrd.Key, def *definition) *series {
-	s := t.place(id, k, def, nil)
+	s := t.put(id, k, def, nil)
 	t.name(k, id)
 	t.index.add(id, k)
 	t.known++
 	return s
 }
 
-// place makes a series that cannot be found yet.
-func (t *table) place(id uint32, k rrd.Key, def *definition, of *set) *series {
+// put makes a series that cannot be found yet.
+func (t *table) put(id uint32, k rrd.Key, def *definition, of *set) *series {
 	t.grow(id)
-	pg := t.pages[id/pageSeries]
-	s := &pg.series[id%pageSeries]
+	pg, s := t.page(id), t.place(id)
 	s.key, s.def, s.of, s.id, s.win = k, def, of, id, newWindow()
 	def.used.Add(1)
 	pg.used.Store(max(pg.used.Load(), int32(id%pageSeries)+1))
@@ -211,6 +210,10 @@ func (t *table) place(id uint32, k rrd.Key, def *definition, of *set) *series {
 
 // page returns the page of a series. mu need not be held.
 func (t *table) page(id uint32) *page { return (*t.shown.Load())[id/pageSeries] }
+
+// place returns where the series with an id is, or would be. mu need not be
+// held.
+func (t *table) place(id uint32) *series { return &t.page(id).series[id%pageSeries] }
 
 // at returns the series with an id, or nil.
 func (t *table) at(id uint32) *series {

@@ -1,7 +1,7 @@
 package store
 
 import (
-	"slices"
+	"encoding/binary"
 
 	"rondo/rrd"
 )
@@ -30,70 +30,50 @@ const sameGap = 1
 
 func newWindow() window { return window{newest: noTime, settled: noTime} }
 
-// push puts a point behind all others; x is its value.
-func (w *window) push(p rrd.Point, x number) {
+// push puts a point behind all others; x is its value. o owns the buffer.
+func (w *window) push(o owner, p rrd.Point, x number) {
+	var buf [maxEntry]byte
+	entry, gap := buf[:0], p.Time-w.newest
 	if w.n == 0 {
-		w.oldest, w.buf = p.Time, w.buf[:0]
-		w.first(x, 0)
-	} else {
-		w.next(x, p.Time-w.newest)
+		w.oldest, w.buf, w.value = p.Time, w.buf[:0], 0
+		gap = 0
 	}
-	w.newest, w.value = p.Time, p.Value
+	if w.n > 0 && gap == w.gap {
+		entry = x.append(entry, w.value, sameGap, 1)
+	} else {
+		entry = appendGap(x.append(entry, w.value, 0, 1), int64(gap))
+	}
+	w.buf = o.add(w.buf, entry)
+	w.newest, w.value, w.gap = p.Time, p.Value, gap
 	w.n++
 }
 
-// first appends the first entry.
-func (w *window) first(x number, gap rrd.Time) {
-	w.buf = appendGap(x.append(roomFor(w.buf), 0, 0, 1), int64(gap))
-	w.gap = gap
-}
-
-// next appends any other entry.
-func (w *window) next(x number, gap rrd.Time) {
-	w.buf = roomFor(w.buf)
-	if gap == w.gap {
-		w.buf = x.append(w.buf, w.value, sameGap, 1)
-		return
-	}
-	w.buf = appendGap(x.append(w.buf, w.value, 0, 1), int64(gap))
-	w.gap = gap
-}
-
-// roomFor makes room for one more entry. The head has millions of these
-// buffers, so they grow by an eighth and not by doubling.
-func roomFor(b []byte) []byte {
-	if cap(b)-len(b) >= maxEntry {
-		return b
-	}
-	return append(slices.Grow([]byte(nil), len(b)+len(b)/8+maxEntry), b...) // as large as the allocator's piece
-}
-
-// maxEntry is what most entries fit into; append takes care of the others.
-const maxEntry = 12
+// maxEntry is the most that an entry takes.
+const maxEntry = 2 * binary.MaxVarintLen64
 
 // offer puts a point in its place; x is its value.
-func (w *window) offer(p rrd.Point, x number, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
+func (w *window) offer(o owner, p rrd.Point, x number, length rrd.Time, scratch *[]rrd.Point) rrd.Offer {
 	switch {
 	case p.Time <= w.settled || p.Time <= w.newest-length:
 		return rrd.TooLate
 	case p.Time > w.newest:
-		w.push(p, x)
+		w.push(o, p, x)
 		return rrd.Taken
 	}
 	full := rrd.Window{Points: w.points((*scratch)[:0]), Length: length}
 	result := full.Insert(p)
 	*scratch = full.Points
 	if result == rrd.Taken || result == rrd.Replaced {
-		w.set(full.Points)
+		w.set(o, full.Points)
 	}
 	return result
 }
 
 // set replaces all points.
-func (w *window) set(ps []rrd.Point) {
+func (w *window) set(o owner, ps []rrd.Point) {
 	w.n = 0
 	for _, p := range ps {
-		w.push(p, numberOf(p.Value))
+		w.push(o, p, numberOf(p.Value))
 	}
 }
 
@@ -132,12 +112,12 @@ func (w *window) points(dst []rrd.Point) []rrd.Point {
 
 // settle takes the points up to a time out of the window, oldest first, and
 // gives each to f.
-func (w *window) settle(upTo rrd.Time, f func(rrd.Point)) {
+func (w *window) settle(o owner, upTo rrd.Time, f func(rrd.Point)) {
 	r := w.reader()
 	for i := range w.n {
 		r.next(i == 0)
 		if r.Time > upTo {
-			w.cut(i, &r)
+			w.cut(o, i, &r)
 			return
 		}
 		f(r.Point)
@@ -147,13 +127,13 @@ func (w *window) settle(upTo rrd.Time, f func(rrd.Point)) {
 }
 
 // cut takes away what is before the point that r has just read, the i-th.
-func (w *window) cut(i int32, r *windowReader) {
+func (w *window) cut(o owner, i int32, r *windowReader) {
 	if i == 0 {
 		return
 	}
-	entry := make([]byte, 0, 2*maxEntry)
-	entry = appendGap(numberOf(r.Value).append(entry, 0, 0, 1), int64(r.gap))
-	w.buf = slices.Replace(w.buf, 0, len(w.buf)-len(r.b), entry...)
+	var buf [maxEntry]byte
+	first := appendGap(numberOf(r.Value).append(buf[:0], 0, 0, 1), int64(r.gap))
+	w.buf = o.join(w.buf, first, r.b)
 	w.oldest = r.Time
 	w.n -= i
 }
@@ -168,11 +148,12 @@ func (w *window) appendBinary(b []byte) []byte {
 	return append(b, w.buf...)
 }
 
-// readWindow refuses bytes that are not the window's points.
+// readWindow returns a window that shares memory with r. It refuses bytes that
+// are not the window's points.
 func readWindow(r *reader) window {
 	w := window{newest: rrd.Time(r.varint()), settled: rrd.Time(r.varint()), oldest: rrd.Time(r.varint())}
 	w.n = int32(min(r.uvarint(), maxFrame))
-	w.buf = append([]byte(nil), r.bytes(r.uvarint())...)
+	w.buf = r.bytes(r.uvarint())
 	check := w.reader()
 	for i := int32(0); i < w.n && !check.failed; i++ {
 		check.next(i == 0)

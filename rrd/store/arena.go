@@ -1,0 +1,158 @@
+package store
+
+import (
+	"encoding/binary"
+	"runtime"
+	"syscall"
+)
+
+// An arena is a shard's memory for what its series have packed and in their
+// windows: some hundred bytes each, of any length, written anew every few
+// minutes. It is the system's and not Go's, whose collector lets a heap grow
+// by a quarter before it looks, and whose pieces come in sizes; this takes an
+// eighth more than what is used.
+//
+// Pieces are put one behind the other into segments. What is given back leaves
+// a hole; when there is more than an eighth of holes, tidy moves what is still
+// used in the oldest segment to the end, and takes that segment for the next
+// one. A series that sends is written anew all the time, so that the oldest
+// segment is mostly holes.
+//
+//	segment = { id:4 length:4 bytes:length }  0:8      of the series that owns it
+//
+// A piece is used for as long as its series has it. Pieces stay where they are
+// until tidy is called.
+type arena struct {
+	series   func(id uint32) *series
+	segments []*segment // oldest first; the last one is being filled
+	spare    *segment
+	free     int // bytes left in the last one
+	holes    int // bytes of pieces that were given back
+}
+
+// A segment is memory that the system gave. Its pieces are used with the
+// shard locked only, and so while the arena refers to it.
+type segment struct{ mem []byte }
+
+const (
+	segmentBytes = 64 << 10
+	pieceHead    = 8
+	maxPiece     = segmentBytes / 4 // what is larger, and rare, is Go's
+)
+
+func newSegment() *segment {
+	mem, err := syscall.Mmap(-1, 0, segmentBytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		return &segment{make([]byte, segmentBytes)} // no more maps; Go may still have memory
+	}
+	s := &segment{mem}
+	runtime.AddCleanup(s, func(mem []byte) { _ = syscall.Munmap(mem) }, mem)
+	return s
+}
+
+// tidy keeps the holes below an eighth, a segment at a time.
+func (a *arena) tidy() {
+	if len(a.segments) < 2 || a.holes <= max(1, len(a.segments)/8)*segmentBytes {
+		return
+	}
+	oldest := a.segments[0]
+	a.segments = a.segments[1:]
+	a.move(oldest.mem)
+	a.spare = oldest
+}
+
+// move moves what is used of a segment.
+func (a *arena) move(mem []byte) {
+	for len(mem) >= pieceHead {
+		id, n := binary.LittleEndian.Uint32(mem), int(binary.LittleEndian.Uint32(mem[4:]))
+		if n == 0 {
+			return
+		}
+		piece, s := mem[pieceHead:pieceHead+n], a.series(id)
+		switch {
+		case is(s.packed, piece):
+			s.packed = append(owner{a, id}.alloc(n), s.packed...)
+		case is(s.win.buf, piece):
+			s.win.buf = append(owner{a, id}.alloc(n), s.win.buf...)
+		default:
+			a.holes -= pieceHead + n
+		}
+		mem = mem[pieceHead+n:]
+	}
+}
+
+// is says whether b lies in a piece.
+func is(b, piece []byte) bool { return cap(b) > 0 && &b[:1][0] == &piece[0] }
+
+// An owner is a series that has pieces in its shard's arena. Without an arena
+// they are Go's.
+type owner struct {
+	*arena
+	id uint32
+}
+
+// alloc returns an empty piece with room for n bytes.
+func (o owner) alloc(n int) []byte {
+	if o.arena == nil || n > maxPiece {
+		return make([]byte, 0, n)
+	}
+	if o.free < 2*pieceHead+n {
+		o.extend()
+	}
+	last := o.segments[len(o.segments)-1].mem
+	mem := last[len(last)-o.free:]
+	binary.LittleEndian.PutUint32(mem, o.id)
+	binary.LittleEndian.PutUint32(mem[4:], uint32(n))
+	clear(mem[pieceHead+n:][:pieceHead]) // the end so far
+	o.free -= pieceHead + n
+	return mem[pieceHead:pieceHead:pieceHead+n]
+}
+
+// extend begins a segment.
+func (a *arena) extend() {
+	s := a.spare
+	if a.spare = nil; s == nil {
+		s = newSegment()
+	}
+	a.segments, a.free = append(a.segments, s), segmentBytes
+}
+
+// release gives a piece back.
+func (o owner) release(piece []byte) {
+	if n := cap(piece); o.arena != nil && 0 < n && n <= maxPiece {
+		o.holes += pieceHead + n
+	}
+}
+
+// join returns a piece with the bytes of head and tail: the old one, unless
+// it is too small or far too large. head is not in it.
+func (o owner) join(old, head, tail []byte) []byte {
+	n := len(head) + len(tail)
+	if n == 0 {
+		o.release(old)
+		return nil
+	}
+	if cap(old) < n || cap(old) > n+n/8+pieceRoom {
+		piece := append(append(o.alloc(n), head...), tail...)
+		o.release(old)
+		return piece
+	}
+	old = old[:n]
+	copy(old[len(head):], tail)
+	copy(old, head)
+	return old
+}
+
+// pieceRoom is by how much at least a piece grows that is written to again and
+// again.
+const pieceRoom = 16
+
+// add appends to a piece, which moves if it is full.
+func (o owner) add(piece, b []byte) []byte {
+	if n := len(piece) + len(b); n > cap(piece) {
+		larger := append(o.alloc(n+max(pieceRoom, n/8)), piece...)
+		o.release(piece)
+		piece = larger
+	}
+	return append(piece, b...)
+}
