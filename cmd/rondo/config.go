@@ -230,7 +230,7 @@ func (c *config) lasting(next *config) []string {
 		"rrd":           reflect.DeepEqual(c.RRD.lasting(), next.RRD.lasting()),
 		"backup":        reflect.DeepEqual(c.Backup, next.Backup),
 		"fleet":         reflect.DeepEqual(c.Fleet, next.Fleet),
-		"syslogd.store": c.Syslogd.Store == next.Syslogd.Store,
+		"syslogd.store": reflect.DeepEqual(c.Syslogd.Store, next.Syslogd.Store),
 	} {
 		if !same {
 			changed = append(changed, section)

@@ -91,7 +91,7 @@ func TestCorruptChunkIsLeftOut(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := s.dirs.use(keyOf(&syslog.Message{Received: start}), true, func(db *badger.DB) error {
+		err := s.dirs.use(new(Config).keyOf(&syslog.Message{Received: start}), true, func(db *badger.DB) error {
 			b, err := readPart(db, part, 0)
 			if err != nil {
 				return err
@@ -344,7 +344,7 @@ func FuzzRecord(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 8))
 	for range 20 {
 		batch := []syslog.Message{line(logtest.Line(r), start), line(logtest.Line(r), start.Add(time.Second)), {Raw: "a", Text: "b", Received: start}}
-		f.Add(appendRecord(nil, keyOf(&batch[0]), batch))
+		f.Add(appendRecord(nil, new(Config).keyOf(&batch[0]), batch))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, r, err := readRecordKey(b)

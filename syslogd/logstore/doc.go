@@ -18,12 +18,19 @@
 // # Layout
 //
 //	log/                       seglog
+//	gone/20261018-debug        what a replay must pass over, since it was dropped
 //	chunks/20261119-default/   Badger, one per day of reception and class
 //	    h<id> t<id> f<id> d<id>    the parts of a chunk
 //
-// Retention by time and by size removes whole directories: no compaction, no
-// tombstones, and the loss of a directory is the loss of a day. Their headers
-// are all in memory; the directories themselves are opened on demand.
+// Retention removes whole directories: no compaction, no tombstones, and the
+// loss of a directory is the loss of a day. A class (Config.Classes) is what
+// is kept for a time of its own; the first class whose filter matches has the
+// message. Their headers are all in memory; the directories themselves are
+// opened on demand.
+//
+// Below a reserve of free disk the store refuses messages, or drops the oldest
+// day first (Config.WhenFull). It never waits for the disk to be full: Badger
+// maps its files, and there a full disk is a signal that kills.
 //
 // # Time
 //

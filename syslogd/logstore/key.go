@@ -14,13 +14,11 @@ type key struct {
 	class string // retention class
 }
 
-// defaultClass is the only retention class so far; the layout is made for
-// more.
-const defaultClass = "default"
-
 const dayLayout = "20060102"
 
-func keyOf(m *syslog.Message) key { return key{dayOf(m.Received), defaultClass} }
+// keyOf is where a message belongs. The day goes by our own clock, so that no
+// sender can make days, nor put its messages where they are dropped at once.
+func (c *Config) keyOf(m *syslog.Message) key { return key{dayOf(m.Received), c.classOf(m)} }
 
 func dayOf(t time.Time) int32 {
 	s := t.Unix()

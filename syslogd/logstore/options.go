@@ -2,8 +2,11 @@ package logstore
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
+
+	"rondo/rrd/seglog"
 )
 
 // Config is the part of the configuration file that belongs to the store.
@@ -12,11 +15,30 @@ type Config struct {
 	Retention time.Duration `yaml:"retention"`
 	// MaxBytes is how much disk the chunks may take; the oldest days go first.
 	MaxBytes int64 `yaml:"max_bytes"`
+	// Classes are kept for times of their own; what belongs to none, as above.
+	Classes []Class `yaml:"classes"`
+	// WhenFull is what happens when the disk is: Refuse or DropOldest.
+	WhenFull WhenFull `yaml:"when_full"`
 }
+
+// WhenFull is what a store does on a full disk.
+type WhenFull string
+
+// What a store may do on a full disk: refuse messages until there is room, so
+// that senders keep them where their protocol can, or drop the oldest day, of
+// any class, but never the day that is being written. Refuse is the default.
+const (
+	Refuse     WhenFull = "refuse"
+	DropOldest WhenFull = "drop-oldest"
+)
+
+const minMaxBytes = 64 << 20
+
+var errTooFewBytes = errors.New("max_bytes: less than 64 MiB")
 
 // DefaultConfig keeps 30 days or 10 GB, whichever is less.
 func DefaultConfig() Config {
-	return Config{Retention: 30 * 24 * time.Hour, MaxBytes: 10e9}
+	return Config{Retention: 30 * 24 * time.Hour, MaxBytes: 10e9, WhenFull: Refuse}
 }
 
 // Validate reports what cannot work.
@@ -24,10 +46,12 @@ func (c Config) Validate() error {
 	switch {
 	case c.Retention < time.Hour:
 		return errors.New("retention: less than an hour")
-	case c.MaxBytes < 64<<20:
-		return errors.New("max_bytes: less than 64 MiB")
+	case c.MaxBytes < minMaxBytes:
+		return errTooFewBytes
+	case c.WhenFull != "" && c.WhenFull != Refuse && c.WhenFull != DropOldest:
+		return fmt.Errorf("when_full: %q is neither %s nor %s", c.WhenFull, Refuse, DropOldest)
 	}
-	return nil
+	return validateClasses(c.Classes)
 }
 
 // Options of a Store. The zero value of each means its default.
@@ -47,13 +71,15 @@ type Options struct {
 	TailBytes int
 	// SegmentBytes is the size of a segment of the log; 16 MiB.
 	SegmentBytes int64
-	Log          *slog.Logger // none
+	// FS is what the log is written to, and what tells how much disk is free;
+	// the real file system.
+	FS  seglog.FS
+	Log *slog.Logger // none
 }
 
 func (o Options) withDefaults() Options {
-	if o.Config == (Config{}) {
-		o.Config = DefaultConfig()
-	}
+	def(&o.Config.Retention, DefaultConfig().Retention)
+	def(&o.Config.MaxBytes, DefaultConfig().MaxBytes)
 	def(&o.ChunkBytes, 4<<20)
 	def(&o.SealIdle, 10*time.Minute)
 	def(&o.SealAge, time.Hour)
@@ -61,6 +87,9 @@ func (o Options) withDefaults() Options {
 	def(&o.TailBuffer, 4096)
 	def(&o.TailBytes, 4<<20)
 	def(&o.SegmentBytes, 16<<20)
+	if o.FS == nil {
+		o.FS = seglog.OS{}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -20,7 +20,10 @@ func (s *Store) recover() error {
 	if err != nil {
 		return err
 	}
-	sealed := map[key]seglog.Pos{}
+	sealed, err := s.readGone()
+	if err != nil {
+		return err
+	}
 	for _, k := range keys {
 		err := s.loadDir(k, sealed)
 		if err != nil && !isDamage(err) {

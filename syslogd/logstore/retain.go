@@ -1,41 +1,69 @@
 package logstore
 
 import (
+	"errors"
+	"maps"
 	"slices"
 	"time"
 )
 
 // retain drops whole directories: those that are too old, and the oldest
-// until the rest fits. The newest day always stays.
+// until the rest fits. The newest day of what shares a bound always stays.
 func (s *Store) retain(now time.Time) {
 	s.diskMu.Lock()
 	defer s.diskMu.Unlock()
 	for _, k := range s.expired(now) {
-		s.forget(k)
-		if err := s.dirs.drop(k); err != nil {
-			s.o.Log.Error("day cannot be removed", "key", k.String(), "err", err)
-		}
+		s.drop(k)
 	}
 }
 
-// expired lists what is to be dropped.
-func (s *Store) expired(now time.Time) []key {
-	s.mu.Lock()
-	chunks := s.chunks
-	s.mu.Unlock()
-	size, total := map[key]int64{}, int64(0)
-	var keys []key // oldest first, as the chunks are
-	for _, c := range chunks {
-		if _, ok := size[c.key]; !ok {
-			keys = append(keys, c.key)
-		}
-		size[c.key] += c.header.DiskSize
-		total += c.header.DiskSize
+// drop removes a directory. diskMu is held.
+func (s *Store) drop(k key) {
+	err := s.noteGone(k)
+	s.forget(k)
+	if err = errors.Join(err, s.dirs.drop(k)); err != nil {
+		s.o.Log.Error("day cannot be removed", "key", k.String(), "err", err)
 	}
-	oldest := dayOf(now.Add(-s.o.Config.Retention))
+}
+
+// expired lists what is to be dropped. Classes with a bound of their own have
+// it to themselves, the others share the store's.
+func (s *Store) expired(now time.Time) []key {
+	keys, size := s.sizes()
 	var drop []key
-	for i, k := range keys {
-		if k.day >= oldest && (total <= s.o.Config.MaxBytes || i == len(keys)-1) {
+	budgets := map[string][]key{} // by class, "" for what is shared
+	for _, k := range keys {
+		c := s.o.Config.class(k.class)
+		if k.day < dayOf(now.Add(-c.Retention)) {
+			if !s.inUse(k) {
+				drop = append(drop, k)
+			}
+			continue
+		}
+		if c.MaxBytes == 0 {
+			c.Name = ""
+		}
+		budgets[c.Name] = append(budgets[c.Name], k)
+	}
+	for name, keys := range budgets {
+		most := s.o.Config.MaxBytes
+		if name != "" {
+			most = s.o.Config.class(name).MaxBytes
+		}
+		drop = append(drop, s.beyond(keys, size, most)...)
+	}
+	return drop
+}
+
+// beyond lists the oldest of some directories, without which the others take
+// no more than most. It spares those of the last day.
+func (s *Store) beyond(keys []key, size map[key]int64, most int64) (drop []key) {
+	total := int64(0)
+	for _, k := range keys {
+		total += size[k]
+	}
+	for _, k := range keys {
+		if total <= most || k.day == keys[len(keys)-1].day {
 			break
 		}
 		if s.inUse(k) {
@@ -45,6 +73,21 @@ func (s *Store) expired(now time.Time) []key {
 		drop = append(drop, k)
 	}
 	return drop
+}
+
+// sizes are those of all directories, which come oldest first.
+func (s *Store) sizes() (keys []key, size map[key]int64) {
+	s.mu.Lock()
+	chunks := s.chunks
+	s.mu.Unlock()
+	size = map[key]int64{}
+	for _, c := range chunks {
+		if _, ok := size[c.key]; !ok {
+			keys = append(keys, c.key)
+		}
+		size[c.key] += c.header.DiskSize
+	}
+	return keys, size
 }
 
 // inUse reports whether messages of a key are still waiting to be sealed.
@@ -85,6 +128,19 @@ type Stats struct {
 	Oldest      time.Time // reception of the oldest message; zero if there is none
 	Retention   time.Duration
 	MaxBytes    int64
+	Classes     []ClassStats // in order of their names
+}
+
+// ClassStats is what the store holds of one class.
+type ClassStats struct {
+	Name      string
+	Messages  int64
+	RawBytes  int64
+	DiskBytes int64
+	Chunks    int
+	Oldest    time.Time // reception; zero if there is none
+	Retention time.Duration
+	MaxBytes  int64 // 0: it shares the store's
 }
 
 // Stats returns the figures of now.
@@ -95,24 +151,48 @@ func (s *Store) Stats() Stats {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Chunks, st.Backlog = len(s.chunks), len(s.backlog)
+	st.Backlog = len(s.backlog)
+	classes := map[string]*ClassStats{}
 	for _, c := range s.chunks {
-		st.Messages += int64(c.header.Rows)
-		st.RawBytes += c.header.RawBytes
-		st.DiskBytes += c.header.DiskSize
-		if t := time.Unix(0, c.header.MinReceived).UTC(); st.Oldest.IsZero() || t.Before(st.Oldest) {
-			st.Oldest = t
-		}
+		x := s.classStats(classes, c.key)
+		x.Chunks++
+		x.DiskBytes += c.header.DiskSize
+		x.add(int64(c.header.Rows), c.header.RawBytes, c.header.MinReceived)
 	}
 	for _, h := range s.allHeads() {
-		st.Head += int64(h.builder.Len())
-		st.RawBytes += h.builder.RawBytes()
-		if t := time.Unix(0, h.received.min).UTC(); h.builder.Len() > 0 && (st.Oldest.IsZero() || t.Before(st.Oldest)) {
-			st.Oldest = t
+		if n := int64(h.builder.Len()); n > 0 {
+			s.classStats(classes, h.key).add(n, h.builder.RawBytes(), h.received.min)
+			st.Head += n
 		}
 	}
-	st.Messages += st.Head
+	for _, name := range slices.Sorted(maps.Keys(classes)) {
+		x := *classes[name]
+		st.Classes = append(st.Classes, x)
+		st.Messages, st.RawBytes, st.DiskBytes, st.Chunks = st.Messages+x.Messages, st.RawBytes+x.RawBytes, st.DiskBytes+x.DiskBytes, st.Chunks+x.Chunks
+		if st.Oldest.IsZero() || x.Oldest.Before(st.Oldest) {
+			st.Oldest = x.Oldest
+		}
+	}
 	return st
+}
+
+// classStats finds or makes the figures of a key's class.
+func (s *Store) classStats(classes map[string]*ClassStats, k key) *ClassStats {
+	x := classes[k.class]
+	if x == nil {
+		c := s.o.Config.class(k.class)
+		x = &ClassStats{Name: k.class, Retention: c.Retention, MaxBytes: c.MaxBytes}
+		classes[k.class] = x
+	}
+	return x
+}
+
+func (x *ClassStats) add(messages, raw, received int64) {
+	x.Messages += messages
+	x.RawBytes += raw
+	if t := time.Unix(0, received).UTC(); x.Oldest.IsZero() || t.Before(x.Oldest) {
+		x.Oldest = t
+	}
 }
 
 // allHeads returns the heads in the order of their messages. s.mu is held.

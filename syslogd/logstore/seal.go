@@ -2,13 +2,11 @@ package logstore
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
-	"rondo/rrd/seglog"
 	"rondo/syslogd/logstore/chunk"
 )
 
@@ -114,7 +112,7 @@ func (s *Store) seal(h *head) (*chunkInfo, error) {
 		return nil, err
 	}
 	header, parts := encoder.Seal(h.builder, uint64(h.end))
-	if err := s.checkSpace(header.DiskSize); err != nil {
+	if err := s.claim(header.DiskSize); err != nil {
 		return nil, err
 	}
 	// The log first: a chunk that names a position which a power cut takes
@@ -134,24 +132,6 @@ func (s *Store) seal(h *head) (*chunkInfo, error) {
 	s.nextID[h.key] = id + 1
 	s.mu.Unlock()
 	return &chunkInfo{key: h.key, id: id, header: header}, nil
-}
-
-// checkSpace refuses before Badger would fail: a full disk is a SIGBUS in its
-// memory-mapped files, which nothing can catch.
-func (s *Store) checkSpace(size int64) error {
-	if s.o.ReserveBytes < 0 {
-		return nil
-	}
-	free, err := seglog.FreeBytes(s.dirs.root)
-	if err != nil {
-		return fmt.Errorf("logstore: %w", err)
-	}
-	// A new directory takes some megabytes at once for its memory maps.
-	const headroom = 48 << 20
-	if free < s.o.ReserveBytes+headroom+size {
-		return fmt.Errorf("logstore: %w: %d bytes free in %s", seglog.ErrFull, free, s.dirs.root)
-	}
-	return nil
 }
 
 // cut removes what is in chunks from the log.
@@ -180,6 +160,7 @@ func (s *Store) tickLoop() {
 			s.sealOld(now)
 			s.dirs.sweep(dirIdle)
 			s.retain(now)
+			s.makeRoom()
 		}
 	}
 }

@@ -85,7 +85,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.decoder, err = chunk.NewDecoder(); err != nil {
 		return nil, fmt.Errorf("logstore: open: %w", err)
 	}
-	s.log, err = seglog.Open(filepath.Join(dir, "log"), seglog.Options{SegmentBytes: s.o.SegmentBytes, ReserveBytes: s.o.ReserveBytes, Log: s.o.Log})
+	s.log, err = seglog.Open(filepath.Join(dir, "log"), seglog.Options{SegmentBytes: s.o.SegmentBytes, ReserveBytes: s.o.ReserveBytes, FS: s.o.FS, Log: s.o.Log})
 	if err != nil {
 		s.decoder.Close()
 		return nil, fmt.Errorf("logstore: open: %w", err)
@@ -146,10 +146,18 @@ func (s *Store) Write(ctx context.Context, batch []syslog.Message) error {
 func (s *Store) write(ctx context.Context, batch []syslog.Message) (seglog.Pos, error) {
 	w, now := s.writing(), time.Now()
 	defer s.written(w)
-	w.prepare(batch, now)
+	w.prepare(&s.o.Config, batch, now)
 	if err := s.waitForRoom(ctx); err != nil {
 		return 0, err
 	}
+	end, err := s.append(w, now)
+	for try := 0; try < 3 && errors.Is(err, seglog.ErrFull) && s.makeRoom(); try++ {
+		end, err = s.append(w, now)
+	}
+	return end, err
+}
+
+func (s *Store) append(w *writing, now time.Time) (seglog.Pos, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -11,6 +11,8 @@ import (
 // before the lock is taken, and its memory is used again.
 type writing struct {
 	own     []syslog.Message // as the store keeps them; the batch is the caller's
+	keys    []key            // of own
+	apart   []syslog.Message // own, one key after the other, if it has several
 	runs    []run
 	buf     []byte
 	records [][]byte // parts of buf, one for each run
@@ -36,13 +38,14 @@ func (s *Store) writing() *writing {
 
 func (s *Store) written(w *writing) {
 	clear(w.own) // they hold on to the caller's strings
-	w.own, w.runs, w.records = w.own[:0], w.runs[:0], w.records[:0]
+	clear(w.apart)
+	w.own, w.apart, w.runs, w.records = w.own[:0], w.apart[:0], w.runs[:0], w.records[:0]
 	if cap(w.buf) <= maxScratch && cap(w.own) <= maxScratch/256 {
 		s.scratch.Put(w)
 	}
 }
 
-func (w *writing) prepare(batch []syslog.Message, now time.Time) {
+func (w *writing) prepare(c *Config, batch []syslog.Message, now time.Time) {
 	size := 0
 	w.own = slices.Grow(w.own[:0], len(batch))
 	for i := range batch {
@@ -50,7 +53,7 @@ func (w *writing) prepare(batch []syslog.Message, now time.Time) {
 		normalise(&w.own[i], now)
 		size += len(batch[i].Raw) + 64
 	}
-	w.split()
+	w.split(c)
 	// With room for all of it, buf does not move while records point into it;
 	// if it does all the same, they keep the old one.
 	w.buf = slices.Grow(w.buf[:0], size)
@@ -61,15 +64,42 @@ func (w *writing) prepare(batch []syslog.Message, now time.Time) {
 	}
 }
 
-// split cuts the batch where the key changes and where a record gets large.
-func (w *writing) split() {
-	for from := 0; from < len(w.own); {
-		k, size, to := keyOf(&w.own[from]), 0, from
-		for to < len(w.own) && size < maxRecord && keyOf(&w.own[to]) == k {
-			size += len(w.own[to].Raw) + 64
+// split cuts the batch into runs. Keys that take turns would make a record for
+// each message, so theirs are brought together.
+func (w *writing) split(c *Config) {
+	w.keys = w.keys[:0]
+	var different []key // in order of their first message
+	for i := range w.own {
+		k := c.keyOf(&w.own[i])
+		if w.keys = append(w.keys, k); (i == 0 || k != w.keys[i-1]) && !slices.Contains(different, k) {
+			different = append(different, k)
+		}
+	}
+	if len(different) == 1 {
+		w.cut(different[0], w.own)
+		return
+	}
+	w.apart = slices.Grow(w.apart[:0], len(w.own))
+	for _, k := range different {
+		from := len(w.apart)
+		for i := range w.own {
+			if w.keys[i] == k {
+				w.apart = append(w.apart, w.own[i])
+			}
+		}
+		w.cut(k, w.apart[from:])
+	}
+}
+
+// cut makes runs of messages of one key, where a record gets large.
+func (w *writing) cut(k key, batch []syslog.Message) {
+	for from := 0; from < len(batch); {
+		size, to := 0, from
+		for to < len(batch) && size < maxRecord {
+			size += len(batch[to].Raw) + 64
 			to++
 		}
-		w.runs = append(w.runs, run{k, w.own[from:to]})
+		w.runs = append(w.runs, run{k, batch[from:to]})
 		from = to
 	}
 }

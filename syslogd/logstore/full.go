@@ -1,0 +1,75 @@
+package logstore
+
+import (
+	"errors"
+	"fmt"
+
+	"rondo/rrd/seglog"
+)
+
+// headroom is what a new directory takes at once for Badger's memory maps.
+const headroom = 48 << 20
+
+// checkSpace refuses before Badger would fail: a full disk is a SIGBUS in its
+// memory-mapped files, which nothing can catch.
+func (s *Store) checkSpace(size int64) error {
+	if s.o.ReserveBytes < 0 {
+		return nil
+	}
+	free, err := s.o.FS.Free(s.dirs.root)
+	if err != nil {
+		return fmt.Errorf("logstore: %w", err)
+	}
+	if free < s.o.ReserveBytes+headroom+size {
+		return fmt.Errorf("logstore: %w: %d bytes free in %s", seglog.ErrFull, free, s.dirs.root)
+	}
+	return nil
+}
+
+// claim finds room for a chunk. diskMu is held.
+func (s *Store) claim(size int64) error {
+	err := s.checkSpace(size)
+	if errors.Is(err, seglog.ErrFull) && s.dropOldest(size) {
+		return s.checkSpace(size)
+	}
+	return err
+}
+
+// makeRoom drops the oldest days if the disk is full and Config.WhenFull says
+// so. It reports whether there is room now.
+func (s *Store) makeRoom() bool {
+	s.diskMu.Lock()
+	defer s.diskMu.Unlock()
+	return s.dropOldest(0)
+}
+
+// dropOldest is makeRoom with diskMu held.
+func (s *Store) dropOldest(size int64) bool {
+	for s.o.Config.WhenFull == DropOldest {
+		if err := s.checkSpace(size); !errors.Is(err, seglog.ErrFull) {
+			return err == nil
+		}
+		k, ok := s.oldest()
+		if !ok {
+			return false
+		}
+		s.o.Log.Warn("disk full: the oldest day goes", "key", k.String())
+		s.drop(k)
+	}
+	return false
+}
+
+// oldest is the directory that goes first when the disk is full: never one of
+// the last day, nor one that is still written to.
+func (s *Store) oldest() (key, bool) {
+	keys, _ := s.sizes()
+	for _, k := range keys {
+		if k.day == keys[len(keys)-1].day {
+			break
+		}
+		if !s.inUse(k) {
+			return k, true
+		}
+	}
+	return key{}, false
+}
