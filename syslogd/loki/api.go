@@ -1,0 +1,98 @@
+package loki
+
+import (
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"rondo/syslogd"
+)
+
+// Limits of queries. Those of Loki's default configuration where it has one.
+const (
+	defaultLimit = 100     // lines
+	maxLimit     = 5000    // lines
+	maxPoints    = 11_000  // of one series
+	maxSeries    = 2000    // of a metric query
+	maxCells     = 4 << 20 // points of all series together
+
+	maxQueries   = 8 // at a time; more are told to come back
+	maxTails     = 64
+	queryTimeout = time.Minute
+)
+
+// Options of an API.
+type Options struct {
+	// Sink returns what takes pushed messages. It is asked for each push,
+	// since a reload may replace it.
+	Sink func() syslogd.Sink
+	Logs syslogd.Searcher
+	// LineBytes is the mean length of a line, for answers that tell volumes;
+	// nil: none is known.
+	LineBytes func() float64
+	Version   string // told as Loki's build
+	Revision  string
+	Log       *slog.Logger // none
+}
+
+// An API serves Loki's HTTP interface. It is safe for concurrent use.
+type API struct {
+	Options
+	log     *slog.Logger
+	pushes  chan struct{} // a token per request that runs
+	queries chan struct{}
+	tails   chan struct{}
+	stats   stats
+}
+
+// New makes an API.
+func New(o Options) *API {
+	a := &API{
+		Options: o, log: o.Log,
+		pushes: make(chan struct{}, maxPushes), queries: make(chan struct{}, maxQueries), tails: make(chan struct{}, maxTails),
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	return a
+}
+
+func (a *API) sink() syslogd.Sink { return a.Sink() }
+
+// Push serves POST /loki/api/v1/push.
+func (a *API) Push() http.Handler { return http.HandlerFunc(a.push) }
+
+// stats counts by what became of requests and lines.
+type stats struct {
+	mu     sync.Mutex
+	counts map[string]uint64
+}
+
+func (s *stats) add(what string, n int) {
+	if n == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts == nil {
+		s.counts = map[string]uint64{}
+	}
+	s.counts[what] += uint64(n)
+}
+
+// Snapshot returns all counts that are not zero:
+//
+//	received           lines that were pushed and stored
+//	not_stored         lines that the store did not take; the client was told so
+//	refused_lines      lines of streams whose labels cannot be stored
+//	refused_requests   pushes that cannot be read, or are beyond a limit
+//	refused_busy       pushes and queries that found no place
+//	truncated          lines that were cut
+//	queries, tails     that were answered
+func (a *API) Snapshot() map[string]uint64 {
+	a.stats.mu.Lock()
+	defer a.stats.mu.Unlock()
+	return maps.Clone(a.stats.counts)
+}

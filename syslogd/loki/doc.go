@@ -1,0 +1,2 @@
+// Package loki is Loki's push interface to the log store.
+package loki
