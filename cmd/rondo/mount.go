@@ -10,6 +10,7 @@ import (
 	"rondo/autoscale"
 	"rondo/rrd/rrdfile"
 	"rondo/syslogd/logstore"
+	"rondo/syslogd/loki"
 	"rondo/web"
 )
 
@@ -28,6 +29,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/logs/histogram", logs)
 	w.Handle("GET /api/logs/facets", logs)
 	w.Stream("GET /api/logs/tail", logs)
+	w.Handle("POST "+loki.PushPath, s.loki.Push())
 	w.Handle("GET /api/alerts", s.engine.Handler())
 	w.Handle("GET /api/alerts/", s.engine.Handler())
 	w.Command("POST /api/alerts/", s.engine.Commands())

@@ -23,6 +23,7 @@ type parts struct {
 	stats      map[string]*collectors.Stats // by kind
 	syslog     *syslogd.Server
 	syslogged  *syslogd.Stats
+	router     *syslogd.Router // what every message goes through
 	relays     []*syslogd.Relay
 	controller *autoscale.Controller // nil where there is no group
 }
@@ -72,9 +73,9 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 		}
 		p.relays = append(p.relays, r)
 	}
-	router := syslogd.NewRouter(heard{s.stores.logs, s.fleet}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
+	p.router = syslogd.NewRouter(heard{s.stores.logs, s.fleet}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
 	var err error
-	p.syslog, err = syslogd.NewServer(conf.Syslogd.Server, router, p.syslogged, log)
+	p.syslog, err = syslogd.NewServer(conf.Syslogd.Server, p.router, p.syslogged, log)
 	return err
 }
 

@@ -78,6 +78,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"fleet":  me.s.fleet.Snapshot(),
 		"logs":   me.logs(),
 		"backup": me.s.backups.counters(),
+		"loki":   me.s.loki.Snapshot(),
 	}
 	if p := me.s.parts.Load(); p != nil {
 		rooms["syslogd"] = p.syslog.Snapshot()

@@ -20,6 +20,8 @@ import (
 	"rondo/alerts/fleet"
 	"rondo/alerts/notify"
 	"rondo/rrd/promql"
+	"rondo/syslogd"
+	"rondo/syslogd/loki"
 	"rondo/web"
 )
 
@@ -74,6 +76,7 @@ type server struct {
 	engine  *alerts.Engine
 	self    *self
 	backups *backups
+	loki    *loki.API
 	parts   atomic.Pointer[parts] // replaced by a reload
 	started time.Time
 }
@@ -168,8 +171,18 @@ func (s *server) build() (err error) {
 	}
 	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone}, rules, targets)
 	s.self = newSelf(s)
+	s.loki = loki.New(loki.Options{
+		Sink: func() syslogd.Sink { return s.parts.Load().router }, Logs: s.stores.logs, LineBytes: s.lineBytes,
+		Version: release, Revision: build().Revision, Log: s.log.With("component", "loki"),
+	})
 	s.backups = newBackups(s.conf, s.snapshot, s.log)
 	return err
+}
+
+// lineBytes is the mean length of the lines in the log store.
+func (s *server) lineBytes() float64 {
+	st := s.stores.logs.Stats()
+	return float64(st.RawBytes) / float64(max(st.Messages, 1))
 }
 
 // rules builds the rules and receivers of a configuration. Every transition

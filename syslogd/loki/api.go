@@ -61,7 +61,10 @@ func New(o Options) *API {
 
 func (a *API) sink() syslogd.Sink { return a.Sink() }
 
-// Push serves POST /loki/api/v1/push.
+// PushPath is where clients push to.
+const PushPath = "/loki/api/v1/push"
+
+// Push serves PushPath.
 func (a *API) Push() http.Handler { return http.HandlerFunc(a.push) }
 
 // stats counts by what became of requests and lines.

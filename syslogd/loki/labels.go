@@ -159,34 +159,12 @@ func element(id string, labels []label) string {
 	if len(labels) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString("[" + id)
+	b := append(make([]byte, 0, 64), '[')
+	b = append(b, id...)
 	for _, l := range labels {
-		b.WriteString(" " + sdName(l.name) + `="`)
-		for i := range len(l.value) {
-			if c := l.value[i]; c == '"' || c == '\\' || c == ']' {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(l.value[i])
-		}
-		b.WriteByte('"')
+		b = syslog.AppendSDParam(b, l.name, l.value)
 	}
-	b.WriteByte(']')
-	return b.String()
-}
-
-// sdName makes a name that structured data can hold: what it cannot becomes
-// "_". Names of labels are fine as they are, those of metadata may not be.
-func sdName(s string) string {
-	if s == "" {
-		return "_"
-	}
-	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r >= 0x7f || r == '=' || r == ']' || r == '"' {
-			return '_'
-		}
-		return r
-	}, s)
+	return string(append(b, ']'))
 }
 
 // streamLabels returns the labels of the stream that a message belongs to, by name.

@@ -194,7 +194,7 @@ func TestPushMapping(t *testing.T) {
 	f(`{"severity":"critical"}`, `{}`, `   user crit [loki@0 severity="critical"]`)
 	f(`{"app":"a"}`, `{"detected_level":"error","pid":"9"}`, ` a 9 user err [lokimeta@0 detected_level="error" pid="9"]`)
 	f(`{"app":"a","level":"debug"}`, `{"detected_level":"error"}`, ` a  user debug [lokimeta@0 detected_level="error"]`)
-	f(`{"app":"a"}`, `{"service.name":"x y","k=]\"ü":"1"}`, ` a  user info [lokimeta@0 service.name="x y" k____="1"]`)
+	f(`{"app":"a"}`, `{"service.name":"x y","k=]\"ü":"1"}`, ` a  user info [lokimeta@0 service.name="x y" k_____="1"]`)
 	f(`{"app":"a","empty":""}`, `{}`, ` a  user info `)
 }
 
