@@ -22,8 +22,11 @@ type Query struct {
 	// ByReceived makes Received the time that From and To, the order and the
 	// bins of counts go by.
 	ByReceived bool
-	Limit      int  // most messages; 0: no limit
-	Oldest     bool // oldest first; newest first otherwise
+	// Origin is where a bin of counts begins, and all others by their width
+	// before and after it; zero is 1970.
+	Origin time.Time
+	Limit  int  // most messages; 0: no limit
+	Oldest bool // oldest first; newest first otherwise
 }
 
 // A Searcher reads the log store. The messages it yields belong to the caller.
@@ -31,8 +34,8 @@ type Searcher interface {
 	Search(ctx context.Context, q Query) iter.Seq2[syslog.Message, error]
 	// Count counts all matches, exactly, by the values of fields and by time.
 	// The fields are those of filters (filter.Value) and Pattern, at most
-	// MaxBy. Bins begin at multiples of bin since 1970; 0 counts without
-	// time. Groups come in order of Start and Values; those without messages
+	// MaxBy. Bins begin at multiples of bin since Query.Origin; 0 counts
+	// without time. Groups come in order of Start and Values; those without messages
 	// are left out. Rather than more than MaxGroups it returns
 	// ErrTooManyGroups.
 	Count(ctx context.Context, q Query, by []string, bin time.Duration) ([]Group, error)

@@ -186,6 +186,8 @@ func (f *Field) String() string {
 
 // Value returns a field of a message as text, "" where it has none. Of a
 // parameter that stands in the structured data more than once it is the first.
+// Here sd.ID may also name an element: its value is the element's parameters,
+// as written.
 func Value(m *syslog.Message, name string) string {
 	switch name {
 	case "severity":
@@ -212,5 +214,5 @@ func Value(m *syslog.Message, name string) string {
 			return p.Value()
 		}
 	}
-	return ""
+	return syslog.SDElement(m.SD, key)
 }

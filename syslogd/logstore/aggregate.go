@@ -22,7 +22,7 @@ import (
 // alone if nothing but the severity is asked for; counts by fields that
 // belong to types, or by the origin, from catalogues.
 func (s *Store) Count(ctx context.Context, q syslogd.Query, by []string, bin time.Duration) ([]syslogd.Group, error) {
-	g, err := newGrouping(by, bin)
+	g, err := newGrouping(by, bin, q.Origin)
 	if err != nil {
 		return nil, fmt.Errorf("logstore: count: %w", err)
 	}
@@ -34,7 +34,7 @@ func (s *Store) Count(ctx context.Context, q syslogd.Query, by []string, bin tim
 	for k, n := range total.counts {
 		one := syslogd.Group{Values: append([]string(nil), k.values[:len(by)]...), Count: n}
 		if bin > 0 {
-			one.Start = time.Unix(0, k.bin*int64(bin)).UTC()
+			one.Start = time.Unix(0, k.bin*int64(bin)+g.shift).UTC()
 		}
 		groups = append(groups, one)
 	}
@@ -79,9 +79,10 @@ func (s *Store) aggregate(ctx context.Context, p *plan, by *grouping) (*tally, e
 type grouping struct {
 	by    []string
 	width int64 // of the bins; 0: none
+	shift int64 // by how much they begin later than multiples of it
 }
 
-func newGrouping(by []string, bin time.Duration) (*grouping, error) {
+func newGrouping(by []string, bin time.Duration, origin time.Time) (*grouping, error) {
 	if bin < 0 {
 		return nil, errors.New("width must be positive")
 	}
@@ -93,7 +94,11 @@ func newGrouping(by []string, bin time.Duration) (*grouping, error) {
 			return nil, fmt.Errorf("by %q: no such field", name)
 		}
 	}
-	return &grouping{by, int64(bin)}, nil
+	g := &grouping{by: by, width: int64(bin)}
+	if at := nanos(origin); !origin.IsZero() && g.width > 0 {
+		g.shift = at - floorDiv(at, g.width)*g.width
+	}
+	return g, nil
 }
 
 // bin is the number of the bin that holds an instant.
@@ -101,7 +106,11 @@ func (g *grouping) bin(at int64) int64 {
 	if g.width == 0 {
 		return 0
 	}
-	return floorDiv(at, g.width)
+	n := floorDiv(at, g.width)
+	if at-n*g.width < g.shift {
+		n--
+	}
+	return n
 }
 
 // groupKey tells groups apart.
@@ -168,21 +177,23 @@ func (g *grouping) hoursSuffice(x *part, p *plan, whole bool) bool {
 	if h.Hours == nil || slices.ContainsFunc(g.by, func(f string) bool { return f != "severity" }) {
 		return false
 	}
-	if !whole && (p.received || g.width%int64(time.Hour) != 0) {
+	if !whole && p.received {
 		return false
 	}
 	return !slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool {
 		time := ofHour(h, c.Hour)
-		return (whole || p.overlaps(time)) && (!whole && !p.covers(time) || p.ofSeverity(c.Severity) == maybe)
+		unsure := !whole && (!p.covers(time) || g.bin(time.min) != g.bin(time.max))
+		return (whole || p.overlaps(time)) && (unsure || p.ofSeverity(c.Severity) == maybe)
 	})
 }
 
 func (g *grouping) byHours(x *part, p *plan, whole bool, t *tally) error {
 	for _, h := range x.info.header.Hours {
-		if !whole && !p.covers(ofHour(x.info.header, h.Hour)) || p.ofSeverity(h.Severity) != yes {
+		time := ofHour(x.info.header, h.Hour)
+		if !whole && !p.covers(time) || p.ofSeverity(h.Severity) != yes {
 			continue
 		}
-		k := groupKey{bin: g.bin(int64(h.Hour) * int64(time.Hour))}
+		k := groupKey{bin: g.bin(time.min)}
 		if whole {
 			k.bin = g.bin(x.time.min)
 		}

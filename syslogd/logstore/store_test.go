@@ -143,18 +143,28 @@ func (m *model) matches(q syslogd.Query) []syslog.Message {
 	return out
 }
 
+// binStart is where the bin of a message begins.
+func binStart(q syslogd.Query, x *syslog.Message, width time.Duration) time.Time {
+	origin := q.Origin
+	if origin.IsZero() {
+		origin = time.Unix(0, 0)
+	}
+	bins := floorDiv(timeOf(q, x).UnixNano()-origin.UnixNano(), int64(width))
+	return origin.Add(time.Duration(bins) * width).UTC()
+}
+
 func (m *model) histogram(q syslogd.Query, width time.Duration) []syslogd.Bin {
 	type binKey struct {
-		bin      int64
+		start    time.Time
 		severity syslog.Severity
 	}
 	counts := map[binKey]int64{}
 	for _, x := range m.matches(q) {
-		counts[binKey{floorDiv(timeOf(q, &x).UnixNano(), int64(width)), x.Severity}]++
+		counts[binKey{binStart(q, &x, width), x.Severity}]++
 	}
 	bins := []syslogd.Bin{}
 	for k, n := range counts {
-		bins = append(bins, syslogd.Bin{Start: time.Unix(0, k.bin*int64(width)).UTC(), Severity: k.severity, Count: n})
+		bins = append(bins, syslogd.Bin{Start: k.start, Severity: k.severity, Count: n})
 	}
 	slices.SortFunc(bins, func(a, b syslogd.Bin) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Severity, b.Severity))
@@ -322,6 +332,9 @@ func randomQuery(r *rand.Rand, now time.Time) syslogd.Query {
 	if r.IntN(3) == 0 {
 		q.Limit = 1 + r.IntN(20)
 	}
+	if r.IntN(2) == 0 {
+		q.Origin = start.Add(time.Duration(r.Int64N(int64(span))))
+	}
 	return q
 }
 
@@ -374,7 +387,7 @@ func (m *model) count(q syslogd.Query, by []string, bin time.Duration) []syslogd
 	for _, x := range m.matches(q) {
 		g := syslogd.Group{Count: 1}
 		if bin > 0 {
-			g.Start = time.Unix(0, floorDiv(timeOf(q, &x).UnixNano(), int64(bin))*int64(bin)).UTC()
+			g.Start = binStart(q, &x, bin)
 		}
 		for _, f := range by {
 			if f == syslogd.Pattern {

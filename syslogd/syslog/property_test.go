@@ -62,6 +62,22 @@ func TestDays(t *testing.T) {
 	}
 }
 
+func TestSDElement(t *testing.T) {
+	f := func(sd, id, want string) {
+		t.Helper()
+		if got := SDElement(sd, id); got != want {
+			t.Errorf("%s of %s: got %q, want %q", id, sd, got, want)
+		}
+	}
+	f(`[a@1 k="v" l][b k="x"]`, "b", "")
+	f(`[a@1 k="v\]" l="2"][b k="x"]`, "a@1", `k="v\]" l="2"`)
+	f(`[a@1 k="v\]" l="2"][b k="x"]`, "b", `k="x"`)
+	f(`[a@1][b  k="x" ]`, "b", `k="x" `)
+	f(`[a@1]`, "a@1", "")
+	f(`[a@1]`, "k", "")
+	f(`-`, "k", "")
+}
+
 func TestSDParams(t *testing.T) {
 	var got []string
 	for p := range SDParams(`[a@1 k="1" q="x\"y\]z\\\n"][b  k="2" ][c][broken k=]`) {

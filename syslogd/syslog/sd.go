@@ -49,6 +49,22 @@ func SDParams(sd string) iter.Seq[SDParam] {
 	}
 }
 
+// SDElement returns the parameters of the first element of an SD-ID, as they
+// are written in well-formed structured data; "" if there is none.
+func SDElement(sd, id string) string {
+	for len(sd) > 0 && sd[0] == '[' {
+		n := elementEnd(sd)
+		if n == 0 {
+			return ""
+		}
+		if name, rest, _ := sdName(sd[1 : n-1]); name == id {
+			return skipSpaces(rest)
+		}
+		sd = sd[n:]
+	}
+	return ""
+}
+
 // AppendSDParam appends a blank and NAME="VALUE" to an element that is being
 // written, such as "[meta". Bytes that a name cannot have become "_".
 func AppendSDParam(dst []byte, name, value string) []byte {
@@ -76,18 +92,28 @@ func AppendSDParam(dst []byte, name, value string) []byte {
 // sdEnd returns the length of the well-formed structured data that s begins
 // with, or 0. Names may have any length: senders with long ones exist.
 func sdEnd(s string) int {
-	rest := s
-	for len(rest) > 0 && rest[0] == '[' {
-		_, next, ok := sdName(rest[1:])
-		for next = skipSpaces(next); ok && !strings.HasPrefix(next, "]"); next = skipSpaces(next) {
-			_, _, next, ok = sdParam(next)
-		}
-		if !ok {
+	n := 0
+	for n < len(s) && s[n] == '[' {
+		element := elementEnd(s[n:])
+		if element == 0 {
 			return 0
 		}
-		rest = next[1:]
+		n += element
 	}
-	return len(s) - len(rest)
+	return n
+}
+
+// elementEnd returns the length of the well-formed element that s begins with,
+// or 0.
+func elementEnd(s string) int {
+	_, rest, ok := sdName(s[1:])
+	for rest = skipSpaces(rest); ok && !strings.HasPrefix(rest, "]"); rest = skipSpaces(rest) {
+		_, _, rest, ok = sdParam(rest)
+	}
+	if !ok {
+		return 0
+	}
+	return len(s) - len(rest) + 1
 }
 
 // sdName cuts an SD-NAME off s (RFC 5424, 6.3.2).
