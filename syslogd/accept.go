@@ -19,7 +19,6 @@ func (l *listener) serveStreams(ctx context.Context) error {
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	open := connections{byPeer: map[netip.Addr]int{}}
 	for {
 		conn, err := l.streams.Accept()
 		switch {
@@ -36,25 +35,25 @@ func (l *listener) serveStreams(ctx context.Context) error {
 			continue
 		}
 		from := peer(conn)
-		if reason := l.enter(&open, from); reason != "" {
-			l.srv.stats.add("refused_connections_"+reason, 1)
+		if reason := l.enter(from); reason != "" {
+			l.srv.refused.add("refused_connections_"+reason, from, 1)
 			l.log.Debug("connection refused", "addr", conn.RemoteAddr().String(), "reason", reason)
 			conn.Close()
 			continue
 		}
 		wg.Go(func() {
-			defer open.leave(from)
+			defer l.open.leave(from)
 			l.serve(ctx, conn)
 		})
 	}
 }
 
 // enter admits a connection, or returns the reason why not.
-func (l *listener) enter(open *connections, from netip.Addr) (reason string) {
+func (l *listener) enter(from netip.Addr) (reason string) {
 	if !l.allowed(from) {
 		return "allow"
 	}
-	return open.enter(from, l.MaxConnections, l.MaxPerPeer)
+	return l.open.enter(from, l.MaxConnections, l.MaxPerPeer)
 }
 
 // serve serves one connection, which it closes, by its protocol.
@@ -92,9 +91,18 @@ func (c *connections) enter(from netip.Addr, most, mostOfPeer int) (reason strin
 	case from.IsValid() && c.byPeer[from] >= mostOfPeer:
 		return "peer"
 	}
+	if c.byPeer == nil {
+		c.byPeer = map[netip.Addr]int{}
+	}
 	c.all++
 	c.byPeer[from]++
 	return ""
+}
+
+func (c *connections) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
 }
 
 func (c *connections) leave(from netip.Addr) {

@@ -51,6 +51,9 @@ func openCertificates(cfg TLSConfig) (*certificates, error) {
 
 func (c *certificates) config() *tls.Config { return c.inUse.Load() }
 
+// notAfter is when the certificate in use expires.
+func (c *certificates) notAfter() time.Time { return c.config().Certificates[0].Leaf.NotAfter }
+
 // reload reads the files again and uses them if they have changed, which it
 // reports. The same bad files are told once.
 func (c *certificates) reload() (changed bool, err error) {

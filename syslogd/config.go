@@ -81,7 +81,7 @@ func DefaultConfig() Config {
 		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514", TLS: TLSListener{Listen: "127.0.0.1:6514"},
 		Options: Options{
 			MaxMessage: syslog.DefaultMaxMessage, MaxConnections: 1000, MaxPerPeer: 250, IdleTimeout: 24 * time.Hour,
-			ReceiveBuffer: 64 << 20, Sockets: min(runtime.NumCPU(), 4), TimeZone: "Local",
+			ReceiveBuffer: 64 << 20, Sockets: min(runtime.NumCPU(), mostSockets), TimeZone: "Local",
 		},
 	}
 }

@@ -19,9 +19,12 @@ type listener struct {
 	zone           *time.Location
 	received       string // its counter
 
-	packets net.PacketConn // one of these two
+	packets []packetConn // one of these two
 	streams net.Listener
+	open    connections
 	certs   *certificates // where it speaks TLS
+	rates   *rates
+	granted int // bytes of the kernel's buffers
 }
 
 // newListener binds what is configured.
@@ -33,6 +36,7 @@ func (s *Server) newListener(cfg ListenerConfig) (*listener, error) {
 	l := &listener{
 		ListenerConfig: cfg, srv: s, zone: zone,
 		log: s.log.With("listener", cfg.Name), received: "received_" + cfg.Name,
+		rates: newRates(cfg.SenderRate, cfg.SenderBurst),
 	}
 	if cfg.Proto.isTLS() { // before the socket is there
 		if l.certs, err = openCertificates(cfg.TLS); err != nil {
@@ -67,16 +71,16 @@ func (l *listener) run(ctx context.Context) error {
 }
 
 func (l *listener) addr() net.Addr {
-	if l.packets != nil {
-		return l.packets.LocalAddr()
+	if len(l.packets) > 0 {
+		return l.packets[0].LocalAddr()
 	}
 	return l.streams.Addr()
 }
 
 // close closes what is open.
 func (l *listener) close() {
-	if l.packets != nil {
-		l.packets.Close()
+	for _, conn := range l.packets {
+		conn.Close()
 	}
 	if l.streams != nil {
 		l.streams.Close()

@@ -18,6 +18,7 @@ import (
 type relpSession struct {
 	l      *listener
 	conn   net.Conn
+	sender netip.Addr
 	judge  *strict
 	opened bool
 	ended  bool // after this batch: at the client's wish or for its mistake
@@ -51,7 +52,7 @@ func (l *listener) serveRELP(ctx context.Context, conn net.Conn) {
 	defer cancel()
 	r, stop := newConnReader(ctx, conn, l.IdleTimeout)
 	defer stop()
-	s := &relpSession{l: l, conn: conn, judge: l.judge()}
+	s := &relpSession{l: l, conn: conn, sender: peer(conn), judge: l.judge()}
 	frames, reader := []relp.Frame(nil), relp.NewReader(r, l.MaxMessage)
 	for {
 		var err error
@@ -60,6 +61,7 @@ func (l *listener) serveRELP(ctx context.Context, conn net.Conn) {
 			s.end(err)
 			return
 		}
+		l.rates.pace(ctx, s.sender, len(frames))
 		clear(frames)
 	}
 }
@@ -68,12 +70,12 @@ func (l *listener) serveRELP(ctx context.Context, conn net.Conn) {
 // reports whether the session goes on.
 func (s *relpSession) handle(ctx context.Context, frames []relp.Frame) bool {
 	s.batch, s.answers = s.batch[:0], s.answers[:0]
-	now, sender := time.Now().In(s.l.zone), peer(s.conn)
+	now := time.Now().In(s.l.zone)
 	for i := range frames {
 		if s.ended {
 			break // nothing may follow; what does is not answered
 		}
-		s.take(&frames[i], now, sender)
+		s.take(&frames[i], now)
 	}
 	stored := s.store(ctx)
 	return s.reply(stored) && stored && !s.ended
@@ -132,7 +134,7 @@ func (s *relpSession) end(cause error) {
 }
 
 // take looks at one frame.
-func (s *relpSession) take(f *relp.Frame, now time.Time, sender netip.Addr) {
+func (s *relpSession) take(f *relp.Frame, now time.Time) {
 	answer := relpAnswer{txnr: f.Txnr}
 	switch {
 	case f.Command == relp.Open:
@@ -143,14 +145,14 @@ func (s *relpSession) take(f *relp.Frame, now time.Time, sender netip.Addr) {
 		answer.text, s.ended = "500 the first command is open", true
 	case f.Command == relp.Syslog:
 		answer.stores = true
-		s.takeMessage(f, now, sender)
+		s.takeMessage(f, now)
 	default:
 		answer.text = "500 unknown command"
 	}
 	s.answers = append(s.answers, answer)
 }
 
-func (s *relpSession) takeMessage(f *relp.Frame, now time.Time, sender netip.Addr) {
+func (s *relpSession) takeMessage(f *relp.Frame, now time.Time) {
 	line := syslog.TrimTrailer(f.Data)
 	if line == "" {
 		return
@@ -158,7 +160,7 @@ func (s *relpSession) takeMessage(f *relp.Frame, now time.Time, sender netip.Add
 	if f.Truncated {
 		s.l.srv.stats.add("truncated", 1)
 	}
-	s.batch = append(s.batch, s.l.parse(syslog.Frame{Line: line, Truncated: f.Truncated}, now, sender))
+	s.batch = append(s.batch, s.l.parse(syslog.Frame{Line: line, Truncated: f.Truncated}, now, s.sender))
 }
 
 // open answers a client's offers with ours.

@@ -25,6 +25,7 @@ type Server struct {
 	stats     *Stats
 	log       *slog.Logger
 	listeners []*listener
+	refused   *refusals
 	failing   state // the sink did not take the last batch
 }
 
@@ -34,7 +35,7 @@ func NewServer(cfg Config, sink Sink, stats *Stats, log *slog.Logger) (*Server, 
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("syslogd: %w", err)
 	}
-	s := &Server{sink: sink, stats: stats, log: log}
+	s := &Server{sink: sink, stats: stats, log: log, refused: newRefusals(stats)}
 	for _, lc := range cfg.listeners() {
 		l, err := s.newListener(lc)
 		if err != nil {
@@ -49,6 +50,9 @@ func NewServer(cfg Config, sink Sink, stats *Stats, log *slog.Logger) (*Server, 
 // close closes the sockets that Run has not.
 func (s *Server) close() {
 	for _, l := range s.listeners {
+		// What was counted outlives the socket.
+		n, _ := l.kernelDrops()
+		s.stats.add("kernel_drops_"+l.Name, int(n))
 		l.close()
 	}
 }
@@ -95,6 +99,27 @@ func (s *Server) Snapshot() map[string]uint64 {
 	return counts
 }
 
+// Gauges returns what is so now, each by its listener's name:
+//
+//	receive_buffer_NAME         bytes that the kernel granted, of all sockets
+//	connections_NAME            open ones
+//	certificate_not_after_NAME  when it expires, in Unix seconds
+func (s *Server) Gauges() map[string]float64 {
+	g := map[string]float64{}
+	for _, l := range s.listeners {
+		if l.Proto == UDP {
+			g["receive_buffer_"+l.Name] = float64(l.granted)
+		}
+		if l.streams != nil {
+			g["connections_"+l.Name] = float64(l.open.count())
+		}
+		if l.certs != nil {
+			g["certificate_not_after_"+l.Name] = float64(l.certs.notAfter().Unix())
+		}
+	}
+	return g
+}
+
 // Run receives until ctx ends. It then closes its sockets, and returns when
 // everything that was read is stored.
 func (s *Server) Run(ctx context.Context) error {
@@ -103,6 +128,10 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.listeners {
 		g.Go(func() error { return l.run(ctx) })
 	}
+	g.Go(func() error {
+		s.refused.report(ctx, s.log)
+		return nil
+	})
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("syslogd: %w", err)
 	}

@@ -294,7 +294,8 @@ func TestStrictListener(t *testing.T) {
 // testListener serves connections of net.Pipe, in a bubble.
 func testListener(store Sink) *listener {
 	cfg := DefaultConfig()
-	s := &Server{sink: store, stats: NewStats(), log: quiet()}
+	stats := NewStats()
+	s := &Server{sink: store, stats: stats, log: quiet(), refused: newRefusals(stats)}
 	lc := ListenerConfig{Proto: TCP}.withDefaults(&cfg)
 	return &listener{ListenerConfig: lc, srv: s, log: s.log, zone: time.UTC, received: "received_tcp"}
 }

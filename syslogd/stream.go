@@ -25,6 +25,7 @@ func (l *listener) serveConn(ctx context.Context, conn net.Conn) {
 	defer stop()
 
 	sender, judge, framer := peer(conn), l.judge(), l.framer(r)
+	cred := peerOf(conn)
 	var frames []syslog.Frame
 	var batch []syslog.Message
 	var seen syslog.FramerStats
@@ -34,7 +35,9 @@ func (l *listener) serveConn(ctx context.Context, conn net.Conn) {
 		now := time.Now().In(l.zone)
 		batch = batch[:0]
 		for _, f := range frames {
-			batch = append(batch, l.parse(f, now, sender))
+			m := l.parse(f, now, sender)
+			cred.note(&m)
+			batch = append(batch, m)
 		}
 		l.countFrames(len(frames), framer.Stats(), &seen)
 		stored = l.srv.store(work, l.admit(judge, batch)) && stored
@@ -44,6 +47,7 @@ func (l *listener) serveConn(ctx context.Context, conn net.Conn) {
 			l.endConn(work, conn, stored, err)
 			return
 		}
+		l.rates.pace(ctx, sender, len(frames))
 	}
 }
 
@@ -100,6 +104,14 @@ func reset(conn net.Conn) {
 		_ = tcp.SetLinger(0)
 	}
 	conn.Close()
+}
+
+// peerOf is who is at the other end of a unix socket.
+func peerOf(conn net.Conn) credentials {
+	if local, ok := conn.(*net.UnixConn); ok {
+		return peerCredentials(local)
+	}
+	return credentials{}
 }
 
 func peer(conn net.Conn) netip.Addr {

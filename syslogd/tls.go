@@ -27,7 +27,7 @@ func (l *listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, boo
 	secured := tls.Server(conn, l.certs.config())
 	if err := secured.HandshakeContext(ctx); err != nil {
 		reason := handshakeReason(err)
-		l.srv.stats.add("refused_tls_"+reason, 1)
+		l.srv.refused.add("refused_tls_"+reason, peer(conn), 1)
 		l.log.Debug("TLS handshake refused", "addr", conn.RemoteAddr().String(), "reason", reason, "err", err)
 		return nil, false
 	}

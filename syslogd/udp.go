@@ -1,35 +1,76 @@
 package syslogd
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
-// bindUDP binds the socket and asks for a large buffer.
+// bindUDP binds the sockets and asks for large buffers. Several sockets share
+// the port: the kernel sends all of one sender's datagrams to the same one.
 func (l *listener) bindUDP() error {
-	addr, err := net.ResolveUDPAddr("udp", l.Listen)
+	// Sockets that share a port share it with other processes of ours too.
+	// Binding it alone first finds those.
+	conn, err := l.listenUDP(l.Listen, net.ListenConfig{})
 	if err != nil {
 		return err
 	}
-	conn, err := net.ListenUDP("udp", addr)
-	if err != nil {
+	if l.Sockets == 1 {
+		return l.addSocket(conn)
+	}
+	address := conn.LocalAddr().String()
+	if err := conn.Close(); err != nil {
 		return err
 	}
-	l.packets = conn
+	for range l.Sockets {
+		conn, err := l.listenUDP(address, net.ListenConfig{Control: sharePort})
+		if err != nil {
+			return err
+		}
+		if err := l.addSocket(conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listener) listenUDP(address string, lc net.ListenConfig) (*net.UDPConn, error) {
+	conn, err := lc.ListenPacket(context.Background(), "udp", address)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
+}
+
+// addSocket asks for the buffer of a socket. What is granted is told once.
+func (l *listener) addSocket(conn *net.UDPConn) error {
+	l.packets = append(l.packets, conn)
 	granted, err := setReceiveBuffer(conn, l.ReceiveBuffer)
+	l.granted += granted
 	switch {
+	case len(l.packets) > 1:
 	case err != nil:
 		l.log.Warn("UDP receive buffer: the kernel's default remains", "err", err)
 	case granted < l.ReceiveBuffer:
 		l.log.Warn("UDP receive buffer is smaller than asked for; raise net.core.rmem_max",
 			"asked_bytes", l.ReceiveBuffer, "granted_bytes", granted)
+	default:
+		l.log.Info("UDP receive buffer is granted", "bytes", granted, "sockets", l.Sockets)
 	}
 	return nil
 }
 
-// kernelDrops is what the kernel threw away.
-func (l *listener) kernelDrops() (n uint64, known bool) {
-	conn, ok := l.packets.(*net.UDPConn)
-	if !ok {
-		return 0, false
+// kernelDrops is what the kernel threw away of all sockets.
+func (l *listener) kernelDrops() (sum uint64, known bool) {
+	for _, p := range l.packets {
+		conn, ok := p.(*net.UDPConn)
+		if !ok {
+			return 0, false
+		}
+		n, err := kernelDrops(conn)
+		if err != nil {
+			return 0, false
+		}
+		sum += n
 	}
-	n, err := kernelDrops(conn)
-	return n, err == nil
+	return sum, len(l.packets) > 0
 }

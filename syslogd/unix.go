@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
+
+	"rondo/syslogd/syslog"
 )
 
 // bindUnix replaces a socket that a dead process left behind, and gives it
@@ -19,13 +22,7 @@ func (l *listener) bindUnix() error {
 	}
 	l.removeSocket()
 	addr := &net.UnixAddr{Name: l.Listen, Net: network}
-	var err error
-	if l.Proto == UnixStream {
-		l.streams, err = net.ListenUnix(network, addr)
-	} else {
-		l.packets, err = net.ListenUnixgram(network, addr)
-	}
-	if err != nil {
+	if err := l.listenUnix(addr); err != nil {
 		return err
 	}
 	mode, err := l.mode()
@@ -35,10 +32,44 @@ func (l *listener) bindUnix() error {
 	return os.Chmod(l.Listen, os.FileMode(mode))
 }
 
+func (l *listener) listenUnix(addr *net.UnixAddr) error {
+	if l.Proto == UnixStream {
+		streams, err := net.ListenUnix(addr.Net, addr)
+		if err != nil {
+			return err
+		}
+		l.streams = streams
+		return nil
+	}
+	conn, err := net.ListenUnixgram(addr.Net, addr)
+	if err != nil {
+		return err
+	}
+	l.packets = []packetConn{conn}
+	return askCredentials(conn)
+}
+
 // removeSocket removes the socket's file; any other file is not ours. Should
 // it fail, binding says so.
 func (l *listener) removeSocket() {
 	if info, err := os.Lstat(l.Listen); err == nil && info.Mode()&os.ModeSocket != 0 {
 		_ = os.Remove(l.Listen)
 	}
+}
+
+// note adds to a message who has sent it, as the kernel and not the sender
+// says: the process id where the message has none, and as structured data,
+// [peer@32473 pid="77" uid="1000"].
+func (c credentials) note(m *syslog.Message) {
+	if !c.known {
+		return
+	}
+	pid := ""
+	if c.pid > 0 { // 0: of another namespace
+		pid = strconv.Itoa(int(c.pid))
+	}
+	if m.PID == "" {
+		m.PID = pid
+	}
+	m.SD += fmt.Sprintf("[peer@32473 pid=%q uid=\"%d\"]", pid, c.uid)
 }

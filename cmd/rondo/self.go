@@ -37,8 +37,25 @@ func newSelf(s *server) *self {
 			}
 			metrics.WriteGaugeFloat64(w, name, f.value)
 		}
+		me.writeOffenders(w)
 	})
 	return me
+}
+
+// writeOffenders names the senders of whom most was refused. They are no
+// series of the store: there they would stay for years.
+func (me *self) writeOffenders(w io.Writer) {
+	p := me.s.parts.Load()
+	if p == nil {
+		return
+	}
+	for _, o := range p.syslog.Offenders() {
+		sender := "others"
+		if o.Sender.IsValid() {
+			sender = o.Sender.String()
+		}
+		metrics.WriteCounterUint64(w, fmt.Sprintf("rondo_syslogd_refused_by_sender_total{sender=%q}", sender), o.Refused)
+	}
 }
 
 // serve answers GET /metrics in Prometheus' text format.
@@ -146,6 +163,9 @@ func (me *self) gauges() map[string]float64 {
 	if p := me.s.parts.Load(); p != nil {
 		for i, r := range p.relays {
 			g[fmt.Sprintf("syslogd.relay_%d_waiting", i)] = float64(r.Waiting())
+		}
+		for what, v := range p.syslog.Gauges() {
+			g["syslogd."+what] = v
 		}
 	}
 	return g

@@ -1,0 +1,142 @@
+package syslogd
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rondo/syslogd/syslog"
+)
+
+// Several sockets share a port, and nothing is lost or twice.
+func TestUDPSockets(t *testing.T) {
+	store := newMemory()
+	s, stop := start(t, store, func(c *Config) { c.Sockets = 4 })
+	const senders, each = 20, 50
+	for i := range senders {
+		conn := dial(t, "udp", s.Addr("udp"))
+		for n := range each {
+			send(t, conn, fmt.Sprintf("<34>sender %d message %d", i, n))
+		}
+	}
+	got, next := store.wait(t, senders*each), map[int]int{}
+	for _, text := range got {
+		var i, n int
+		if _, err := fmt.Sscanf(text, "sender %d message %d", &i, &n); err != nil || n != next[i] {
+			t.Fatalf("%q, want message %d: %v", text, next[i], err)
+		}
+		next[i]++
+	}
+	if g := s.Gauges()["receive_buffer_udp"]; g < 4*2048 {
+		t.Errorf("a receive buffer of %v bytes", g)
+	}
+	stop()
+	if n, known := s.Snapshot()["kernel_drops_udp"]; n != 0 || known {
+		t.Errorf("%d dropped", n)
+	}
+}
+
+// A port that is shared by several sockets of ours is not shared with others.
+func TestUDPPortInUse(t *testing.T) {
+	s, _ := start(t, newMemory(), func(c *Config) { c.Sockets = 2 })
+	cfg := DefaultConfig()
+	cfg.UDP, cfg.TCP, cfg.Sockets = s.Addr("udp").String(), "", 2
+	if _, err := NewServer(cfg, newMemory(), NewStats(), quiet()); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Error(err)
+	}
+}
+
+func TestUDPIPv6(t *testing.T) {
+	l, err := net.ListenPacket("udp", "[::1]:0")
+	if err != nil {
+		t.Log("there is no IPv6 here")
+		return
+	}
+	l.Close()
+	store := newMemory()
+	s, _ := start(t, store, func(c *Config) { c.UDP = "[::1]:0" })
+	conn := dial(t, "udp", s.Addr("udp"))
+	send(t, conn, "<34>one")
+	store.wait(t, 1)
+	if got := store.at(0).Sender; got.String() != "::1" {
+		t.Error(got)
+	}
+}
+
+// Reading datagrams allocates nothing, whatever they hold.
+func TestReadingAllocatesNothing(t *testing.T) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	r, err := newPacketReader(conn, maxDatagram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, got := dial(t, "udp", conn.LocalAddr()), 0
+	for range 100 {
+		send(t, client, "<34>Oct 11 22:14:15 h su[7]: hello")
+	}
+	allocs := testing.AllocsPerRun(1, func() {
+		for got < 100 {
+			n, err := r.next()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range n {
+				if p := r.packet(i); string(p.data) == "<34>Oct 11 22:14:15 h su[7]: hello" && p.from.Is4() {
+					got++
+				}
+			}
+		}
+	})
+	if allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// The kernel says who writes to a unix socket.
+func TestUnixCredentials(t *testing.T) {
+	dir, store := t.TempDir(), newMemory()
+	paths := map[Proto]string{Unix: filepath.Join(dir, "log"), UnixStream: filepath.Join(dir, "stream")}
+	start(t, store, func(c *Config) {
+		c.UDP, c.TCP, c.Unix = "", "", paths[Unix]
+		c.Listeners = []ListenerConfig{{Proto: UnixStream, Listen: paths[UnixStream], Mode: "0660"}}
+	})
+	want := fmt.Sprintf("[peer@32473 pid=\"%d\" uid=\"%d\"]", os.Getpid(), os.Getuid())
+	check := func(i int, m *syslog.Message) {
+		t.Helper()
+		if m.PID != fmt.Sprint(os.Getpid()) || m.SD != want || m.Text != "hello" || m.Sender.IsValid() {
+			t.Errorf("%d: %+v", i, m)
+		}
+	}
+	datagrams, err := net.Dial("unixgram", paths[Unix])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	send(t, datagrams, "<34>Oct 11 22:14:15 su: hello")
+	store.wait(t, 1)
+	check(0, store.at(0))
+	stream, err := net.Dial("unix", paths[UnixStream])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	send(t, stream, "<34>Oct 11 22:14:15 su: hello\n<34>1 - h su 9 - [a k=\"v\"] own\n")
+	store.wait(t, 3)
+	check(1, store.at(1))
+	if m := store.at(2); m.PID != "9" || m.SD != `[a k="v"]`+want {
+		t.Errorf("%+v", m)
+	}
+	for proto, mode := range map[Proto]os.FileMode{Unix: 0o666, UnixStream: 0o660} {
+		if info, err := os.Stat(paths[proto]); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v %v", proto, info.Mode(), err)
+		}
+	}
+}
