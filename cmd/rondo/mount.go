@@ -9,6 +9,7 @@ import (
 
 	"rondo/autoscale"
 	"rondo/rrd/rrdfile"
+	"rondo/syslogd/logapi"
 	"rondo/syslogd/logstore"
 	"rondo/syslogd/loki"
 	"rondo/web"
@@ -24,10 +25,11 @@ func (s *server) edge() (*web.Server, error) {
 		return nil, err
 	}
 	w.Handle("/api/v1/", s.promql.Handler())
-	logs := s.stores.logs.Handler()
+	logs := logapi.New(s.stores.logs)
 	w.Handle("GET /api/logs", logs)
-	w.Handle("GET /api/logs/histogram", logs)
-	w.Handle("GET /api/logs/facets", logs)
+	for _, path := range []string{"histogram", "facets", "explain", "context"} {
+		w.Handle("GET /api/logs/"+path, logs)
+	}
 	w.Stream("GET /api/logs/tail", logs)
 	w.Handle("POST "+loki.PushPath, s.loki.Push())
 	w.Handle("GET /api/alerts", s.engine.Handler())

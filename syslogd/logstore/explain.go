@@ -12,11 +12,15 @@ import (
 
 // Explain implements syslogd.Explainer: it answers the query, one without a
 // limit by counting, and tells what that took.
-func (s *Store) Explain(ctx context.Context, q syslogd.Query) (syslogd.Plan, error) {
+func (s *Store) Explain(ctx context.Context, q syslogd.Query, by []string, bin time.Duration) (syslogd.Plan, error) {
 	begin := time.Now()
+	g, err := newGrouping(by, bin, q.Origin)
+	if err != nil {
+		return syslogd.Plan{}, fmt.Errorf("logstore: explain: %w", err)
+	}
 	p := newPlan(q)
 	p.trace = &trace{fates: map[any]fate{}}
-	matches, err := s.explain(ctx, p, q)
+	matches, err := s.explain(ctx, p, q, g)
 	if err != nil {
 		return syslogd.Plan{}, fmt.Errorf("logstore: explain: %w", err)
 	}
@@ -25,12 +29,12 @@ func (s *Store) Explain(ctx context.Context, q syslogd.Query) (syslogd.Plan, err
 	return result, nil
 }
 
-func (s *Store) explain(ctx context.Context, p *plan, q syslogd.Query) (n int64, err error) {
+func (s *Store) explain(ctx context.Context, p *plan, q syslogd.Query, by *grouping) (n int64, err error) {
 	if q.Limit > 0 {
 		err = s.merge(ctx, p, q, func(*content, int) (bool, error) { n++; return true, nil })
 		return n, err
 	}
-	total, err := s.aggregate(ctx, p, &grouping{})
+	total, err := s.aggregate(ctx, p, by)
 	if err != nil {
 		return 0, err
 	}

@@ -52,7 +52,7 @@ func TestExplain(t *testing.T) {
 		{"regex", "/took [0-9] ms/", syslogd.Query{}, syslogd.Plan{Chunks: 6, Read: 6, Rows: 12, Rendered: 6, Matches: 6}},
 	} {
 		x.q.Filter = parse(t, x.filter)
-		got, err := s.Explain(t.Context(), x.q)
+		got, err := s.Explain(t.Context(), x.q, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rondo/syslogd"
@@ -46,6 +47,23 @@ type run struct {
 // emitted, with an error too.
 func (q *Query) Run(ctx context.Context, s syslogd.Searcher, o Options, emit func(*Row) error) (Status, error) {
 	r := &run{limits: o.Limits.withDefaults(), patterns: chunk.NewPatterns()}
+	ask := syslogd.Query{Filter: q.Filter, From: o.From, To: o.To, ByReceived: o.ByReceived, Oldest: o.Oldest}
+	timed, cancel := context.WithTimeoutCause(ctx, r.limits.Time, errTime)
+	defer cancel()
+	err := r.answer(timed, s, ask, q.expanded(), &output{r, emit})
+	if errors.Is(err, errDone) {
+		err = nil
+	}
+	return r.status, err
+}
+
+// With is the query with one more pipe at its end.
+func (q *Query) With(p Pipe) *Query {
+	return &Query{q.Filter, append(slices.Clone(q.Pipes), p), q.src}
+}
+
+// expanded are the pipes as they run.
+func (q *Query) expanded() []Pipe {
 	var pipes []Pipe
 	for _, p := range q.Pipes {
 		if c, ok := p.(compound); ok {
@@ -54,14 +72,7 @@ func (q *Query) Run(ctx context.Context, s syslogd.Searcher, o Options, emit fun
 			pipes = append(pipes, p)
 		}
 	}
-	ask := syslogd.Query{Filter: q.Filter, From: o.From, To: o.To, ByReceived: o.ByReceived, Oldest: o.Oldest}
-	timed, cancel := context.WithTimeoutCause(ctx, r.limits.Time, errTime)
-	defer cancel()
-	err := r.answer(timed, s, ask, pipes, &output{r, emit})
-	if errors.Is(err, errDone) {
-		err = nil
-	}
-	return r.status, err
+	return pipes
 }
 
 // answer lets the store count where that is all there is to do first, and
