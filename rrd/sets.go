@@ -3,6 +3,8 @@ package rrd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 )
 
@@ -33,6 +35,7 @@ type SetQuery struct {
 	Start, End Time
 	Resolution time.Duration // the wanted length of a row; 0: the finest
 	Sources    []string      // empty: all
+	Limit      int64         // of the values of the answer; 0: MaxSetValues
 }
 
 // SetRows is the answer: (End-Start)/Row rows, the first ending at Start+Row,
@@ -44,14 +47,36 @@ type SetRows struct {
 	Values  []float64
 }
 
-// MaxSetValues bounds the answer to a SetQuery.
-const MaxSetValues = 1 << 24
+// MaxSetValues bounds the answer to a SetQuery: 64 MB, sixteen years of minutes
+// or a hundred days of seconds.
+const MaxSetValues = 1 << 23
+
+// A SetValuesError refuses a SetQuery whose answer would have more values than
+// its limit. Nothing was read then.
+type SetValuesError struct{ Values, Limit int64 }
+
+func (e *SetValuesError) Error() string {
+	return fmt.Sprintf("the range has %d values, and an answer %d at most: ask for a shorter one, or for longer rows", e.Values, e.Limit)
+}
+
+// Admit returns a *SetValuesError where n rows of some data sources are more
+// than anybody may have, or than q wants.
+func (q *SetQuery) Admit(n int64, sources int) error {
+	if n > math.MaxInt64/int64(sources) {
+		return &SetValuesError{math.MaxInt64, MaxSetValues}
+	}
+	for _, limit := range []int64{MaxSetValues, q.Limit} {
+		if n*int64(sources) > limit && limit > 0 {
+			return &SetValuesError{n * int64(sources), limit}
+		}
+	}
+	return nil
+}
 
 // Errors about sets as a whole.
 var (
 	ErrNoSet     = errors.New("no such set")
 	ErrSetExists = errors.New("set exists already")
-	ErrSetValues = errors.New("the range has too many rows")
 	ErrSetFuture = errors.New("time in the future")
 )
 
@@ -90,7 +115,7 @@ type SetStore interface {
 	UpdateSets(ctx context.Context, batch []SetUpdate) error
 	// DescribeSet returns definition and state, or ErrNoSet.
 	DescribeSet(name string) (SetDefinition, SetState, error)
-	// FetchSet returns rows; ErrNoSet, ErrNoArchive, ErrSetValues.
+	// FetchSet returns rows; ErrNoSet, ErrNoArchive, *SetValuesError.
 	FetchSet(ctx context.Context, q SetQuery) (SetRows, error)
 	// ListSets returns the names that begin with a prefix, sorted.
 	ListSets(prefix string) []string

@@ -3,6 +3,7 @@ package rrdcached
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,12 +16,14 @@ var errUsage = errors.New("usage")
 
 // A creation is what a CREATE asks for.
 type creation struct {
-	start   rrd.Time
-	replace bool
-	def     rrd.SetDefinition
+	start    rrd.Time
+	replace  bool
+	step     time.Duration // 0: the template's, or 300 s
+	template string        // a file whose step, data sources and archives come first
+	args     []string      // DS... RRA...
 }
 
-// create answers CREATE <filename> [-s step] [-b start] [-O] DS... RRA...
+// create answers CREATE <filename> [-s step] [-b start] [-O] [-t template] DS... RRA...
 func (c *session) create(args []string) error {
 	if len(args) == 0 {
 		return c.usage("CREATE")
@@ -36,7 +39,11 @@ func (c *session) create(args []string) error {
 	case err != nil:
 		return c.fail("%s", err)
 	}
-	err = c.env.Sets.CreateSet(c.ctx, p.name(), want.def, want.start, want.replace && !c.conf.NoOverwrite)
+	def, err := c.definition(&want)
+	if err != nil {
+		return c.fail("RRD Error: %s", err)
+	}
+	err = c.env.Sets.CreateSet(c.ctx, p.name(), def, want.start, want.replace && !c.conf.NoOverwrite)
 	switch {
 	case errors.Is(err, rrd.ErrSetExists):
 		return c.fail("RRD Error: creating '%s': File exists", p)
@@ -50,12 +57,33 @@ func (c *session) create(args []string) error {
 	return c.reply(0, "RRD created OK")
 }
 
-// parseCreation reads the options and definitions. Without a start the set
-// begins ten seconds ago, with a step of 300 s, as rrdcreate has it.
+// definition is what is to be made.
+func (c *session) definition(want *creation) (rrd.SetDefinition, error) {
+	step, args := want.step, want.args
+	if want.template != "" {
+		from, err := c.bases.locate(want.template)
+		if err != nil {
+			return rrd.SetDefinition{}, err
+		}
+		d, _, err := c.describe(from)
+		if err != nil {
+			return rrd.SetDefinition{}, fmt.Errorf("Cannot open template RRD %s", want.template)
+		}
+		if step == 0 {
+			step = d.Step
+		}
+		args = slices.Concat(d.Arguments(), args)
+	}
+	if step == 0 {
+		step = 300 * time.Second
+	}
+	return rrd.ParseSetDefinition(step, args)
+}
+
+// parseCreation reads the options. Without a start the set begins ten seconds
+// ago, as rrdcreate has it.
 func parseCreation(args []string, now time.Time) (creation, error) {
-	const earliest = 315360000 // 1980
 	want := creation{start: rrd.Time(now.Unix()-10) * rrd.Second, replace: true}
-	step := int64(300)
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
 		option := args[0]
 		args = args[1:]
@@ -66,31 +94,35 @@ func parseCreation(args []string, now time.Time) (creation, error) {
 		if len(args) == 0 {
 			return want, errUsage
 		}
-		value := args[0]
-		args = args[1:]
-		n, err := strconv.ParseInt(value, 10, 64)
-		switch {
-		case option == "-r" || option == "-t":
-			return want, errors.New("RRD Error: -r and -t are not supported: create the set and import its history")
-		case option == "-s" && (err != nil || n < 0 || n > maxSeconds):
-			return want, fmt.Errorf("RRD Error: step size: %s is no number of seconds", value)
-		case option == "-s" && n == 0:
-			// rrdtool create sends it where no step is given.
-		case option == "-s":
-			step = n
-		case option == "-b" && (err != nil || n < earliest || n > maxSeconds):
-			return want, errors.New("The first entry must be after 1980.")
-		case option == "-b":
-			want.start = rrd.Time(n) * rrd.Second
-		default:
-			return want, errUsage
+		if err := want.option(option, args[0]); err != nil {
+			return want, err
 		}
+		args = args[1:]
 	}
-	var err error
-	if want.def, err = rrd.ParseSetDefinition(time.Duration(step)*time.Second, args); err != nil {
-		return want, fmt.Errorf("RRD Error: %w", err)
-	}
+	want.args = args
 	return want, nil
+}
+
+func (want *creation) option(option, value string) error {
+	const earliest = 315360000 // 1980
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch {
+	case option == "-t":
+		want.template = value
+	case option == "-r":
+		return errors.New("RRD Error: -r is not supported: create the set and import its history")
+	case option == "-s" && (err != nil || n < 0 || n > maxSeconds):
+		return fmt.Errorf("RRD Error: step size: %s is no number of seconds", value)
+	case option == "-s":
+		want.step = time.Duration(n) * time.Second // rrdtool create sends 0 where none is given
+	case option == "-b" && (err != nil || n < earliest || n > maxSeconds):
+		return errors.New("The first entry must be after 1980.")
+	case option == "-b":
+		want.start = rrd.Time(n) * rrd.Second
+	default:
+		return errUsage
+	}
+	return nil
 }
 
 // info answers INFO with what rrdtool info says of the file.

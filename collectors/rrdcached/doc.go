@@ -63,7 +63,9 @@
 //     our own.
 //   - SUSPEND and RESUME without a file, or of one that is unknown, are errors;
 //     rrdcached closes the connection.
-//   - CREATE takes no -r and -t.
+//   - CREATE takes no -r; with -t the template may be a set that has no file.
+//   - There are no TUNE and DUMP, which are of later versions than Debian's 1.7.2:
+//     rrdtool changes and dumps the file itself then, after a FLUSH.
 //
 // FETCH and FETCHBIN have one addition: CF:SECONDS asks for rows of about that
 // length, as rrdtool fetch -r does. No client sends that by accident: a
@@ -73,5 +75,7 @@
 //
 // A line has at most 4,096 bytes, a BATCH a million commands; idle connections
 // are closed after idle_timeout, those beyond max_connections at once. A client
-// that leaves its replies unread for a minute is cut off.
+// that leaves its replies unread for a minute is cut off. A FETCH has at most
+// rrd.MaxSetValues values, and all that are being sent at one time have no more
+// together: of large ones the next waits.
 package rrdcached

@@ -28,11 +28,25 @@ func (c *session) fetch(p place, args string, binary bool) error {
 	if err != nil {
 		return c.fail("%s", err)
 	}
-	rows, columns, err := c.rows(p, q)
-	switch {
-	case errors.Is(err, rrd.ErrNoSet):
-		return c.fail("rrd_fetch_r failed: %s", noFile(p))
-	case err != nil:
+	wanted := q.Sources
+	q.Sources, q.Limit = nil, fewValues // the store does not know their order
+	rows, err := c.rows(p, q)
+	if many, ok := errors.AsType[*rrd.SetValuesError](err); ok && many.Values <= rrd.MaxSetValues {
+		if err := c.fetching.Acquire(c.ctx, many.Values); err != nil {
+			return err
+		}
+		defer c.fetching.Release(many.Values)
+		q.Limit = many.Values
+		rows, err = c.rows(p, q)
+	}
+	if errors.Is(err, rrd.ErrNoSet) {
+		err = noFile(p)
+	}
+	if err != nil {
+		return c.fail("rrd_fetch_r failed: %s", err)
+	}
+	columns, err := columnsOf(rows.Sources, wanted)
+	if err != nil {
 		return c.fail("%s", err)
 	}
 	if binary {
@@ -40,6 +54,13 @@ func (c *session) fetch(p place, args string, binary bool) error {
 	}
 	return c.text(&rows, columns)
 }
+
+// Answers of few values, 128 KB, are made at once. Those of more share 64 MB
+// until they are sent, and wait for one another.
+const (
+	fewValues   = 1 << 14
+	maxFetching = rrd.MaxSetValues
+)
 
 // fetchQuery reads the words behind the file.
 func fetchQuery(set string, words []string, now time.Time) (q rrd.SetQuery, err error) {
@@ -100,34 +121,32 @@ func parseCF(text string) (cf rrd.CF, err error) {
 	return cf, nil
 }
 
-// rows asks the store. columns are the indexes, in rows.Sources, of what is
-// asked for, in the order asked for.
-func (c *session) rows(p place, q rrd.SetQuery) (rows rrd.SetRows, columns []int, err error) {
-	wanted := q.Sources
-	q.Sources = nil // the store does not know their order
-	rows, err = c.env.Sets.FetchSet(c.ctx, q)
-	if errors.Is(err, rrd.ErrNoSet) {
-		if _, _, err = c.describe(p); err != nil {
-			return rows, nil, fmt.Errorf("rrd_fetch_r failed: %w", err)
-		}
-		rows, err = c.env.Sets.FetchSet(c.ctx, q)
+// rows asks the store, for which it takes over the file that may lie there.
+func (c *session) rows(p place, q rrd.SetQuery) (rrd.SetRows, error) {
+	rows, err := c.env.Sets.FetchSet(c.ctx, q)
+	if !errors.Is(err, rrd.ErrNoSet) {
+		return rows, err
 	}
-	if err != nil {
-		return rows, nil, fmt.Errorf("rrd_fetch_r failed: %w", err)
+	if _, _, err := c.describe(p); err != nil {
+		return rows, err
+	}
+	return c.env.Sets.FetchSet(c.ctx, q)
+}
+
+// columnsOf returns the indexes of the data sources that are asked for, in the
+// order asked for.
+func columnsOf(sources, wanted []string) (columns []int, err error) {
+	if len(wanted) == 0 {
+		wanted = sources
 	}
 	for _, name := range wanted {
-		i := slices.Index(rows.Sources, name)
+		i := slices.Index(sources, name)
 		if i < 0 {
-			return rows, nil, fmt.Errorf("field %s not found in %s", name, strings.Join(rows.Sources, " "))
+			return nil, fmt.Errorf("field %s not found in %s", name, strings.Join(sources, " "))
 		}
 		columns = append(columns, i)
 	}
-	if len(wanted) == 0 {
-		for i := range rows.Sources {
-			columns = append(columns, i)
-		}
-	}
-	return rows, columns, nil
+	return columns, nil
 }
 
 // head writes the lines that text and binary answers have in common; lines is
@@ -158,27 +177,6 @@ func (c *session) text(rows *rrd.SetRows, columns []int) error {
 		}
 	}
 	return nil
-}
-
-// appendTime is C's "%10lu:".
-func appendTime(dst []byte, sec rrd.Time) []byte {
-	for pad := rrd.Time(1e9); sec < pad && pad > 1; pad /= 10 {
-		dst = append(dst, ' ')
-	}
-	return append(strconv.AppendInt(dst, int64(sec), 10), ':')
-}
-
-// appendValue is C's " %0.17e". The NaN of an unknown has its sign bit set.
-func appendValue(dst []byte, v float64) []byte {
-	switch {
-	case v != v:
-		return append(dst, " -nan"...)
-	case math.IsInf(v, 1):
-		return append(dst, " inf"...)
-	case math.IsInf(v, -1):
-		return append(dst, " -inf"...)
-	}
-	return strconv.AppendFloat(append(dst, ' '), v, 'e', 17, 64)
 }
 
 // binary answers with a column for each data source, little-endian. Unknown is

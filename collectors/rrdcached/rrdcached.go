@@ -98,11 +98,12 @@ type Collector struct {
 	counts    counts
 	suspended suspended
 
-	reading *semaphore.Weighted // bytes of files that are taken over
-	writing sync.Mutex          // held while a .rrd is written
-	failed  collectors.Notice
-	refused collectors.Notice
-	denied  collectors.Notice
+	reading  *semaphore.Weighted // bytes of files that are taken over
+	fetching *semaphore.Weighted // values of large answers
+	writing  sync.Mutex          // held while a .rrd is written
+	failed   collectors.Notice
+	refused  collectors.Notice
+	denied   collectors.Notice
 }
 
 // New binds the sockets and opens the base directories, which Run will own.
@@ -113,7 +114,7 @@ func New(env collectors.Env, c Config) (_ *Collector, err error) {
 	if env.Sets == nil {
 		return nil, errors.New("rrdcached: there is no store of sets")
 	}
-	s := &Collector{env: env, conf: c, reading: semaphore.NewWeighted(maxReading)}
+	s := &Collector{env: env, conf: c, reading: semaphore.NewWeighted(maxReading), fetching: semaphore.NewWeighted(maxFetching)}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("rrdcached: %w", errors.Join(err, s.close()))

@@ -222,8 +222,8 @@ func (m *MemSets) FetchSet(_ context.Context, q rrd.SetQuery) (rrd.SetRows, erro
 	}
 	ends := s.ends(out.Archive)
 	width := rowTime(&s.def, out.Archive)
-	if int64(out.End-out.Start)/int64(width) > rrd.MaxSetValues/int64(len(columns)) {
-		return rrd.SetRows{}, rrd.ErrSetValues
+	if err := q.Admit(int64(out.End-out.Start)/int64(width), len(columns)); err != nil {
+		return rrd.SetRows{}, err
 	}
 	for end := out.Start + width; end <= out.End; end += width {
 		for _, i := range columns {

@@ -191,8 +191,8 @@ func (s *set) plan(q *rrd.SetQuery, out *rrd.SetRows) (sources []int, err error)
 		return nil, err
 	}
 	rows := int64(out.End-out.Start) / int64(s.def.row(out.Archive))
-	if rows < 0 || rows > rrd.MaxSetValues/int64(len(sources)) {
-		return nil, rrd.ErrSetValues
+	if err := q.Admit(rows, len(sources)); err != nil {
+		return nil, err
 	}
 	out.Values = make([]float64, rows*int64(len(sources)))
 	if s.def.ringOf[out.Archive] < 0 {
