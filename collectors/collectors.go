@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"rondo/rrd"
+	"rondo/syslogd/syslog"
 )
 
 // A Collector brings samples in until ctx ends. Run returns nil after ctx has
@@ -18,8 +19,17 @@ type Env struct {
 	Log   *slog.Logger
 	Store rrd.Appender
 	Sets  rrd.SetStore // for protocols that speak RRDtool's own arithmetic
+	Logs  Logs         // for what is made of log messages
 	Data  string       // the data directory
 	Stats *Stats
+}
+
+// Logs are the messages that the log store takes.
+type Logs interface {
+	// Tap calls observe with every batch that was stored from now on, until
+	// leave returns. observe is called by several goroutines at once; it must
+	// neither wait nor retain the batch or its strings.
+	Tap(observe func(batch []syslog.Message)) (leave func())
 }
 
 // A Kind is a sort of collector, as the configuration names it.
@@ -27,6 +37,8 @@ type Kind struct {
 	Name string
 	// Default says whether it runs where no configuration names it.
 	Default bool
+	// Single says that there can be only one of it.
+	Single bool
 	// Build makes a collector. decode fills a configuration struct strictly:
 	// it must be called once, with defaults already set, and its error names
 	// file, line and column. Build binds the collector's sockets, so that a

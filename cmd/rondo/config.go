@@ -172,6 +172,15 @@ func (cc collectorConfig) build(env collectors.Env) (collectors.Collector, error
 	return cc.kind.Build(env, func(into any) error { return decode(cc.node, into) })
 }
 
+// locate puts its place before each error of a collector.
+func (cc collectorConfig) locate(err error) error {
+	var errs []error
+	for _, e := range flatten(err) {
+		errs = append(errs, fmt.Errorf("%s: collector %s: %w", cc.node.named(e.Error()).at, cc.kind.Name, e))
+	}
+	return errors.Join(errs...)
+}
+
 // address is where the first collector of a kind listens, or "".
 func (c *config) address(kind string) string {
 	standard := map[string]string{
@@ -345,14 +354,19 @@ func (c *config) checkParts() error {
 // checkCollectors lets each collector decode its part and goes no further.
 func (c *config) checkCollectors() error {
 	var errs []error
+	seen := make(map[string]bool)
 	for _, cc := range c.Collectors {
+		if cc.kind.Single && seen[cc.kind.Name] {
+			errs = append(errs, fmt.Errorf("%s: collector %s: there is another one, and there can be only one", cc.node.at, cc.kind.Name))
+		}
+		seen[cc.kind.Name] = true
 		_, err := cc.kind.Build(collectors.Env{Log: slog.New(slog.DiscardHandler)}, func(into any) error {
 			if err := decode(cc.node, into); err != nil {
 				return err
 			}
 			if v, ok := into.(interface{ Validate() error }); ok {
 				if err := v.Validate(); err != nil {
-					return fmt.Errorf("%s: collector %s: %w", cc.node.at, cc.kind.Name, err)
+					return cc.locate(err)
 				}
 			}
 			return errDecoded

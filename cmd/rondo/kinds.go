@@ -4,6 +4,7 @@ import (
 	"rondo/collectors"
 	"rondo/collectors/graphite"
 	"rondo/collectors/host"
+	"rondo/collectors/logmetric"
 	"rondo/collectors/rrdcached"
 	"rondo/collectors/statsd"
 )
@@ -14,6 +15,7 @@ func kinds() []collectors.Kind {
 	return []collectors.Kind{
 		graphite.Kind(),
 		host.Kind(),
+		logmetric.Kind(),
 		rrdcached.Kind(),
 		statsd.Kind(),
 	}

@@ -53,7 +53,7 @@ func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err er
 		}
 		c, err := cc.build(collectors.Env{
 			Log: s.log.With("collector", name), Store: s.stores.metrics, Stats: p.stats[name],
-			Sets: s.stores.metrics, Data: conf.Data,
+			Sets: s.stores.metrics, Logs: s.taps, Data: conf.Data,
 		})
 		if err != nil {
 			return nil, err
@@ -73,7 +73,7 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 		}
 		p.relays = append(p.relays, r)
 	}
-	p.router = syslogd.NewRouter(heard{s.stores.logs, s.fleet}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
+	p.router = syslogd.NewRouter(stored{s.stores.logs, s.fleet, s.taps}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
 	var err error
 	p.syslog, err = syslogd.NewServer(conf.Syslogd.Server, p.router, p.syslogged, log)
 	return err
@@ -101,15 +101,17 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 // run runs the parts until ctx ends or one fails, and closes them.
 func (p *parts) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	// What takes messages from the syslog server ends after it, else the last
+	// ones would not be counted, or not be relayed before the next start.
+	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	for _, c := range p.collectors {
-		g.Go(func() error { return c.Run(ctx) })
+		g.Go(func() error { return c.Run(after) })
 	}
-	relayCtx, stopRelays := context.WithCancel(ctx)
 	for _, r := range p.relays {
-		g.Go(func() error { return r.Run(relayCtx) })
+		g.Go(func() error { return r.Run(after) })
 	}
 	g.Go(func() error {
-		defer stopRelays()
+		defer stop()
 		return p.syslog.Run(ctx)
 	})
 	if p.controller != nil {

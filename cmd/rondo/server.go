@@ -43,10 +43,13 @@ receivers and groups are replaced; a bad file changes nothing. SIGTERM stops.`
 func (c serverCmd) Run(ctx context.Context, stderr errorWriter) error {
 	load := func() (*config, error) {
 		conf, err := loadConfig(c.Config)
-		if err == nil && c.Data != "" {
+		if err != nil {
+			return nil, err
+		}
+		if c.Data != "" {
 			conf.Data = c.Data
 		}
-		return conf, err
+		return conf, conf.checkParts()
 	}
 	conf, err := load()
 	if err != nil {
@@ -73,6 +76,7 @@ type server struct {
 	promql  *promql.Engine // for people and dashboards
 	judge   *promql.Engine // for rules and groups, which dashboards must not starve
 	fleet   *fleet.Fleet
+	taps    *taps // what sees the messages that the log store took
 	engine  *alerts.Engine
 	self    *self
 	backups *backups
@@ -106,7 +110,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	s := &server{conf: conf, opt: opt, log: opt.log, started: time.Now()}
+	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, started: time.Now()}
 	if s.stores, err = openStores(conf, s.log); err != nil {
 		return err
 	}
@@ -135,7 +139,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return edge.Run(ctx, listeners...) })
-	g.Go(func() error { return s.fleet.Run(ctx, s.stores.metrics) })
+	g.Go(func() error { return s.fleet.Run(ctx, heartbeats{s.stores.metrics}) })
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.self.run(ctx) })
 	g.Go(func() error { return s.backups.run(ctx) })
@@ -251,9 +255,6 @@ func (s *server) nextConfig(ended chan error, hup chan os.Signal) (*config, erro
 			continue
 		}
 		next, err := s.opt.load()
-		if err == nil {
-			err = next.checkParts()
-		}
 		if err != nil {
 			s.log.Error("new configuration is not good; the old one stays", "err", err)
 			continue

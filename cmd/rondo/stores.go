@@ -9,13 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"rondo/alerts/fleet"
 	"rondo/alerts/state"
 	"rondo/rrd/store"
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/logstore"
-	"rondo/syslogd/syslog"
 )
 
 // stores are what is on disk:
@@ -114,38 +112,4 @@ func (c logCounter) Count(ctx context.Context, f *filter.Filter, from, to time.T
 		return 0, err
 	}
 	return all[0].Count, nil
-}
-
-// heard is the sink between router and log store: it tells the fleet which
-// hosts were heard of.
-type heard struct {
-	*logstore.Store
-	fleet *fleet.Fleet
-}
-
-// Put implements syslogd.Sink.
-func (h heard) Put(ctx context.Context, batch []syslog.Message) error {
-	err := h.Store.Put(ctx, batch)
-	h.tell(batch, err)
-	return err
-}
-
-// Write implements syslogd.Writer.
-func (h heard) Write(ctx context.Context, batch []syslog.Message) error {
-	err := h.Store.Write(ctx, batch)
-	h.tell(batch, err)
-	return err
-}
-
-func (h heard) tell(batch []syslog.Message, err error) {
-	if err != nil {
-		return
-	}
-	last := ""
-	for i := range batch {
-		if host := batch[i].Origin(); host != last {
-			h.fleet.Logged(host, batch[i].Received)
-			last = host
-		}
-	}
 }

@@ -109,7 +109,9 @@ func (p *Pages) hostFigures(ctx context.Context, v *hostView) {
 		return
 	}
 	g := newGrid(v.Range, hostSteps)
-	got, more, err := gather(ctx, p.deps.Metrics, v.Host.Selector(), g, maxHostSeries)
+	// What is counted of its log lines has a graph of its own.
+	own := append(v.Host.Selector(), rrd.Matcher{Label: rrd.NameLabel, Op: rrd.NotRegexp, Value: "log_.*"})
+	got, more, err := gather(ctx, p.deps.Metrics, own, g, maxHostSeries)
 	v.Err, v.More, v.Shown = p.failed("Metrics", err), more, len(got)
 	ms := marks(p.hostEvents(v.Host, v.Range))
 	for _, pl := range append(slices.Clone(panels), others(v.Host.Host, got)...) {
@@ -125,6 +127,33 @@ func (p *Pages) hostFigures(ctx context.Context, v *hostView) {
 		fig.Thresholds = thresholds(v.States, pl.metrics)
 		v.Figures = append(v.Figures, fig)
 	}
+	if fig, ok := p.logFigure(ctx, v.Host.ID, v.Range); ok {
+		fig.ID, fig.Marks = "g"+strconv.Itoa(len(v.Figures)), ms
+		v.Figures = append(v.Figures, fig)
+	}
+}
+
+// logFigure is how many lines a host logs, by severity.
+func (p *Pages) logFigure(ctx context.Context, host string, r Range) (Figure, bool) {
+	if p.deps.Ranger == nil {
+		return Figure{}, false
+	}
+	g := newGrid(r, hostSteps)
+	window := max(time.Minute, g.step)
+	expr := fmt.Sprintf("sum by (severity) (rate(log_messages{host=%q}[%ds]))", host, int(window.Seconds()))
+	a, err := p.answer(ctx, expr, r, hostSteps)
+	if err != nil || len(a.curves) == 0 {
+		_ = p.failed("The graph of log lines", err) // the other graphs stand without
+		return Figure{}, false
+	}
+	for i := range a.curves {
+		a.curves[i].Name = a.Series[i].Labels.Get("severity")
+	}
+	return Figure{
+		Title: "Log lines", Unit: "/s", Note: "by severity, in " + span(window),
+		Start: r.Start, End: r.End, Times: g.times(), Curves: a.curves,
+		Link: "/explore?e=" + url.QueryEscape(expr) + "&" + r.Query(),
+	}, true
 }
 
 // hostEvents are the events that speak of this host.
