@@ -112,7 +112,11 @@ func (p *parts) run(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		defer stop()
-		return p.syslog.Run(ctx)
+		if err := p.syslog.Run(ctx); err != nil {
+			return err
+		}
+		<-ctx.Done() // a server without a listener ends at once
+		return nil
 	})
 	if p.controller != nil {
 		g.Go(func() error { return p.controller.Run(ctx) })
