@@ -8,61 +8,132 @@ import (
 // bsd reads the format of RFC 3164 and its relatives: a time, a host or none,
 // a tag or none, and the text. Without a time, nothing else is certain.
 func (m *Message) bsd(s string) {
-	at := sequence(s)
-	t, n := m.markedTime(s[at:])
-	var origin string
-	if n == 0 && at > 0 { // Cisco's "logging origin-id"
-		if head, rest, ok := strings.Cut(s[at:], ": "); ok && isHost(head) {
-			if t, n = m.markedTime(rest); n > 0 {
-				origin, at = head, at+len(head)+2
-			}
-		}
+	front := skipSpaces(s)
+	at := sequence(front)
+	t, n := m.markedTime(front[at:])
+	switch {
+	case n > 0:
+		m.Format, m.Time = RFC3164, t
+		m.behindTime(front[at+n:])
+	case !m.cisco(front):
+		m.untimed(s, front[at:])
 	}
-	if n == 0 {
-		m.untimed(s, at)
-		return
-	}
-	m.Format, m.Time, m.Host = RFC3164, t, origin
-	rest := s[at+n:]
-	if strings.HasPrefix(rest, ":") { // Cisco: no host behind the time
+}
+
+// behindTime reads the host, the tag and the text.
+func (m *Message) behindTime(rest string) {
+	rest = skipBlanks(rest)
+	if strings.HasPrefix(rest, ":") && !strings.HasPrefix(rest, "::") { // Cisco: no host behind the time
 		m.tag(skipSpaces(rest[1:]))
 		return
 	}
-	m.tag(m.host(skipSpaces(rest)))
-}
-
-// sequence is the length of the number that IOS ("45: ") and NX-OS (": ") put
-// in front of the time.
-func sequence(s string) int {
-	_, n := number(s, 10)
-	if strings.HasPrefix(s[n:], ": ") {
-		return n + 2
+	if !m.HasPRI {
+		rest = m.writtenPRI(rest)
 	}
-	return 0
+	front := rest
+	rest = m.host(rest)
+	if !m.HasPRI {
+		rest = m.writtenPRI(rest)
+	}
+	if rest != "" && isDigit(rest[0]) && m.cisco(rest) || m.tag(rest) {
+		return
+	}
+	m.oddTag(rest)
+	if m.App == "" && isLevel(m.Host) {
+		m.Host, m.Text = "", front
+	}
 }
 
-// markedTime reads a time, which Cisco marks if its clock is not right.
+// oddTag reads the tags of two devices that put something in front of them:
+// the NX-OS of the Nexus 7000 its context, "%$ VDC-1 %$", and F5 the severity.
+func (m *Message) oddTag(s string) {
+	if after, ok := strings.CutPrefix(s, "%$ "); ok {
+		if _, tag, _ := strings.Cut(after, " %$ "); strings.HasPrefix(tag, "%") {
+			m.tag(tag)
+		}
+		return
+	}
+	word, behind := token(s)
+	if _, ok := severityNamed(word); !ok || behind == "" {
+		return
+	}
+	if tag, _ := token(behind[1:]); strings.HasSuffix(tag, "]:") {
+		m.tag(behind[1:])
+	}
+}
+
+// isLevel reports whether what stands behind the time is no host, but the
+// level of a logging library, or the stream of a container.
+func isLevel(s string) bool {
+	switch s {
+	case "TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "SEVERE", "CRITICAL", "FATAL", "stdout", "stderr":
+		return true
+	}
+	return false
+}
+
+// skipBlanks cuts blanks and tabs off the front.
+func skipBlanks(s string) string {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	return s
+}
+
+// writtenPRI reads facility and severity in words, which stand in the files of
+// log servers: "daemon.info", "<auth.info>" or AIX's "auth|security:info".
+func (m *Message) writtenPRI(s string) (rest string) {
+	end := strings.IndexAny(s, " \t")
+	if end < 0 {
+		return s
+	}
+	word := s[:end]
+	if len(word) > 2 && word[0] == '<' && word[end-1] == '>' { // FreeBSD
+		word = word[1 : end-1]
+	}
+	dot := strings.IndexAny(word, ".:")
+	if dot < 0 {
+		return s
+	}
+	facility, severity := word[:dot], word[dot+1:]
+	facility, _, _ = strings.Cut(facility, "|")
+	f, ok := facilityNamed(facility)
+	if !ok {
+		return s
+	}
+	v, ok := severityNamed(severity)
+	if !ok {
+		return s
+	}
+	m.Facility, m.Severity, m.HasPRI = f, v, true
+	return skipBlanks(s[end:])
+}
+
+// markedTime reads a time, which Cisco marks if its clock is not right. A
+// blank or a colon must follow it, or the end.
 func (m *Message) markedTime(s string) (time.Time, int) {
-	if s == "" || s[0] != '*' && s[0] != '.' {
-		return anyTime(s, m.Received)
+	mark := 0
+	if s != "" && (s[0] == '*' || s[0] == '.') {
+		mark = 1
 	}
-	t, n := anyTime(s[1:], m.Received)
-	if n > 0 {
-		n++
+	t, n := anyTime(s[mark:], m.Received)
+	n += mark
+	if n == mark || n < len(s) && s[n] != ' ' && s[n] != ':' && s[n] != '\t' {
+		return time.Time{}, 0
 	}
 	return t, n
 }
 
-// untimed is a message without a time: its text is all of it, but for a tag
-// that can be nothing else.
-func (m *Message) untimed(s string, at int) {
+// untimed is a message without a time: its text is all of s, but for a tag
+// that can be nothing else; front is s without what may stand before a tag.
+func (m *Message) untimed(s, front string) {
 	m.Text = strings.TrimPrefix(s, bom)
 	if !m.HasPRI {
 		return
 	}
-	head, _ := token(s[at:])
+	head, _ := token(front)
 	if strings.HasPrefix(head, "%") || strings.HasSuffix(head, "]:") {
-		if text := m.Text; !m.tag(s[at:]) {
+		if text := m.Text; !m.tag(front) {
 			m.Text = text
 			return
 		}
@@ -81,6 +152,9 @@ func (m *Message) host(s string) (rest string) {
 		}
 	}
 	head, rest := token(s)
+	if i := strings.IndexByte(head, '\t'); i > 0 { // Snare
+		head, rest = s[:i], s[i+1:]
+	}
 	behind := skipSpaces(rest)
 	if rest == "" || strings.HasPrefix(s, "last message repeated ") {
 		return s
@@ -93,6 +167,10 @@ func (m *Message) host(s string) (rest string) {
 		}
 		head = name
 	}
+	if name, ok := strings.CutPrefix(head, `("`); ok && strings.HasSuffix(name, `")`) { // UniFi
+		m.Host = name[:len(name)-2]
+		return behind
+	}
 	if !isHost(head) {
 		return s
 	}
@@ -101,10 +179,11 @@ func (m *Message) host(s string) (rest string) {
 }
 
 // isHost reports whether s can be a host name or an address: relays write
-// chains with "/" and "@", people write UTF-8.
+// chains with "/" and "@", people write UTF-8. In brackets there can only be
+// an address.
 func isHost(s string) bool {
 	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
-		s = s[1 : len(s)-1]
+		return isAddress(s[1 : len(s)-1])
 	}
 	for i := range len(s) {
 		c := s[i]
@@ -113,6 +192,17 @@ func isHost(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 255
+}
+
+// isAddress judges by the characters, and allows a zone.
+func isAddress(s string) bool {
+	s, _, _ = strings.Cut(s, "%")
+	for i := range len(s) {
+		if c := s[i] | 0x20; !isDigit(s[i]) && (c < 'a' || c > 'f') && s[i] != ':' && s[i] != '.' {
+			return false
+		}
+	}
+	return strings.Count(s, ":") >= 2 || strings.Count(s, ".") == 3
 }
 
 func isAlnum(c byte) bool {
@@ -128,7 +218,8 @@ func isTagByte(c byte) bool {
 // as the text. It reports whether there is a tag. rsyslog leaves out the colon
 // when it turns RFC 5424 into this format; then the pid must be a number.
 func (m *Message) tag(s string) bool {
-	m.Text = strings.TrimPrefix(s, bom)
+	s = strings.TrimPrefix(s, bom)
+	m.Text = s
 	i := 0
 	for i < len(s) && isTagByte(s[i]) {
 		i++
@@ -145,13 +236,23 @@ func (m *Message) tag(s string) bool {
 		pid, end = s[i+1:i+n], i+n+1
 	}
 	rest, colon := strings.CutPrefix(s[end:], ":")
-	// "http://host" is no tag; "su[77]:text" is.
-	blank := rest == "" || rest[0] == ' '
-	if !colon && !(blank && isNumber(pid)) || end == i && !blank {
+	// "http://host" is no tag; "su[77]:text" is, and "kernel:[ 12.345678]".
+	blank := rest == "" || rest[0] == ' ' || rest[0] == '\t' || colon && rest[0] == '['
+	if !colon && !(blank && isNumber(pid)) || end == i && (!blank || isNumeric(name)) {
 		return false
 	}
 	m.App, m.PID = value(name), value(pid)
 	m.Text = strings.TrimPrefix(strings.TrimPrefix(rest, " "), bom)
+	return true
+}
+
+// isNumeric reports whether a tag without a pid names nothing: 4624, 10.0.0.7.
+func isNumeric(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) && s[i] != '.' {
+			return false
+		}
+	}
 	return true
 }
 

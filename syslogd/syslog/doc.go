@@ -19,10 +19,10 @@
 //	<189>45: *Oct 11 22:14:15.003 UTC: %SYS-5-CONFIG_I: Configured from console
 //	<13>hello
 //
-// A BSD time has neither year nor zone. The year is the one that puts it
-// nearest to the reception; the zone is the location of the received time,
-// so that a server says received.In(location) for senders elsewhere.
-// February 29 without a year, with no leap year near, is no usable time.
+// A BSD time has neither year nor zone. The year is the latest one that does
+// not put it more than 31 days ahead of the reception; the zone is the
+// location of the received time, so that a server says received.In(location)
+// for senders elsewhere. February 29 in a year that has none is no usable time.
 //
 // A PRI above 191 is skipped and counts as none. A leap second is the first
 // second of the next minute. Fractions keep nine digits.

@@ -73,10 +73,10 @@ func AppendRFC3164(dst []byte, m *Message) []byte {
 	dst = appendField(dst, m.Origin(), maxHost)
 	dst = append(dst, ' ')
 	if m.App != "" {
-		dst = appendTag(dst, m.App)
+		dst = appendTag(dst, m.App, maxApp)
 		if m.PID != "" {
 			dst = append(dst, '[')
-			dst = append(dst, m.PID...)
+			dst = appendTag(dst, m.PID, maxPID)
 			dst = append(dst, ']')
 		}
 		dst = append(dst, ": "...)
@@ -121,9 +121,10 @@ func appendField(dst []byte, s string, most int) []byte {
 	return dst
 }
 
-func appendTag(dst []byte, app string) []byte {
-	for i := range min(len(app), maxApp) {
-		c := app[i]
+// appendTag appends a part of a tag, without what would end it.
+func appendTag(dst []byte, s string, most int) []byte {
+	for i := range min(len(s), most) {
+		c := s[i]
 		if !isTagByte(c) {
 			c = '_'
 		}

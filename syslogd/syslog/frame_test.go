@@ -16,6 +16,7 @@ import (
 type fataler interface {
 	Helper()
 	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
 // frames reads all messages of a stream. One that is truncated ends in "...".

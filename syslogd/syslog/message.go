@@ -39,7 +39,7 @@ var (
 		"uucp", "cron", "authpriv", "ftp", "ntp", "audit", "console", "cron2",
 		"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 	}
-	severityAliases = map[string]Severity{
+	severityAliases = map[string]Severity{ // what others write
 		"panic": Emergency, "emergency": Emergency, "critical": Critical, "error": Error,
 		"warn": Warning, "informational": Informational,
 	}
@@ -61,27 +61,49 @@ func (f Facility) String() string {
 
 // ParseSeverity reads a name, as logger(1) spells it, or a number.
 func ParseSeverity(s string) (Severity, error) {
-	s = strings.ToLower(s)
-	for i, n := range severityNames {
-		if s == n || s == strconv.Itoa(i) {
-			return Severity(i), nil
-		}
-	}
-	if v, ok := severityAliases[s]; ok {
+	if v, ok := severityNamed(s); ok {
 		return v, nil
+	}
+	if len(s) == 1 && '0' <= s[0] && s[0] <= '7' {
+		return Severity(s[0] - '0'), nil
 	}
 	return 0, fmt.Errorf("severity %q: want %s or 0-7", s, strings.Join(severityNames[:], ", "))
 }
 
-// ParseFacility reads a name, as logger(1) spells it, or a number.
-func ParseFacility(s string) (Facility, error) {
-	s = strings.ToLower(s)
-	for i, n := range facilityNames {
-		if s == n || s == strconv.Itoa(i) {
-			return Facility(i), nil
+// severityNamed ignores case.
+func severityNamed(s string) (Severity, bool) {
+	for i, name := range severityNames {
+		if strings.EqualFold(s, name) {
+			return Severity(i), true
 		}
 	}
+	for name, v := range severityAliases {
+		if strings.EqualFold(s, name) {
+			return v, true
+		}
+	}
+	return 0, false
+}
+
+// ParseFacility reads a name, as logger(1) spells it, or a number.
+func ParseFacility(s string) (Facility, error) {
+	if f, ok := facilityNamed(s); ok {
+		return f, nil
+	}
+	if n, err := strconv.ParseUint(s, 10, 8); err == nil && n < uint64(len(facilityNames)) {
+		return Facility(n), nil
+	}
 	return 0, fmt.Errorf("facility %q: want a name such as kern, auth, local0, or 0-23", s)
+}
+
+// facilityNamed ignores case.
+func facilityNamed(s string) (Facility, bool) {
+	for i, name := range facilityNames {
+		if strings.EqualFold(s, name) {
+			return Facility(i), true
+		}
+	}
+	return 0, false
 }
 
 // Format is how a message was written.

@@ -24,7 +24,8 @@ func Parse(line string, received time.Time, sender netip.Addr) Message {
 	if hasPRI {
 		rest = strings.TrimPrefix(rest, bom)
 	}
-	if !hasPRI || !m.rfc5424(rest) {
+	// Some devices put a blank behind PRI.
+	if !m.rfc5424(skipSpaces(rest), hasPRI) {
 		m.bsd(rest)
 	}
 	return m
@@ -39,12 +40,34 @@ func TrimTrailer(s string) string { return strings.TrimRight(s, "\r\n\x00") }
 func (m *Message) pri(s string) (rest string, ok bool) {
 	v, n := number(s[min(1, len(s)):], 3)
 	if n == 0 || s[0] != '<' || n+1 == len(s) || s[n+1] != '>' {
+		if front := unframed(s); len(front) < len(s) {
+			if rest, ok = m.pri(front); ok {
+				return rest, true
+			}
+		}
 		return s, false
 	}
 	if v <= maxPRI {
 		m.Facility, m.Severity, m.HasPRI = Facility(v/8), Severity(v%8), true
 	}
 	return s[n+2:], true
+}
+
+// unframed cuts what a sender for streams leaves in front of the PRI of a
+// datagram: blanks and line ends, and an octet count, if it is right.
+func unframed(s string) string {
+	front := strings.TrimLeft(s, " \t\r\n\x00")
+	if count, n := number(front, maxDigits); n > 0 && strings.HasPrefix(front[n:], " <") {
+		behind := len(front) - n - 1 - count // line ends may be counted, and cut off since
+		if behind > 0 || behind < -2 {
+			return s
+		}
+		front = front[n+1:]
+	}
+	if !strings.HasPrefix(front, "<") {
+		return s
+	}
+	return front
 }
 
 // number reads at most most digits and returns how many there are.
@@ -83,36 +106,100 @@ func value(s string) string {
 }
 
 // rfc5424 reads VERSION and what follows, and reports whether s has that
-// shape: without a version and a time that is understood it has not. Senders
-// leave out fields, so MSGID or structured data may be missing.
-func (m *Message) rfc5424(s string) bool {
-	_, n := number(s, 3)
-	if n == 0 || s[0] == '0' || n == len(s) || s[n] != ' ' {
+// shape: without a version and a time that is understood it has not. Without
+// a PRI, only version 1 will do.
+func (m *Message) rfc5424(s string, hasPRI bool) bool {
+	version, n := number(s, 3)
+	if n == 0 || s[0] == '0' || n == len(s) || s[n] != ' ' || version > 1 && !hasPRI {
 		return false
 	}
-	stamp, rest := token(skipSpaces(s[n:]))
-	if stamp != "-" {
-		t, n := isoTime(stamp, m.Received.Location())
-		if n == 0 || n != len(stamp) {
-			return false
-		}
-		m.Time = t
+	s = skipSpaces(s[n:])
+	t, n := m.stamp(s)
+	if n == 0 || s == "-" && !hasPRI || strings.HasPrefix(s, "- ") && !hasPRI {
+		return false
 	}
-	m.Format = RFC5424
-	m.Text = strings.TrimPrefix(rest, " ")
-	var fields [4]string
-	for i := range fields {
-		if fields[i], rest = token(skipSpaces(rest)); fields[i] == "" {
-			return true // no header: all that follows the time is text
-		}
-	}
-	m.Host, m.App, m.PID, m.MsgID = value(fields[0]), value(fields[1]), value(fields[2]), value(fields[3])
-	m.body(skipSpaces(rest))
+	m.Time, m.Format = t, RFC5424
+	m.Text = strings.TrimPrefix(s[n:], " ")
+	m.header(s[n:])
 	return true
 }
 
-// body reads structured data and the text behind it. Data that is absent or
-// broken is text.
+// stamp reads TIMESTAMP, which may be "-". Some senders write a blank for the
+// T, or the time of a BSD message.
+func (m *Message) stamp(s string) (t time.Time, n int) {
+	if strings.HasPrefix(s, "-") {
+		n = 1
+	} else if t, n = isoTime(s, m.Received.Location()); n == 0 {
+		t, n = bsdTime(s, 0, m.Received)
+	}
+	if n == 0 || n < len(s) && s[n] != ' ' {
+		return time.Time{}, 0
+	}
+	return t, n
+}
+
+// header reads HOSTNAME to MSGID, and the rest. Senders leave out fields;
+// MSGID or others may be missing in front of structured data.
+func (m *Message) header(rest string) {
+	var fields, from [4]string // the fields, and the line from each on
+	n := 0
+	for ; n < len(fields); n++ {
+		rest = skipSpaces(rest)
+		if n > 0 && strings.HasPrefix(rest, "[") && strings.IndexByte(rest[:sdEnd(rest)], ' ') > 0 {
+			break // no field has a blank
+		}
+		from[n] = rest
+		if fields[n], rest = token(rest); fields[n] == "" {
+			m.unstructured(&fields, &from)
+			return
+		}
+	}
+	rest = skipSpaces(rest)
+	if rest != "-" && !strings.HasPrefix(rest, "- ") && !strings.HasPrefix(rest, "[") {
+		m.unstructured(&fields, &from)
+		return
+	}
+	m.Host, m.App, m.PID, m.MsgID = value(fields[0]), value(fields[1]), value(fields[2]), value(fields[3])
+	m.body(rest)
+}
+
+// unstructured is a message without structured data, so that nothing shows
+// where its text begins. A field is believed if it looks like one: a word that
+// stands in the text can still be found. Text is all that follows the time.
+func (m *Message) unstructured(fields, from *[4]string) {
+	host, app, pid, msgid := fields[0], fields[1], fields[2], fields[3]
+	if !isHost(host) || app == "" {
+		return
+	}
+	if strings.HasSuffix(app, ":") { // the tag of a BSD message
+		m.Host = value(host)
+		m.tag(from[1])
+		return
+	}
+	if msgid == "" {
+		return
+	}
+	m.Host = value(host)
+	known := msgid == "-" || isIdentifier(msgid)
+	switch {
+	case !known && pid != "-" && !isNumber(pid):
+		m.Text = from[1]
+	case !known:
+		m.App, m.PID, m.Text = value(app), value(pid), from[3]
+	default:
+		m.App, m.PID, m.MsgID = value(app), value(pid), value(msgid)
+		m.Text = strings.TrimPrefix(strings.TrimPrefix(from[3][len(msgid):], " "), bom)
+	}
+}
+
+// isIdentifier reports whether s looks like a MSGID, such as ID47, and not
+// like a word.
+func isIdentifier(s string) bool {
+	return strings.ContainsAny(s, "0123456789") && 'A' <= s[0] && s[0] <= 'Z' && isHost(s)
+}
+
+// body reads structured data and the text behind it. Data that is broken is
+// text.
 func (m *Message) body(s string) {
 	switch {
 	case s == "-":

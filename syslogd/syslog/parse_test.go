@@ -1,7 +1,6 @@
 package syslog
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -43,15 +42,17 @@ func describe(m Message) string {
 	return b.String()
 }
 
-// TestCases runs testdata/*.txt. A case is a name, a line "<-" with the bytes
-// as a Go string, and what describe says. "@" sets when it is received.
+// TestCases runs testdata/*.txt. A case is a paragraph: a name, comments that
+// say why, a line "<- " with the bytes as a Go string, and what describe says.
+// A paragraph "@ TIME ZONE" sets when those that follow are received; one that
+// begins with "//" is a comment. Names are unique in their file.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { runCases(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runCases(t, file) })
 	}
 }
 
@@ -60,30 +61,35 @@ func runCases(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	received := time.Date(2026, 10, 12, 0, 0, 0, 0, time.UTC)
+	var out []string
+	at := received()
+	names := map[string]bool{}
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(data)), "\n\n") {
-		name, rest, _ := strings.Cut(strings.TrimSpace(paragraph), "\n")
-		if stamp, ok := strings.CutPrefix(name, "@ "); ok {
-			received = parseReceived(t, stamp)
+		head, rest, isCase := strings.Cut(paragraph, "<- ")
+		if stamp, ok := strings.CutPrefix(paragraph, "@ "); ok {
+			at = parseReceived(t, stamp)
 		}
-		input, want, ok := strings.Cut(rest, "\n")
-		if strings.HasPrefix(name, "@") || strings.HasPrefix(name, "//") || !ok && !strings.HasPrefix(input, "<- ") {
-			out.WriteString(strings.TrimSpace(paragraph) + "\n\n")
+		if !isCase {
+			out = append(out, paragraph)
 			continue
 		}
-		line, err := strconv.Unquote(strings.TrimPrefix(input, "<- "))
-		if err != nil {
-			t.Fatalf("%s: %s: %v", name, input, err)
-		}
-		got := describe(Parse(line, received, netip.Addr{}))
-		if d := cmp.Diff(strings.TrimRight(want, "\n"), strings.TrimRight(got, "\n")); d != "" && !*update {
-			t.Errorf("%s\n%s\n%s", name, input, d)
-		}
-		out.WriteString(name + "\n" + input + "\n" + got + "\n")
+		name, _, _ := strings.Cut(head, "\n")
+		t.Run(name, func(t *testing.T) {
+			input, want, _ := strings.Cut(rest, "\n")
+			line, err := strconv.Unquote(input)
+			if err != nil || names[name] {
+				t.Fatalf("%s: %v, or the name is there twice", input, err)
+			}
+			names[name] = true
+			got := strings.TrimRight(describe(Parse(line, at, netip.Addr{})), "\n")
+			if d := cmp.Diff(want, got); d != "" && !*update {
+				t.Errorf("%s\n%s", input, d)
+			}
+			out = append(out, head+"<- "+input+"\n"+got)
+		})
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(strings.TrimSpace(out.String())+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,18 +115,17 @@ func seeds(tb testing.TB) []string {
 	files, _ := filepath.Glob("testdata/*.txt")
 	var lines []string
 	for _, file := range files {
-		f, err := os.Open(file)
+		data, err := os.ReadFile(file)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if quoted, ok := strings.CutPrefix(s.Text(), "<- "); ok {
-				if line, err := strconv.Unquote(quoted); err == nil {
+		for s := range strings.Lines(string(data)) {
+			if quoted, ok := strings.CutPrefix(s, "<- "); ok {
+				if line, err := strconv.Unquote(strings.TrimSpace(quoted)); err == nil {
 					lines = append(lines, line)
 				}
 			}
 		}
-		f.Close()
 	}
 	return lines
 }

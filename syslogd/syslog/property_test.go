@@ -1,21 +1,31 @@
 package syslog
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func received() time.Time { return time.Date(2026, 10, 12, 0, 0, 0, 0, time.UTC) }
 
+// framing is what may stand in front of the text of a message that has no
+// header but perhaps a PRI.
+const framing = "<>0123456789 \t\r\n\x00" + bom
+
 // check tests what holds for every line: it is kept whole, its end is the
-// text, every field is a part of the rest in order, and what no field explains
-// is no more than the punctuation of headers.
-func check(t *testing.T, line string) {
+// text, every field is a part of the rest in order, and, where there is no
+// header, what no field explains is no more than framing.
+func check(t *testing.T, line string) { checkLine(t, line) }
+
+func checkLine(t fataler, line string) {
 	t.Helper()
-	m := Parse(line, received(), netip.Addr{})
-	if m.Raw != line || !strings.HasSuffix(line, m.Text) {
+	sender := netip.MustParseAddr("192.0.2.7")
+	m := Parse(line, received(), sender)
+	if m.Raw != line || m.Sender != sender || m.Received != received() || !strings.HasSuffix(line, m.Text) {
 		t.Fatalf("%q: text %q", line, m.Text)
 	}
 	header := line[:len(line)-len(m.Text)]
@@ -24,17 +34,69 @@ func check(t *testing.T, line string) {
 		if !ok {
 			t.Fatalf("%q: field %q is not in its place", line, field)
 		}
-		if m.Format == Raw && strings.Trim(before, "<>0123456789"+bom) != "" {
+		if m.Format == Raw && strings.Trim(before, framing) != "" {
 			t.Fatalf("%q: %q is lost", line, before)
 		}
 		header = after
 	}
-	if m.Format == Raw && strings.Trim(header, "<>0123456789"+bom) != "" {
+	if m.Format == Raw && strings.Trim(header, framing) != "" {
 		t.Fatalf("%q: %q is lost", line, header)
 	}
-	if m.Severity > Debug || m.Facility > 23 {
-		t.Fatalf("%q: %v.%v", line, m.Facility, m.Severity)
+	if m.Severity > Debug || m.Facility > 23 || m.SD != "" && sdEnd(m.SD) != len(m.SD) {
+		t.Fatalf("%q: %v.%v %s", line, m.Facility, m.Severity, m.SD)
 	}
+	if y := m.Time.Year(); !m.Time.IsZero() && (y < -1 || y > 10000) {
+		t.Fatalf("%q: %v", line, m.Time)
+	}
+	if again := Parse(line, received(), sender); again != m {
+		t.Fatalf("%q: %+v, then %+v", line, m, again)
+	}
+}
+
+// lines are made of what lines are made of, in the order of a header, with
+// parts missing or there twice.
+func lines() *rapid.Generator[string] {
+	parts := [][]string{
+		{"", "\n", " ", "26 ", bom},
+		{"<13>", "<165>", "<0>", "<192>", "<1>", "", "<", "<13"},
+		{"", " ", ":", ": ", "45: ", bom, "1 ", "1 ", "2 "},
+		{
+			"Oct 11 22:14:15", "Oct  1 22:14:15", "*Oct 11 22:14:15.003", "2026-10-11T22:14:15.003Z", "2026-10-11T22:14:15+02:00",
+			"2026 Oct 11 22:14:15", "Oct 11 2026 22:14:15", "Feb 29 22:14:15", "-", "", "1791756855.003", "00:00:46", "Sun Oct 11 22:14:15 2026",
+		},
+		{"", " ", " ", " ", "  ", ": ", "\t", " CEST ", " 2026 "},
+		{"h", "10.0.0.7", "fe80::1", "-", "", "my host", "gerät", `("U7,1")`, "router1: 45: ", "Message forwarded from h: ", "[10.0.0.7]", "INFO"},
+		{" ", " ", "  ", ": ", ""},
+		{"su[7]:", "su:", "su", "su[7]", "%SYS-5-X:", "notice su[7]:", "a 7 ID47", "a 7 -", "a - - -", "", "45:", "daemon.info su:"},
+		{" ", " ", "", " - ", ` [a@1 k="v"] `, ` [a@1 k="v][b] `, " " + bom},
+		{"text", "", "one\ntwo", "a\x00b", "caf\xe9", "- -", "x: y", "[a] b"},
+	}
+	return rapid.Custom(func(t *rapid.T) string {
+		var b strings.Builder
+		for i, p := range parts {
+			b.WriteString(rapid.SampledFrom(p).Draw(t, fmt.Sprint(i)))
+		}
+		if rapid.IntRange(0, 3).Draw(t, "garbled") > 0 {
+			return b.String()
+		}
+		line := []byte(b.String())
+		for range rapid.IntRange(1, 4).Draw(t, "bytes") {
+			if len(line) > 0 {
+				line[rapid.IntRange(0, len(line)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+			}
+		}
+		return string(line)
+	})
+}
+
+func TestParseProperties(t *testing.T) {
+	gen := lines()
+	rapid.Check(t, func(t *rapid.T) {
+		line := gen.Draw(t, "line")
+		checkLine(t, line)
+		roundTripLine(t, line)
+		stable(t, line)
+	})
 }
 
 func FuzzParse(f *testing.F) {
@@ -86,4 +148,40 @@ func TestSDParams(t *testing.T) {
 	if want := `a@1.k=1 a@1.q=x"y]z\\n b.k=2`; strings.Join(got, " ") != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// FuzzSD: what is taken for structured data is read again as it was written,
+// and every parameter comes from it, in its order.
+func FuzzSD(f *testing.F) {
+	for _, line := range seeds(f) {
+		if m := Parse(line, received(), netip.Addr{}); m.SD != "" {
+			f.Add(m.SD)
+		}
+	}
+	for _, sd := range []string{`[a]`, `[a k="v"`, `[a k="\"]`, `[a k="\]\"\\"][b]`, `[]`, `[a k= "v"]`, "[a k=\"\x00\n\"]"} {
+		f.Add(sd)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n := sdEnd(s)
+		if again := sdEnd(s[:n]); again != n {
+			t.Fatalf("%q: %d, then %d", s, n, again)
+		}
+		rest := s
+		for p := range SDParams(s) {
+			_, after, ok := strings.Cut(rest, p.Name+`="`+p.Raw+`"`)
+			if !ok || p.Name == "" || p.ID == "" {
+				t.Fatalf("%q: %+v is not in its place", s, p)
+			}
+			rest = after
+			sd := string(append(AppendSDParam([]byte("["+p.ID), p.Name, p.Value()), ']'))
+			if sdEnd(sd) != len(sd) {
+				t.Fatalf("%q: %q is not well formed", s, sd)
+			}
+			for q := range SDParams(sd) {
+				if q.ID != p.ID || q.Name != p.Name || q.Value() != p.Value() {
+					t.Fatalf("%q: %+v, want %+v", sd, q, p)
+				}
+			}
+		}
+	})
 }

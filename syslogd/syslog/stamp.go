@@ -31,7 +31,8 @@ func anyTime(s string, received time.Time) (time.Time, int) {
 // clock is a time of day as read.
 type clock struct{ hour, minute, second, nano int }
 
-// readClock reads H:MM:SS with a fraction or none. A leap second is allowed.
+// readClock reads H:MM:SS with a fraction or none, which Comware writes behind
+// a colon. A leap second is allowed.
 func readClock(s string) (c clock, n int) {
 	if len(s) < 7 {
 		return c, 0
@@ -52,7 +53,13 @@ func readClock(s string) (c clock, n int) {
 	n += 6
 	if n+1 < len(s) && (s[n] == '.' || s[n] == ',') && isDigit(s[n+1]) {
 		c.nano, k = fraction(s[n+1:])
-		n += 1 + k
+		return c, n + 1 + k
+	}
+	if n < len(s) && s[n] == ':' {
+		if nanos, k := fraction(s[n+1:]); k == 3 {
+			c.nano = nanos
+			return c, n + 1 + k
+		}
 	}
 	return c, n
 }
@@ -70,10 +77,14 @@ func fraction(s string) (nanos, n int) {
 	return nanos, n
 }
 
-// isoTime reads an RFC 3339 time and its relatives: a blank for the T, a
-// comma in the fraction, an offset without colon or minutes, no zone.
+// isoTime reads an RFC 3339 time and its relatives: a blank or a dash for the
+// T, slashes or colons in the date, a comma in the fraction, an offset without
+// colon or minutes, no zone.
 func isoTime(s string, loc *time.Location) (time.Time, int) {
-	if len(s) < 19 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != 't' && s[10] != ' ' {
+	if len(s) < 19 || s[4] != s[7] || s[4] != '-' && s[4] != '/' && s[4] != ':' {
+		return time.Time{}, 0
+	}
+	if c := s[10]; c != 'T' && c != 't' && c != ' ' && (c != '-' || s[4] == '-') {
 		return time.Time{}, 0
 	}
 	year, a := number(s, 4)
@@ -88,11 +99,18 @@ func isoTime(s string, loc *time.Location) (time.Time, int) {
 	return instant(year, month, day, clock, offset, k > 0, loc), n + k
 }
 
-// bsdTime reads "Oct 11 22:14:15" and its relatives: any case, a day with a
-// zero or without, a fraction, a zone, a year behind the day, the time or the
-// zone. A year of 0 is unknown.
+// bsdTime reads "Oct 11 22:14:15" and its relatives: any case, the day of the
+// week in front, a day with a zero or without, a fraction, a zone, a year
+// behind the day, the time or the zone. A year of 0 is unknown.
 func bsdTime(s string, year int, received time.Time) (time.Time, int) {
 	month := monthOf(s)
+	if month == 0 && isWeekday(s) {
+		t, n := bsdTime(s[4:], year, received)
+		if n > 0 {
+			n += 4
+		}
+		return t, n
+	}
 	if month == 0 || len(s) < 12 || s[3] != ' ' {
 		return time.Time{}, 0
 	}
@@ -157,8 +175,26 @@ func monthOf(s string) int {
 	return 0
 }
 
-// guessYear completes a time without a year by the one that puts it nearest
-// to its reception: in January, December was last year.
+// isWeekday reports whether s begins with the three letters of a day and a
+// blank, with a month behind.
+func isWeekday(s string) bool {
+	if len(s) < 7 || s[3] != ' ' || monthOf(s[4:]) == 0 {
+		return false
+	}
+	switch s[:3] {
+	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun":
+		return true
+	}
+	return false
+}
+
+// maxAhead is how far a clock without a year may be ahead of ours. What
+// seems to be later than that was written last year.
+const maxAhead = 31 * 24 * time.Hour
+
+// guessYear completes a time without a year by the latest one that does not
+// put it more than maxAhead into the future: in January, December was last
+// year, and at the end of December a clock that is ahead is in the next one.
 func guessYear(year, month, day int, c clock, offset int, zoned bool, received time.Time, n int) (time.Time, int) {
 	loc := received.Location()
 	switch {
@@ -167,22 +203,18 @@ func guessYear(year, month, day int, c clock, offset int, zoned bool, received t
 	case year != 0:
 		return instant(year, month, day, c, offset, zoned, loc), n
 	}
-	year = received.Year()
-	if month == 2 && day == 29 {
-		for _, y := range [...]int{year, year - 1, year + 1} {
-			if isLeap(y) {
-				return instant(y, month, day, c, offset, zoned, loc), n
-			}
-		}
-		return time.Time{}, n
+	latest := received.Add(maxAhead)
+	year = received.Year() + 1
+	if month > 1 {
+		year-- // too far ahead in any case
 	}
-	const halfYear = 183 * 24 * time.Hour
 	t := instant(year, month, day, c, offset, zoned, loc)
-	switch ahead := t.Sub(received); {
-	case ahead > halfYear:
-		t = instant(year-1, month, day, c, offset, zoned, loc)
-	case ahead < -halfYear:
-		t = instant(year+1, month, day, c, offset, zoned, loc)
+	if t.After(latest) || !validDate(year, month, day) {
+		year--
+		t = instant(year, month, day, c, offset, zoned, loc)
+	}
+	if !validDate(year, month, day) { // February 29
+		return time.Time{}, n
 	}
 	return t, n
 }

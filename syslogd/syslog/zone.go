@@ -23,22 +23,31 @@ func zone(s string) (offset, n int) {
 	for end < len(s) && 'A' <= s[end] && s[end] <= 'Z' {
 		end++
 	}
-	if blank == 0 || end < len(s) && s[end] != ' ' && s[end] != ':' {
+	if blank == 0 {
 		return 0, 0
 	}
-	if offset, ok := namedZone(s[blank:end]); ok {
+	name := s[blank:end]
+	if end < len(s) && s[end] != ' ' && s[end] != ':' {
+		if (name == "UTC" || name == "GMT") && (s[end] == '+' || s[end] == '-') {
+			if offset, n = numericZone(s[end:]); n > 0 {
+				n += end
+			}
+		}
+		return offset, n
+	}
+	if offset, ok := namedZone(name); ok {
 		return offset, end
 	}
 	return 0, 0
 }
 
-// numericZone reads +hh, +hhmm or +hh:mm.
+// numericZone reads +hh, +hhmm, +hh:mm or +h.
 func numericZone(s string) (offset, n int) {
 	hours, k := number(s[1:], 2)
-	if k != 2 || hours > 23 {
+	if k == 0 || hours > 23 {
 		return 0, 0
 	}
-	n = 3
+	n = 1 + k
 	minutes, k := number(s[min(n, len(s)):], 2)
 	if k == 0 && n < len(s) && s[n] == ':' {
 		minutes, k = number(s[n+1:], 2)
@@ -65,29 +74,41 @@ func namedZone(s string) (offset int, ok bool) {
 	switch s {
 	case "UTC", "GMT", "WET":
 		return 0, true
-	case "CET", "WEST", "BST":
+	case "CET", "MEZ", "WEST", "BST":
 		return 2 * half, true
-	case "CEST", "EET", "SAST":
+	case "CEST", "MESZ", "EET", "SAST":
 		return 4 * half, true
 	case "EEST", "MSK":
 		return 6 * half, true
+	case "PKT":
+		return 10 * half, true
 	case "IST":
 		return 11 * half, true
+	case "WIB", "ICT":
+		return 14 * half, true
 	case "HKT", "SGT", "AWST":
 		return 16 * half, true
 	case "JST", "KST":
 		return 18 * half, true
+	case "ACST":
+		return 19 * half, true
 	case "AEST":
 		return 20 * half, true
+	case "ACDT":
+		return 21 * half, true
 	case "AEDT":
 		return 22 * half, true
 	case "NZST":
 		return 24 * half, true
 	case "NZDT":
 		return 26 * half, true
-	case "BRT":
+	case "NDT":
+		return -5 * half, true
+	case "BRT", "ART", "ADT":
 		return -6 * half, true
-	case "EDT":
+	case "NST":
+		return -7 * half, true
+	case "EDT", "AST", "CLT":
 		return -8 * half, true
 	case "EST", "CDT":
 		return -10 * half, true
