@@ -112,16 +112,16 @@ func (c seriesShowCmd) Run(ctx context.Context, out io.Writer) error {
 	case !s.Schema:
 		fmt.Fprintln(w, "  schema\tsays otherwise now; `rondo series change --schema` applies it")
 	}
-	fmt.Fprintln(w, "  ARCHIVE\tROWS\tXFF\tBEGINS\tDISK")
+	fmt.Fprintln(w, "  ARCHIVE\tROWS\tXFF\tBEGINS\tDISK\tWHEN FULL")
 	for _, a := range s.Archives {
-		begins, disk := "-", bytesText(a.Bytes)
+		begins, disk, full := "-", bytesText(a.Bytes), bytesText(a.Full)
 		if s.Set {
-			disk = "-" // sets share their rings' files
+			disk, full = "-", "-" // sets share their rings' files
 		}
 		if !a.Begins.IsZero() {
 			begins = a.Begins.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(w, "  %s\t%d\t%v\t%s\t%s\n", archiveText(a), a.Rows, a.XFF, begins, disk)
+		fmt.Fprintf(w, "  %s\t%d\t%v\t%s\t%s\t%s\n", archiveText(a), a.Rows, a.XFF, begins, disk, full)
 	}
 	return w.Flush()
 }

@@ -114,11 +114,12 @@ func printEstimate(out io.Writer, e *store.Estimate) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ARCHIVE\tSERIES\tROWS MOVED\tROWS LOST\tDISK")
+	fmt.Fprintln(w, "ARCHIVE\tSERIES\tROWS MOVED\tROWS LOST\tDISK\tWHEN FULL")
 	for _, a := range e.Archives {
-		fmt.Fprintf(w, "%s\t%+d\t%d\t%d\t%s\n", a.Archive, a.Series, a.Rows, a.Lost, bytesText(a.Bytes))
+		fmt.Fprintf(w, "%s\t%+d\t%d\t%d\t%s\t%s\n", a.Archive, a.Series, a.Rows, a.Lost, bytesText(a.Bytes), bytesText(a.Full))
 	}
-	fmt.Fprintf(w, "disk of all archives: now %s, meanwhile up to %s, afterwards %s\n", bytesText(e.Now), bytesText(e.Peak), bytesText(e.After))
+	fmt.Fprintf(w, "disk of all archives: now %s, meanwhile up to %s, afterwards %s; %s when all rings are full\n",
+		bytesText(e.Now), bytesText(e.Peak), bytesText(e.After), bytesText(e.Full))
 	return w.Flush()
 }
 

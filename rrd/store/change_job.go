@@ -24,10 +24,11 @@ type Progress struct {
 	What    string    `json:"what"`
 	Started time.Time `json:"started"` // or when it was resumed
 	Ended   time.Time `json:"ended"`   // zero while it runs
-	Total   int       `json:"total"`   // series, when it started
+	Total   int       `json:"total"`   // series, when it first started
 	Done    int       `json:"done"`
-	Rows    int64     `json:"rows"`  // written to new archives
-	Bytes   int64     `json:"bytes"` // of blocks
+	Before  int       `json:"before"` // of these, done before it was resumed
+	Rows    int64     `json:"rows"`   // written to new archives
+	Bytes   int64     `json:"bytes"`  // of blocks
 	Stopped bool      `json:"stopped"`
 	Trouble string    `json:"trouble,omitempty"` // why it waits, to try again
 }
@@ -35,10 +36,10 @@ type Progress struct {
 // Remaining is how long it will take at the pace so far; 0 if that is not
 // known.
 func (p *Progress) Remaining(now time.Time) time.Duration {
-	if p.Done == 0 || !p.Ended.IsZero() {
+	if p.Done == p.Before || !p.Ended.IsZero() {
 		return 0
 	}
-	return now.Sub(p.Started) / time.Duration(p.Done) * time.Duration(p.Total-p.Done)
+	return now.Sub(p.Started) / time.Duration(p.Done-p.Before) * time.Duration(p.Total-p.Done)
 }
 
 // A job is the change that is running, or was the last.
@@ -76,10 +77,10 @@ func (st *Store) Change(c Change) (Progress, error) {
 	}
 	p, err := st.planned(&c)
 	if err == nil {
-		err = st.saveChange(&c)
+		err = st.saveChange(&savedChange{c, len(p.wants)})
 	}
 	if err == nil {
-		err = st.startChange(&c, p)
+		err = st.startChange(&savedChange{c, len(p.wants)}, p)
 	}
 	if err != nil {
 		return Progress{}, fmt.Errorf("store: change: %w", err)
@@ -88,7 +89,7 @@ func (st *Store) Change(c Change) (Progress, error) {
 }
 
 // startChange begins a change that is on disk. The caller holds jobMu.
-func (st *Store) startChange(c *Change, p *plan) error {
+func (st *Store) startChange(c *savedChange, p *plan) error {
 	for i := range p.kinds {
 		def, err := st.table.intern(p.kinds[i].to)
 		if err != nil {
@@ -100,7 +101,9 @@ func (st *Store) startChange(c *Change, p *plan) error {
 		return err
 	}
 	ctx, stop := context.WithCancelCause(st.ctx)
-	st.job = &job{plan: p, stop: stop, p: Progress{Change: *c, What: c.String(), Started: time.Now(), Total: len(p.wants)}}
+	total := max(c.Total, len(p.wants)) // there may be new series since
+	done := total - len(p.wants)
+	st.job = &job{plan: p, stop: stop, p: Progress{Change: c.Change, What: c.String(), Started: time.Now(), Total: total, Done: done, Before: done}}
 	j := st.job
 	st.wg.Go(func() { st.runChange(ctx, j) })
 	return nil
@@ -209,9 +212,14 @@ func (st *Store) endChange(ctx context.Context, j *job) {
 // The change that is running is in a file of its own.
 const changeFile = "change.json"
 
+type savedChange struct {
+	Change
+	Total int // series that it was to change
+}
+
 func (st *Store) changePath() string { return filepath.Join(st.dir, changeFile) }
 
-func (st *Store) saveChange(c *Change) error {
+func (st *Store) saveChange(c *savedChange) error {
 	b, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -246,14 +254,14 @@ func (st *Store) resumeChange() error {
 	if err != nil {
 		return err
 	}
-	var c Change
+	var c savedChange
 	if err := json.Unmarshal(b, &c); err != nil {
 		st.report(fmt.Errorf("%s: %w", st.changePath(), err))
 		return setAside(st.changePath())
 	}
 	st.jobMu.Lock()
 	defer st.jobMu.Unlock()
-	p, err := st.plan(&c)
+	p, err := st.plan(&c.Change)
 	if err != nil {
 		st.report(fmt.Errorf("the change that was running cannot go on: %w", err))
 		return setAside(st.changePath())

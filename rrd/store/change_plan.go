@@ -109,13 +109,15 @@ func (st *Store) Differ() (int, error) {
 }
 
 // An Estimate says what a change would do to the disk. What is on disk now is
-// measured; what would be is reckoned with the bytes that a row takes now.
+// measured; what would be is reckoned with the bytes that a row takes now, or
+// usually takes, where none has been written yet.
 type Estimate struct {
 	Series   int             `json:"series"`   // that match
 	Changing int             `json:"changing"` // whose definition becomes another
 	Now      int64           `json:"bytes_now"`
 	Peak     int64           `json:"bytes_peak"` // until the old rings have turned, or are removed
 	After    int64           `json:"bytes_after"`
+	Full     int64           `json:"bytes_full"` // when all rings are full
 	Archives []ArchiveChange `json:"archives"`
 }
 
@@ -126,6 +128,7 @@ type ArchiveChange struct {
 	Rows    int64  `json:"rows"`    // that are moved or made
 	Lost    int64  `json:"lost"`    // that no archive of equal rows has any more
 	Bytes   int64  `json:"bytes"`
+	Full    int64  `json:"bytes_full"` // when the rings are full
 
 	row time.Duration
 }
@@ -165,8 +168,9 @@ func (st *Store) estimate(p *plan) (Estimate, error) {
 			m.enter(k, b, at)
 		}
 	}
-	e.Now, e.Peak, e.After = m.bytes, m.bytes, m.bytes
+	e.Now, e.Peak, e.After, e.Full = m.bytes, m.bytes, m.bytes, m.full
 	for _, s := range shapes {
+		e.Full += s.Full
 		if e.After += s.Bytes; s.Bytes > 0 {
 			e.Peak += s.Bytes
 		}
@@ -181,25 +185,47 @@ func (st *Store) estimate(p *plan) (Estimate, error) {
 // A measure is what the rings take on disk.
 type measure struct {
 	bytes int64
+	full  int64 // when all are full, reckoned
 	rings map[*ring]ringMeasure
 }
 
 type ringMeasure struct {
-	rows   int64 // of each series, at most
-	perRow float64
+	rows   int64   // of each series, at most
+	perRow float64 // bytes of a row; 0: none was ever written
 }
 
-// usualRow is how many bytes a row takes where none was ever written.
-const usualRow = 4
+// usualRow is how many bytes a row of an archive usually takes. Of a single
+// point all columns but the total are one.
+func usualRow(d *rrd.Definition, a int) float64 {
+	bytes := 5.0
+	if d.Archives[a].Steps == 1 {
+		bytes = 1.5
+	}
+	if d.Type >= rrd.Counter {
+		bytes += 1.5 // the total
+	}
+	return bytes
+}
+
+// fullBytes is what archive a of one series takes when its ring is full, where
+// rows like its own take so many bytes.
+func fullBytes(d *rrd.Definition, a int, perRow float64) float64 {
+	if perRow == 0 {
+		perRow = usualRow(d, a)
+	}
+	return perRow * float64(d.Archives[a].Rows)
+}
 
 func (st *Store) measure() (*measure, error) {
 	m := &measure{rings: map[*ring]ringMeasure{}}
 	series := map[*ring]int64{}
+	var used []*definition
 	st.table.mu.RLock()
 	for _, d := range st.table.byID {
 		if d == nil {
 			continue
 		}
+		used = append(used, d)
 		for _, r := range d.rings {
 			series[r] += d.used.Load()
 		}
@@ -216,6 +242,11 @@ func (st *Store) measure() (*measure, error) {
 			x.perRow = float64(bytes) / float64(x.rows*n)
 		}
 		m.rings[r], m.bytes = x, m.bytes+bytes
+	}
+	for _, d := range used {
+		for a, r := range d.rings {
+			m.full += int64(float64(d.used.Load()) * fullBytes(&d.Definition, a, m.rings[r].perRow))
+		}
 	}
 	return m, nil
 }
@@ -234,12 +265,14 @@ func (m *measure) leave(k *kind, a int, at func(*rrd.Definition, int) *ArchiveCh
 	s := at(&k.from.Definition, a)
 	s.Series -= k.series
 	s.Lost += int64(k.series) * max(0, rows-kept)
-	s.Bytes -= int64(float64(rows*int64(k.series)) * m.rings[k.from.rings[a]].perRow)
+	perRow := m.rings[k.from.rings[a]].perRow
+	s.Bytes -= int64(float64(rows*int64(k.series)) * perRow)
+	s.Full -= int64(float64(k.series) * fullBytes(&k.from.Definition, a, perRow))
 }
 
 // enter reckons with the series that get the new archive b.
 func (m *measure) enter(k *kind, b int, at func(*rrd.Definition, int) *ArchiveChange) {
-	row, perRow, near := k.to.Row(b), float64(usualRow), time.Duration(0)
+	row, perRow, near := k.to.Row(b), usualRow(&k.to, b), time.Duration(0)
 	var rows int64
 	for _, a := range k.from.Sources(row) {
 		if k.from.Row(a) == row && k.from.Archives[a].Rows == k.to.Archives[b].Rows {
@@ -256,6 +289,7 @@ func (m *measure) enter(k *kind, b int, at func(*rrd.Definition, int) *ArchiveCh
 	s.Series += k.series
 	s.Rows += rows * int64(k.series)
 	s.Bytes += int64(float64(rows*int64(k.series)) * perRow)
+	s.Full += int64(float64(k.series) * fullBytes(&k.to, b, perRow))
 }
 
 // oldest is where the oldest epoch of a ring begins, or the clock.

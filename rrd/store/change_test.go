@@ -176,7 +176,7 @@ func TestChangeKilled(t *testing.T) {
 			c.flushMu.Lock()
 			p, err := c.plan(&longer)
 			if err == nil {
-				err = c.saveChange(&longer)
+				err = c.saveChange(&savedChange{longer, changingSeries})
 			}
 			var pages []pageChange
 			for i := range p.wants {
@@ -198,7 +198,9 @@ func TestChangeKilled(t *testing.T) {
 			if err := c.Restart(false); err != nil {
 				t.Fatal(err)
 			}
-			c.done()
+			if p := c.done(); p.Total != changingSeries || p.Done != changingSeries {
+				t.Errorf("%d of %d series: want those that were to be changed at first", p.Done, p.Total)
+			}
 			c.redefineWanted(longer)
 			c.same("resumed")
 			if err := c.Restart(false); err != nil {
@@ -389,6 +391,35 @@ func TestEstimate(t *testing.T) {
 	want := map[string]bool{"10s for 2h": false, "10s for 30m": false, "1m for 2h": true, "2m for 1d": false, "5m for 12h": true}
 	if d := cmp.Diff(want, lost); d != "" {
 		t.Errorf("archives that lose rows (-want +got):\n%s\n%+v", d, got)
+	}
+	if got.Full < got.After {
+		t.Errorf("full rings take less than those of now: %+v", got)
+	}
+}
+
+// TestEstimateOfNew: what is not on disk yet is reckoned for full rings.
+func TestEstimateOfNew(t *testing.T) {
+	t.Parallel()
+	st := openStore(t, t.TempDir(), testOptions(t, rrdtest.Options{Define: rrdtest.SmallByName, Now: atT0}))
+	defer closeStore(t, st)
+	if err := st.Append(t.Context(), []rrd.Sample{gauge("g1", 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	const was, is = 180*1.5 + (120+144)*5, 720*1.5 + 720*5 // rows of SmallByName, and of longer
+	got, err := st.Estimate(longer)
+	if err != nil || got.After != 0 || got.Full != is {
+		t.Errorf("%+v, %v: want %v bytes when full", got, err, is)
+	}
+	infos, err := st.Describe(nil, 0, true)
+	if err != nil || len(infos) != 1 {
+		t.Fatal(infos, err)
+	}
+	full := int64(0)
+	for _, a := range infos[0].Archives {
+		full += a.Full
+	}
+	if full != was {
+		t.Errorf("%+v: want %v bytes when full", infos[0].Archives, was)
 	}
 }
 

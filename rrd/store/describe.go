@@ -36,8 +36,9 @@ type ArchiveInfo struct {
 	CF      string    `json:"cf,omitempty"` // a set's: its function; ours have all four
 	Rows    int       `json:"rows"`
 	XFF     float64   `json:"xff"`
-	Begins  time.Time `json:"begins"` // its complete rows
-	Bytes   int64     `json:"bytes"`  // on disk, reckoned; 0 in a list
+	Begins  time.Time `json:"begins"`     // its complete rows
+	Bytes   int64     `json:"bytes"`      // on disk, reckoned; 0 in a list
+	Full    int64     `json:"bytes_full"` // when the ring is full; the same
 }
 
 // Describe returns what is known of the series that match, sorted by key, at
@@ -88,6 +89,9 @@ func (st *Store) describe(s match, m *measure) Info {
 		}
 		x := m.rings[def.rings[a]]
 		ai.Begins, ai.Bytes = edge.Std(), int64(x.perRow*float64(x.rows))
+		if m.rings != nil {
+			ai.Full = int64(fullBytes(d, a, x.perRow))
+		}
 		info.Archives = append(info.Archives, ai)
 	}
 	return info

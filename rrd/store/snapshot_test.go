@@ -227,7 +227,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 	src, o, _ := history(t)
 	st := openStore(t, src, o)
 	dst := filepath.Join(t.TempDir(), "copy")
-	if err := errors.Join(st.audit(&Audit{By: "somebody"}), st.saveChange(&Change{Schema: true}), st.Snapshot(dst)); err != nil {
+	if err := errors.Join(st.audit(&Audit{By: "somebody"}), st.saveChange(&savedChange{Change: Change{Schema: true}}), st.Snapshot(dst)); err != nil {
 		t.Fatal(err)
 	}
 	names := func(root string) (names []string) {
