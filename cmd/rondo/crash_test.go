@@ -25,7 +25,11 @@ log: warn
 rrd:
   schemas:
     - {name: crash, match: "crash.*", heartbeat: 2h, archives: [1s for 2h, 10s for 1d]}
-syslogd: {udp: "", tcp: "127.0.0.1:{syslog}"}
+syslogd:
+  udp: ""
+  tcp: "127.0.0.1:{syslog}"
+  tls: {listen: "127.0.0.1:{tls}", cert: "{dir}/server.pem", key: "{dir}/server.pem"}
+  listeners: [{proto: relp, listen: "127.0.0.1:{relp}"}]
 collectors:
   - {kind: graphite, listen: "127.0.0.1:{graphite}"}
   - {kind: rrdcached}
@@ -54,6 +58,8 @@ func TestCrash(t *testing.T) {
 		for range 2 {
 			load.Go(func() { told.metrics(p, round, stop) })
 			load.Go(func() { told.logs(p, round, stop) })
+			load.Go(func() { told.relp(p, round, stop) })
+			load.Go(func() { told.tls(p, round, stop) })
 			load.Go(func() { told.updates(p, round, stop) })
 		}
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
@@ -123,21 +129,14 @@ func (a *acked) logs(p *proc, round int, stop chan struct{}) {
 		var ids []string
 		var text strings.Builder
 		for range 20 {
-			id := fmt.Sprintf("id%d", a.number())
+			id, line := a.line(round)
 			ids = append(ids, id)
-			fmt.Fprintf(&text, "<13>1 %s round%d crash - - - message %s\n", time.Now().UTC().Format(time.RFC3339Nano), round, id)
+			text.WriteString(line + "\n")
 		}
 		if sendAndWait(p.addr("syslog"), text.String()) != nil || stopped(stop) {
 			continue
 		}
-		a.mu.Lock()
-		if a.messages == nil {
-			a.messages = map[string]bool{}
-		}
-		for _, id := range ids {
-			a.messages[id] = true
-		}
-		a.mu.Unlock()
+		a.noteMessages(ids)
 	}
 }
 
@@ -248,23 +247,24 @@ func countMessages(t *testing.T, p *proc, filter string, counts map[string]int) 
 	}
 }
 
-// TestSyncBeforeClose looks at the system calls: between reading a client's
-// samples and closing its connection there is an fdatasync that succeeded.
-// kill -9 alone cannot show that, for the page cache survives it.
-func TestSyncBeforeClose(t *testing.T) {
+// TestSyncBeforeAnswer looks at the system calls: between reading a client's
+// samples and closing its connection, or answering it, there is an fdatasync
+// that succeeded. kill -9 alone cannot show that, for the page cache survives it.
+func TestSyncBeforeAnswer(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("SKIPPED: strace is missing")
 	}
-	for port, line := range map[string]string{
-		"graphite": "crash.strace 1 -1\n",
-		"syslog":   "<13>1 - host crash.strace - - - hello\n",
+	for _, c := range []struct{ port, text, reply string }{
+		{"graphite", "crash.strace 1 -1\n", "close("},
+		{"syslog", "<13>1 - host crash.strace - - - hello\n", "close("},
+		{"relp", "1 open 30 relp_version=0\ncommands=syslog\n2 syslog 38 <13>1 - host crash.strace - - - hello\n\n", "write("},
 	} {
-		t.Run(port, func(t *testing.T) {
+		t.Run(c.port, func(t *testing.T) {
 			p := newProc(t, crashConfig)
 			trace := filepath.Join(p.dir, "trace")
-			p.start(strace, "-f", "-s", "64", "-e", "trace=read,recvfrom,fdatasync,fsync,close,shutdown", "-o", trace)
-			if err := sendAndWait(p.addr(port), line); err != nil {
+			p.start(strace, "-f", "-s", "128", "-e", "trace=read,recvfrom,write,fdatasync,fsync,close,shutdown", "-o", trace)
+			if err := sendAndWait(p.addr(c.port), c.text); err != nil {
 				t.Fatal(err)
 			}
 			p.stopChild()
@@ -272,7 +272,7 @@ func TestSyncBeforeClose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkTrace(t, string(text))
+			checkTrace(t, string(text), c.reply)
 		})
 	}
 }
@@ -285,7 +285,7 @@ var (
 
 // checkTrace follows one connection through the lines of strace -f, where a
 // call that another thread interrupts is split into two lines.
-func checkTrace(t *testing.T, trace string) {
+func checkTrace(t *testing.T, trace, reply string) {
 	t.Helper()
 	reading := map[string]string{} // file descriptor that each thread reads
 	fd, sync := "", false
@@ -303,12 +303,12 @@ func checkTrace(t *testing.T, trace string) {
 			fd = reading[thread]
 		case fd != "" && synced.MatchString(call):
 			sync = true
-		case fd != "" && strings.HasPrefix(call, "close("+fd):
+		case fd != "" && strings.HasPrefix(call, reply+fd):
 			if !sync {
-				t.Errorf("the connection is closed before anything is synced:\n%s", trace)
+				t.Errorf("the client is answered before anything is synced:\n%s", trace)
 			}
 			return
 		}
 	}
-	t.Errorf("the trace shows no read of our line, or no close:\n%s", trace)
+	t.Errorf("the trace shows no read of our line, or no answer:\n%s", trace)
 }

@@ -46,11 +46,12 @@ func (b *lockedBuffer) String() string {
 }
 
 // newProc writes the configuration, in which {name} becomes a free port of
-// that name, and does not start anything.
+// that name and {dir} the folder, where there is a certificate in server.pem.
+// It does not start anything.
 func newProc(t testing.TB, config string) *proc {
 	t.Helper()
 	p := &proc{t: t, dir: t.TempDir(), ports: map[string]int{}}
-	for _, name := range []string{"web", "graphite", "statsd", "syslog", "ec2"} {
+	for _, name := range []string{"web", "graphite", "statsd", "syslog", "tls", "relp", "ec2"} {
 		port, err := freePort()
 		if err != nil {
 			t.Fatal(err)
@@ -58,6 +59,8 @@ func newProc(t testing.TB, config string) *proc {
 		p.ports[name] = port
 		config = strings.ReplaceAll(config, "{"+name+"}", strconv.Itoa(port))
 	}
+	config = strings.ReplaceAll(config, "{dir}", p.dir)
+	writeCertificate(t, p.dir)
 	if err := os.WriteFile(filepath.Join(p.dir, "rondo.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
