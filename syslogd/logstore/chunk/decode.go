@@ -184,12 +184,6 @@ func openRows(c *Catalogue, data []byte, z *zstd.Decoder) (*Rows, error) {
 
 func readFixed(rows []row, c *Catalogue, fixed *[fixedCount][]byte) error {
 	times := make([]int64, len(rows))
-	if err := readTimes(times, fixed[0]); err != nil {
-		return err
-	}
-	for i, t := range times {
-		rows[i].when = t
-	}
 	if err := readTimes(times, fixed[1]); err != nil {
 		return err
 	}
@@ -206,7 +200,21 @@ func readFixed(rows []row, c *Catalogue, fixed *[fixedCount][]byte) error {
 		}
 		rows[i].origin = uint32(o)
 	}
-	return readTypes(rows, c, v, fixed[3], fixed[4])
+	if err := readTypes(rows, c, v, fixed[3], fixed[4]); err != nil {
+		return err
+	}
+	r := reader{b: fixed[0]}
+	switch r.byte() {
+	case whenPacked:
+		return readWhen(rows, c.TypeCounts, r.b)
+	case whenAlone:
+		err := readTimes(times, r.b)
+		for i, t := range times {
+			rows[i].when = t
+		}
+		return err
+	}
+	return r.fail("unknown way of times")
 }
 
 func readTypes(rows []row, c *Catalogue, v []uint64, high, low []byte) error {

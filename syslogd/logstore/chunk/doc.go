@@ -41,7 +41,9 @@
 // slot and the constant before it; types share columns. A column is constant,
 // packed (frame of reference), Huffman coded bytes, zigzag differences, a
 // dictionary, or predicted: a process id is mostly the last one of its host.
-// Times are differences in blocks of 128. zstd, at its fastest, is used only
+// Times are in blocks of 128: reception as differences, and the message's own
+// time as what it is off reception, in whole seconds for types that have no
+// more. zstd, at its fastest, is used only
 // for the type table and for strings: bit packing leaves it nothing to gain.
 //
 // # Parts
@@ -53,7 +55,7 @@
 //	types   zstd( types and counts, origins and counts, column sizes ) ~2 KB
 //	filter  Bloom filter of the tokens of the text and of the hosts   ~20 KB
 //	data    when | received | origin | type high | type low | columns
-//	        of the slots | zstd( strings )                           ~290 KB
+//	        of the slots | zstd( strings )                           ~310 KB
 //
 // All numbers are varints, or little endian where they have a fixed width.
 // The filter leaves out trivial tokens (IsTrivial), which are everywhere.

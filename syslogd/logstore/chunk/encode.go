@@ -92,7 +92,7 @@ func (s *sealing) fixedColumns() []byte {
 	for i := range s.rows {
 		times[i] = s.rows[i].when
 	}
-	dst := s.add(nil, func(dst []byte) []byte { return appendTimes(dst, times) })
+	dst := s.add(nil, func(dst []byte) []byte { return s.appendShorter(dst, times) })
 	for i := range s.rows {
 		times[i] = s.rows[i].received
 	}
@@ -111,6 +111,15 @@ func (s *sealing) fixedColumns() []byte {
 		v[i] = uint64(rank[s.rows[i].typ] & (1<<low - 1))
 	}
 	return s.addColumn(dst, v)
+}
+
+// appendShorter writes the messages' own times in the shorter of two ways.
+func (s *sealing) appendShorter(dst []byte, times []int64) []byte {
+	alone := appendTimes([]byte{whenAlone}, times)
+	if packed := s.appendWhen([]byte{whenPacked}); len(packed) < len(alone) {
+		return append(dst, packed...)
+	}
+	return append(dst, alone...)
 }
 
 // ranks numbers the types by frequency. Numbers are written in two parts, so

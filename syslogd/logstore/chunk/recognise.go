@@ -25,7 +25,7 @@ func (s *scanner) recognise(b string, done int, t token) slot {
 		return s.putIndexed(b, t, slotString, uint64(s.strings.intern(b[t.from:t.to])), t.from)
 	}
 	switch {
-	case t.to-first <= 2: // as in eth0, utf8, h264
+	case t.to-first == 1: // as in eth0, utf8, h2
 		return slot{to: t.to}
 	case b[first] == '0':
 		return s.putIndexed(b, t, slotDigits, firstCode[t.to-first]+number(b[first:t.to]), first)
@@ -51,7 +51,9 @@ func (s *scanner) number(b string, done int, t token) slot {
 		if sl := s.mac(b, done, t); sl.kind != 0 {
 			return sl
 		}
-		return s.put(slotDigits, firstCode[2]+number(b[t.from:t.to]), t.from, t.to)
+		if ofClock(b, t) {
+			return s.put(slotDigits, firstCode[2]+number(b[t.from:t.to]), t.from, t.to)
+		}
 	}
 	fraction := t.before == '.' && t.from-1 == done && done > 0 && isDigit(b[done-1])
 	switch {
@@ -63,10 +65,17 @@ func (s *scanner) number(b string, done int, t token) slot {
 	return s.putIndexed(b, t, slotString, uint64(s.strings.intern(b[t.from:t.to])), t.from)
 }
 
+// ofClock reports whether two digits are hours, minutes or seconds, which may
+// begin with 0 or not and are the same slot all the same. The number behind the
+// colon of "ms":42 is none.
+func ofClock(b string, t token) bool {
+	return t.after == ':' && t.to+1 < len(b) && isDigit(b[t.to+1]) || t.before == ':' && t.from > 1 && isDigit(b[t.from-2])
+}
+
 // version finds a version such as in HTTP/1.1 or Firefox/126.0.1, which is
 // constant. It has three numbers at most, so that no address hides in it.
 func version(b string, t token) (to int, ok bool) {
-	if t.before != '/' || t.from > 1 && b[t.from-2] == '/' {
+	if t.before != '/' || t.from < 2 || isDigit(b[t.from-2]) || classes[b[t.from-2]] == 0 {
 		return 0, false
 	}
 	parts := 0

@@ -15,29 +15,27 @@ func appendTimes(dst []byte, times []int64) []byte {
 	if len(times) == 0 {
 		return dst
 	}
-	unit, power := int64(1e9), 9
+	unit, power := unitOf(times)
+	last := times[0] / unit
+	dst = binary.AppendUvarint(append(dst, byte(power)), zigzag(last))
+	diffs := make([]uint64, len(times)-1)
+	for i, t := range times[1:] {
+		diffs[i] = zigzag(t/unit - last)
+		last = t / unit
+	}
+	return appendBlocks(dst, diffs)
+}
+
+// unitOf is the largest decimal unit that divides all times, a second at most.
+func unitOf(times []int64) (unit int64, power int) {
+	unit, power = 1e9, 9
 	for _, t := range times {
 		for t%unit != 0 {
 			unit /= 10
 			power--
 		}
 	}
-	last := times[0] / unit
-	dst = binary.AppendUvarint(append(dst, byte(power)), zigzag(last))
-	var block [timeBlock]uint64
-	for rest := times[1:]; len(rest) > 0; {
-		n := min(timeBlock, len(rest))
-		for i, t := range rest[:n] {
-			block[i] = zigzag(t/unit - last)
-			last = t / unit
-		}
-		lo := slices.Min(block[:n])
-		width := bits.Len64(slices.Max(block[:n]) - lo)
-		dst = append(binary.AppendUvarint(dst, lo), byte(width))
-		dst = appendPacked(dst, block[:n], lo, width)
-		rest = rest[n:]
-	}
-	return dst
+	return unit, power
 }
 
 // readTimes is the reverse of appendTimes.
@@ -46,25 +44,135 @@ func readTimes(dst []int64, src []byte) error {
 		return nil
 	}
 	r := reader{b: src}
-	power := int(r.byte())
-	if power > 9 {
-		return r.fail("impossible time unit")
-	}
-	unit := int64(powers[power])
+	unit := r.unit()
 	last := r.varint()
 	dst[0] = last * unit
-	var block [timeBlock]uint64
-	for rest := dst[1:]; len(rest) > 0; {
-		n := min(timeBlock, len(rest))
-		lo := r.uvarint()
-		if r.unpack(block[:n], lo); r.err != nil {
-			return r.err
-		}
-		for i, d := range block[:n] {
-			last += unzigzag(d)
-			rest[i] = last * unit
-		}
-		rest = rest[n:]
+	diffs := make([]uint64, len(dst)-1)
+	r.blocks(diffs)
+	for i, d := range diffs {
+		last += unzigzag(d)
+		dst[i+1] = last * unit
 	}
 	return r.err
+}
+
+func (r *reader) unit() int64 {
+	power := int(r.byte())
+	if power > 9 {
+		r.fail("impossible time unit")
+		return 1
+	}
+	return int64(powers[power])
+}
+
+// appendBlocks packs values in blocks with their own minimum and width.
+func appendBlocks(dst []byte, v []uint64) []byte {
+	for len(v) > 0 {
+		block := v[:min(timeBlock, len(v))]
+		lo := slices.Min(block)
+		width := bits.Len64(slices.Max(block) - lo)
+		dst = append(binary.AppendUvarint(dst, lo), byte(width))
+		dst = appendPacked(dst, block, lo, width)
+		v = v[len(block):]
+	}
+	return dst
+}
+
+// blocks is the reverse of appendBlocks.
+func (r *reader) blocks(dst []uint64) {
+	for len(dst) > 0 && r.err == nil {
+		block := dst[:min(timeBlock, len(dst))]
+		lo := r.uvarint()
+		r.unpack(block, lo)
+		dst = dst[len(block):]
+	}
+}
+
+// How the messages' own times are written; the first byte of their column.
+const (
+	whenAlone  = iota // appendTimes
+	whenPacked        // appendWhen
+)
+
+// whole marks the types all of whose times are whole seconds: those of RFC 3164
+// mostly.
+func (s *sealing) whole() []bool {
+	whole := make([]bool, len(s.b.types))
+	for i := range whole {
+		whole[i] = true
+	}
+	for i := range s.rows {
+		if s.rows[i].when%1e9 != 0 {
+			whole[s.rows[i].typ] = false
+		}
+	}
+	return whole
+}
+
+// appendWhen writes the messages' own times as differences to their reception,
+// for a message is received soon after it was written: those of types with
+// whole seconds in seconds, the others in their unit.
+//
+//	types with whole seconds: 1 bit each, by the order of the catalogue
+//	unit of the others | blocks of the others | blocks of whole seconds
+func (s *sealing) appendWhen(dst []byte) []byte {
+	whole := s.whole()
+	flags := make([]uint64, len(s.order))
+	for i, t := range s.order {
+		if whole[t] {
+			flags[i] = 1
+		}
+	}
+	var fine []int64
+	for i := range s.rows {
+		if !whole[s.rows[i].typ] {
+			fine = append(fine, s.rows[i].when)
+		}
+	}
+	unit, power := unitOf(fine)
+	var seconds, others []uint64
+	for i := range s.rows {
+		r := &s.rows[i]
+		if whole[r.typ] {
+			seconds = append(seconds, zigzag(r.when/1e9-floorDiv(r.received, 1e9)))
+		} else {
+			others = append(others, zigzag(r.when/unit-floorDiv(r.received, unit)))
+		}
+	}
+	dst = append(appendPacked(dst, flags, 0, 1), byte(power))
+	return appendBlocks(appendBlocks(dst, others), seconds)
+}
+
+// readWhen is the reverse of appendWhen. The rows have their types and times
+// of reception.
+func readWhen(rows []row, counts []uint32, src []byte) error {
+	r := reader{b: src}
+	flags := make([]uint64, len(counts))
+	packed := r.take(packedLen(len(flags), 1))
+	if r.err != nil {
+		return r.err
+	}
+	unpack(flags, packed, 0, 1)
+	unit, seconds := r.unit(), 0
+	for t, n := range counts {
+		if flags[t] == 1 {
+			seconds += int(n)
+		}
+	}
+	values := make([]uint64, len(rows))
+	r.blocks(values[:len(rows)-seconds])
+	r.blocks(values[len(rows)-seconds:])
+	if r.err != nil {
+		return r.err
+	}
+	other, second := 0, len(rows)-seconds
+	for i := range rows {
+		at, u := &other, unit
+		if flags[rows[i].typ] == 1 {
+			at, u = &second, 1e9
+		}
+		rows[i].when = (floorDiv(rows[i].received, u) + unzigzag(values[*at])) * u
+		*at++
+	}
+	return nil
 }
