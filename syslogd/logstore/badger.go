@@ -120,6 +120,17 @@ func readPart(db *badger.DB, part byte, id uint64) (b []byte, err error) {
 	return b, err
 }
 
+// viewPart calls f with a part, which f must not keep: it is the file itself.
+func viewPart(db *badger.DB, part byte, id uint64, f func(b []byte)) error {
+	return db.View(func(t *badger.Txn) error {
+		item, err := t.Get(partKey(part, id))
+		if err != nil {
+			return err
+		}
+		return item.Value(func(b []byte) error { f(b); return nil })
+	})
+}
+
 // eachHeader calls f with the headers in order of their numbers. A header
 // that cannot be read is nil.
 func eachHeader(db *badger.DB, f func(id uint64, b []byte)) error {

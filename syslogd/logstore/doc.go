@@ -32,6 +32,12 @@
 // day first (Config.WhenFull). It never waits for the disk to be full: Badger
 // maps its files, and there a full disk is a signal that kills.
 //
+// A quiet stream's chunks are sealed for their age, not because they are full.
+// As soon as four or more of the newest fit in one, they are merged. The merged
+// chunk names in its header the numbers that it replaces (chunk.Header); it is
+// one transaction, so a crash finds them merged or not, and a search that
+// began before still reads the old ones.
+//
 // # Time
 //
 // The directory goes by reception: clocks of senders are wrong, and what was

@@ -23,7 +23,7 @@ var (
 )
 
 func TestExplain(t *testing.T) {
-	s := open(t, t.TempDir(), Options{})
+	s := open(t, t.TempDir(), Options{apart: true})
 	for i := range 6 { // a chunk each, the last one open
 		at := start.Add(time.Duration(i) * 2 * time.Hour)
 		severity := 14 // user.info

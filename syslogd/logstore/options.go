@@ -75,6 +75,8 @@ type Options struct {
 	// the real file system.
 	FS  seglog.FS
 	Log *slog.Logger // none
+
+	apart bool // small chunks are not merged: for tests that want many
 }
 
 func (o Options) withDefaults() Options {

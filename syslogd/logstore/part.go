@@ -32,6 +32,7 @@ func (s *Store) parts(p *plan) ([]*part, error) {
 		return nil, ErrClosed
 	}
 	chunks := s.chunks
+	p.remember(s.types.Last())
 	var open []*part
 	for _, h := range s.allHeads() {
 		if h.builder.Len() == 0 {
@@ -113,12 +114,13 @@ func (x *part) note(f fate, rows int) {
 
 // lookSealed reads the filter, if it may help, and the catalogue.
 func (x *part) lookSealed(c *content) (bool, error) {
-	if c.plan.wantsFilter() {
-		bloom, err := x.read(partFilter)
-		if bloom == nil || err != nil {
+	if c.plan.wantsFilter {
+		out := false
+		ok, err := x.viewFilter(func(filter []byte) { out = c.plan.ofFilter(filter) == no })
+		if !ok || err != nil {
 			return false, err
 		}
-		if chunk.CheckFilter(bloom) == nil && c.plan.ofFilter(bloom) == no {
+		if out {
 			x.note(byFilter, 0)
 			return false, nil
 		}
@@ -141,19 +143,40 @@ func (x *part) lookSealed(c *content) (bool, error) {
 // read returns a part of the chunk; nil if it was dropped meanwhile, or if it
 // cannot be read.
 func (x *part) read(what byte) (b []byte, err error) {
-	err = x.s.dirs.use(x.info.key, false, func(db *badger.DB) error {
+	_, err = x.use(func(db *badger.DB) error {
 		b, err = readPart(db, what, x.info.id)
 		return err
 	})
+	return b, err
+}
+
+// use calls f with the directory of the chunk; false if it was dropped
+// meanwhile, or if f did not find the chunk in it.
+func (x *part) use(f func(*badger.DB) error) (bool, error) {
+	err := x.s.dirs.use(x.info.key, false, f)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
+		return false, nil
 	case errors.Is(err, badger.ErrKeyNotFound):
-		return nil, x.quarantine(err)
-	case err != nil:
-		return nil, err
+		return false, x.quarantine(err)
 	}
-	return b, nil
+	return err == nil, err
+}
+
+// viewFilter calls f with the filter of the chunk if it is sound, which is
+// found out once. A chunk without is looked into.
+func (x *part) viewFilter(f func(filter []byte)) (bool, error) {
+	return x.use(func(db *badger.DB) error {
+		return viewPart(db, partFilter, x.info.id, func(b []byte) {
+			if !x.info.filtered.Load() {
+				if chunk.CheckFilter(b) != nil {
+					return
+				}
+				x.info.filtered.Store(true)
+			}
+			f(b)
+		})
+	})
 }
 
 // quarantine leaves a chunk out from now on. It returns nil: the search goes
@@ -181,7 +204,7 @@ func (c *content) judge() {
 			continue
 		}
 		for i, t := range c.types {
-			verdicts[i] = n.ofType(t)
+			verdicts[i] = c.plan.ofType(n, t)
 		}
 	}
 	c.verdict = make([]verdict, len(c.types))

@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -41,6 +42,15 @@ type plan struct {
 	byOrigin bool  // some leaf asks for the host or the sender
 	textOnly bool  // all leaves ask for the text
 	trace    *trace
+
+	severities  [8]verdict // if only the severity is known
+	bySeverity  bool       // some leaf asks for it
+	wantsFilter bool       // the filter of a chunk can rule it out
+
+	// known has what ofType found out, by leaf and by ID of the type less
+	// base: 0 is nothing yet, else the verdict + 1.
+	known [][]uint32
+	base  uint32
 }
 
 // node is an expression of the filter. A node without terms is a leaf.
@@ -66,9 +76,41 @@ func newPlan(q syslogd.Query) *plan {
 	}
 	if q.Filter != nil && q.Filter.Root != nil {
 		p.root = p.compile(q.Filter.Root)
+		p.wantsFilter = p.canFilter()
 		p.textOnly = !slices.ContainsFunc(p.leaves, func(n *node) bool { return n.field != "text" })
 	}
+	for i := range p.severities {
+		p.severities[i] = p.judgeSeverity(syslog.Severity(i))
+	}
 	return p
+}
+
+// maxKnown is how many types a plan remembers the verdicts of.
+const maxKnown = 1 << 16
+
+// remember makes room for the verdicts on the newest types, last being the
+// newest of all.
+func (p *plan) remember(last uint32) {
+	n := min(last, maxKnown)
+	p.base, p.known = last-n, make([][]uint32, len(p.leaves))
+	for i := range p.known {
+		p.known[i] = make([]uint32, n+1)
+	}
+}
+
+// ofType judges a leaf for all messages of a type. Chunks share types, and a
+// search looks at many chunks, on several processors.
+func (p *plan) ofType(n *node, t *chunk.Type) verdict {
+	known, i := p.known[n.index], t.ID()-p.base
+	if i >= uint32(len(known)) {
+		return n.ofType(t)
+	}
+	if v := atomic.LoadUint32(&known[i]); v > 0 {
+		return verdict(v - 1)
+	}
+	v := n.ofType(t)
+	atomic.StoreUint32(&known[i], uint32(v)+1)
+	return v
 }
 
 // nanos is t in Unix nanoseconds, at the bounds where they do not suffice.
@@ -95,6 +137,7 @@ func (p *plan) compile(e filter.Expr) *node {
 		n.index = len(p.leaves)
 		p.leaves = append(p.leaves, n)
 		n.describe()
+		p.bySeverity = p.bySeverity || n.field == "severity"
 		p.byOrigin = p.byOrigin || n.isOrigin()
 	}
 	return n
@@ -231,6 +274,13 @@ func (p *plan) ofChunk(h *chunk.Header) span {
 
 // ofSeverity judges messages of which only the severity is known.
 func (p *plan) ofSeverity(s syslog.Severity) verdict {
+	if int(s) < len(p.severities) {
+		return p.severities[s]
+	}
+	return p.judgeSeverity(s)
+}
+
+func (p *plan) judgeSeverity(s syslog.Severity) verdict {
 	m := syslog.Message{Severity: s}
 	return p.root.eval(func(n *node) verdict {
 		if n.field == "severity" {
@@ -248,13 +298,13 @@ func (p *plan) asked(h *chunk.Header, c chunk.HourCount) bool {
 // inTime judges a chunk by the times in its header. It goes by the hours: one
 // wrong clock among the senders makes the bounds useless.
 func (p *plan) inTime(h *chunk.Header) bool {
-	return p.overlaps(p.ofChunk(h)) &&
-		(h.Hours == nil || slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool { return p.asked(h, c) }))
+	time := p.ofChunk(h)
+	return p.covers(time) || p.overlaps(time) && (h.Hours == nil || slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool { return p.asked(h, c) }))
 }
 
 // ofSeverities judges a chunk by the severities in its header.
 func (p *plan) ofSeverities(h *chunk.Header) verdict {
-	if h.Hours == nil {
+	if h.Hours == nil || !p.bySeverity {
 		return maybe
 	}
 	return p.root.eval(func(n *node) verdict {
@@ -295,8 +345,8 @@ func (p *plan) ofFilter(bloom []byte) verdict {
 	})
 }
 
-// wantsFilter reports whether the filter of a chunk can rule it out at all.
-func (p *plan) wantsFilter() bool {
+// canFilter reports whether the filter of a chunk can rule it out at all.
+func (p *plan) canFilter() bool {
 	return p.root.eval(func(n *node) verdict {
 		if len(n.hashes) > 0 {
 			return no

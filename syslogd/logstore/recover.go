@@ -53,6 +53,9 @@ func (s *Store) loadDir(k key, sealed map[key]seglog.Pos) error {
 				return
 			}
 			newest = &chunkInfo{key: k, id: id, header: h}
+			for n := len(s.chunks); n > 0 && s.chunks[n-1].key == k && s.chunks[n-1].id >= id-h.Replaces; n-- {
+				s.chunks = s.chunks[:n-1]
+			}
 			s.chunks = append(s.chunks, newest)
 		})
 	})

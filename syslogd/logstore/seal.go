@@ -4,10 +4,6 @@ import (
 	"context"
 	"slices"
 	"time"
-
-	"github.com/dgraph-io/badger/v4"
-
-	"rondo/syslogd/logstore/chunk"
 )
 
 // sealRetry is how long the store waits after it could not write a chunk.
@@ -63,6 +59,9 @@ func (s *Store) sealHead(h *head) bool {
 	if err := s.cut(); err != nil {
 		s.o.Log.Warn("log cannot be cut", "err", err)
 	}
+	if err := s.mergeTail(h.key); err != nil {
+		s.o.Log.Warn("small chunks cannot be merged", "key", h.key.String(), "err", err)
+	}
 	return true
 }
 
@@ -107,14 +106,6 @@ func compareChunks(a, b *chunkInfo) int {
 
 // seal encodes a head and makes it durable.
 func (s *Store) seal(h *head) (*chunkInfo, error) {
-	encoder, err := chunk.NewEncoder()
-	if err != nil {
-		return nil, err
-	}
-	header, parts := encoder.Seal(h.builder, uint64(h.end))
-	if err := s.claim(header.DiskSize); err != nil {
-		return nil, err
-	}
 	// The log first: a chunk that names a position which a power cut takes
 	// back would hide what is written there later. The log ends only after
 	// the loop that seals, so this wait ends.
@@ -124,14 +115,14 @@ func (s *Store) seal(h *head) (*chunkInfo, error) {
 	s.mu.Lock()
 	id := s.nextID[h.key]
 	s.mu.Unlock()
-	err = s.dirs.use(h.key, true, func(db *badger.DB) error { return writeChunk(db, id, &parts) })
+	info, err := s.writeSealed(h.key, id, h.builder, uint64(h.end), nil)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	s.nextID[h.key] = id + 1
 	s.mu.Unlock()
-	return &chunkInfo{key: h.key, id: id, header: header}, nil
+	return info, nil
 }
 
 // cut removes what is in chunks from the log.
@@ -190,6 +181,8 @@ func (s *Store) Seal() error {
 		s.mu.Unlock()
 		switch {
 		case left == 0:
+			s.diskMu.Lock() // until the last one may have been merged with others
+			defer s.diskMu.Unlock()
 			return nil
 		case closed:
 			return ErrClosed

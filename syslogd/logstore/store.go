@@ -23,6 +23,7 @@ type Store struct {
 	o       Options
 	log     *seglog.Log
 	dirs    *dirs
+	types   *chunk.Types
 	decoder *chunk.Decoder
 	tails   tailHub
 	cache   *catalogueCache
@@ -67,6 +68,8 @@ type chunkInfo struct {
 	id     uint64
 	header *chunk.Header
 	bad    atomic.Bool // quarantined
+	// filtered says that the filter was found sound.
+	filtered atomic.Bool
 }
 
 // Open opens the store in dir, or makes it, and replays what was not yet in
@@ -74,7 +77,7 @@ type chunkInfo struct {
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		o: o.withDefaults(), stop: make(chan struct{}), wake: make(chan struct{}, 1), sealed: make(chan struct{}),
-		heads: map[key]*head{}, nextID: map[key]uint64{}, full: map[string]*chunk.Builder{}, cache: newCatalogueCache(maxCatalogue),
+		heads: map[key]*head{}, nextID: map[key]uint64{}, full: map[string]*chunk.Builder{}, cache: newCatalogueCache(maxCatalogue), types: chunk.NewTypes(),
 	}
 	root := filepath.Join(dir, "chunks")
 	if err := seglog.MakeDir(root); err != nil {
@@ -82,7 +85,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.dirs = newDirs(root, s.o.Log)
 	var err error
-	if s.decoder, err = chunk.NewDecoder(); err != nil {
+	if s.decoder, err = chunk.NewDecoder(s.types); err != nil {
 		return nil, fmt.Errorf("logstore: open: %w", err)
 	}
 	s.log, err = seglog.Open(filepath.Join(dir, "log"), seglog.Options{SegmentBytes: s.o.SegmentBytes, ReserveBytes: s.o.ReserveBytes, FS: s.o.FS, Log: s.o.Log})
@@ -203,7 +206,7 @@ func (s *Store) newBuilder(class string) *chunk.Builder {
 		delete(s.full, class)
 		return last.Next()
 	}
-	return chunk.NewBuilder()
+	return chunk.NewBuilder(s.types)
 }
 
 // detachFull queues the head of a key if it is full. s.mu is held.

@@ -22,6 +22,7 @@ type Origin struct {
 // Rows returns is never changed by it.
 type Builder struct {
 	scan       scanner
+	table      *Types
 	byKey      map[string]uint32
 	types      []*Type
 	typed      int        // bytes of their keys
@@ -42,8 +43,8 @@ type row struct {
 	ord            uint32 // its place among the rows of its type
 }
 
-// NewBuilder returns an empty chunk.
-func NewBuilder() *Builder { return newBuilder(0, 0, 0, nil) }
+// NewBuilder returns an empty chunk, which shares its types with others.
+func NewBuilder(types *Types) *Builder { return newBuilder(types, 0, 0, 0, nil) }
 
 // Next returns an empty chunk with room for one like b: growing while it is
 // filled costs more than filling.
@@ -52,16 +53,16 @@ func (b *Builder) Next() *Builder {
 	for i, t := range b.types {
 		sizes[t.key] = len(b.values[i])
 	}
-	return newBuilder(len(b.rows), len(b.scan.tokens), len(b.scan.strings.ends), sizes)
+	return newBuilder(b.table, len(b.rows), len(b.scan.tokens.list), len(b.scan.strings.ends), sizes)
 }
 
-func newBuilder(rows, tokens, strings int, sizes map[string]int) *Builder {
+func newBuilder(types *Types, rows, tokens, strings int, sizes map[string]int) *Builder {
 	more := func(n int) int { return n + n/8 }
 	b := &Builder{
-		byKey: make(map[string]uint32, len(sizes)), byOrigin: map[Origin]uint32{},
+		table: types, byKey: make(map[string]uint32, len(sizes)), byOrigin: map[Origin]uint32{},
 		rows: make([]row, 0, more(rows)), sizes: sizes,
 	}
-	b.scan.tokens = make([]uint64, 0, more(tokens))
+	b.scan.tokens = newTokenSet(more(tokens))
 	b.scan.strings = &stringTable{byHash: make(map[uint64]uint32, more(strings)), ends: make([]uint32, 0, more(strings))}
 	return b
 }
@@ -128,7 +129,7 @@ func (b *Builder) typeOf() uint32 {
 	if id, ok := b.byKey[string(b.scan.key)]; ok {
 		return id
 	}
-	t, err := parseType(string(b.scan.key))
+	t, _, err := b.table.get(b.scan.key)
 	if err != nil {
 		// Cannot be: the key was just written by the same rules.
 		panic("chunk: " + err.Error())
@@ -140,9 +141,9 @@ func (b *Builder) typeOf() uint32 {
 	n := b.sizes[t.key]
 	b.values = append(b.values, make([]uint64, 0, n+n/8))
 	b.counts = append(b.counts, 0)
-	b.scan.indexed = true
-	b.scan.indexAll(t.textual)
-	b.scan.indexed = false
+	for _, h := range t.hashes {
+		b.scan.tokens.add(h)
+	}
 	return id
 }
 
@@ -210,14 +211,6 @@ func (t *stringTable) get(id uint32) string { return string(t.bytes(id)) }
 
 func (t *stringTable) snapshot() stringTable {
 	return stringTable{buf: t.buf[:len(t.buf):len(t.buf)], ends: t.ends[:len(t.ends):len(t.ends)]}
-}
-
-// tokens are the hashes of the filter, sorted, each once. Like all of Seal,
-// it changes nothing in b.
-func (b *Builder) tokens() []uint64 {
-	t := slices.Clone(b.scan.tokens)
-	slices.Sort(t)
-	return slices.Compact(t)
 }
 
 // originTokens are the hashes of the hosts' names, for the filter.

@@ -26,7 +26,7 @@ func codecs(tb testing.TB) (*Encoder, *Decoder) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := NewDecoder()
+	d, err := NewDecoder(NewTypes())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func same(a, b *syslog.Message) bool {
 func roundTrip(t *testing.T, messages []syslog.Message) (*Header, Parts) {
 	t.Helper()
 	e, d := codecs(t)
-	b := NewBuilder()
+	b := NewBuilder(NewTypes())
 	for i := range messages {
 		b.Add(&messages[i])
 	}
@@ -199,7 +199,7 @@ func TestFilterHoldsAllTokens(t *testing.T) {
 	e, d := codecs(t)
 	for seed := range uint64(20) {
 		messages := strange(rand.New(rand.NewPCG(seed, 3)), 300)
-		b := NewBuilder()
+		b := NewBuilder(NewTypes())
 		for i := range messages {
 			b.Add(&messages[i])
 		}
@@ -250,7 +250,7 @@ func TestFilterHoldsAllTokens(t *testing.T) {
 func TestQuads(t *testing.T) {
 	e, _ := codecs(t)
 	for _, text := range []string{"1.2.3.4", "x.1.2.3.4", "9.1.2.3.4.5", "/1.2.3.4", "v1.1.2.3.4", "\x00 1.2.3.4", "a 1.2.3.4:80"} {
-		b := NewBuilder()
+		b := NewBuilder(NewTypes())
 		b.Add(&syslog.Message{Raw: text, Text: text, Received: start})
 		if _, p := e.Seal(b, 0); !MayHold(p.Filter, TokenHash("1.2.3.4")) {
 			t.Errorf("filter lacks the address in %q", text)
@@ -282,7 +282,7 @@ func FuzzRoundTrip(f *testing.F) {
 func FuzzHostile(f *testing.F) {
 	e, d := codecs(f)
 	for seed := range uint64(4) {
-		b := NewBuilder()
+		b := NewBuilder(NewTypes())
 		for _, m := range strange(rand.New(rand.NewPCG(seed, 5)), 40) {
 			b.Add(&m)
 		}
@@ -301,7 +301,7 @@ func FuzzHostile(f *testing.F) {
 	defer small.Close()
 	f.Fuzz(func(t *testing.T, n uint16, header, types, data []byte) {
 		ParseHeader(seal(header))
-		c, err := parseCatalogue(types, int(n))
+		c, err := parseCatalogue(types, &Header{Version: Version, Rows: int(n)}, NewTypes())
 		if err != nil {
 			return
 		}
@@ -333,7 +333,7 @@ func BenchmarkAdd(b *testing.B) {
 		all = append(all, f.Next())
 	}
 	b.ReportAllocs()
-	chunk, before := NewBuilder(), cpuTime(b)
+	chunk, before := NewBuilder(NewTypes()), cpuTime(b)
 	n := 0
 	for ; b.Loop(); n++ {
 		chunk = chunk.Next()
@@ -346,7 +346,7 @@ func BenchmarkAdd(b *testing.B) {
 
 func BenchmarkSeal(b *testing.B) {
 	f := logtest.NewFleet(1, start)
-	chunk := NewBuilder()
+	chunk := NewBuilder(NewTypes())
 	for range 18000 {
 		m := f.Next()
 		chunk.Add(&m)

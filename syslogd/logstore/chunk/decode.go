@@ -5,12 +5,15 @@ import (
 )
 
 // A Decoder opens sealed chunks. It is safe for concurrent use.
-type Decoder struct{ zstd *zstd.Decoder }
+type Decoder struct {
+	zstd  *zstd.Decoder
+	types *Types
+}
 
-// NewDecoder returns a Decoder.
-func NewDecoder() (*Decoder, error) {
+// NewDecoder returns a Decoder that takes types from a table.
+func NewDecoder(types *Types) (*Decoder, error) {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxPart))
-	return &Decoder{z}, err
+	return &Decoder{z, types}, err
 }
 
 // Close frees what the decoder holds.
@@ -35,10 +38,9 @@ type Catalogue struct {
 	Origins      []Origin
 	TypeCounts   []uint32 // messages by type
 	OriginCounts []uint32 // messages by origin
+	version      int
 	rows         int
 	lengths      []int
-	columns      []sealedColumn
-	refs         [][]columnRef // by type and sub
 	bytes        int
 }
 
@@ -66,22 +68,24 @@ func (d *Decoder) Catalogue(b []byte, h *Header) (*Catalogue, error) {
 	if err != nil {
 		return nil, (&reader{}).fail("types: " + err.Error())
 	}
-	return parseCatalogue(plain, h.Rows)
+	return parseCatalogue(plain, h, d.types)
 }
 
-func parseCatalogue(plain []byte, rows int) (*Catalogue, error) {
-	r := reader{b: plain}
-	c := &Catalogue{rows: rows}
+func parseCatalogue(plain []byte, h *Header, types *Types) (*Catalogue, error) {
+	r, rows := reader{b: plain}, h.Rows
+	c := &Catalogue{version: h.Version, rows: rows}
 	total := 0
 	for range r.count(rows) {
-		t, err := parseType(r.str())
+		t, fresh, err := types.get(r.take(r.count(len(r.b))))
 		if err != nil {
 			return nil, err
 		}
 		n := r.count(rows - total)
 		total += n
 		c.Types, c.TypeCounts = append(c.Types, t), append(c.TypeCounts, uint32(n))
-		c.bytes += t.bytes()
+		if c.bytes += refBytes; fresh { // later ones share it
+			c.bytes += t.bytes()
+		}
 	}
 	if r.err == nil && total != rows {
 		return nil, r.fail("types do not add up")
@@ -98,53 +102,66 @@ func parseCatalogue(plain []byte, rows int) (*Catalogue, error) {
 	for range r.count(len(r.b)) {
 		c.lengths = append(c.lengths, r.count(maxPart))
 	}
-	if r.err != nil {
-		return nil, r.err
+	if r.err == nil && len(c.lengths) < fixedCount {
+		r.fail("wrong number of columns")
 	}
-	return c, c.layOut(&r)
+	c.bytes += refBytes * len(c.lengths)
+	return c, r.err
 }
+
+// refBytes is about what a type or a column takes in a catalogue.
+const refBytes = 12
 
 // fixedCount is the number of columns before those of the slots.
 const fixedCount = 5
 
-// layOut finds the columns of the slots as Seal did.
-func (c *Catalogue) layOut(r *reader) error {
-	byKey := map[uint64]int{}
+// layout is where the columns of the slots lie.
+type layout struct {
+	columns []sealedColumn
+	refs    [][]columnRef // by type and sub
+}
+
+// layOut finds the columns of the slots as Seal did. It is done when the first
+// value is asked for: most searches need none.
+func (c *Catalogue) layOut() (*layout, error) {
+	var r reader
+	l := &layout{refs: make([][]columnRef, 0, len(c.Types))}
+	byKey := make(map[uint64]int, len(c.lengths))
 	for t, typ := range c.Types {
 		refs := make([]columnRef, 0, typ.subs)
 		for _, p := range typ.parts {
 			for i := range p.subs {
 				k, ok := byKey[p.subColumn(i)]
 				if !ok {
-					k = len(c.columns)
+					k = len(l.columns)
 					byKey[p.subColumn(i)] = k
-					c.columns = append(c.columns, sealedColumn{kind: p.kind})
+					l.columns = append(l.columns, sealedColumn{kind: p.kind})
 				}
-				col := &c.columns[k]
+				col := &l.columns[k]
 				if col.kind != p.kind {
-					return r.fail("column of two kinds")
+					return nil, r.fail("column of two kinds")
 				}
 				refs = append(refs, columnRef{k, col.n})
 				col.n += int(c.TypeCounts[t])
 				col.types = append(col.types, uint32(t))
 				if col.n > maxValues {
-					return r.fail("column is too long")
+					return nil, r.fail("column is too long")
 				}
 			}
 		}
-		c.refs = append(c.refs, refs)
+		l.refs = append(l.refs, refs)
 	}
-	if len(c.lengths) != fixedCount+len(c.columns) {
-		return r.fail("wrong number of columns")
+	if len(c.lengths) != fixedCount+len(l.columns) {
+		return nil, r.fail("wrong number of columns")
 	}
 	at := 0
 	for i, n := range c.lengths {
 		if i >= fixedCount {
-			c.columns[i-fixedCount].offset, c.columns[i-fixedCount].size = at, n
+			l.columns[i-fixedCount].offset, l.columns[i-fixedCount].size = at, n
 		}
 		at += n
 	}
-	return nil
+	return l, nil
 }
 
 // Rows opens the data part. It keeps data, which must not change; columns are
@@ -173,7 +190,7 @@ func openRows(c *Catalogue, data []byte, z *zstd.Decoder) (*Rows, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	v := &sealedValues{c: c, data: data, zstd: z, strings: data[used:], columns: make([][]uint64, len(c.columns))}
+	v := &sealedValues{c: c, data: data, zstd: z, strings: data[used:]}
 	rows := &Rows{Types: c.Types, Origins: c.Origins, counts: c.TypeCounts, source: v, rows: make([]row, c.rows)}
 	v.rows = rows.rows
 	if err := readFixed(rows.rows, c, &fixed); err != nil {
@@ -203,18 +220,24 @@ func readFixed(rows []row, c *Catalogue, fixed *[fixedCount][]byte) error {
 	if err := readTypes(rows, c, v, fixed[3], fixed[4]); err != nil {
 		return err
 	}
-	r := reader{b: fixed[0]}
-	switch r.byte() {
-	case whenPacked:
-		return readWhen(rows, c.TypeCounts, r.b)
-	case whenAlone:
-		err := readTimes(times, r.b)
-		for i, t := range times {
-			rows[i].when = t
-		}
-		return err
+	way, r := byte(whenAlone), reader{b: fixed[0]}
+	if c.version > 1 {
+		way = r.byte()
 	}
-	return r.fail("unknown way of times")
+	if way == whenPacked {
+		return readWhen(rows, c.TypeCounts, r.b)
+	}
+	if way != whenAlone {
+		r.fail("unknown way of times")
+	}
+	if r.err != nil {
+		return r.err
+	}
+	err := readTimes(times, r.b)
+	for i, t := range times {
+		rows[i].when = t
+	}
+	return err
 }
 
 func readTypes(rows []row, c *Catalogue, v []uint64, high, low []byte) error {
@@ -249,6 +272,7 @@ type sealedValues struct {
 	data    []byte
 	zstd    *zstd.Decoder
 	rows    []row
+	layout  *layout // nil until a value is asked for
 	columns [][]uint64
 	strings []byte     // compressed
 	texts   [][]string // by column, when decoded
@@ -258,7 +282,10 @@ type sealedValues struct {
 func (v *sealedValues) err() error { return v.failed }
 
 func (v *sealedValues) value(typ uint32, sub int, ord uint32) uint64 {
-	ref := v.c.refs[typ][sub]
+	if v.layout == nil && !v.layOut() {
+		return 0
+	}
+	ref := v.layout.refs[typ][sub]
 	col := v.columns[ref.column]
 	if col == nil {
 		col = v.decode(ref.column)
@@ -266,8 +293,19 @@ func (v *sealedValues) value(typ uint32, sub int, ord uint32) uint64 {
 	return col[ref.first+int(ord)]
 }
 
+func (v *sealedValues) layOut() bool {
+	if v.failed != nil {
+		return false
+	}
+	if v.layout, v.failed = v.c.layOut(); v.failed != nil {
+		return false
+	}
+	v.columns = make([][]uint64, len(v.layout.columns))
+	return true
+}
+
 func (v *sealedValues) decode(i int) []uint64 {
-	col := &v.c.columns[i]
+	col := &v.layout.columns[i]
 	values := make([]uint64, col.n)
 	var groups func() ([]uint32, int)
 	if col.kind == slotPID {
@@ -288,10 +326,13 @@ func (v *sealedValues) originsOf(types []uint32) []uint32 {
 
 func (v *sealedValues) text(typ uint32, sub int, ord uint32) string {
 	id := v.value(typ, sub, ord)
+	if v.layout == nil {
+		return ""
+	}
 	if v.texts == nil {
 		v.decodeStrings()
 	}
-	list := v.texts[v.c.refs[typ][sub].column]
+	list := v.texts[v.layout.refs[typ][sub].column]
 	if id >= uint64(len(list)) {
 		if v.failed == nil {
 			v.failed = (&reader{}).fail("unknown string")
@@ -302,14 +343,14 @@ func (v *sealedValues) text(typ uint32, sub int, ord uint32) string {
 }
 
 func (v *sealedValues) decodeStrings() {
-	v.texts = make([][]string, len(v.c.columns))
+	v.texts = make([][]string, len(v.layout.columns))
 	plain, err := v.zstd.DecodeAll(v.strings, nil)
 	if err != nil {
 		v.failed = (&reader{}).fail("strings: " + err.Error())
 		return
 	}
 	r := reader{b: plain}
-	for i, col := range v.c.columns {
+	for i, col := range v.layout.columns {
 		if col.kind != slotString && col.kind != slotTail {
 			continue
 		}

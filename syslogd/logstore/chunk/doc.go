@@ -51,7 +51,8 @@
 // A chunk has four parts, each with its CRC-32C at its end, so that a search
 // reads no more than it needs:
 //
-//	header  rows, bounds of the times, counts by hour and severity    ~60 B
+//	header  0 | version | replaced chunks | rows, bounds of the times,
+//	        counts by hour and severity                               ~60 B
 //	types   zstd( types and counts, origins and counts, column sizes ) ~2 KB
 //	filter  Bloom filter of the tokens of the text and of the hosts   ~20 KB
 //	data    when | received | origin | type high | type low | columns

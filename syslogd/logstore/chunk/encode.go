@@ -36,7 +36,7 @@ func (e *Encoder) Seal(b *Builder, end uint64) (*Header, Parts) {
 	var p Parts
 	p.Data = seal(s.appendStrings(data))
 	p.Types = seal(e.zstd.EncodeAll(s.types(), nil))
-	p.Filter = seal(buildBloom(append(b.tokens(), b.originTokens()...)))
+	p.Filter = seal(buildBloom(slices.Concat(b.scan.tokens.list, b.originTokens())))
 	h := s.header(end)
 	h.DiskSize = int64(len(p.Data) + len(p.Types) + len(p.Filter))
 	p.Header = h.Encode()
@@ -266,7 +266,7 @@ func (s *sealing) types() []byte {
 func (s *sealing) header(end uint64) *Header {
 	first := s.rows[0]
 	h := &Header{
-		Rows: len(s.rows), RawBytes: s.b.raw, End: end,
+		Version: Version, Rows: len(s.rows), RawBytes: s.b.raw, End: end,
 		MinWhen: first.when, MaxWhen: first.when, MinReceived: first.received, MaxReceived: first.received,
 	}
 	hours := hourCounts{counts: map[HourCount]uint32{}}

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"slices"
 
@@ -24,11 +25,19 @@ const (
 	nanosInHour = 3600e9
 )
 
+// Version is the format of the chunks that Seal writes. That of headers without
+// a version was 1, which is read as well.
+const Version = 2
+
 // A Header says what a chunk holds, so that most searches need no more of it.
 type Header struct {
+	Version  int
 	Rows     int
 	RawBytes int64 // length of all lines
-	DiskSize int64 // length of all parts
+	DiskSize int64 // length of all parts, and of what it replaces
+	// Replaces is how many numbers of chunks before its own stand for chunks
+	// that were merged into this one.
+	Replaces uint64
 	// End is the writer's position in its log: all before it is in this
 	// chunk or in earlier ones.
 	End                      uint64
@@ -92,6 +101,10 @@ func (c *hourCounts) sorted() []HourCount {
 func (h *Header) Encode() []byte { return seal(h.append(nil)) }
 
 func (h *Header) append(dst []byte) []byte {
+	if h.Version > 1 {
+		dst = append(dst, 0, byte(h.Version)) // no chunk of version 1 has 0 rows
+		dst = binary.AppendUvarint(dst, h.Replaces)
+	}
 	for _, v := range []uint64{
 		uint64(h.Rows), uint64(h.RawBytes), uint64(h.DiskSize), h.End,
 		zigzag(h.MinWhen), uint64(h.MaxWhen - h.MinWhen), zigzag(h.MinReceived), uint64(h.MaxReceived - h.MinReceived),
@@ -115,7 +128,15 @@ func ParseHeader(b []byte) (*Header, error) {
 		return nil, err
 	}
 	r := reader{b: b}
-	h := &Header{Rows: r.count(MaxRows), RawBytes: int64(r.uvarint()), DiskSize: int64(r.uvarint()), End: r.uvarint()}
+	h := &Header{Version: 1, Rows: r.count(MaxRows)}
+	if h.Rows == 0 && r.err == nil {
+		if h.Version = int(r.byte()); r.err == nil && h.Version != Version {
+			return nil, r.fail(fmt.Sprintf("version %d, of a newer program", h.Version))
+		}
+		h.Replaces = r.uvarint()
+		h.Rows = r.count(MaxRows)
+	}
+	h.RawBytes, h.DiskSize, h.End = int64(r.uvarint()), int64(r.uvarint()), r.uvarint()
 	h.MinWhen = r.varint()
 	h.MaxWhen = h.MinWhen + int64(r.uvarint())
 	h.MinReceived = r.varint()

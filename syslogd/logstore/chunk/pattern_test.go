@@ -38,7 +38,7 @@ func TestTypesKnowPatterns(t *testing.T) {
 		).Draw(t, "text")
 		at := time.Date(2026, 11, 21, 7, 0, 0, 0, time.UTC)
 		m := syslog.Parse("<13>1 2026-11-21T07:00:00Z web1 app 7 - - "+text, at, netip.Addr{})
-		b := NewBuilder()
+		b := NewBuilder(NewTypes())
 		b.scan.coarse = rapid.IntRange(0, 5).Draw(t, "coarse") == 0
 		b.Add(&m)
 		want := patterns.Of(m.Text, m.When().UnixNano())

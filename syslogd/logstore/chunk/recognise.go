@@ -259,6 +259,6 @@ func (s *scanner) quad(text string, t token) {
 		return
 	}
 	if _, to := quad(text, t.from); to > 0 {
-		s.tokens = append(s.tokens, TokenHash(text[t.from:to]))
+		s.tokens.add(TokenHash(text[t.from:to]))
 	}
 }

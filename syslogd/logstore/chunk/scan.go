@@ -23,7 +23,7 @@ type scanner struct {
 	now     int64 // the row's time, Unix ns: times in the text are relative to it
 	indexed bool  // tokens go into the filter
 	coarse  bool  // nothing is constant: all text goes into tails
-	tokens  []uint64
+	tokens  tokenSet
 	strings *stringTable
 	dates   dates
 	lower   []byte
@@ -166,7 +166,7 @@ func (s *scanner) putIndexed(b string, t token, kind byte, v uint64, from int) s
 // index puts a token into the filter.
 func (s *scanner) index(tok string) {
 	if s.indexed && !isTrivial(tok) {
-		s.tokens = append(s.tokens, s.hashLower(tok))
+		s.tokens.add(s.hashLower(tok))
 	}
 }
 
@@ -175,10 +175,15 @@ func (s *scanner) indexAll(text string) {
 	for tok := range filter.Tokens(text) {
 		s.index(tok)
 	}
+	eachQuad(text, s.tokens.add)
+}
+
+// eachQuad calls add with the hashes of the IPv4 addresses in a text.
+func eachQuad(text string, add func(uint64)) {
 	for i := 0; i < len(text); i++ {
 		if isDigit(text[i]) && (i == 0 || classes[text[i-1]] == 0) {
 			if _, end := quad(text, i); end > 0 {
-				s.tokens = append(s.tokens, TokenHash(text[i:end]))
+				add(TokenHash(text[i:end]))
 			}
 		}
 	}

@@ -77,12 +77,14 @@ type Type struct {
 	NoTime    bool
 	Truncated bool
 
+	id      uint32
 	key     string
 	parts   []part
 	subs    int // values per row
 	kinds   uint32
 	fields  [fields]constant
 	words   map[string]bool // of the text, lower-case
+	hashes  []uint64        // of these, and of its addresses, for the filter
 	textual string          // see Skeleton
 	pattern []element       // the text, see CanContain
 }
@@ -226,8 +228,13 @@ func (t *Type) describe() {
 	}
 	t.words = map[string]bool{}
 	for w := range filter.Tokens(t.textual) {
-		t.words[filter.Lower(w)] = true
+		w = filter.Lower(w)
+		if !t.words[w] && !isTrivial(w) {
+			t.hashes = append(t.hashes, TokenHash(w))
+		}
+		t.words[w] = true
 	}
+	eachQuad(t.textual, func(h uint64) { t.hashes = append(t.hashes, h) })
 }
 
 // About what a type and an origin take in memory, beside their strings; what
