@@ -186,8 +186,7 @@ func isHost(s string) bool {
 		return isAddress(s[1 : len(s)-1])
 	}
 	for i := range len(s) {
-		c := s[i]
-		if !isAlnum(c) && c < 0x80 && strings.IndexByte("-._:/@%~+", c) < 0 {
+		if classes[s[i]]&hostByte == 0 {
 			return false
 		}
 	}
@@ -205,14 +204,34 @@ func isAddress(s string) bool {
 	return strings.Count(s, ":") >= 2 || strings.Count(s, ".") == 3
 }
 
-func isAlnum(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c)
-}
+func isAlnum(c byte) bool { return classes[c]&alnum != 0 }
 
 // isTagByte leaves out what begins data rather than names a program.
-func isTagByte(c byte) bool {
-	return isAlnum(c) || c > ' ' && c != 0x7f && strings.IndexByte(":[]\"'`{}=<>,;", c) < 0
-}
+func isTagByte(c byte) bool { return classes[c]&tagByte != 0 }
+
+// The classes of bytes.
+const (
+	alnum = 1 << iota
+	hostByte
+	tagByte
+)
+
+var classes = func() (table [256]uint8) {
+	for i := range table {
+		c := byte(i)
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c)
+		if letter {
+			table[i] |= alnum
+		}
+		if letter || c >= 0x80 || strings.IndexByte("-._:/@%~+", c) >= 0 {
+			table[i] |= hostByte
+		}
+		if letter || c > ' ' && c != 0x7f && strings.IndexByte(":[]\"'`{}=<>,;", c) < 0 {
+			table[i] |= tagByte
+		}
+	}
+	return table
+}()
 
 // tag reads "program: " or "program[pid]:" off the front and leaves the rest
 // as the text. It reports whether there is a tag. rsyslog leaves out the colon
@@ -246,14 +265,14 @@ func (m *Message) tag(s string) bool {
 	return true
 }
 
-// isNumeric reports whether a tag without a pid names nothing: 4624, 10.0.0.7.
+// isNumeric reports whether a tag without a pid is no name: 4624, 10.0.0.7.
 func isNumeric(s string) bool {
 	for i := range len(s) {
 		if !isDigit(s[i]) && s[i] != '.' {
 			return false
 		}
 	}
-	return true
+	return isDigit(s[0])
 }
 
 func isNumber(s string) bool {

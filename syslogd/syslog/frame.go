@@ -3,6 +3,7 @@ package syslog
 import (
 	"bytes"
 	"io"
+	"math"
 )
 
 const (
@@ -15,8 +16,8 @@ const (
 	// A count beyond this is no count: a sender that announces more than a
 	// hundred of the longest messages has lost its way.
 	countFactor = 100
-	maxDigits   = 10
-	maxHeader   = maxDigits + len(" <191>")
+	maxDigits   = 20
+	maxHeader   = maxDigits + len(" "+bom+"<191>")
 )
 
 // A Frame is one message of a stream.
@@ -128,13 +129,13 @@ func (f *Framer) scan() bool {
 		return false
 	}
 	size, digits := octetCount(data)
-	counted, whole := f.isCount(data[digits:])
+	counted, whole := f.isCount(size, data[digits:])
 	switch {
 	case digits == 0, whole && !counted, !whole && f.err != nil:
 		return f.scanLine(data, 0)
 	case !whole:
 		return false
-	case size > int64(f.max)*countFactor:
+	case size == 0, size > int64(f.max)*countFactor:
 		if !f.scanLine(data, digits+1) {
 			return false
 		}
@@ -169,13 +170,10 @@ func (f *Framer) skipRest() bool {
 // isTrailer reports whether c can stand between messages.
 func isTrailer(c byte) bool { return c == '\n' || c == '\r' || c == 0 }
 
-// octetCount reads MSG-LEN, which does not begin with a zero.
+// octetCount reads MSG-LEN. Zeros in front of it are against the RFC, and sent.
 func octetCount(data []byte) (size int64, digits int) {
-	if data[0] == '0' {
-		return 0, 0
-	}
 	for digits < len(data) && digits < maxDigits && isDigit(data[digits]) {
-		size = 10*size + int64(data[digits]-'0')
+		size = min(10*size+int64(data[digits]-'0'), math.MaxInt32)
 		digits++
 	}
 	return size, digits
@@ -183,12 +181,12 @@ func octetCount(data []byte) (size int64, digits int) {
 
 // isCount reports whether a number followed by rest is a count; it is not
 // known if rest is not whole. A line of text may begin with a number too, so
-// a sender that has not counted before must show a PRI.
-func (f *Framer) isCount(rest []byte) (yes, whole bool) {
+// a sender that has not counted before must show a PRI, and so must a zero.
+func (f *Framer) isCount(size int64, rest []byte) (yes, whole bool) {
 	if len(rest) == 0 {
 		return false, false
 	}
-	if rest[0] != ' ' || f.counted {
+	if rest[0] != ' ' || f.counted && size > 0 {
 		return rest[0] == ' ', true
 	}
 	return beginsPRI(rest[1:])
@@ -207,6 +205,11 @@ func (f *Framer) scanCounted(data []byte, head int, size int64) bool {
 		return f.resync(data, head, end)
 	}
 	f.counted = true
+	if at := headerBefore(data, end); at > head { // it counts its own digits too
+		f.stats.BadCounts++
+		f.emit(head, at-head, at-head, false)
+		return true
+	}
 	f.emit(head, int(size), int(size), false)
 	return true
 }

@@ -90,8 +90,23 @@ func TestFramer(t *testing.T) {
 	test("count too large, lines", "9 <13>a\n<13>bbbbb\n", 0, bad, "<13>a", "<13>bbbbb")
 	test("count beyond the end", "999 <13>a\n<13>b\n", 0, bad, "<13>a", "<13>b")
 	test("count that is none", "9999999999 <13>a\n<13>b\n", 0, bad, "<13>a", "<13>b")
+	test("count of twenty digits", "18446744073709551621 <13>a\n<13>b\n", 0, bad, "<13>a", "<13>b")
+	test("count of twenty-one digits", "184467440737095516211 <13>a\n<13>b\n", 0, none, "184467440737095516211 <13>a", "<13>b")
+	test("count that overflows 32 bits to five", "4294967301 <13>a\n<13>b\n", 0, bad, "<13>a", "<13>b")
+	test("count of zero", "0 <13>a\n5 <13>b", 0, bad, "<13>a", "<13>b")
+	test("zero that is text", "5 <13>a\n0 errors\n", 0, none, "<13>a", "0 errors")
+	test("count with zeros in front", "005 <13>a005 <13>b", 0, none, "<13>a", "<13>b")
+	test("count below zero", "-5 <13>a\n5 <13>b", 0, none, "-5 <13>a", "<13>b")
+	test("count without a blank", "5<13>a\n5 <13>b", 0, none, "5<13>a", "<13>b")
+	test("count without the line end", "5 <13>a\r\n5 <13>b\r\n", 0, none, "<13>a", "<13>b")
+	test("count with the line end", "7 <13>a\r\n7 <13>b\r\n", 0, none, "<13>a", "<13>b")
+	test("count of the text alone", "1 <13>a1 <13>b", 0, FramerStats{BadCounts: 2}, "<13>a", "<13>b")
+	test("count of itself and the blank", "7 <13>a7 <13>b", 0, FramerStats{BadCounts: 1, Truncated: 1}, "<13>a", "<13>b...")
+	test("count of characters", "6 <13>aé6 <13>bé5 <13>c", 0, FramerStats{BadCounts: 2}, "<13>aé", "<13>bé", "<13>c")
+	test("byte order mark behind the count", "8 \ufeff<13>a8 \ufeff<13>b", 0, none, "\ufeff<13>a", "\ufeff<13>b")
 	test("stream cut off", "5 <13>a99 <13>b", 0, FramerStats{Truncated: 1}, "<13>a", "<13>b...")
 	test("stream cut off in a count", "5 <13>a99", 0, none, "<13>a", "99")
+	test("stream cut off behind a count", "5 <13>a5 ", 0, FramerStats{Truncated: 1}, "<13>a")
 
 	long := FramerStats{Truncated: 1}
 	test("line too long", "<13>abcdefgh\n<13>b\n", 8, long, "<13>abcd...", "<13>b")
@@ -100,6 +115,34 @@ func TestFramer(t *testing.T) {
 	test("exactly as long as allowed", "8 <13>abcd8 <13>abcd<13>abcd\n", 8, none, "<13>abcd", "<13>abcd", "<13>abcd")
 	test("wrong count that is too long", "90 <13>a\n<13>bb\n", 16, bad, "<13>a", "<13>bb")
 	test("garbage between counted ones", "5 <13>a"+"!!!"+"5 <13>b", 0, bad, "<13>a!!!", "<13>b")
+
+	// The traps of other parsers of streams. go-syslog v3 ends the connection
+	// at all of the first five; its parser of lines glues the garbage to the
+	// message before, keeps CR, takes XML for a message and waits for the next
+	// one before it gives one out.
+	test("trap: line end behind a counted message", "5 <13>a\n5 <13>b\n", 0, none, "<13>a", "<13>b")
+	test("trap: a counted message of more than 8192 bytes", "9004 <13>"+strings.Repeat("x", 9000)+"5 <13>b", 0, none, "<13>"+strings.Repeat("x", 9000), "<13>b")
+	bsd := "<13>Oct 11 22:14:15 h a: x"
+	test("trap: a counted BSD message", "26 "+bsd+"26 "+bsd, 0, none, bsd, bsd)
+	test("trap: a counted message that is none", "5 <13>a7 garbage5 <13>b", 0, none, "<13>a", "garbage", "<13>b")
+	test("trap: a count that nobody can hold", "99999999999 <13>a\n<13>b\n", 0, bad, "<13>a", "<13>b")
+	test("trap: garbage between lines", "garbage\n<13>a\ngarbage\n<13>b\n", 0, none, "garbage", "<13>a", "garbage", "<13>b")
+	test("trap: CR", "<13>a\r\n", 0, none, "<13>a")
+	test("trap: XML is no message of its own", "<13>a <xml/>\n<13>b\n", 0, none, "<13>a <xml/>", "<13>b")
+	test("trap: both framings in one connection", "5 <13>a<13>b\n5 <13>c", 0, none, "<13>a", "<13>b", "<13>c")
+}
+
+// A message is given out when it is there, not when the next one is.
+func TestFramerDoesNotWait(t *testing.T) {
+	r, w := io.Pipe()
+	defer r.Close()
+	f := NewFramer(r, 0)
+	for _, s := range []string{"<13>a\n", "5 <13>a", "<13>a\r\n"} {
+		go io.WriteString(w, s)
+		if got, err := f.Append(nil); err != nil || len(got) != 1 || got[0].Line != "<13>a" {
+			t.Errorf("%q: %v %v", s, got, err)
+		}
+	}
 }
 
 func TestFramerPassesTheErrorOn(t *testing.T) {
@@ -159,30 +202,42 @@ func FuzzFramer(f *testing.F) {
 	for _, s := range []string{
 		"<13>a\n<13>b\n", "5 <13>a5 <13>b", "5 <13>hello5 <13>b", "99 <13>a\n<13>b", "<13>a\x00<13>b\x00",
 		"120 <34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - 'su root' failed for lonvick on /dev/pts/8\n",
-		"9999999999999 <1>", "1 <\n2 <1>3 <1>", "16 <13>aaaaaaaaaaaaaaaaaaaaaaa",
+		"9999999999999 <1>", "1 <\n2 <1>3 <1>", "16 <13>aaaaaaaaaaaaaaaaaaaaaaa", "00 <1>a", "8 \ufeff<13>a\ufeff<1>", "5 <13>a0 x",
 	} {
 		f.Add(s, 16)
 		f.Add(s, 0)
+	}
+	for i, line := range seeds(f) { // in all framings, and with counts that lie
+		lie := len(line) + i%5 - 2
+		f.Add(fmt.Sprintf("%s\n%d %s%s\x00<13>%d %s", line, len(line), line, line, lie, line), 0)
+		f.Add(fmt.Sprintf("%d %s%d %s", lie, line, len(line)<<(i%60), line), 32)
 	}
 	f.Fuzz(func(t *testing.T, stream string, max int) {
 		if max < 0 || max > 1<<12 {
 			return
 		}
-		whole, _ := frames(t, strings.NewReader(stream), max)
-		rest := stream
-		for _, line := range whole {
-			line = strings.TrimSuffix(line, "...")
-			before, after, ok := strings.Cut(rest, line)
-			if !ok || max > 0 && len(line) > max {
-				t.Fatalf("%q: %q", stream, line)
+		const between = "0123456789 \r\n\x00"
+		framer, rest, lines := NewFramer(strings.NewReader(stream), max), stream, int64(0)
+		for err := error(nil); err == nil; {
+			var batch []Frame
+			batch, err = framer.Append(nil)
+			for _, frame := range batch {
+				before, after, ok := strings.Cut(rest, frame.Line)
+				if !ok || max > 0 && len(frame.Line) > max {
+					t.Fatalf("%q: %q", stream, frame.Line)
+				}
+				if max == 0 && strings.Trim(before, between) != "" {
+					t.Fatalf("%q: %q is lost", stream, before)
+				}
+				rest = after
+				lines++
 			}
-			if max == 0 && strings.Trim(before, "0123456789 \r\n\x00") != "" {
-				t.Fatalf("%q: %q is lost", stream, before)
-			}
-			rest = after
 		}
-		if max == 0 && strings.Trim(rest, "0123456789 \r\n\x00") != "" {
+		if max == 0 && strings.Trim(rest, between) != "" {
 			t.Fatalf("%q: %q is lost", stream, rest)
+		}
+		if n := framer.Stats(); n.Truncated > lines+1 || n.BadCounts > lines+1 || cap(framer.buf) > 2*largeBlock+8*max {
+			t.Fatalf("%q: %+v for %d lines, buffer of %d", stream, n, lines, cap(framer.buf))
 		}
 	})
 }

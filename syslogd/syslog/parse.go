@@ -89,10 +89,13 @@ func skipSpaces(s string) string {
 	return s
 }
 
-// token cuts s at its first blank.
+// token cuts s at its first blank. Most are short: a loop is faster than a
+// call for them.
 func token(s string) (head, rest string) {
-	if i := strings.IndexByte(s, ' '); i >= 0 {
-		return s[:i], s[i:]
+	for i := range len(s) {
+		if s[i] == ' ' {
+			return s[:i], s[i:]
+		}
 	}
 	return s, ""
 }
@@ -115,7 +118,7 @@ func (m *Message) rfc5424(s string, hasPRI bool) bool {
 	}
 	s = skipSpaces(s[n:])
 	t, n := m.stamp(s)
-	if n == 0 || s == "-" && !hasPRI || strings.HasPrefix(s, "- ") && !hasPRI {
+	if n == 0 || s[0] == '-' && !hasPRI {
 		return false
 	}
 	m.Time, m.Format = t, RFC5424
@@ -138,29 +141,48 @@ func (m *Message) stamp(s string) (t time.Time, n int) {
 	return t, n
 }
 
-// header reads HOSTNAME to MSGID, and the rest. Senders leave out fields;
-// MSGID or others may be missing in front of structured data.
-func (m *Message) header(rest string) {
+// header reads HOSTNAME to MSGID, and the rest.
+func (m *Message) header(s string) {
+	host, rest := token(skipSpaces(s))
+	app, rest := token(skipSpaces(rest))
+	pid, rest := token(skipSpaces(rest))
+	msgid, rest := token(skipSpaces(rest))
+	rest = skipSpaces(rest)
+	if msgid == "" || !beginsSD(rest) {
+		m.oddHeader(s)
+		return
+	}
+	m.Host, m.App, m.PID, m.MsgID = value(host), value(app), value(pid), value(msgid)
+	m.body(rest)
+}
+
+// beginsSD reports whether s may be structured data and what follows.
+func beginsSD(s string) bool {
+	return s != "" && (s[0] == '[' || s[0] == '-' && (len(s) == 1 || s[1] == ' '))
+}
+
+// oddHeader reads a header that lacks something. Fields may be missing in
+// front of structured data, or structured data may.
+func (m *Message) oddHeader(s string) {
 	var fields, from [4]string // the fields, and the line from each on
-	n := 0
-	for ; n < len(fields); n++ {
-		rest = skipSpaces(rest)
-		if n > 0 && strings.HasPrefix(rest, "[") && strings.IndexByte(rest[:sdEnd(rest)], ' ') > 0 {
+	for n := range fields {
+		s = skipSpaces(s)
+		if n > 0 && strings.HasPrefix(s, "[") && strings.IndexByte(s[:sdEnd(s)], ' ') > 0 {
 			break // no field has a blank
 		}
-		from[n] = rest
-		if fields[n], rest = token(rest); fields[n] == "" {
+		from[n] = s
+		if fields[n], s = token(s); fields[n] == "" {
 			m.unstructured(&fields, &from)
 			return
 		}
 	}
-	rest = skipSpaces(rest)
-	if rest != "-" && !strings.HasPrefix(rest, "- ") && !strings.HasPrefix(rest, "[") {
+	s = skipSpaces(s)
+	if !beginsSD(s) {
 		m.unstructured(&fields, &from)
 		return
 	}
 	m.Host, m.App, m.PID, m.MsgID = value(fields[0]), value(fields[1]), value(fields[2]), value(fields[3])
-	m.body(rest)
+	m.body(s)
 }
 
 // unstructured is a message without structured data, so that nothing shows

@@ -67,9 +67,16 @@ func nextHeader(data []byte) int {
 	return len(data)
 }
 
-// beginsPRI reports whether data begins with "<", digits and ">"; it is not
-// known if data is not whole.
+// beginsPRI reports whether data begins with "<", digits and ">", perhaps
+// behind a byte order mark; it is not known if data is not whole.
 func beginsPRI(data []byte) (yes, whole bool) {
+	if len(data) > 0 && data[0] == bom[0] {
+		n := min(len(data), len(bom))
+		if string(data[:n]) != bom[:n] {
+			return false, true
+		}
+		data = data[n:]
+	}
 	for i, c := range data {
 		switch {
 		case i == 0 && c == '<', 0 < i && i < 4 && isDigit(c):
@@ -78,6 +85,15 @@ func beginsPRI(data []byte) (yes, whole bool) {
 		}
 	}
 	return false, false
+}
+
+// headerBefore returns where a count begins in front of the PRI at data[at:],
+// or 0 if there is none.
+func headerBefore(data []byte, at int) int {
+	if yes, _ := beginsPRI(data[at:]); !yes {
+		return 0
+	}
+	return countBefore(data, at)
 }
 
 // countBefore returns where the MSG-LEN in front of data[at] begins, or 0.

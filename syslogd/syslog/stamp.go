@@ -31,31 +31,41 @@ func anyTime(s string, received time.Time) (time.Time, int) {
 // clock is a time of day as read.
 type clock struct{ hour, minute, second, nano int }
 
+// two reads two digits at s[i:].
+func two(s string, i int) (v int, ok bool) {
+	a, b := s[i]-'0', s[i+1]-'0'
+	return 10*int(a) + int(b), a <= 9 && b <= 9
+}
+
 // readClock reads H:MM:SS with a fraction or none, which Comware writes behind
 // a colon. A leap second is allowed.
 func readClock(s string) (c clock, n int) {
-	if len(s) < 7 {
+	var ok1, ok2, ok3 bool
+	switch {
+	case len(s) >= 8 && s[2] == ':' && s[5] == ':':
+		c.hour, ok1 = two(s, 0)
+		n = 2
+	case len(s) >= 7 && s[1] == ':' && s[4] == ':':
+		c.hour, ok1 = int(s[0]-'0'), isDigit(s[0])
+		n = 1
+	default:
 		return c, 0
 	}
-	var k int
-	if c.hour, n = number(s, 2); n == 0 || c.hour > 23 {
-		return c, 0
-	}
-	if len(s) < n+6 || s[n] != ':' || s[n+3] != ':' {
-		return c, 0
-	}
-	if c.minute, k = number(s[n+1:], 2); k != 2 || c.minute > 59 {
-		return c, 0
-	}
-	if c.second, k = number(s[n+4:], 2); k != 2 || c.second > 60 {
-		return c, 0
+	c.minute, ok2 = two(s, n+1)
+	c.second, ok3 = two(s, n+4)
+	if !ok1 || !ok2 || !ok3 || c.hour > 23 || c.minute > 59 || c.second > 60 {
+		return clock{}, 0
 	}
 	n += 6
-	if n+1 < len(s) && (s[n] == '.' || s[n] == ',') && isDigit(s[n+1]) {
-		c.nano, k = fraction(s[n+1:])
+	if n+1 >= len(s) || !isDigit(s[n+1]) {
+		return c, n
+	}
+	if s[n] == '.' || s[n] == ',' {
+		nanos, k := fraction(s[n+1:])
+		c.nano = nanos
 		return c, n + 1 + k
 	}
-	if n < len(s) && s[n] == ':' {
+	if s[n] == ':' {
 		if nanos, k := fraction(s[n+1:]); k == 3 {
 			c.nano = nanos
 			return c, n + 1 + k
@@ -67,11 +77,10 @@ func readClock(s string) (c clock, n int) {
 // fraction reads digits behind the point as nanoseconds; further ones than
 // the ninth are skipped.
 func fraction(s string) (nanos, n int) {
-	nanos, n = number(s, 9)
-	for i := n; i < 9; i++ {
-		nanos *= 10
-	}
+	scale := 100_000_000
 	for n < len(s) && isDigit(s[n]) {
+		nanos += scale * int(s[n]-'0')
+		scale /= 10
 		n++
 	}
 	return nanos, n
@@ -87,11 +96,13 @@ func isoTime(s string, loc *time.Location) (time.Time, int) {
 	if c := s[10]; c != 'T' && c != 't' && c != ' ' && (c != '-' || s[4] == '-') {
 		return time.Time{}, 0
 	}
-	year, a := number(s, 4)
-	month, b := number(s[5:], 2)
-	day, c := number(s[8:], 2)
+	century, ok1 := two(s, 0)
+	year, ok2 := two(s, 2)
+	month, ok3 := two(s, 5)
+	day, ok4 := two(s, 8)
+	year += 100 * century
 	clock, n := readClock(s[11:])
-	if a != 4 || b != 2 || c != 2 || n < 8 || !validDate(year, month, day) {
+	if !ok1 || !ok2 || !ok3 || !ok4 || n < 8 || !validDate(year, month, day) {
 		return time.Time{}, 0
 	}
 	n += 11
@@ -190,7 +201,7 @@ func isWeekday(s string) bool {
 
 // maxAhead is how far a clock without a year may be ahead of ours. What
 // seems to be later than that was written last year.
-const maxAhead = 31 * 24 * time.Hour
+const maxAhead = 31 * 24 * 3600 // seconds
 
 // guessYear completes a time without a year by the latest one that does not
 // put it more than maxAhead into the future: in January, December was last
@@ -203,13 +214,13 @@ func guessYear(year, month, day int, c clock, offset int, zoned bool, received t
 	case year != 0:
 		return instant(year, month, day, c, offset, zoned, loc), n
 	}
-	latest := received.Add(maxAhead)
+	latest := received.Unix() + maxAhead
 	year = received.Year() + 1
 	if month > 1 {
 		year-- // too far ahead in any case
 	}
 	t := instant(year, month, day, c, offset, zoned, loc)
-	if t.After(latest) || !validDate(year, month, day) {
+	if t.Unix() > latest || !validDate(year, month, day) {
 		year--
 		t = instant(year, month, day, c, offset, zoned, loc)
 	}
