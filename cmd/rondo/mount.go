@@ -32,6 +32,8 @@ func (s *server) edge() (*web.Server, error) {
 	}
 	w.Stream("GET /api/logs/tail", logs)
 	w.Handle("POST "+loki.PushPath, s.loki.Push())
+	w.Handle("/loki/api/v1/", s.loki.Handler())
+	w.Stream("GET /loki/api/v1/tail", s.loki.Tail())
 	w.Handle("GET /api/alerts", s.engine.Handler())
 	w.Handle("GET /api/alerts/", s.engine.Handler())
 	w.Command("POST /api/alerts/", s.engine.Commands())
@@ -55,6 +57,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
 	w.Handle("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
 	w.Handle("GET /readyz", http.HandlerFunc(s.ready))
+	w.Handle("GET /ready", http.HandlerFunc(s.ready)) // as Loki calls it
 	return w, nil
 }
 

@@ -19,7 +19,6 @@ const (
 	maxCells     = 4 << 20 // points of all series together
 
 	maxQueries   = 8 // at a time; more are told to come back
-	maxTails     = 64
 	queryTimeout = time.Minute
 )
 
@@ -43,7 +42,6 @@ type API struct {
 	log     *slog.Logger
 	pushes  chan struct{} // a token per request that runs
 	queries chan struct{}
-	tails   chan struct{}
 	stats   stats
 }
 
@@ -51,7 +49,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{
 		Options: o, log: o.Log,
-		pushes: make(chan struct{}, maxPushes), queries: make(chan struct{}, maxQueries), tails: make(chan struct{}, maxTails),
+		pushes: make(chan struct{}, maxPushes), queries: make(chan struct{}, maxQueries),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -46,7 +46,7 @@ type token struct {
 func (t token) String() string {
 	switch t.kind {
 	case tokEnd:
-		return "the end"
+		return "end of the query"
 	case tokString:
 		return "the string " + strconv.Quote(cut(t.text))
 	}

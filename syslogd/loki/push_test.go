@@ -90,7 +90,7 @@ func promtailEntry(e entry) []byte {
 	return b
 }
 
-const sample = `{"streams": [{"stream": {"job": "varlogs", "host": "web1", "level": "error", "env": "a\"]b"},
+const samplePush = `{"streams": [{"stream": {"job": "varlogs", "host": "web1", "level": "error", "env": "a\"]b"},
 	"values": [["1763706000123456789", "disk is full"], ["1763706000123456790", "still full", {"trace_id": "0242ac"}]]}]}`
 
 func sampleStream() stream {
@@ -136,9 +136,9 @@ func TestPushForms(t *testing.T) {
 		body   []byte
 		header []string
 	}{
-		"JSON":                {[]byte(sample), []string{"Content-Type", "application/json; charset=utf-8"}},
-		"JSON, gzip":          {zipped(t, []byte(sample)), []string{"Content-Type", "application/json", "Content-Encoding", "gzip"}},
-		"JSON, deflate":       {deflated(t, []byte(sample)), []string{"Content-Type", "application/json", "Content-Encoding", "deflate"}},
+		"JSON":                {[]byte(samplePush), []string{"Content-Type", "application/json; charset=utf-8"}},
+		"JSON, gzip":          {zipped(t, []byte(samplePush)), []string{"Content-Type", "application/json", "Content-Encoding", "gzip"}},
+		"JSON, deflate":       {deflated(t, []byte(samplePush)), []string{"Content-Type", "application/json", "Content-Encoding", "deflate"}},
 		"protobuf":            {proto, []string{"Content-Type", "application/x-protobuf"}},
 		"protobuf, no header": {proto, nil},
 		"protobuf, snappy":    {proto, []string{"Content-Type", "application/x-protobuf", "Content-Encoding", "snappy"}},
@@ -244,7 +244,7 @@ func TestPushPartly(t *testing.T) {
 
 func TestPushToFullStore(t *testing.T) {
 	a := newPush(&memory{err: fmt.Errorf("put: %w", seglog.ErrFull)})
-	w := send(a, []byte(sample), "Content-Type", "application/json")
+	w := send(a, []byte(samplePush), "Content-Type", "application/json")
 	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "disk is full") || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -264,7 +264,7 @@ func TestLongLinesAreCut(t *testing.T) {
 // FuzzPush feeds both decoders. What they take must survive the way into
 // structured data and back.
 func FuzzPush(f *testing.F) {
-	f.Add([]byte(sample), true)
+	f.Add([]byte(samplePush), true)
 	f.Add(promtail(sampleStream()), false)
 	f.Add([]byte(`{"streams":[{"labels":"{a=\"b\"}","entries":[]}]}`), true)
 	f.Fuzz(func(t *testing.T, body []byte, asJSON bool) {
