@@ -32,7 +32,7 @@ type identity struct {
 	fingerprint Fingerprint
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	a := &authority{dir: t.TempDir()}
 	template := certificate("test authority", time.Hour)
@@ -50,7 +50,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -68,7 +68,7 @@ func certificate(name string, lasts time.Duration) *x509.Certificate {
 
 // issue writes NAME.pem and NAME.key. A certificate that lasts less than
 // nothing has expired.
-func (a *authority) issue(t *testing.T, name string, lasts time.Duration) identity {
+func (a *authority) issue(t testing.TB, name string, lasts time.Duration) identity {
 	t.Helper()
 	template, key := certificate(name, lasts), newKey(t)
 	template.DNSNames, template.IPAddresses = []string{name}, []net.IP{net.IPv4(127, 0, 0, 1)}
@@ -88,7 +88,7 @@ func (a *authority) issue(t *testing.T, name string, lasts time.Duration) identi
 	return id
 }
 
-func writePEM(t *testing.T, path, kind string, der []byte) {
+func writePEM(t testing.TB, path, kind string, der []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func writePEM(t *testing.T, path, kind string, der []byte) {
 
 // client is the configuration of a client that trusts the authority and
 // shows the certificates.
-func (a *authority) client(t *testing.T, ids ...identity) *tls.Config {
+func (a *authority) client(t testing.TB, ids ...identity) *tls.Config {
 	t.Helper()
 	c := &tls.Config{RootCAs: x509.NewCertPool()}
 	c.RootCAs.AddCert(a.cert)

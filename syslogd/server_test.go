@@ -108,7 +108,7 @@ func start(t *testing.T, sink Sink, change func(*Config)) (*Server, func()) {
 }
 
 // run runs a server until the test ends, or until it is told to stop.
-func run(t *testing.T, cfg Config, sink Sink, log *slog.Logger) (s *Server, stop func()) {
+func run(t testing.TB, cfg Config, sink Sink, log *slog.Logger) (s *Server, stop func()) {
 	t.Helper()
 	s, err := NewServer(cfg, sink, NewStats(), log)
 	if err != nil {
