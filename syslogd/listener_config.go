@@ -76,10 +76,12 @@ type Format string
 
 // The formats of a listener.
 const (
-	FormatSyslog Format = "syslog" // RFC 5424, RFC 3164 and their relatives
+	FormatSyslog  Format = "syslog"  // RFC 5424, RFC 3164 and their relatives
+	FormatGELF    Format = "gelf"    // Graylog's: datagrams, perhaps in chunks, and streams with NUL
+	FormatJournal Format = "journal" // systemd's export format; streams
 )
 
-func formats() []Format { return []Format{FormatSyslog} }
+func formats() []Format { return []Format{FormatSyslog, FormatGELF, FormatJournal} }
 
 // StreamFraming is how the messages of a stream are told apart.
 type StreamFraming string
@@ -139,7 +141,7 @@ func (l ListenerConfig) withDefaults(c *Config) ListenerConfig {
 		l.Mode = devLogMode
 	}
 	if l.Strict == nil {
-		l.Strict = &c.Strict
+		l.Strict = new(c.Strict && l.Format == FormatSyslog)
 	}
 	return l
 }
@@ -256,6 +258,7 @@ func (l *ListenerConfig) validate(short bool) error {
 	if !isName(l.Name) {
 		errs = append(errs, fmt.Errorf("name: %q is not made of letters, digits, - and _", l.Name))
 	}
+	errs = append(errs, l.validateFormat())
 	if l.Proto.isPacket() && l.Framing != FramingAuto {
 		errs = append(errs, fmt.Errorf("framing: %s needs none: each datagram is a message", l.Proto))
 	}
@@ -268,6 +271,22 @@ func (l *ListenerConfig) validate(short bool) error {
 	}
 	errs = append(errs, l.validateTLS(), l.validateListen(key))
 	return errors.Join(errs...)
+}
+
+// validateFormat checks what goes with the format.
+func (l *ListenerConfig) validateFormat() error {
+	switch {
+	case l.Format == FormatSyslog:
+	case l.Proto.isRELP():
+		return fmt.Errorf("format: %s carries syslog only", l.Proto)
+	case l.Format == FormatJournal && l.Proto.isPacket():
+		return fmt.Errorf("format: %s is for streams, not for %s", l.Format, l.Proto)
+	case l.Framing != FramingAuto:
+		return fmt.Errorf("framing: %s has its own", l.Format)
+	case *l.Strict:
+		return fmt.Errorf("strict: there is nothing that %s is held to", l.Format)
+	}
+	return nil
 }
 
 func oneOf[T ~string](key string, v T, known []T) error {

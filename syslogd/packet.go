@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rondo/syslogd/syslog"
+	"rondo/syslogd/syslog/gelf"
 )
 
 const (
@@ -65,14 +66,20 @@ func (l *listener) servePackets(ctx context.Context) error {
 	}()
 	work, cancel := lasting(ctx)
 	defer cancel()
-	judge := l.judge()
+	judge, decode := l.judge(), l.parsePackets
+	var gelfs gelfPackets
+	if l.Format == FormatGELF {
+		gelfs.l, gelfs.decoder.MaxBytes = l, l.MaxMessage
+		decode = gelfs.decode
+	}
 	var batch []syslog.Message
 	for b := range q.batches() {
 		l.srv.stats.add(l.received, len(b.waiting))
-		batch = l.parsePackets(batch[:0], b)
+		batch = decode(batch[:0], b)
 		l.srv.store(work, l.admit(judge, batch))
 		clear(batch)
 	}
+	l.srv.store(work, gelfs.rest())
 	return <-done
 }
 
@@ -162,4 +169,38 @@ func (l *listener) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Me
 	}
 	l.srv.stats.add("truncated", truncated)
 	return dst
+}
+
+// gelfPackets puts the parts of GELF messages together. What is not complete
+// comes with what follows it, at the latest when the server stops.
+type gelfPackets struct {
+	l       *listener
+	chunks  gelf.Chunks
+	decoder gelf.Decoder
+}
+
+func (g *gelfPackets) decode(dst []syslog.Message, b packetBatch) []syslog.Message {
+	start := 0
+	for _, p := range b.waiting {
+		data := b.bytes[start:p.end]
+		start = p.end
+		if len(data) == 0 {
+			continue
+		}
+		payloads := g.chunks.Add(data, p.from, time.Unix(0, p.at).In(g.l.zone))
+		for _, payload := range payloads {
+			m := g.l.decodeGELF(&g.decoder, payload)
+			p.cred.note(&m)
+			dst = append(dst, m)
+		}
+	}
+	return dst
+}
+
+// rest is what will not become complete.
+func (g *gelfPackets) rest() (all []syslog.Message) {
+	for _, payload := range g.chunks.Close() {
+		all = append(all, g.l.decodeGELF(&g.decoder, payload))
+	}
+	return all
 }

@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"time"
-
-	"rondo/syslogd/syslog"
 )
 
 // serveConn reads messages until the peer closes, is idle for too long, or
@@ -24,58 +22,15 @@ func (l *listener) serveConn(ctx context.Context, conn net.Conn) {
 	r, stop := newConnReader(ctx, conn, l.IdleTimeout)
 	defer stop()
 
-	sender, judge, framer := peer(conn), l.judge(), l.framer(r)
-	cred := peerOf(conn)
-	var frames []syslog.Frame
-	var batch []syslog.Message
-	var seen syslog.FramerStats
-	for stored := true; ; {
-		var err error
-		frames, err = framer.Append(frames[:0])
-		now := time.Now().In(l.zone)
-		batch = batch[:0]
-		for _, f := range frames {
-			m := l.parse(f, now, sender)
-			cred.note(&m)
-			batch = append(batch, m)
-		}
-		l.countFrames(len(frames), framer.Stats(), &seen)
-		stored = l.srv.store(work, l.admit(judge, batch)) && stored
-		clear(frames)
-		clear(batch) // the strings are not needed any more
-		if err != nil {
-			l.endConn(work, conn, stored, err)
+	b := l.newStreamBatch(ctx, work, conn, r)
+	source := b.source()
+	for {
+		if err := source.next(b); err != nil {
+			b.store()
+			l.endConn(work, conn, !b.lost, err)
 			return
 		}
-		l.rates.pace(ctx, sender, len(frames))
 	}
-}
-
-// A framer cuts a stream into frames; see syslog.Framer.
-type framer interface {
-	Append([]syslog.Frame) ([]syslog.Frame, error)
-	Stats() syslog.FramerStats
-}
-
-func (l *listener) framer(r io.Reader) framer {
-	switch l.Framing {
-	case FramingOctets:
-		return syslog.NewOctetFramer(r, l.MaxMessage)
-	case FramingNewline:
-		return syslog.NewDelimitedFramer(r, l.MaxMessage, '\n')
-	case FramingNUL:
-		return syslog.NewDelimitedFramer(r, l.MaxMessage, 0)
-	}
-	return syslog.NewFramer(r, l.MaxMessage)
-}
-
-// countFrames adds what is new since seen.
-func (l *listener) countFrames(n int, now syslog.FramerStats, seen *syslog.FramerStats) {
-	stats := l.srv.stats
-	stats.add(l.received, n)
-	stats.add("truncated", int(now.Truncated-seen.Truncated))
-	stats.add("bad_counts", int(now.BadCounts-seen.BadCounts))
-	*seen = now
 }
 
 // endConn makes what the connection sent durable, and has it reset if that or

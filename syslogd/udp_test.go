@@ -108,7 +108,7 @@ func TestUnixCredentials(t *testing.T) {
 		c.UDP, c.TCP, c.Unix = "", "", paths[Unix]
 		c.Listeners = []ListenerConfig{{Proto: UnixStream, Listen: paths[UnixStream], Mode: "0660"}}
 	})
-	want := fmt.Sprintf("[peer@32473 pid=\"%d\" uid=\"%d\"]", os.Getpid(), os.Getuid())
+	want := fmt.Sprintf("[peer pid=\"%d\" uid=\"%d\"]", os.Getpid(), os.Getuid())
 	check := func(i int, m *syslog.Message) {
 		t.Helper()
 		if m.PID != fmt.Sprint(os.Getpid()) || m.SD != want || m.Text != "hello" || m.Sender.IsValid() {

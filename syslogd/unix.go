@@ -59,7 +59,7 @@ func (l *listener) removeSocket() {
 
 // note adds to a message who has sent it, as the kernel and not the sender
 // says: the process id where the message has none, and as structured data,
-// [peer@32473 pid="77" uid="1000"].
+// [peer pid="77" uid="1000"].
 func (c credentials) note(m *syslog.Message) {
 	if !c.known {
 		return
@@ -71,5 +71,5 @@ func (c credentials) note(m *syslog.Message) {
 	if m.PID == "" {
 		m.PID = pid
 	}
-	m.SD += fmt.Sprintf("[peer@32473 pid=%q uid=\"%d\"]", pid, c.uid)
+	m.SD += fmt.Sprintf("[peer pid=%q uid=\"%d\"]", pid, c.uid)
 }
