@@ -105,7 +105,7 @@ func (o owner) alloc(n int) []byte {
 	binary.LittleEndian.PutUint32(mem[4:], uint32(n))
 	clear(mem[pieceHead+n:][:pieceHead]) // the end so far
 	o.free -= pieceHead + n
-	return mem[pieceHead:pieceHead:pieceHead+n]
+	return mem[pieceHead : pieceHead : pieceHead+n]
 }
 
 // extend begins a segment.
