@@ -52,6 +52,7 @@ const (
 // A Refused sample of a batch.
 type Refused struct {
 	Index  int // in the batch
+	Series Key // whose sample it is; of a set's update, the set's name
 	Reason Refusal
 	Detail string
 	Err    error // of a set's update: what Detail says, such as a *LateError
@@ -66,5 +67,5 @@ func (e *BatchError) Error() string {
 		return "rrd: no sample refused"
 	}
 	r := e.Refused[0]
-	return fmt.Sprintf("rrd: %d samples refused, first is number %d: %s: %s", len(e.Refused), r.Index, r.Reason, r.Detail)
+	return fmt.Sprintf("rrd: %d samples refused, first is number %d, of %s: %s: %s", len(e.Refused), r.Index, r.Series, r.Reason, r.Detail)
 }

@@ -23,7 +23,7 @@ func (m *Mem) takeLate(late []lateSample) (refused []rrd.Refused) {
 	})
 	for _, l := range late {
 		if reason := m.series[l.key].correct(l.point, m.clock); reason != "" {
-			refused = append(refused, rrd.Refused{Index: l.index, Reason: reason})
+			refused = append(refused, rrd.Refused{Index: l.index, Series: l.key, Reason: reason})
 		}
 	}
 	return refused

@@ -108,7 +108,7 @@ func (m *Mem) Append(_ context.Context, batch []rrd.Sample) error {
 		case tooLate:
 			late = append(late, lateSample{i, s.Key, rrd.Point{Time: s.Time, Value: s.Value}})
 		default:
-			refused = append(refused, rrd.Refused{Index: i, Reason: reason, Detail: fmt.Sprint(s.Value)})
+			refused = append(refused, rrd.Refused{Index: i, Series: s.Key, Reason: reason, Detail: fmt.Sprint(s.Value)})
 		}
 	}
 	refused = append(refused, m.takeLate(late)...)

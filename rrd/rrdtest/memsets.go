@@ -157,11 +157,11 @@ func (m *MemSets) UpdateSets(_ context.Context, batch []rrd.SetUpdate) error {
 	for i, u := range batch {
 		s := m.sets[u.Name]
 		if s == nil {
-			refused = append(refused, rrd.Refused{Index: i, Reason: rrd.RefusedSet, Detail: rrd.ErrNoSet.Error(), Err: rrd.ErrNoSet})
+			refused = append(refused, rrd.Refused{Index: i, Series: rrd.Key(u.Name), Reason: rrd.RefusedSet, Detail: rrd.ErrNoSet.Error(), Err: rrd.ErrNoSet})
 			continue
 		}
 		if err := s.update(u); err != nil {
-			refused = append(refused, rrd.Refused{Index: i, Reason: rrd.SetRefusal(err), Detail: err.Error(), Err: err})
+			refused = append(refused, rrd.Refused{Index: i, Series: rrd.Key(u.Name), Reason: rrd.SetRefusal(err), Detail: err.Error(), Err: err})
 		}
 	}
 	if refused != nil {

@@ -101,6 +101,7 @@ func (st *Store) write(ctx context.Context, batch []rrd.Sample) (seglog.Pos, err
 	}
 	slices.SortFunc(b.refused, func(a, b rrd.Refused) int { return cmp.Compare(a.Index, b.Index) })
 	for i := range b.refused {
+		b.refused[i].Series = batch[b.refused[i].Index].Key
 		st.stats.refused(b.refused[i].Reason)
 	}
 	return pos, &rrd.BatchError{Refused: b.refused}

@@ -615,7 +615,7 @@ func TestSetFuture(t *testing.T) {
 	if !ok || len(batch.Refused) != 1 || batch.Refused[0].Index != 0 {
 		t.Fatal(err)
 	}
-	want := rrd.Refused{Reason: rrd.RefusedFuture, Detail: "time in the future: 2023-11-15T00:00:01Z is more than 1d ahead of our clock"}
+	want := rrd.Refused{Series: "x", Reason: rrd.RefusedFuture, Detail: "time in the future: 2023-11-15T00:00:01Z is more than 1d ahead of our clock"}
 	if d := cmp.Diff(want, batch.Refused[0], cmpopts.IgnoreFields(rrd.Refused{}, "Err")); d != "" {
 		t.Errorf("refused (-want +got):\n%s", d)
 	}

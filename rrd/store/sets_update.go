@@ -113,6 +113,7 @@ func (st *Store) UpdateSets(ctx context.Context, batch []rrd.SetUpdate) error {
 	}
 	slices.SortFunc(b.refused, func(a, b rrd.Refused) int { return cmp.Compare(a.Index, b.Index) })
 	for i := range b.refused {
+		b.refused[i].Series = rrd.Key(batch[b.refused[i].Index].Name)
 		st.stats.refused(b.refused[i].Reason)
 	}
 	return &rrd.BatchError{Refused: b.refused}

@@ -226,6 +226,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 	leftOut := map[string]bool{"checkpoint.old": true, "lock": true, "LOCK": true, "DISCARD": true}
 	src, o, _ := history(t)
 	st := openStore(t, src, o)
+	addSets(t, st)
 	dst := filepath.Join(t.TempDir(), "copy")
 	if err := errors.Join(st.audit(&Audit{By: "somebody"}), st.saveChange(&savedChange{Change: Change{Schema: true}}), st.Snapshot(dst)); err != nil {
 		t.Fatal(err)
@@ -248,6 +249,28 @@ func TestSnapshotIsWhole(t *testing.T) {
 		t.Errorf("store and snapshot differ (-store +snapshot):\n%s", diff)
 	}
 	closeStore(t, st)
+}
+
+// addSets makes sets of all kinds, with blocks on disk.
+func addSets(t *testing.T, st *Store) {
+	t.Helper()
+	d, err := rrd.ParseSetDefinition(10*time.Second, []string{
+		"DS:v:GAUGE:60:U:U", "RRA:AVERAGE:0.5:1:500", "RRA:MAX:0.5:6:100", "RRA:HWPREDICT:100:0.1:0.0035:20",
+	})
+	for _, name := range []string{"a", "b"} {
+		err = errors.Join(err, st.CreateSet(t.Context(), name, d, rrdtest.T0, false))
+	}
+	var batch []rrd.SetUpdate
+	for i := range 1000 {
+		at := rrdtest.T0.Add(time.Duration(i+1) * 10 * time.Second)
+		batch = append(batch, rrd.SetUpdate{Name: "a", Time: at, Texts: []string{fmt.Sprint(i)}}, rrd.SetUpdate{Name: "b", Time: at, Texts: []string{fmt.Sprint(i % 7)}})
+	}
+	if err := errors.Join(err, st.UpdateSets(t.Context(), batch), st.DropSet(t.Context(), "b"), st.maintain()); err != nil {
+		t.Fatal(err)
+	}
+	if blocks, err := filepath.Glob(filepath.Join(st.dir, "blocks", "average-*", "*")); err != nil || len(blocks) == 0 {
+		t.Fatalf("no set has blocks: %v", err)
+	}
 }
 
 // TestSnapshotOnFullDisk: a store that can no longer write a checkpoint can

@@ -117,11 +117,16 @@ func (t *table) load(report func(error)) error {
 
 var errRecord = errors.New("record cannot be read")
 
+// maxLost is how many series damage may have taken in one place: a record of an
+// id far beyond all before is none, and must not cost the memory for those
+// between.
+const maxLost = 1 << 24
+
 func (t *table) loadRecord(b []byte) error {
 	r := reader{b: b[1:]}
 	id := r.uvarint()
 	switch {
-	case r.failed || id > 1<<32-2:
+	case r.failed || id > min(uint64(t.size)+maxLost, 1<<32-2):
 		return errRecord
 	case b[0] == 'D':
 		d, err := readDefinition(&r)
