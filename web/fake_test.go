@@ -394,6 +394,8 @@ func (l fakeLogs) Search(_ context.Context, q syslogd.Query) iter.Seq2[syslog.Me
 	}
 }
 
+var digits = regexp.MustCompile("[0-9]+")
+
 func (l fakeLogs) Count(_ context.Context, q syslogd.Query, by []string, bin time.Duration) ([]syslogd.Group, error) {
 	groups := make(map[string]*syslogd.Group)
 	for m := range l.all(q) {
@@ -402,7 +404,11 @@ func (l fakeLogs) Count(_ context.Context, q syslogd.Query, by []string, bin tim
 			g.Start = m.Time.Truncate(bin)
 		}
 		for _, f := range by {
-			g.Values = append(g.Values, filter.Value(&m, f))
+			v := filter.Value(&m, f)
+			if f == syslogd.Pattern {
+				v = digits.ReplaceAllString(m.Text, "<n>")
+			}
+			g.Values = append(g.Values, v)
 		}
 		k := fmt.Sprint(g)
 		if groups[k] == nil {
@@ -418,6 +424,24 @@ func (l fakeLogs) Count(_ context.Context, q syslogd.Query, by []string, bin tim
 		return cmp.Or(a.Start.Compare(b.Start), slices.Compare(a.Values, b.Values))
 	})
 	return out, nil
+}
+
+func (l fakeLogs) Explain(_ context.Context, q syslogd.Query, _ []string, _ time.Duration) (syslogd.Plan, error) {
+	return syslogd.Plan{Chunks: 40, ByTime: 30, ByFilter: 6, Read: 4, Rows: 80_000, Rendered: 120, Matches: 17, Took: 3 * time.Millisecond}, nil
+}
+
+func (l fakeLogs) Context(_ context.Context, id syslogd.ID, before, after int, _ bool) (c syslogd.Context, err error) {
+	at, err := id.Received()
+	if err != nil {
+		return c, err
+	}
+	list := slices.Collect(l.all(syslogd.Query{From: at.Add(-time.Hour), To: at.Add(time.Hour)}))
+	slices.Reverse(list)
+	i := slices.IndexFunc(list, func(m syslog.Message) bool { return syslogd.IDOf(&m) == id })
+	if i < 0 {
+		return c, syslogd.ErrNoMessage
+	}
+	return syslogd.Context{Before: list[max(0, i-before):i], Message: list[i], After: list[i+1 : min(len(list), i+1+after)]}, nil
 }
 
 func (l fakeLogs) Tail(ctx context.Context, f *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {
@@ -486,6 +510,14 @@ func (broken) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, e
 
 func (broken) Count(context.Context, syslogd.Query, []string, time.Duration) ([]syslogd.Group, error) {
 	return nil, errFake
+}
+
+func (broken) Explain(context.Context, syslogd.Query, []string, time.Duration) (syslogd.Plan, error) {
+	return syslogd.Plan{}, errFake
+}
+
+func (broken) Context(context.Context, syslogd.ID, int, int, bool) (syslogd.Context, error) {
+	return syslogd.Context{}, errFake
 }
 
 func (broken) Tail(context.Context, *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {

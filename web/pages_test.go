@@ -32,7 +32,8 @@ import (
 // everyPage is each page in its usual forms.
 var everyPage = []string{
 	"/", "/?hosts=web", "/?hosts=nobody", "/hosts/web-1", "/hosts/db-1", "/explore", "/explore?e=load1", "/explore?e=avg(load1)&e=rate(net_received_bytes[5m])",
-	"/explore?e=sum(", "/logs", "/logs?q=severity%3C%3Derr", "/logs?q=(", "/alerts", "/alerts?state=critical", "/alerts?state=nothing",
+	"/explore?e=sum(", "/logs", "/logs?q=severity%3C%3Derr", "/logs?q=(", "/logs?q=%7C+patterns", "/logs?q=severity%3C%3Derr+%7C+stats+count()+by+host,+bin(1m)", "/logs?q=app:sshd+%7C+extract+%22from+<ip>+port+<port>%22&plan=1",
+	"/logs?q=%7C+top+hots", "/logs?q=%7C+json", "/alerts", "/alerts?state=critical", "/alerts?state=nothing",
 	"/autoscale", "/autoscale?group=web", "/autoscale?group=none", "/?from=-7d&to=now", "/?from=tomorrow", "/logs?from=1700000000&to=1700003600",
 }
 
@@ -373,6 +374,42 @@ func TestLockfileNamesNoRegistry(t *testing.T) {
 	if !strings.Contains(string(b), `"integrity": "sha512-`) {
 		t.Error("package-lock.json holds no checksum")
 	}
+}
+
+// A line is found again by the link beside it, with its neighbours.
+func TestLineAndPlan(t *testing.T) {
+	s := newServer(t, web.Default(), rich(5))
+	body := getPage(t, s, "/logs?q=app:kernel&from=-2h").Body.String()
+	link := regexp.MustCompile(`class="t" href="(/logs[?]line=[^"]*)"`).FindStringSubmatch(body)
+	if link == nil {
+		t.Fatal("lines have no links")
+	}
+	alone := getPage(t, s, html.UnescapeString(link[1]))
+	checkPage(t, "line", alone.Body.String())
+	for _, want := range []string{`id="at"`, "Out of memory", "upstream", "Structured data|Facility", "hosts=all", `data-live="false"`} {
+		if !regexp.MustCompile(want).MatchString(alone.Body.String()) {
+			t.Errorf("the page of a line misses %q", want)
+		}
+	}
+	for target, want := range map[string]int{"/logs?line=nothing": 400, "/logs?line=mwndpojf-38s4dhr4ktwl": 404, "/ui/plan?q=(": 400} {
+		if w := getPage(t, s, target); w.Code != want {
+			t.Errorf("%s: status %d, want %d", target, w.Code, want)
+		}
+	}
+	if w := getPage(t, s, "/ui/plan?q=a+%7C+top+app"); w.Code != 200 || !strings.Contains(w.Body.String(), "the store counts") || !strings.Contains(w.Body.String(), "rules them out") {
+		t.Errorf("plan: %d %s", w.Code, w.Body.String())
+	}
+}
+
+func TestQueryAnswers(t *testing.T) {
+	contains(t, rich(5), "/logs?q=app:nginx+%7C+top+5+host", " rows</h2>", "app%3Anginx&#43;host%3A", "format=csv")
+	contains(t, rich(5), "/logs?q=app:nginx+%7C+stats+count()+by+bin(1m)", `id="answer0"`, "data-chart", "up to")
+	contains(t, rich(5), "/logs?q=a+or+b+%7C+top+5+host", "app", "No rows")
+	contains(t, rich(5), "/logs?q=%7C+patterns+3", "3 rows", "&lt;n&gt;", "q=%22")
+	contains(t, rich(5), "/logs?q=app:sshd+%7C+extract+%22from+%3Cip%3E+port%22", `<th scope="col">ip</th>`, "10.0.9.4")
+	contains(t, rich(5), "/logs?q=app:nginx+%7C+top+hots", "<mark>hots</mark>", "did you mean host?")
+	contains(t, rich(5), "/logs?q=severity:crit+or+severity:err", "%28severity%3Acrit&#43;or&#43;severity%3Aerr%29&#43;host%3A")
+	contains(t, failing(), "/logs?q=%7C+top+app", "The answer could not be read")
 }
 
 // A page that takes too long says so instead of hanging.

@@ -207,9 +207,6 @@ func (g *grouping) byHours(x *part, p *plan, whole bool, t *tally) error {
 	return nil
 }
 
-// byTypes reports whether the types alone tell what matches.
-func (c *content) byTypes() bool { return !slices.Contains(c.verdict, maybe) }
-
 func floorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {

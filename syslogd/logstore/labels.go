@@ -89,25 +89,25 @@ func (l *labels) ofType(t *chunk.Type, v *[syslogd.MaxBy]string) bool {
 	return true
 }
 
-// byCatalogue counts a part of which all times are asked for, in one bin;
-// false, and nothing counted, if the catalogue does not know enough.
+// byCatalogue counts what the catalogue knows of a part of which all times are
+// asked for, in one bin. It returns true if that was all; else the types that
+// it counted match no more, so that the rows of the others are left.
 func (l *labels) byCatalogue(bin int64, t *tally) bool {
 	c := l.c
-	switch {
-	case !c.byTypes() || slices.Contains(l.unknown, true):
-		return false
-	case len(l.origins.fields) == 0:
+	if len(l.origins.fields) == 0 {
 		for i, class := range l.types.class {
-			if c.verdict[i] == yes {
+			if c.verdict[i] == yes && !l.unknown[i] {
 				t.counts[groupKey{bin, l.types.values[class]}] += int64(c.counts[i])
+				c.verdict[i] = no
 			}
 		}
-	case len(l.types.fields) > 0 || c.sources == nil || slices.Contains(c.verdict, no):
+		return !slices.ContainsFunc(c.verdict, func(v verdict) bool { return v != no })
+	}
+	if len(l.types.fields) > 0 || c.sources == nil || slices.ContainsFunc(c.verdict, func(v verdict) bool { return v != yes }) {
 		return false
-	default:
-		for i, class := range l.origins.class {
-			t.counts[groupKey{bin, l.origins.values[class]}] += int64(c.sources[i])
-		}
+	}
+	for i, class := range l.origins.class {
+		t.counts[groupKey{bin, l.origins.values[class]}] += int64(c.sources[i])
 	}
 	return true
 }

@@ -19,7 +19,7 @@ type Deps struct {
 	Metrics rrd.Querier
 	Index   rrd.Index
 	Ranger  Ranger
-	Logs    syslogd.Searcher
+	Logs    Logs
 	Alerts  Alerts
 	Fleet   Fleet
 	Groups  Groups
@@ -36,6 +36,13 @@ type Ranger interface {
 type Alerts interface {
 	Views() []alerts.View
 	Transitions(since time.Time) []alerts.Transition
+}
+
+// Logs is the log store.
+type Logs interface {
+	syslogd.Searcher
+	syslogd.Explainer
+	syslogd.Locator
 }
 
 // Fleet lists the hosts.

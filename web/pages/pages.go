@@ -43,7 +43,7 @@ func New(deps Deps, log *slog.Logger) (*Pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
-	for _, name := range []string{"overview", "host", "explore", "logs", "alerts", "autoscale", "error"} {
+	for _, name := range []string{"overview", "host", "explore", "logs", "line", "alerts", "autoscale", "error"} {
 		t, err := base.Clone()
 		if err == nil {
 			t, err = t.ParseFS(templates, "templates/"+name+".html")
@@ -85,6 +85,7 @@ func (p *Pages) Routes() []Route {
 		page("GET /graph.svg", p.graphSVG),
 		page("GET /graph.png", p.graphPNG),
 		page("GET /ui/chart.css", chartCSS),
+		page("GET /ui/plan", p.servePlan),
 		{Pattern: "GET /ui/tail", Handler: http.HandlerFunc(p.tail), Stream: true},
 	}
 }
@@ -110,7 +111,11 @@ type Frame struct {
 	Problems Problems
 	System   System
 	Enhanced bool
+	Still    bool // not made again by itself: that would cost too much
 }
+
+// Live says whether the page follows what happens.
+func (f Frame) Live() bool { return f.Range.Live() && !f.Still }
 
 // A Param is one parameter of the page's URL.
 type Param struct{ Name, Value string }
@@ -147,6 +152,19 @@ func (p *Pages) render(w http.ResponseWriter, status int, name string, view any)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the reader may have left; there is no one to tell
+}
+
+// renderPart writes a part of a page, for a script that puts it there.
+func (p *Pages) renderPart(w http.ResponseWriter, sheet, part string, view any) {
+	var b gobytes.Buffer
+	if err := p.sheets[sheet].ExecuteTemplate(&b, part, view); err != nil {
+		p.log.Error("part of a page failed", "part", part, "err", err)
+		http.Error(w, "this part could not be made; the log of rondo says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(b.Bytes()) // the reader may have left; there is no one to tell
 }
 

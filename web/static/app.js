@@ -3,6 +3,7 @@
 import { enhanceCharts } from "./charts.js";
 import { enhanceHistograms } from "./histogram.js";
 import { enhanceKeys } from "./keys.js";
+import { enhancePlan } from "./plan.js";
 import { enhanceTail } from "./tail.js";
 import { enhanceTheme } from "./theme-button.js";
 import { startRefresh } from "./refresh.js";
@@ -24,5 +25,6 @@ enhanceTheme();
 enhanceKeys();
 enhanceHistograms();
 enhanceTail();
+enhancePlan();
 await enhanceCharts();
 startRefresh();

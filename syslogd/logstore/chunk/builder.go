@@ -98,12 +98,18 @@ func (b *Builder) Add(m *syslog.Message) {
 }
 
 // blur scans a line again, without constants, if it would be of a new type.
+// The name of the application stays one, so that counts by it need no rows,
+// unless there are ever new names too.
 func (b *Builder) blur(m *syslog.Message) {
 	if _, known := b.byKey[string(b.scan.key)]; known {
 		return
 	}
-	b.scan.coarse = true
+	b.scan.coarse, b.scan.nameless = true, false
 	b.scan.line(m)
+	if _, known := b.byKey[string(b.scan.key)]; !known && len(b.types) >= maxTypes+maxBlurred {
+		b.scan.nameless = true
+		b.scan.line(m)
+	}
 	b.scan.coarse = false
 }
 

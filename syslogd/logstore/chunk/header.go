@@ -19,8 +19,10 @@ const (
 
 	// Lines without digits but for ever new words would make a type each. When
 	// a chunk has so many types, or so many bytes of their keys, the rest of
-	// its lines have types without constants.
+	// its lines have types without constants but the application, and, when
+	// there are so many of these, without any.
 	maxTypes    = 2048
+	maxBlurred  = 256
 	maxTyped    = 512 << 10
 	nanosInHour = 3600e9
 )

@@ -92,7 +92,7 @@ func position(rest, v string, f int) int {
 
 // field writes one field with its marks.
 func (s *scanner) field(f int, v string) {
-	if f == fieldApp && len(v) <= maxAppLen && !s.coarse {
+	if f == fieldApp && len(v) <= maxAppLen && !(s.coarse && s.nameless) {
 		s.key = append(append(s.key, markApp, byte(len(v))), v...)
 		return
 	}

@@ -23,10 +23,12 @@ type scanner struct {
 	now     int64 // the row's time, Unix ns: times in the text are relative to it
 	indexed bool  // tokens go into the filter
 	coarse  bool  // nothing is constant: all text goes into tails
-	tokens  tokenSet
-	strings *stringTable
-	dates   dates
-	lower   []byte
+	// nameless says that with coarse not even the application is constant.
+	nameless bool
+	tokens   tokenSet
+	strings  *stringTable
+	dates    dates
+	lower    []byte
 }
 
 // token is a maximal run of token bytes with a digit in it.
