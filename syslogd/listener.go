@@ -104,6 +104,22 @@ func (l *listener) allowed(a netip.Addr) bool {
 	return false
 }
 
+// closed says what a client on this machine would need to be let in. It comes
+// from loopback, or from the address that is listened on.
+func (l *listener) closed() string {
+	if l.certs != nil && l.TLS.asksClients() {
+		return "a client certificate"
+	}
+	if l.Format != FormatSyslog {
+		return "the format " + string(l.Format)
+	}
+	a, err := netip.ParseAddrPort(l.addr().String())
+	if err == nil && !a.Addr().IsUnspecified() && !l.allowed(a.Addr()) {
+		return "its address, " + a.Addr().String() + ", in allow"
+	}
+	return ""
+}
+
 // parse makes a message of a frame.
 func (l *listener) parse(f syslog.Frame, now time.Time, sender netip.Addr) syslog.Message {
 	m := syslog.Parse(f.Line, now, sender)

@@ -59,18 +59,25 @@ func (s *Server) close() {
 
 // An Endpoint is one way into a server, as it is bound.
 type Endpoint struct {
-	Name   string
-	Proto  Proto
-	Format Format
-	Strict bool
-	Addr   net.Addr
+	Name    string
+	Proto   Proto
+	Format  Format
+	Strict  bool
+	Addr    net.Addr
+	Framing StreamFraming
+	// Closed says what a client on this machine would need to be let in; ""
+	// where it is.
+	Closed string
 }
 
 // Endpoints are all ways in, in the order of the configuration.
 func (s *Server) Endpoints() []Endpoint {
 	var all []Endpoint
 	for _, l := range s.listeners {
-		all = append(all, Endpoint{Name: l.Name, Proto: l.Proto, Format: l.Format, Strict: *l.Strict, Addr: l.addr()})
+		all = append(all, Endpoint{
+			Name: l.Name, Proto: l.Proto, Format: l.Format, Strict: *l.Strict, Addr: l.addr(),
+			Framing: l.Framing, Closed: l.closed(),
+		})
 	}
 	return all
 }

@@ -26,6 +26,7 @@ import (
 	"rondo/rrd/promql"
 	"rondo/rrd/store"
 	"rondo/syslogd"
+	"rondo/syslogd/canary"
 	"rondo/syslogd/logstore"
 	"rondo/web"
 )
@@ -61,6 +62,7 @@ func (c rrdConfig) lasting() rrdConfig {
 type syslogConfig struct {
 	Server syslogd.Config  `yaml:",inline"`
 	Store  logstore.Config `yaml:"store"`
+	Canary canary.Config   `yaml:"canary"`
 }
 
 type fleetConfig struct {
@@ -89,7 +91,7 @@ func defaultConfig() *config {
 		Data:      "./data",
 		Web:       web.Default(),
 		RRD:       rrdConfig{Store: store.DefaultConfig(), Query: promql.DefaultOptions()},
-		Syslogd:   syslogConfig{Server: syslogd.DefaultConfig(), Store: logstore.DefaultConfig()},
+		Syslogd:   syslogConfig{Server: syslogd.DefaultConfig(), Store: logstore.DefaultConfig(), Canary: canary.DefaultConfig()},
 		Fleet:     fleetConfig{Templates: fleet.DefaultTemplates()},
 		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Receivers: notify.DefaultConfig()},
 		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig()},
@@ -215,6 +217,7 @@ func (c *config) validate() error {
 	in("rrd", c.RRD.Query.Validate())
 	in("syslogd", c.Syslogd.Server.Validate())
 	in("syslogd", c.Syslogd.Store.Validate())
+	in("syslogd", c.Syslogd.Canary.Validate())
 	for _, t := range c.Fleet.Templates {
 		_, err := fleet.ParseTemplate(t)
 		in("fleet", err)

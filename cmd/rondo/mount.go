@@ -105,6 +105,7 @@ func (s *server) system() web.System {
 	y := web.System{
 		Version: release, Started: s.started, Story: s.opt.story,
 		Retention: retention(s.conf.Syslogd.Store), Backup: s.backups.words(time.Now()),
+		Canary:   canaryWords(s.canary.Snapshot()),
 		Syslog:   conf.Syslogd.Server.TCP,
 		Graphite: conf.address("graphite"),
 	}

@@ -12,6 +12,7 @@ import (
 	"rondo/autoscale/ec2"
 	"rondo/collectors"
 	"rondo/syslogd"
+	"rondo/syslogd/canary"
 )
 
 // parts are what a reload replaces: everything that holds a socket of its own
@@ -24,6 +25,7 @@ type parts struct {
 	syslog     *syslogd.Server
 	syslogged  *syslogd.Stats
 	router     *syslogd.Router // what every message goes through
+	canary     *canary.Canary
 	relays     []*syslogd.Relay
 	controller *autoscale.Controller // nil where there is no group
 }
@@ -31,7 +33,7 @@ type parts struct {
 // buildParts builds the parts of a configuration. All sockets are bound when
 // it returns, so that a port in use is found at once.
 func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err error) {
-	p := &parts{conf: conf, stats: map[string]*collectors.Stats{}, syslogged: syslogd.NewStats()}
+	p := &parts{conf: conf, canary: s.canary, stats: map[string]*collectors.Stats{}, syslogged: syslogd.NewStats()}
 	if old := s.parts.Load(); old != nil { // what was counted before a reload stays counted
 		p.stats, p.syslogged = maps.Clone(old.stats), old.syslogged
 	}
@@ -75,7 +77,7 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 	}
 	p.router = syslogd.NewRouter(stored{s.stores.logs, s.fleet, s.taps}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
 	var err error
-	p.syslog, err = syslogd.NewServer(conf.Syslogd.Server, p.router, p.syslogged, log)
+	p.syslog, err = syslogd.NewServer(conf.Syslogd.Server, s.canary.Sink(p.router, s.stores.logs), p.syslogged, log)
 	return err
 }
 
@@ -110,9 +112,16 @@ func (p *parts) run(ctx context.Context) error {
 	for _, r := range p.relays {
 		g.Go(func() error { return r.Run(after) })
 	}
+	// The server ends after the canary: what that has sent is still received.
+	serving, stopServer := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error {
+		defer stopServer()
+		p.canary.Run(ctx, p.conf.Syslogd.Canary, p.syslog.Endpoints())
+		return nil
+	})
 	g.Go(func() error {
 		defer stop()
-		if err := p.syslog.Run(ctx); err != nil {
+		if err := p.syslog.Run(serving); err != nil {
 			return err
 		}
 		<-ctx.Done() // a server without a listener ends at once

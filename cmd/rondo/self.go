@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"rondo/rrd"
+	"rondo/syslogd/canary"
 )
 
 // selfEvery is how often rondo's own figures go into its own store.
@@ -30,12 +32,15 @@ func newSelf(s *server) *self {
 	me := &self{s: s, set: metrics.NewSet()}
 	me.set.RegisterMetricsWriter(func(w io.Writer) {
 		for _, f := range me.figures() {
-			name := "rondo_" + strings.NewReplacer(".", "_", "-", "_").Replace(f.name)
+			name, labels := "rondo_"+strings.NewReplacer(".", "_", "-", "_").Replace(f.name), ""
+			if f.listener != "" {
+				labels = fmt.Sprintf("{listener=%q}", f.listener)
+			}
 			if f.counter {
-				metrics.WriteCounterFloat64(w, name+"_total", f.value)
+				metrics.WriteCounterFloat64(w, name+"_total"+labels, f.value)
 				continue
 			}
-			metrics.WriteGaugeFloat64(w, name, f.value)
+			metrics.WriteGaugeFloat64(w, name+labels, f.value)
 		}
 		me.writeOffenders(w)
 	})
@@ -67,9 +72,15 @@ func (me *self) serve(w http.ResponseWriter, _ *http.Request) {
 
 // A figure is one number about rondo itself.
 type figure struct {
-	name    string // room.what
-	value   float64
-	counter bool
+	name     string // room.what
+	value    float64
+	counter  bool
+	listener string // the label; "" for none
+}
+
+// key is what the figure is called in the store.
+func (f figure) key() (rrd.Key, error) {
+	return rrd.NewKey("rondo."+f.name, rrd.Label{Name: "listener", Value: f.listener})
 }
 
 // figures are all numbers there are now, by name.
@@ -77,14 +88,53 @@ func (me *self) figures() []figure {
 	var out []figure
 	for room, counts := range me.counters() {
 		for what, n := range counts {
-			out = append(out, figure{room + "." + what, float64(n), true})
+			out = append(out, figure{name: room + "." + what, value: float64(n), counter: true})
 		}
 	}
 	for name, v := range me.gauges() {
-		out = append(out, figure{name, v, false})
+		out = append(out, figure{name: name, value: v})
 	}
-	slices.SortFunc(out, func(a, b figure) int { return strings.Compare(a.name, b.name) })
+	for listener, counts := range me.s.canary.Snapshot() {
+		out = appendCanary(out, listener, counts)
+	}
+	slices.SortFunc(out, func(a, b figure) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.listener, b.listener))
+	})
 	return out
+}
+
+// appendCanary appends what became of the sentinels of a listener.
+func appendCanary(out []figure, listener string, c canary.Counts) []figure {
+	for what, n := range map[string]uint64{
+		"sent": c.Sent, "arrived": c.Arrived, "lost": c.Lost, "late": c.Late,
+		"duplicates": c.Duplicates, "reordered": c.Reordered, "failed": c.Failed,
+	} {
+		out = append(out, figure{"canary." + what, float64(n), true, listener})
+	}
+	closed := 0.0
+	if c.Closed != "" {
+		closed = 1
+	}
+	return append(out, figure{"canary.closed", closed, false, listener},
+		figure{"canary.delay_seconds", c.Delay.Seconds(), false, listener})
+}
+
+// canaryWords say how the listeners stand, for the pages; "" without any.
+func canaryWords(all map[string]canary.Counts) string {
+	var lost, sent uint64
+	var slowest time.Duration
+	ways := 0
+	for _, c := range all {
+		if c.Closed != "" {
+			continue
+		}
+		ways++
+		lost, sent, slowest = lost+c.Lost+c.Failed, sent+c.Sent, max(slowest, c.Delay)
+	}
+	if ways == 0 {
+		return ""
+	}
+	return fmt.Sprintf("canary: %d listeners, %d of %d sentinels lost, on disk in %v", ways, lost, sent, slowest.Round(100*time.Microsecond))
 }
 
 // counters are what each room counts, refusals and losses by reason among it.
@@ -199,7 +249,9 @@ func (me *self) record(ctx context.Context, now time.Time) error {
 		if f.counter {
 			t = rrd.Counter
 		}
-		batch = append(batch, rrd.Sample{Key: rrd.Key("rondo." + f.name), Time: rrd.At(now), Value: f.value, Type: t})
+		if k, err := f.key(); err == nil { // names of listeners are plain
+			batch = append(batch, rrd.Sample{Key: k, Time: rrd.At(now), Value: f.value, Type: t})
+		}
 	}
 	if p := me.s.parts.Load(); p != nil && p.controller != nil {
 		batch = p.controller.AppendSamples(batch, now)

@@ -21,6 +21,7 @@ import (
 	"rondo/alerts/notify"
 	"rondo/rrd/promql"
 	"rondo/syslogd"
+	"rondo/syslogd/canary"
 	"rondo/syslogd/loki"
 	"rondo/web"
 )
@@ -77,6 +78,7 @@ type server struct {
 	judge   *promql.Engine // for rules and groups, which dashboards must not starve
 	fleet   *fleet.Fleet
 	taps    *taps // what sees the messages that the log store took
+	canary  *canary.Canary
 	engine  *alerts.Engine
 	self    *self
 	backups *backups
@@ -100,6 +102,7 @@ const gcPercent = 25
 //	  ├─ backups: snapshot of the stores ──> directory or bucket
 //	  └─ keepParts ── errgroup, built anew by a reload
 //	       ├─ collectors: graphite, statsd, host ──> store
+//	       ├─ canary ──> the syslog server's listeners
 //	       ├─ syslog server ──> router ──> logstore, relay queues
 //	       ├─ relays: queue ──> other servers
 //	       └─ controller: metric ──> Want ──> EC2
@@ -110,7 +113,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, started: time.Now()}
+	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, canary: canary.New(opt.log.With("component", "canary")), started: time.Now()}
 	if s.stores, err = openStores(conf, s.log); err != nil {
 		return err
 	}

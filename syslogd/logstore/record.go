@@ -18,6 +18,8 @@ import (
 //	         (since the one before) | time ns varint, if any | sender string |
 //	         raw string | host app pid msgid sd text
 //	field:   0 empty; 1 string; else where it begins in raw + 2, length
+//
+// A record whose version is 0 is a probe: text that nobody reads.
 const recordVersion = 1
 
 const (

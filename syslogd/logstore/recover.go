@@ -109,6 +109,9 @@ func (s *Store) replay(sealed map[key]seglog.Pos) error {
 			s.o.Log.Error("part of the log is damaged, left out", "err", err)
 			continue
 		}
+		if isProbe(r.Data) {
+			continue
+		}
 		k, rest, err := readRecordKey(r.Data)
 		if err == nil && r.End <= sealed[k] {
 			continue

@@ -59,6 +59,7 @@ type System struct {
 	From      string // the range of a page that is asked for none; "" means -1h
 	Retention string // of the logs, for people
 	Backup    string // how backups stand, for people; "" where none is configured
+	Canary    string // how the syslog listeners stand, for people; "" where nobody tests them
 	Graphite  string // where our Graphite listener is, for the commands that pages show
 	Syslog    string // and the syslog listener
 	Dirs      []Dir
