@@ -16,23 +16,26 @@ import (
 // Handler serves the queries, under /loki/api/v1/:
 //
 //	GET POST  query query_range labels label series
-//	GET POST  index/stats index/volume index/volume_range detected_labels patterns
+//	GET POST  index/stats index/volume index/volume_range patterns
+//	GET POST  detected_labels detected_fields detected_field/{name}/values
 //	GET POST  label/{name}/values
 //	GET       status/buildinfo
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, h := range map[string]endpoint{
-		"query":               a.query,
-		"query_range":         a.queryRange,
-		"labels":              a.labels,
-		"label":               a.labels,
-		"label/{name}/values": a.labelValues,
-		"series":              a.series,
-		"index/stats":         a.indexStats,
-		"index/volume":        a.volume,
-		"index/volume_range":  a.volumeRange,
-		"detected_labels":     a.detectedLabels,
-		"patterns":            a.patterns,
+		"query":                        a.query,
+		"query_range":                  a.queryRange,
+		"labels":                       a.labels,
+		"label":                        a.labels,
+		"label/{name}/values":          a.labelValues,
+		"series":                       a.series,
+		"index/stats":                  a.indexStats,
+		"index/volume":                 a.volume,
+		"index/volume_range":           a.volumeRange,
+		"detected_labels":              a.detectedLabels,
+		"detected_fields":              a.detectedFields,
+		"detected_field/{name}/values": a.detectedValues,
+		"patterns":                     a.patterns,
 	} {
 		mux.Handle("GET /loki/api/v1/"+path, a.serve(h))
 		mux.Handle("POST /loki/api/v1/"+path, a.serve(h))

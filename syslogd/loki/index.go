@@ -193,13 +193,13 @@ func (a *API) detectedLabels(ctx context.Context, _ *http.Request, p *params) (a
 			values[l.name][l.value] = true
 		}
 	}
-	type detected struct {
+	type labelJSON struct {
 		Label       string `json:"label"`
 		Cardinality int    `json:"cardinality"`
 	}
-	list := []detected{}
+	list := []labelJSON{}
 	for _, name := range sortedKeys(values) {
-		list = append(list, detected{name, len(values[name])})
+		list = append(list, labelJSON{name, len(values[name])})
 	}
 	return map[string]any{"detectedLabels": list}, nil
 }
@@ -371,7 +371,7 @@ func placeholder(s string) string {
 			return b.String()
 		}
 		name, after, ok := strings.Cut(rest, ">")
-		if ok && isLabelName(name) {
+		if ok && (name == "*" || isLabelName(name)) {
 			b.WriteString("<_>")
 			s = after
 		} else {

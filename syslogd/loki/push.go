@@ -30,9 +30,9 @@ const (
 	maxValue   = 2048      // bytes of a label's value
 	maxLine    = 256 << 10 // bytes of a line; what is longer is cut, and marked
 
-	maxPushes = 16               // at a time
-	pushWait  = 5 * time.Second  // for a place among these
-	storeWait = 20 * time.Second // for the store; then the client is told to come back
+	maxPushes = 16              // at a time
+	pushWait  = 5 * time.Second // for a place among these
+	storeWait = 5 * time.Second // for the store; then the client is told to come back
 )
 
 // A stream is lines that share their labels.
