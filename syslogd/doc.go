@@ -1,22 +1,75 @@
-// Package syslogd is the log server: it receives syslog over UDP, TCP and unix
-// sockets, and routes messages to sinks (the log store, relays).
+// Package syslogd is the log server: it receives messages in many ways and
+// routes them to sinks (the log store, relays).
 //
-//	socket -> frame -> syslog.Parse -> Router -> Sink (logstore)
-//	                                         \-> Relay -> another server
+//	udp ----- recvmmsg, several sockets --.
+//	unix ---- datagrams, credentials -----+-> packets --.     (fair when full)
+//	                                                    |
+//	tcp ------------------.                             +-> parse -> Router -> Sink (logstore)
+//	unix-stream ----------+-> frame, one goroutine -----+                 \-> Relay -> another server
+//	tls --- handshake ----'   for each connection       |
+//	                                                    |
+//	relp, relp-tls -> frames of one read = one batch ---'
+//	               <- answers, once the batch is synced
+//
+// The short keys of the configuration make a listener each; the list makes
+// any number, each with its own options (strict, allow, time_zone, limits).
+// Messages are syslog (RFC 5424, RFC 3164 and relatives), GELF, or systemd's
+// journal export format.
 //
 // # What is promised
+//
+//	way in            acknowledged by                        of what is acknowledged, lost
+//	relp, relp-tls    "200 OK"                               nothing: it is synced before
+//	tcp, unix-stream  our close after the client's own       nothing, likewise
+//	tls               our close_notify after the client's    nothing; the kernel cannot send it for us
+//	udp, unix         nothing
 //
 // Plain syslog has no acknowledgement. What is read from a connection is
 // written to the store, that is to the kernel's page cache, before the next
 // read: kill -9 loses no more than the one read in hand, a power cut a second.
-// When a TCP client closes its side, the server closes its own only after
-// everything is on the device, which is as much of an acknowledgement as a
-// client can have. If the store did not take it, the connection is reset.
+// When a client closes its side, the server closes its own only after
+// everything is on the device. If the store did not take it, the connection is
+// reset; a RELP client is answered 500, and sends it again.
 //
-// A TCP sender is never told to drop: while the store cannot take more, its
-// connection is not read. For UDP the kernel's buffer is all there is; what it
-// drops is counted as kernel_drops. At the end the server still reads what the
-// buffer holds.
+// A sender over a connection is never told to drop: while the store cannot
+// take more, its connection is not read. A server that stops still reads what
+// its sockets hold, answers it, and then closes them.
+//
+// # Who may send
+//
+// Loopback may. An address that others can reach needs allow, or client
+// certificates: from an authority, or by their fingerprints, or both.
+// Certificates are read again when their files change and on a reload; bad ones
+// leave the old ones in use. A handshake has ten seconds, in the goroutine of
+// its connection.
+//
+// One sender must not starve others. Connections are limited in all and for
+// each peer. With sender_rate, a connection that is too fast is read more
+// slowly, and datagrams beyond it are dropped. The queue of datagrams is shared:
+// when it gets crowded, whoever holds most loses first (see packets). An IPv6
+// sender is its /64 network. Each minute the log names those of whom most was
+// refused, and so does Offenders.
+//
+// # Counters
+//
+//	received_NAME                messages of the listener NAME, datagrams as they come
+//	kernel_drops_NAME            datagrams that the kernel threw away
+//	refused_network              datagrams from networks that may not send
+//	refused_rate                 datagrams beyond sender_rate
+//	refused_crowded              datagrams of a sender that filled the queue
+//	refused_strict               messages that are not to the letter
+//	refused_connections_REASON   allow: may not send; max, peer: too many
+//	refused_tls_REASON           not_tls, no_certificate, authority, expired, certificate,
+//	                             fingerprint, timeout, other
+//	tls_reload_failures          new certificates that were bad
+//	truncated bad_counts         see syslog.FramerStats
+//	bad_relp bad_journal         connections that ceased to be that
+//	gelf_REASON                  see gelf.Reason: kept as text
+//	journal_skipped_fields       over a limit of journal.Limits
+//	discarded stored not_stored  by the Router
+//	store_waits                  times that the disk was full
+//	relay_NAME_WHAT              filtered, queued (arrivals), relayed; dropped_queue_full,
+//	                             dropped_disk_full, dropped_damaged; connections, failures
 //
 // # Relays
 //
