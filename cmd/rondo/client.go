@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -36,11 +37,19 @@ func (c clientFlags) client() (*http.Client, string) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", path)
 		if err != nil {
-			return nil, fmt.Errorf("no server answers at %s: is it running, and is --data right? (%w)", path, err)
+			return nil, dialError(path, err)
 		}
 		return conn, nil
 	}
 	return &http.Client{Transport: &http.Transport{DialContext: dial}}, "http://localhost"
+}
+
+// dialError says what to do where a socket cannot be reached.
+func dialError(path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s may be used by the server's user only: be that user, or root (%w)", path, err)
+	}
+	return fmt.Errorf("no server answers at %s: is it running, and is --data right? (%w)", path, err)
 }
 
 // do sends one request and returns the body of a good answer. The caller

@@ -63,7 +63,7 @@ func (c exchangeFlags) exchange(ctx context.Context, stderr io.Writer, create bo
 	case err == nil:
 		return &serverExchange{c.clientFlags, client, base}, conn.Close()
 	case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("the server's socket: %w", err)
+		return nil, dialError(socket, err)
 	}
 	if _, err := os.Stat(filepath.Join(c.Data, "metrics")); err != nil && !create {
 		return nil, fmt.Errorf("no server answers at %s, and there is no store: is --data right?", socket)

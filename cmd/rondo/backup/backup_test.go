@@ -483,6 +483,34 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+// TestTwoAtOnce: of two backups to one directory the second is refused.
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "target")
+	first, err := OpenDir(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenDir(dir, true)
+	if want := dir + ": another backup to this place is running"; !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	reader, err := OpenDir(dir, false)
+	if err != nil {
+		t.Fatalf("one that only reads: %v", err)
+	}
+	if err := errors.Join(reader.Close(), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenDir(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestHostileManifests: no manifest makes Restore write elsewhere.
 func TestHostileManifests(t *testing.T) {
 	t.Parallel()

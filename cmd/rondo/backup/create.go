@@ -60,10 +60,10 @@ func Create(ctx context.Context, t Target, dir string, o Options) (*Manifest, er
 	return m, nil
 }
 
-// create also returns the name of the manifest at the target.
 // ErrPlain refuses to write what anyone can read beside what is encrypted.
 var ErrPlain = errors.New("the place holds encrypted backups and this one would be plain text: give recipients (--recipient), or --plain to write it all the same")
 
+// create also returns the name of the manifest at the target.
 func create(ctx context.Context, t Target, dir string, o Options) (m *Manifest, name string, err error) {
 	known, err := reusable(ctx, t, o)
 	if err != nil {

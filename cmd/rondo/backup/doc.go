@@ -43,7 +43,9 @@
 // # What is assumed
 //
 // One data directory for each target: two that share a prefix send each
-// other's files again and remove each other's backups. Retention removes the manifest
+// other's files again and remove each other's backups. A directory is held by who writes
+// to it, and a second backup refused; two of one data directory to a bucket at one time
+// cost the sending twice and no more, since objects go by their content. Retention removes the manifest
 // first, then what no manifest names and is a day old; what cannot be read is
 // never a reason to remove anything.
 package backup

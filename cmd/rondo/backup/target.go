@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"rondo/rrd/seglog"
 )
 
@@ -32,10 +34,13 @@ type Target interface {
 type Dir struct {
 	root *os.Root
 	path string
+	lock io.Closer // nil: it is only read
 }
 
-// OpenDir opens a directory as a target. With create it is made; its parent
-// never is, since that may be where a disk should be mounted.
+// OpenDir opens a directory as a target. With create it is made, where it is
+// not there yet, and held until Close: of two that write, the second gets
+// ErrBusy. Its parent is never made, since that may be where a disk should be
+// mounted.
 func OpenDir(dir string, create bool) (*Dir, error) {
 	if create {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -49,11 +54,36 @@ func OpenDir(dir string, create bool) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
-	return &Dir{root, dir}, nil
+	d := &Dir{root: root, path: dir}
+	if create {
+		if err := d.hold(); err != nil {
+			return nil, errors.Join(fmt.Errorf("backup: %w", err), root.Close())
+		}
+	}
+	return d, nil
+}
+
+// ErrBusy: somebody else writes to a directory.
+var ErrBusy = errors.New("another backup to this place is running")
+
+func (d *Dir) hold() (err error) {
+	d.lock, err = seglog.OS{}.Lock(d.path)
+	switch locked, ok := errors.AsType[*seglog.LockedError](err); {
+	case ok:
+		return fmt.Errorf("%s: %w, in process %d", d.path, ErrBusy, locked.PID)
+	case errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.ENOTSUP):
+		return nil // a network's file system without locks: as a bucket, it goes without
+	}
+	return err
 }
 
 // Close gives the directory back.
-func (d *Dir) Close() error { return d.root.Close() }
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return d.root.Close()
+	}
+	return errors.Join(d.lock.Close(), d.root.Close())
+}
 
 // tmpDir holds files that are being written.
 const tmpDir = "tmp"
