@@ -21,6 +21,7 @@ type part struct {
 	info  *chunkInfo  // nil for an open chunk
 	open  *chunk.Rows // nil for a sealed chunk
 	trace *trace
+	piece bool // there are messages of the chunk outside of time
 }
 
 // parts returns all chunks that overlap the plan's time. Together they are
@@ -81,12 +82,14 @@ type content struct {
 	hosts   [][]verdict // of the leaves that ask for the origin, by origin
 	rows    *chunk.Rows
 	sealed  *chunk.Catalogue
+	whole   bool           // all times of the part are asked for
+	only    []chunk.RowSet // by type: the rows that can match; nil for all
 }
 
 // look judges the types of a part; nil means that nothing in it matches. A
 // chunk that cannot be read is quarantined and matches nothing.
 func (x *part) look(p *plan) (*content, error) {
-	c := &content{part: x, plan: p}
+	c := &content{part: x, plan: p, whole: p.covers(x.time) && !x.piece}
 	if x.open != nil {
 		c.types, c.origins, c.rows = x.open.Types, x.open.Origins, x.open
 		c.counts = make([]uint32, len(c.types))
@@ -226,18 +229,50 @@ func summary(verdicts []verdict) verdict {
 }
 
 // refine looks for the words of undecided types in the values of their rows.
-func (c *content) refine() {
+// It reports whether anything can match.
+func (c *content) refine() (some bool) {
+	c.only = make([]chunk.RowSet, len(c.types))
 	for i, v := range c.verdict {
-		if v != maybe {
+		if v == maybe {
+			c.refineType(i)
+			c.verdict[i] = c.ofType(i)
+		}
+		some = some || c.verdict[i] != no
+	}
+	return some
+}
+
+func (c *content) refineType(i int) {
+	for _, n := range c.plan.leaves {
+		if c.leaves[n.index][i] != maybe {
 			continue
 		}
-		for _, n := range c.plan.leaves {
-			if c.leaves[n.index][i] == maybe && slices.ContainsFunc(n.words, func(w string) bool { return !c.rows.CanHold(i, w) }) {
-				c.leaves[n.index][i] = no
-			}
+		set := c.holders(i, n.words)
+		switch {
+		case set == nil:
+		case set.Len() == 0:
+			c.leaves[n.index][i] = no
+		case !n.required:
+		case c.only[i] == nil:
+			c.only[i] = set
+		default:
+			c.only[i].And(set)
 		}
-		c.verdict[i] = c.ofType(i)
 	}
+}
+
+// holders finds the rows of a type that hold all words; nil stands for all.
+func (c *content) holders(typ int, words []string) (set chunk.RowSet) {
+	for _, w := range words {
+		switch found := c.rows.Holders(typ, w); {
+		case found == nil:
+		case set == nil:
+			set = found
+		default:
+			set.And(found)
+		}
+	}
+	return set
 }
 
 // ofOrigins judges a leaf that asks for the origin by each origin; nil for
@@ -253,34 +288,44 @@ func (n *node) ofOrigins(origins []chunk.Origin) []verdict {
 	return v
 }
 
-// load decodes the rows, once; nil if the chunk was dropped or is corrupt.
+// load decodes the rows, once; nil if none can match, or if the chunk was
+// dropped or is corrupt.
 func (c *content) load() (*chunk.Rows, error) {
-	if c.rows != nil {
-		c.part.note(read, c.rows.Len())
-		c.refine()
-		return c.rows, nil
+	if c.rows == nil {
+		b, err := c.part.read(partData)
+		if b == nil || err != nil {
+			return nil, err
+		}
+		if c.rows, err = c.part.s.decoder.Rows(c.sealed, b); err != nil {
+			return nil, c.part.quarantine(err)
+		}
 	}
-	b, err := c.part.read(partData)
-	if b == nil || err != nil {
-		return nil, err
+	c.part.note(read, c.rows.Len())
+	some := c.refine()
+	if err := c.rows.Err(); err != nil {
+		return nil, c.damaged(err)
 	}
-	rows, err := c.part.s.decoder.Rows(c.sealed, b)
-	if err != nil {
-		return nil, c.part.quarantine(err)
+	if !some {
+		return nil, nil
 	}
-	c.part.note(read, rows.Len())
-	c.rows = rows
-	c.refine()
-	return rows, nil
+	if err := c.rows.Load(); err != nil {
+		return nil, c.damaged(err)
+	}
+	return c.rows, nil
 }
 
 // ofRow judges one row without rendering it. It knows only rows of the part.
 func (c *content) ofRow(i int) verdict {
-	if at := c.plan.time(c.rows, i); at < c.plan.from || at >= c.plan.to || !c.part.time.holds(at) {
-		return no
-	}
 	t := c.rows.Type(i)
 	v := c.verdict[t]
+	if v == no || c.only[t] != nil && !c.rows.Among(c.only[t], i) {
+		return no
+	}
+	if !c.whole {
+		if at := c.plan.time(c.rows, i); at < c.plan.from || at >= c.plan.to || !c.part.time.holds(at) {
+			return no
+		}
+	}
 	if v != maybe || !c.plan.byOrigin {
 		return v
 	}

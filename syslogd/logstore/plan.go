@@ -55,13 +55,15 @@ type plan struct {
 
 // node is an expression of the filter. A node without terms is a leaf.
 type node struct {
-	expr   filter.Expr
-	op     byte // '&', '|', '-', 0 for a leaf
-	terms  []*node
-	index  int      // of a leaf
-	field  string   // of a leaf: "severity", "host" ...; "text"
-	words  []string // tokens that the text of a match holds
-	hashes []uint64 // what the filter of a chunk with a match holds
+	expr  filter.Expr
+	op    byte // '&', '|', '-', 0 for a leaf
+	terms []*node
+	index int // of a leaf
+	// required says of a leaf that no message matches without it.
+	required bool
+	field    string   // of a leaf: "severity", "host" ...; "text"
+	words    []string // tokens that the text of a match holds
+	hashes   []uint64 // what the filter of a chunk with a match holds
 	// literal is a lower-case part of the text of a match, "" if unknown.
 	literal string
 }
@@ -76,6 +78,9 @@ func newPlan(q syslogd.Query) *plan {
 	}
 	if q.Filter != nil && q.Filter.Root != nil {
 		p.root = p.compile(q.Filter.Root)
+		for _, n := range append(slices.Clip(p.root.terms), p.root) {
+			n.required = n.op == 0 && (n == p.root || p.root.op == '&')
+		}
 		p.wantsFilter = p.canFilter()
 		p.textOnly = !slices.ContainsFunc(p.leaves, func(n *node) bool { return n.field != "text" })
 	}

@@ -60,7 +60,7 @@ func (x *part) appendPieces(dst []*part, p *plan) []*part {
 		time := span{ofHour(h, h.Hours[from].Hour).min, ofHour(h, h.Hours[to-1].Hour).max}
 		if from = to; p.overlaps(time) {
 			piece := *x
-			piece.time = time
+			piece.time, piece.piece = time, true
 			dst = append(dst, &piece)
 		}
 	}

@@ -47,17 +47,6 @@ type Catalogue struct {
 // Bytes is about how much memory the catalogue takes.
 func (c *Catalogue) Bytes() int { return c.bytes }
 
-// sealedColumn is where a column lies.
-type sealedColumn struct {
-	kind         byte
-	offset, size int
-	n            int // values
-	types        []uint32
-}
-
-// columnRef is where the values of a type begin within a column.
-type columnRef struct{ column, first int }
-
 // Catalogue decodes the types part.
 func (d *Decoder) Catalogue(b []byte, h *Header) (*Catalogue, error) {
 	b, err := unseal(b)
@@ -115,55 +104,6 @@ const refBytes = 12
 // fixedCount is the number of columns before those of the slots.
 const fixedCount = 5
 
-// layout is where the columns of the slots lie.
-type layout struct {
-	columns []sealedColumn
-	refs    [][]columnRef // by type and sub
-}
-
-// layOut finds the columns of the slots as Seal did. It is done when the first
-// value is asked for: most searches need none.
-func (c *Catalogue) layOut() (*layout, error) {
-	var r reader
-	l := &layout{refs: make([][]columnRef, 0, len(c.Types))}
-	byKey := make(map[uint64]int, len(c.lengths))
-	for t, typ := range c.Types {
-		refs := make([]columnRef, 0, typ.subs)
-		for _, p := range typ.parts {
-			for i := range p.subs {
-				k, ok := byKey[p.subColumn(i)]
-				if !ok {
-					k = len(l.columns)
-					byKey[p.subColumn(i)] = k
-					l.columns = append(l.columns, sealedColumn{kind: p.kind})
-				}
-				col := &l.columns[k]
-				if col.kind != p.kind {
-					return nil, r.fail("column of two kinds")
-				}
-				refs = append(refs, columnRef{k, col.n})
-				col.n += int(c.TypeCounts[t])
-				col.types = append(col.types, uint32(t))
-				if col.n > maxValues {
-					return nil, r.fail("column is too long")
-				}
-			}
-		}
-		l.refs = append(l.refs, refs)
-	}
-	if len(c.lengths) != fixedCount+len(l.columns) {
-		return nil, r.fail("wrong number of columns")
-	}
-	at := 0
-	for i, n := range c.lengths {
-		if i >= fixedCount {
-			l.columns[i-fixedCount].offset, l.columns[i-fixedCount].size = at, n
-		}
-		at += n
-	}
-	return l, nil
-}
-
 // Rows opens the data part. It keeps data, which must not change; columns are
 // decoded when they are first needed.
 func (d *Decoder) Rows(c *Catalogue, data []byte) (*Rows, error) {
@@ -176,9 +116,9 @@ func (d *Decoder) Rows(c *Catalogue, data []byte) (*Rows, error) {
 
 func openRows(c *Catalogue, data []byte, z *zstd.Decoder) (*Rows, error) {
 	r := reader{b: data}
-	var fixed [fixedCount][]byte
-	for i := range fixed {
-		fixed[i] = r.take(c.lengths[i])
+	sealed := &sealedRows{c: c}
+	for i := range sealed.fixed {
+		sealed.fixed[i] = r.take(c.lengths[i])
 	}
 	used := 0
 	for _, n := range c.lengths {
@@ -191,41 +131,70 @@ func openRows(c *Catalogue, data []byte, z *zstd.Decoder) (*Rows, error) {
 		return nil, r.err
 	}
 	v := &sealedValues{c: c, data: data, zstd: z, strings: data[used:]}
-	rows := &Rows{Types: c.Types, Origins: c.Origins, counts: c.TypeCounts, source: v, rows: make([]row, c.rows)}
-	v.rows = rows.rows
-	if err := readFixed(rows.rows, c, &fixed); err != nil {
-		return nil, err
-	}
-	return rows, nil
+	v.rows = &Rows{Types: c.Types, Origins: c.Origins, counts: c.TypeCounts, source: v, rows: make([]row, c.rows), sealed: sealed}
+	return v.rows, nil
 }
 
-func readFixed(rows []row, c *Catalogue, fixed *[fixedCount][]byte) error {
+// sealedRows decodes the columns that are no slots'.
+type sealedRows struct {
+	c             *Catalogue
+	fixed         [fixedCount][]byte
+	placed, timed bool
+}
+
+// readPlaces decodes the origins and the types.
+func (s *sealedRows) readPlaces(r *Rows) {
+	if s.placed {
+		return
+	}
+	s.placed = true
+	if err := s.places(r.rows); err != nil {
+		r.source.fail(err)
+	}
+}
+
+func (s *sealedRows) places(rows []row) error {
+	v := make([]uint64, len(rows))
+	if err := readColumn(v, s.fixed[2], nil); err != nil {
+		return err
+	}
+	for i, o := range v {
+		if o >= uint64(len(s.c.Origins)) {
+			return (&reader{}).fail("unknown origin")
+		}
+		rows[i].origin = uint32(o)
+	}
+	return readTypes(rows, s.c, v, s.fixed[3], s.fixed[4])
+}
+
+// readTimes decodes the times, which are written by type.
+func (s *sealedRows) readTimes(r *Rows) {
+	if s.timed {
+		return
+	}
+	s.timed = true
+	if s.readPlaces(r); r.source.err() != nil {
+		return
+	}
+	if err := s.times(r.rows); err != nil {
+		r.source.fail(err)
+	}
+}
+
+func (s *sealedRows) times(rows []row) error {
 	times := make([]int64, len(rows))
-	if err := readTimes(times, fixed[1]); err != nil {
+	if err := readTimes(times, s.fixed[1]); err != nil {
 		return err
 	}
 	for i, t := range times {
 		rows[i].received = t
 	}
-	v := make([]uint64, len(rows))
-	if err := readColumn(v, fixed[2], nil); err != nil {
-		return err
-	}
-	for i, o := range v {
-		if o >= uint64(len(c.Origins)) {
-			return (&reader{}).fail("unknown origin")
-		}
-		rows[i].origin = uint32(o)
-	}
-	if err := readTypes(rows, c, v, fixed[3], fixed[4]); err != nil {
-		return err
-	}
-	way, r := byte(whenAlone), reader{b: fixed[0]}
-	if c.version > 1 {
+	way, r := byte(whenAlone), reader{b: s.fixed[0]}
+	if s.c.version > 1 {
 		way = r.byte()
 	}
 	if way == whenPacked {
-		return readWhen(rows, c.TypeCounts, r.b)
+		return readWhen(rows, s.c.TypeCounts, r.b)
 	}
 	if way != whenAlone {
 		r.fail("unknown way of times")
@@ -264,103 +233,4 @@ func readTypes(rows []row, c *Catalogue, v []uint64, high, low []byte) error {
 		seen[t]++
 	}
 	return nil
-}
-
-// sealedValues decodes the columns of a sealed chunk.
-type sealedValues struct {
-	c       *Catalogue
-	data    []byte
-	zstd    *zstd.Decoder
-	rows    []row
-	layout  *layout // nil until a value is asked for
-	columns [][]uint64
-	strings []byte     // compressed
-	texts   [][]string // by column, when decoded
-	failed  error
-}
-
-func (v *sealedValues) err() error { return v.failed }
-
-func (v *sealedValues) value(typ uint32, sub int, ord uint32) uint64 {
-	if v.layout == nil && !v.layOut() {
-		return 0
-	}
-	ref := v.layout.refs[typ][sub]
-	col := v.columns[ref.column]
-	if col == nil {
-		col = v.decode(ref.column)
-	}
-	return col[ref.first+int(ord)]
-}
-
-func (v *sealedValues) layOut() bool {
-	if v.failed != nil {
-		return false
-	}
-	if v.layout, v.failed = v.c.layOut(); v.failed != nil {
-		return false
-	}
-	v.columns = make([][]uint64, len(v.layout.columns))
-	return true
-}
-
-func (v *sealedValues) decode(i int) []uint64 {
-	col := &v.layout.columns[i]
-	values := make([]uint64, col.n)
-	var groups func() ([]uint32, int)
-	if col.kind == slotPID {
-		groups = func() ([]uint32, int) { return v.originsOf(col.types), len(v.c.Origins) }
-	}
-	if err := readColumn(values, v.data[col.offset:col.offset+col.size], groups); err != nil {
-		v.failed = err
-		clear(values)
-	}
-	v.columns[i] = values
-	return values
-}
-
-func (v *sealedValues) originsOf(types []uint32) []uint32 {
-	s := sealing{rows: v.rows, order: make([]uint32, len(v.c.Types)), b: &Builder{counts: v.c.TypeCounts}}
-	return s.originsOf(types)
-}
-
-func (v *sealedValues) text(typ uint32, sub int, ord uint32) string {
-	id := v.value(typ, sub, ord)
-	if v.layout == nil {
-		return ""
-	}
-	if v.texts == nil {
-		v.decodeStrings()
-	}
-	list := v.texts[v.layout.refs[typ][sub].column]
-	if id >= uint64(len(list)) {
-		if v.failed == nil {
-			v.failed = (&reader{}).fail("unknown string")
-		}
-		return ""
-	}
-	return list[id]
-}
-
-func (v *sealedValues) decodeStrings() {
-	v.texts = make([][]string, len(v.layout.columns))
-	plain, err := v.zstd.DecodeAll(v.strings, nil)
-	if err != nil {
-		v.failed = (&reader{}).fail("strings: " + err.Error())
-		return
-	}
-	r := reader{b: plain}
-	for i, col := range v.layout.columns {
-		if col.kind != slotString && col.kind != slotTail {
-			continue
-		}
-		list := make([]string, r.count(col.n))
-		for j := range list {
-			list[j] = view(r.take(r.count(len(r.b))))
-		}
-		v.texts[i] = list
-	}
-	if r.err != nil {
-		v.failed = r.err
-	}
 }

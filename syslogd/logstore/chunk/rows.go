@@ -17,6 +17,7 @@ type Rows struct {
 	rows    []row
 	counts  []uint32 // by type
 	source  values
+	sealed  *sealedRows // what of rows is not yet decoded; nil for an open chunk
 	buf     []byte
 	today   dayText
 }
@@ -26,16 +27,49 @@ type values interface {
 	value(typ uint32, sub int, ord uint32) uint64
 	text(typ uint32, sub int, ord uint32) string
 	err() error // of what was read so far
+	fail(error)
 }
 
 // Len is the number of messages.
 func (r *Rows) Len() int { return len(r.rows) }
 
 // When is the time of message i (Message.When) in Unix nanoseconds.
-func (r *Rows) When(i int) int64 { return r.rows[i].when }
+func (r *Rows) When(i int) int64 {
+	if r.sealed != nil {
+		r.sealed.readTimes(r)
+	}
+	return r.rows[i].when
+}
 
 // Received is the reception of message i in Unix nanoseconds.
-func (r *Rows) Received(i int) int64 { return r.rows[i].received }
+func (r *Rows) Received(i int) int64 {
+	if r.sealed != nil {
+		r.sealed.readTimes(r)
+	}
+	return r.rows[i].received
+}
+
+// Load makes types and origins known, which Type and Origin need. It is apart,
+// because many searches end before. Times are decoded when they are asked for;
+// Err reports their damage.
+func (r *Rows) Load() error {
+	if r.sealed != nil {
+		r.sealed.readPlaces(r)
+	}
+	return r.source.err()
+}
+
+// Err is what is wrong with the bytes that were decoded so far.
+func (r *Rows) Err() error { return r.source.err() }
+
+// load decodes all that is needed to render a row.
+func (r *Rows) load() error {
+	if r.sealed != nil {
+		r.sealed.readPlaces(r)
+		r.sealed.readTimes(r)
+	}
+	return r.source.err()
+}
 
 // Type is the index in Types of message i.
 func (r *Rows) Type(i int) int { return int(r.rows[i].typ) }
@@ -49,6 +83,9 @@ func (r *Rows) Count(typ int) int { return int(r.counts[typ]) }
 // Message renders message i. It is the same as was added, but for the
 // location of its times, which is UTC.
 func (r *Rows) Message(i int) (syslog.Message, error) {
+	if err := r.load(); err != nil {
+		return syslog.Message{}, fmt.Errorf("chunk: message %d: %w", i, err)
+	}
 	row := &r.rows[i]
 	t, o := r.Types[row.typ], &r.Origins[row.origin]
 	m := syslog.Message{
@@ -105,6 +142,9 @@ func (r *Rows) render(m *syslog.Message, row *row, t *Type) {
 // Text renders only Message.Text of message i. It is valid until the next
 // call of Text or Message.
 func (r *Rows) Text(i int) (string, error) {
+	if err := r.load(); err != nil {
+		return "", err
+	}
 	row := &r.rows[i]
 	out, inText := r.buf[:0], false
 	for k := range r.Types[row.typ].parts {

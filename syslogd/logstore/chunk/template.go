@@ -80,7 +80,9 @@ type Type struct {
 	id      uint32
 	key     string
 	parts   []part
-	subs    int // values per row
+	subs    int      // values per row
+	columns []uint64 // keys of their columns
+	kindOf  []byte   // and kinds
 	kinds   uint32
 	fields  [fields]constant
 	words   map[string]bool // of the text, lower-case
@@ -154,6 +156,9 @@ func (t *Type) parseParts(r *reader) error {
 			}
 			p.column = columnKey(&p, before, app, previous)
 			previous, before = p.column, ""
+			for i := range p.subs {
+				t.columns, t.kindOf = append(t.columns, p.subColumn(i)), append(t.kindOf, p.kind)
+			}
 			t.subs += p.subs
 		case p.kind < markHost || p.kind > markRawEnds:
 			return r.fail("unknown mark")

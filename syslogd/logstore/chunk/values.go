@@ -1,19 +1,49 @@
 package chunk
 
 import (
+	"math/bits"
 	"strings"
 
 	"rondo/syslogd/filter"
 )
 
-// CanHold reports whether any row of a type can hold a lower-case token in
-// its text. It is Type.CanHold with a look at the values, which is much
-// cheaper than to render the rows.
-func (r *Rows) CanHold(typ int, token string) bool {
+// A RowSet is a set of rows of one type, by their place among these.
+type RowSet []uint64
+
+func newRowSet(n uint32) RowSet { return make(RowSet, (n+63)/64) }
+
+func (s RowSet) add(ord uint32) { s[ord/64] |= 1 << (ord % 64) }
+
+// Len is how many rows there are.
+func (s RowSet) Len() (n int) {
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// And removes the rows that are not in o, a set of the same type.
+func (s RowSet) And(o RowSet) {
+	for i := range s {
+		s[i] &= o[i]
+	}
+}
+
+// Among reports whether message i of the type is in the set.
+func (r *Rows) Among(s RowSet, i int) bool {
+	ord := r.rows[i].ord
+	return s[ord/64]>>(ord%64)&1 == 1
+}
+
+// Holders finds the rows of a type that may hold a lower-case token in their
+// text; nil stands for all. It is Type.CanHold with a look at the values,
+// which is much cheaper than to render the rows.
+func (r *Rows) Holders(typ int, token string) RowSet {
 	t := r.Types[typ]
 	if t.words[token] {
-		return true
+		return nil
 	}
+	set := newRowSet(r.counts[typ])
 	possible := t.kinds & slotsFor(token)
 	inText := false
 	for i := range t.parts {
@@ -24,28 +54,31 @@ func (r *Rows) CanHold(typ int, token string) bool {
 		case p.kind == markEnd:
 			inText = false
 		case inText && isSlot(p.kind) && possible&(1<<p.kind) != 0:
-			if r.anyHolds(uint32(typ), p, token) {
-				return true
+			if !r.holders(set, uint32(typ), p, token) {
+				return nil
 			}
 		}
 	}
-	return false
+	return set
 }
 
-// anyHolds looks for a token in the values of one slot.
-func (r *Rows) anyHolds(typ uint32, p *part, token string) bool {
+// holders adds the rows with a token in one slot; false if it cannot tell.
+func (r *Rows) holders(set RowSet, typ uint32, p *part, token string) bool {
 	switch p.kind {
 	case slotString:
-		return r.anyText(typ, p, func(s string) bool { return len(s) == len(token) && filter.Lower(s) == token || hasWide(s) })
+		r.addTexts(set, typ, p, func(s string) bool { return len(s) == len(token) && filter.Lower(s) == token || hasWide(s) })
 	case slotTail:
-		return r.anyText(typ, p, func(s string) bool { return strings.Contains(filter.Lower(s), token) })
+		r.addTexts(set, typ, p, func(s string) bool { return strings.Contains(filter.Lower(s), token) })
 	case slotInt, slotDigits:
-		return r.anyNumber(typ, p, token)
+		r.addNumbers(set, typ, p, token)
 	case slotShortHex:
-		return r.anyValue(typ, p.sub, func(v uint64) bool { return v == hexValue(token) })
+		r.addValues(set, typ, p.sub, hexValue(token))
 	case slotHex:
-		return int(p.par&^hexIsUpper) == len(token) &&
-			r.anyValue(typ, p.sub, func(v uint64) bool { return v == hexValue(token[:min(16, len(token))]) })
+		if int(p.par&^hexIsUpper) == len(token) {
+			r.addValues(set, typ, p.sub, hexValue(token[:min(16, len(token))]))
+		}
+	default:
+		return false
 	}
 	return true
 }
@@ -55,37 +88,35 @@ func hasWide(s string) bool {
 	return strings.IndexFunc(s, func(c rune) bool { return c >= 0x80 }) >= 0
 }
 
-// anyNumber looks for the digits at the end of a token.
-func (r *Rows) anyNumber(typ uint32, p *part, token string) bool {
+// addNumbers looks for the digits at the end of a token.
+func (r *Rows) addNumbers(set RowSet, typ uint32, p *part, token string) {
 	first := len(token)
 	for first > 0 && isDigit(token[first-1]) {
 		first--
 	}
 	n := len(token) - first
 	if n == 0 || n > 18 || p.kind == slotDigits && n > maxDigits {
-		return false
+		return
 	}
 	want := number(token[first:])
 	if p.kind == slotDigits {
 		want += firstCode[n]
 	}
-	return r.anyValue(typ, p.sub, func(v uint64) bool { return v == want })
+	r.addValues(set, typ, p.sub, want)
 }
 
-func (r *Rows) anyValue(typ uint32, sub int, ok func(uint64) bool) bool {
+func (r *Rows) addValues(set RowSet, typ uint32, sub int, want uint64) {
 	for ord := range r.counts[typ] {
-		if ok(r.source.value(typ, sub, ord)) {
-			return true
+		if r.source.value(typ, sub, ord) == want {
+			set.add(ord)
 		}
 	}
-	return false
 }
 
-func (r *Rows) anyText(typ uint32, p *part, ok func(string) bool) bool {
+func (r *Rows) addTexts(set RowSet, typ uint32, p *part, ok func(string) bool) {
 	for ord := range r.counts[typ] {
 		if ok(r.source.text(typ, p.sub, ord)) {
-			return true
+			set.add(ord)
 		}
 	}
-	return false
 }
