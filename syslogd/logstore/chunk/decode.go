@@ -229,7 +229,7 @@ func readTypes(rows []row, c *Catalogue, v []uint64, high, low []byte) error {
 		if seen[t] == c.TypeCounts[t] {
 			return (&reader{}).fail("more messages of a type than counted")
 		}
-		rows[i].typ, rows[i].ord = uint32(t), seen[t]
+		rows[i].typ, rows[i].ord = t, seen[t]
 		seen[t]++
 	}
 	return nil

@@ -140,12 +140,16 @@ func (s *sealing) ranks() (rank []uint32, low int) {
 func lowBits(n int) int { return max(0, bits.Len(uint(n-1))-8) }
 
 // byFrequency returns the indexes of counts, the largest count first.
-func byFrequency(counts []uint32) []int {
-	order := make([]int, len(counts))
-	for i := range order {
-		order[i] = i
+func byFrequency(counts []uint32) []uint32 {
+	keys := make([]uint64, len(counts))
+	for i, n := range counts {
+		keys[i] = uint64(^n)<<32 | uint64(i)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(int64(counts[b]) - int64(counts[a])) })
+	slices.Sort(keys)
+	order := make([]uint32, len(counts))
+	for i, k := range keys {
+		order[i] = uint32(k)
+	}
 	return order
 }
 

@@ -3,12 +3,58 @@ package chunk
 import (
 	"slices"
 	"strings"
+
+	"rondo/syslogd/filter"
 )
 
 // CanHold reports whether the text of a line of this type can hold a
 // lower-case token.
 func (t *Type) CanHold(token string) bool {
-	return t.words[token] || t.kinds&slotsFor(token) != 0
+	if t.words[token] {
+		return true
+	}
+	possible := t.kinds & slotsFor(token)
+	if possible&numbers == 0 || possible&^numbers != 0 {
+		return possible != 0
+	}
+	for i := range t.slotsOfText(possible) {
+		if t.canPrecede(i, lettersOf(token)) {
+			return true
+		}
+	}
+	return false
+}
+
+// numbers are the slots that may be only the end of a token, as in user4711.
+const numbers = 1<<slotInt | 1<<slotDigits
+
+// lettersOf is a token without the digits at its end.
+func lettersOf(token string) string { return strings.TrimRight(token, "0123456789") }
+
+// canPrecede reports whether the constant before a slot ends with the letters
+// of a token.
+func (t *Type) canPrecede(i int, letters string) bool {
+	return letters == "" || i > 0 && t.parts[i-1].kind == 0 && strings.HasSuffix(filter.Lower(t.parts[i-1].text), letters)
+}
+
+// slotsOfText yields the slots of some kinds in the text.
+func (t *Type) slotsOfText(kinds uint32) func(yield func(int, *part) bool) {
+	return func(yield func(int, *part) bool) {
+		inText := false
+		for i := range t.parts {
+			p := &t.parts[i]
+			switch {
+			case p.kind == markField+fieldText:
+				inText = true
+			case p.kind == markEnd:
+				inText = false
+			case inText && isSlot(p.kind) && kinds&(1<<p.kind) != 0:
+				if !yield(i, p) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // slotsFor is the set of slots that a token can come from, wholly or partly.

@@ -44,33 +44,25 @@ func (r *Rows) Holders(typ int, token string) RowSet {
 		return nil
 	}
 	set := newRowSet(r.counts[typ])
-	possible := t.kinds & slotsFor(token)
-	inText := false
-	for i := range t.parts {
-		p := &t.parts[i]
-		switch {
-		case p.kind == markField+fieldText:
-			inText = true
-		case p.kind == markEnd:
-			inText = false
-		case inText && isSlot(p.kind) && possible&(1<<p.kind) != 0:
-			if !r.holders(set, uint32(typ), p, token) {
-				return nil
-			}
+	for i, p := range t.slotsOfText(t.kinds & slotsFor(token)) {
+		if !r.holders(set, uint32(typ), i, p, token) {
+			return nil
 		}
 	}
 	return set
 }
 
 // holders adds the rows with a token in one slot; false if it cannot tell.
-func (r *Rows) holders(set RowSet, typ uint32, p *part, token string) bool {
+func (r *Rows) holders(set RowSet, typ uint32, i int, p *part, token string) bool {
 	switch p.kind {
 	case slotString:
 		r.addTexts(set, typ, p, func(s string) bool { return len(s) == len(token) && filter.Lower(s) == token || hasWide(s) })
 	case slotTail:
 		r.addTexts(set, typ, p, func(s string) bool { return strings.Contains(filter.Lower(s), token) })
 	case slotInt, slotDigits:
-		r.addNumbers(set, typ, p, token)
+		if r.Types[typ].canPrecede(i, lettersOf(token)) {
+			r.addNumbers(set, typ, p, token)
+		}
 	case slotShortHex:
 		r.addValues(set, typ, p.sub, hexValue(token))
 	case slotHex:
@@ -90,10 +82,7 @@ func hasWide(s string) bool {
 
 // addNumbers looks for the digits at the end of a token.
 func (r *Rows) addNumbers(set RowSet, typ uint32, p *part, token string) {
-	first := len(token)
-	for first > 0 && isDigit(token[first-1]) {
-		first--
-	}
+	first := len(lettersOf(token))
 	n := len(token) - first
 	if n == 0 || n > 18 || p.kind == slotDigits && n > maxDigits {
 		return
