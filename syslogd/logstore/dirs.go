@@ -36,6 +36,7 @@ type handle struct {
 	leaving  bool // is closed when nobody uses it any more; no new users
 	users    int
 	used     time.Time
+	written  int64 // bytes
 }
 
 func newDirs(root string, log *slog.Logger) *dirs {
@@ -61,6 +62,27 @@ func (d *dirs) use(k key, write bool, f func(*badger.DB) error) error {
 		return h.log.failed()
 	}
 	return nil
+}
+
+// maxMapped is after how many bytes a directory that is written to is closed
+// and opened again, in some milliseconds. Badger maps its files, and what was
+// written counts as memory of the process until it unmaps them.
+const maxMapped = 16 << 20
+
+// wrote counts the bytes written to a directory.
+func (d *dirs) wrote(k key, n int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h := d.open[k]
+	if h == nil {
+		return
+	}
+	if h.written += n; h.written < maxMapped || h.readOnly {
+		return
+	}
+	if h.leaving = true; h.users == 0 {
+		d.close(k, h)
+	}
 }
 
 func (d *dirs) acquire(k key, write bool) (*handle, error) {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,4 +167,85 @@ func scaleQueries(b *testing.B) []scaleQuery {
 		{"regex without a literal, count", count(`/[a-f]{6}[0-9]{6}/`, all, 0)},
 		{"newest 100", lines("", newest)},
 	}
+}
+
+// BenchmarkLive stores 100,000 lines a second for some seconds, as they come,
+// and tails 10,000 of them: how long after its arrival a line is found, and
+// yielded by a tail, and what memory the process has, that of the benchmark
+// included.
+func BenchmarkLive(b *testing.B) {
+	for b.Loop() {
+		for _, rate := range []int{10_000, 100_000} {
+			live(b, rate)
+		}
+	}
+}
+
+func live(b *testing.B, rate int) {
+	const seconds, tick = 10, 5 * time.Millisecond
+	s := open(b, b.TempDir(), Options{Config: Config{Retention: foreverRetention, MaxBytes: 1 << 40}})
+	defer s.Close()
+	c := logtest.NewCorpus(1, time.Now(), float64(rate))
+	ctx, stop := context.WithCancel(b.Context())
+	var tailed []time.Duration
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for m := range s.Tail(ctx, nil) {
+			tailed = append(tailed, time.Since(m.Received))
+		}
+	})
+	var found []time.Duration
+	batch := make([]syslog.Message, 0, 2000)
+	before, begin, n := cpuTime(b), time.Now(), 0
+	for time.Since(begin) < seconds*time.Second {
+		time.Sleep(tick) // the pace of the senders
+		batch := batch[:0]
+		// A busy machine falls behind rather than make ever larger batches.
+		for now := time.Now(); n < int(now.Sub(begin).Seconds()*float64(rate)) && len(batch) < cap(batch); n++ {
+			m := c.Next()
+			m.Received = now
+			batch = append(batch, m)
+		}
+		if len(batch) == 0 {
+			continue
+		}
+		arrived := time.Now()
+		if err := s.Write(ctx, batch); err != nil {
+			b.Fatal(err)
+		}
+		if n/rate != (n-len(batch))/rate { // once a second
+			want := batch[len(batch)-1].Raw
+			for m, err := range s.Search(ctx, syslogd.Query{ByReceived: true, Limit: len(batch)}) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				if m.Raw == want {
+					found = append(found, time.Since(arrived))
+					break
+				}
+			}
+		}
+	}
+	cpu, took := cpuTime(b)-before, time.Since(begin)
+	stop()
+	wg.Wait()
+	slices.Sort(tailed)
+	slices.Sort(found)
+	b.Logf("%d lines/s, %.0f done: %.2f us CPU a line (lines made included), %s, searched after %v at most (%d times), tailed %d after %v (p50), %v (p99), lost %d",
+		rate, float64(n)/took.Seconds(), float64(cpu.Microseconds())/float64(n), memory(b), found[len(found)-1], len(found), len(tailed), tailed[len(tailed)/2], tailed[len(tailed)*99/100], s.Stats().TailLost)
+}
+
+// memory is what the kernel says of this process.
+func memory(b *testing.B) string {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var out []string
+	for l := range strings.Lines(string(text)) {
+		if strings.HasPrefix(l, "VmHWM") || strings.HasPrefix(l, "RssAnon") || strings.HasPrefix(l, "VmRSS") {
+			out = append(out, strings.Join(strings.Fields(l), " "))
+		}
+	}
+	return strings.Join(out, ", ")
 }
