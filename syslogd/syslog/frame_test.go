@@ -244,9 +244,12 @@ func FuzzFramer(f *testing.F) {
 
 func BenchmarkFramer(b *testing.B) {
 	msg := "<34>1 2026-10-11T22:14:15.003Z mymachine.example.com su 77 ID47 - 'su root' failed for lonvick on /dev/pts/8"
-	for name, frame := range map[string]string{"line": msg + "\n", "counted": fmt.Sprintf("%d %s", len(msg), msg)} {
+	for name, frame := range map[string]string{
+		"line": msg + "\n", "counted": fmt.Sprintf("%d %s", len(msg), msg),
+		"text of a sender that counts": "5 <13>a" + strings.Repeat("no header\n", 1000),
+	} {
 		b.Run(name, func(b *testing.B) {
-			r := &endless{s: strings.Repeat(frame, 10000)}
+			r := &endless{s: strings.Repeat(frame, 1+1_000_000/len(frame))}
 			f := NewFramer(r, 0)
 			var batch []Frame
 			b.ReportAllocs()

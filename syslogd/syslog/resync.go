@@ -36,13 +36,13 @@ func (f *Framer) resync(data []byte, head, end int) bool {
 }
 
 // messageEnd is the offset of the first line end or counted header, or the
-// length of data.
+// length of data. The line end is looked for first: a header far behind it
+// must not be looked for again at each line.
 func messageEnd(data []byte) int {
-	n := nextHeader(data)
-	if i := bytes.IndexByte(data[:n], '\n'); i >= 0 {
-		return i
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		data = data[:i]
 	}
-	return n
+	return nextHeader(data)
 }
 
 // nextHeader is the offset of the first place where certainly a message

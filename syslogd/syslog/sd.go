@@ -67,10 +67,10 @@ func SDElement(sd, id string) string {
 
 // AppendSDParam appends a blank and NAME="VALUE" to an element that is being
 // written, such as "[meta". Bytes that a name cannot have become "_".
-func AppendSDParam(dst []byte, name, value string) []byte {
+func AppendSDParam[T string | []byte](dst []byte, name, value T) []byte {
 	dst = append(dst, ' ')
-	if name == "" {
-		name = "_"
+	if len(name) == 0 {
+		dst = append(dst, '_')
 	}
 	for i := range len(name) {
 		c := name[i]

@@ -140,6 +140,7 @@ func TestChunksLimits(t *testing.T) {
 // FuzzChunks: no data is lost, and none is held when all is done.
 func FuzzChunks(f *testing.F) {
 	f.Add([]byte("\x1e\x0f00000001\x00\x02ab|\x1e\x0f00000001\x01\x02cd|plain"))
+	f.Add([]byte(strings.Join(captured(f)["chunked"], "|")))
 	f.Add([]byte("\x1e\x0f00000003\x02\x02x|\x1e\x0f|\x1e\x0f00000003\x00\x81x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := &Chunks{MaxBytes: 3 * partialSize, MaxPerSender: 2}

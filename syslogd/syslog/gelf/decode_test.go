@@ -181,6 +181,11 @@ func FuzzDecode(f *testing.F) {
 	for _, data := range compressed(f, example) {
 		f.Add(data)
 	}
+	for _, datagrams := range captured(f) {
+		for _, data := range datagrams {
+			f.Add([]byte(data))
+		}
+	}
 	d := Decoder{MaxBytes: 1 << 12}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := d.Decode(Payload{Data: data, From: sender, Received: received()})

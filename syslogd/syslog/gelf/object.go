@@ -26,32 +26,27 @@ type object struct {
 	sd             []byte // the element "[gelf", not closed
 }
 
-// parse reads an object token by token, because the order of its fields is
-// kept and none may replace another.
+// parse reads an object, in the order of its fields, of which none may replace
+// another. encoding/json judges; the walk that follows need not.
 func (o *object) parse(data []byte) error {
 	*o = object{facility: syslog.DefaultFacility, severity: syslog.DefaultSeverity, rank: math.MaxInt, sd: append(o.sd[:0], "[gelf"...)}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil {
-		return fmt.Errorf("%w: %w", BadJSON, err)
-	} else if t != json.Delim('{') {
+	data = bytes.TrimRight(bytes.TrimPrefix(data, []byte("\ufeff")), "\x00\r\n")
+	if !json.Valid(data) {
+		return fmt.Errorf("%w: %w", BadJSON, json.Unmarshal(data, &struct{}{}))
+	}
+	s := skipSpace(string(data))
+	if s[0] != '{' {
 		return fmt.Errorf("%w: it does not begin with {", BadJSON)
 	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return fmt.Errorf("%w: %w", BadJSON, err)
+	for s = skipSpace(s[1:]); s[0] != '}'; {
+		n := extent(s)
+		name := unquote(s[1 : n-1])
+		s = skipSpace(skipSpace(s[n:])[1:]) // the colon
+		n = extent(s)
+		o.field(name, s[:n])
+		if s = skipSpace(s[n:]); s[0] == ',' {
+			s = skipSpace(s[1:])
 		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return fmt.Errorf("%w: field %q: %w", BadJSON, name, err)
-		}
-		o.field(name.(string), raw) // a key is always a string
-	}
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("%w: %w", BadJSON, err)
-	}
-	if rest := bytes.Trim(data[dec.InputOffset():], " \t\r\n\x00"); len(rest) > 0 {
-		return fmt.Errorf("%w: %d bytes follow the object", BadJSON, len(rest))
 	}
 	switch {
 	case o.short == "":
@@ -67,7 +62,7 @@ func (o *object) parse(data []byte) error {
 
 // field puts a field where it belongs. One that cannot be used there is
 // structured data, like those that have no place of their own.
-func (o *object) field(name string, raw json.RawMessage) {
+func (o *object) field(name, raw string) {
 	v, ok := value(raw)
 	if !ok || name == "version" || o.ownField(name, v) {
 		return
@@ -169,14 +164,14 @@ func (o *object) text() string {
 }
 
 // value is a field's value as text; null has none.
-func value(raw json.RawMessage) (v string, ok bool) {
+func value(raw string) (v string, ok bool) {
 	switch raw[0] {
 	case '"':
-		return unquote(string(raw[1 : len(raw)-1])), true
+		return unquote(raw[1 : len(raw)-1]), true
 	case 'n':
 		return "", false
 	}
-	return string(raw), true
+	return raw, true
 }
 
 // instant reads seconds since 1970 with a fraction. It goes digit by digit,

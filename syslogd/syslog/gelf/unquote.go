@@ -7,8 +7,44 @@ import (
 	"unicode/utf8"
 )
 
-// unquote resolves the escapes of a JSON string that is known to be one.
-// Unlike encoding/json it keeps what is not UTF-8, such as Latin-1, as it is,
+// The functions of this file read JSON that is known to be valid.
+
+func skipSpace(s string) string { return strings.TrimLeft(s, " \t\r\n") }
+
+// extent is the length of the value that s begins with.
+func extent(s string) int {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			for i++; s[i] != '"'; i++ {
+				if s[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+		default: // a number, a word, or what stands between values
+			if depth > 0 {
+				continue
+			}
+			if n := strings.IndexAny(s, ",}] \t\r\n"); n >= 0 {
+				return n
+			}
+			return len(s)
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return len(s)
+}
+
+// unquote resolves the escapes of a string, which is without its quotes. Unlike
+// encoding/json it keeps what is not UTF-8, such as Latin-1, as it is,
 // and so it does with an escape for half a surrogate pair.
 func unquote(s string) string {
 	at := strings.IndexByte(s, '\\')

@@ -36,20 +36,19 @@ func (e *entry) reset(l Limits) {
 }
 
 // limit is how much may be kept of a value.
-func (e *entry) limit(name string) int {
-	if name == "MESSAGE" && !e.hasText {
+func (e *entry) limit(name []byte) int {
+	if string(name) == "MESSAGE" && !e.hasText {
 		return e.limits.Message
 	}
 	return min(e.limits.Field, e.limits.Entry-e.size)
 }
 
 // add takes a value, of which there may be less than its size.
-func (e *entry) add(name string, value []byte, size uint64) {
+func (e *entry) add(name, value []byte, size uint64) {
 	e.empty = false
 	cut := uint64(len(value)) < size
-	v := string(value)
-	if name == "MESSAGE" && !e.hasText {
-		e.text, e.hasText, e.truncated = v, true, cut
+	if string(name) == "MESSAGE" && !e.hasText {
+		e.text, e.hasText, e.truncated = string(value), true, cut
 		return
 	}
 	if cut {
@@ -57,7 +56,7 @@ func (e *entry) add(name string, value []byte, size uint64) {
 		return
 	}
 	e.size += len(value)
-	if e.own(name, v) {
+	if e.own(string(name), value) {
 		return
 	}
 	if e.params == e.limits.Fields {
@@ -65,12 +64,12 @@ func (e *entry) add(name string, value []byte, size uint64) {
 		return
 	}
 	e.params++
-	e.sd = syslog.AppendSDParam(e.sd, name, v)
+	e.sd = syslog.AppendSDParam(e.sd, name, value)
 }
 
 // own takes the fields that have a place in a message, and reports whether
 // it did: each but once, and if its value makes sense.
-func (e *entry) own(name, v string) bool {
+func (e *entry) own(name string, v []byte) bool {
 	switch name {
 	case "_HOSTNAME":
 		return setOnce(&e.host, v)
@@ -85,14 +84,14 @@ func (e *entry) own(name, v string) bool {
 	case "_SOURCE_REALTIME_TIMESTAMP":
 		return setTime(&e.said, v)
 	case "PRIORITY":
-		n, err := strconv.ParseUint(v, 10, 8)
+		n, err := strconv.ParseUint(string(v), 10, 8)
 		ok := err == nil && n <= uint64(syslog.Debug) && !e.hasPRI
 		if ok {
 			e.severity, e.hasPRI = syslog.Severity(n), true
 		}
 		return ok
 	case "SYSLOG_FACILITY":
-		n, err := strconv.ParseUint(v, 10, 8)
+		n, err := strconv.ParseUint(string(v), 10, 8)
 		ok := err == nil && n < 24
 		if ok {
 			e.facility = syslog.Facility(n)
@@ -108,17 +107,17 @@ func (e *entry) own(name, v string) bool {
 	return strings.HasPrefix(name, "__")
 }
 
-func setOnce(dst *string, v string) bool {
+func setOnce(dst *string, v []byte) bool {
 	if *dst != "" {
 		return false
 	}
-	*dst = v
+	*dst = string(v)
 	return true
 }
 
 // setTime reads microseconds since 1970.
-func setTime(dst *time.Time, v string) bool {
-	us, err := strconv.ParseInt(v, 10, 64)
+func setTime(dst *time.Time, v []byte) bool {
+	us, err := strconv.ParseInt(string(v), 10, 64)
 	if err != nil || us <= 0 || us > farFuture || !dst.IsZero() {
 		return false
 	}

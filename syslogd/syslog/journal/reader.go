@@ -74,6 +74,9 @@ type Reader struct {
 	line   int64 // where the line began that is being read
 	entry  entry
 	err    error
+
+	name  [maxName]byte // of the field that is being read
+	value []byte        // its value, likewise
 }
 
 // NewReader reads from r, what sender sent.
@@ -130,63 +133,60 @@ func (r *Reader) count() {
 // field reads a field. There are no more behind an empty line.
 func (r *Reader) field() (more bool, err error) {
 	r.line = r.offset
-	head, end, err := r.name()
-	if err != nil || head == "" {
+	line, err := r.slice()
+	if err == io.EOF && len(line) == 0 || err == nil && len(line) == 1 {
 		return false, err
 	}
-	limit := r.entry.limit(head)
-	var value []byte
+	head, value, isText := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte("="))
+	switch {
+	case len(head) == 0, len(head) > maxName, !isName(head):
+		return false, fmt.Errorf("%w: %q", ErrName, head[:min(len(head), maxName)])
+	case !isText && err != nil:
+		return false, unexpected(err)
+	}
+	name := append(r.name[:0], head...) // line is valid until the next read
+	limit := r.entry.limit(name)
 	var size uint64
-	if end == '=' {
-		value, size, err = r.text(limit)
+	if isText {
+		value, size, err = r.text(value, limit, err)
 	} else {
 		value, size, err = r.binary(limit)
 	}
-	r.entry.add(head, value, size)
+	r.entry.add(name, value, size)
 	return true, unexpected(err)
 }
 
-// name reads up to "=" or the line end.
-func (r *Reader) name() (name string, end byte, err error) {
-	var buf [maxName]byte
-	for n := 0; ; n++ {
-		c, err := r.r.ReadByte()
-		if err != nil {
-			if n > 0 {
-				err = unexpected(err)
-			}
-			return "", 0, err
+// slice reads up to the line end, or as much as there is room for.
+func (r *Reader) slice() ([]byte, error) {
+	part, err := r.r.ReadSlice('\n')
+	r.offset += int64(len(part))
+	return part, err
+}
+
+// isName: journald itself allows no lower-case letters, others do not keep to
+// that.
+func isName(s []byte) bool {
+	for _, c := range s {
+		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' {
+			return false
 		}
-		r.offset++
-		switch {
-		case c == '\n' && n == 0:
-			return "", c, nil
-		case (c == '=' || c == '\n') && n > 0:
-			return string(buf[:n]), c, nil
-		case n == maxName || !isNameByte(c):
-			return "", 0, fmt.Errorf("%w: %q", ErrName, append(buf[:n:n], c))
-		}
-		buf[n] = c
 	}
+	return true
 }
 
-// isNameByte: journald itself allows no lower-case letters, others do not
-// keep to it.
-func isNameByte(c byte) bool {
-	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.'
-}
-
-// text reads a value up to the line end and keeps at most limit bytes of it.
-func (r *Reader) text(limit int) (value []byte, size uint64, err error) {
+// text reads what follows the first part of a value, if err says that it was
+// not all, and keeps at most limit bytes.
+func (r *Reader) text(part []byte, limit int, err error) (value []byte, size uint64, _ error) {
+	value = r.value[:0]
 	for {
-		part, err := r.r.ReadSlice('\n')
-		r.offset += int64(len(part))
-		line, ended := bytes.CutSuffix(part, []byte("\n"))
-		size += uint64(len(line))
-		value = append(value, line[:min(len(line), limit-len(value))]...)
-		if ended || err != nil && err != bufio.ErrBufferFull {
+		size += uint64(len(part))
+		value = append(value, part[:min(len(part), limit-len(value))]...)
+		if err != bufio.ErrBufferFull {
+			r.value = value
 			return value, size, err
 		}
+		part, err = r.slice()
+		part = bytes.TrimSuffix(part, []byte("\n"))
 	}
 }
 
@@ -199,14 +199,17 @@ func (r *Reader) binary(limit int) (value []byte, size uint64, err error) {
 		return nil, 0, err
 	}
 	size = binary.LittleEndian.Uint64(head[:])
-	keep := min(size, uint64(limit))
-	// Not make: the length is what a stranger says.
-	value, err = io.ReadAll(io.LimitReader(r.r, int64(keep)))
-	r.offset += int64(len(value))
-	if err == nil && uint64(len(value)) < keep {
+	keep := int(min(size, uint64(limit)))
+	// The buffer grows with what is there: the length is what a stranger says.
+	buf := bytes.NewBuffer(r.value[:0])
+	got, err := buf.ReadFrom(io.LimitReader(r.r, int64(keep)))
+	r.value = buf.Bytes()
+	value = r.value
+	r.offset += got
+	if err == nil && int(got) < keep {
 		err = io.EOF
 	}
-	for left := size - keep; err == nil && left > 0; {
+	for left := size - uint64(keep); err == nil && left > 0; {
 		var n int
 		n, err = r.r.Discard(int(min(left, 1<<20)))
 		r.offset += int64(n)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -110,7 +111,7 @@ user.info|2012-07-17T16:01:01.416351Z|my host|python3|||[journal _COMM="python3"
 
 func TestErrorSaysWhere(t *testing.T) {
 	_, _, err := readAll(strings.NewReader("MESSAGE=a\n\nMESSAGE=b\nno name\n"), Limits{})
-	if want := `journal: entry 2, offset 21: no name of a field: "no "`; err == nil || err.Error() != want {
+	if want := `journal: entry 2, offset 21: no name of a field: "no name"`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	again := NewReader(strings.NewReader("=\nMESSAGE=a\n"), sender, Limits{})
@@ -121,11 +122,48 @@ func TestErrorSaysWhere(t *testing.T) {
 	}
 }
 
+// What journalctl -o export of systemd 252 wrote for messages of systemd-cat,
+// of logger --journald, and of a program with bytes in its message.
+func TestReaderReadsJournalctl(t *testing.T) {
+	f, err := os.Open("testdata/journalctl.export")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, stats, err := readAll(f, Limits{})
+	const common = `_BOOT_ID="3d79e5798ace4e52bc90070ce6d3607d" _MACHINE_ID="0123456789abcdef0123456789abcdef" _RUNTIME_SCOPE="system" _UID="0" _GID="0" _CAP_EFFECTIVE="1fffeffffff" `
+	want := `user.warning|2026-11-21T07:23:31.512888Z|web-01|backup|20128||[journal ` + common + `_TRANSPORT="stdout" _STREAM_ID="7da8826931634367b0171284d2dabb3c" _COMM="cat" _EXE="/usr/bin/cat" _CMDLINE="/bin/cat"]|"hello from cat"
+user.err|2026-11-21T07:23:31.514474Z|web-01|caravan|20129|67feb6ffbaf24c5cbec13c008dd72309|[journal ` + common + `DOGS="bark" CARAVAN="goes on" _TRANSPORT="journal" _COMM="logger" _EXE="/usr/bin/logger" _CMDLINE="logger --journald"]|"The dogs bark, but the caravan goes on."
+local0.info|2026-11-21T07:23:31.825595Z|web-01|py|20130||[journal ` + common + `_TRANSPORT="journal" UNIT="a.service" UNIT="b.service" _COMM="python3" _EXE="/usr/bin/python3.11" _CMDLINE="/usr/bin/python3 -"]|"two\nlines\t\xff\x00 end"
+`
+	if d := cmp.Diff(want, got); d != "" || err != io.EOF || stats.Entries != 3 {
+		t.Errorf("%v %+v %s", err, stats, d)
+	}
+}
+
+func ExampleReader() {
+	r := NewReader(strings.NewReader("MESSAGE=Started.\nPRIORITY=6\n_SYSTEMD_UNIT=nginx.service\n_HOSTNAME=web-01\n\n"), sender, Limits{})
+	for {
+		m, err := r.Next(received())
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(m.Raw)
+	}
+	// Output:
+	// <14>1 - web-01 - - - [journal _SYSTEMD_UNIT="nginx.service"] Started.
+	// EOF
+}
+
 // FuzzReader: an entry never holds more than its limits, and its line says
 // the same as the message.
 func FuzzReader(f *testing.F) {
 	f.Add(example)
 	f.Add("MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xffhello\n")
+	if data, err := os.ReadFile("testdata/journalctl.export"); err == nil {
+		f.Add(string(data))
+	}
 	f.Add("A=1\nMESSAGE=x\n\n\nB=2\n")
 	limits := Limits{Message: 64, Field: 32, Fields: 4, Entry: 100}
 	f.Fuzz(func(t *testing.T, stream string) {
