@@ -403,8 +403,10 @@ func (n *node) ofText(t *chunk.Type) verdict {
 	if isASCII(want) && !t.CanContain(want) {
 		return no
 	}
-	if _, ok := n.expr.(filter.Regex); ok {
-		return maybe
+	if re, ok := n.expr.(filter.Regex); ok {
+		if _, literal := re.Regexp.LiteralPrefix(); !literal {
+			return maybe
+		}
 	}
 	// What is found between the slots is there in every line; the byte that
 	// stands for a slot must not be part of it.

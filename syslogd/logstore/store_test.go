@@ -220,7 +220,7 @@ func randomFilter(r *rand.Rand, depth int) string {
 	case k == 5:
 		return `"` + word() + " " + word() + `"`
 	case k == 6:
-		return pick(r, "/[0-9]{3}/", "/(?i)ERR(or)?/", "/time(out)? /", "/(?i)k/", "/(?i)s/", "/1\\.2|user[0-9]/", "/^(Error|user)+/")
+		return pick(r, "/[0-9]{3}/", "/Error/", "/time/", "/user0/", "/(?i)ERR(or)?/", "/time(out)? /", "/(?i)k/", "/(?i)s/", "/1\\.2|user[0-9]/", "/^(Error|user)+/")
 	case k == 7:
 		return pick(r, "severity<=err", "severity:notice", "severity>info", "facility:user", "facility!=mail")
 	case k == 8:

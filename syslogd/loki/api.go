@@ -18,8 +18,11 @@ const (
 	maxSeries    = 2000    // of a metric query
 	maxCells     = 4 << 20 // points of all series together
 
-	maxQueries   = 8 // at a time; more are told to come back
-	queryTimeout = time.Minute
+	maxAnswer = 64 << 20 // bytes of lines
+
+	maxQueries   = 4                // at a time
+	maxWaiting   = 128              // for a place among these; more are told to come back
+	queryTimeout = 50 * time.Second // with the wait; answers must be written within a minute
 )
 
 // Options of an API.
@@ -42,6 +45,7 @@ type API struct {
 	log     *slog.Logger
 	pushes  chan struct{} // a token per request that runs
 	queries chan struct{}
+	waiting chan struct{} // a token per query that runs or waits
 	stats   stats
 }
 
@@ -50,6 +54,7 @@ func New(o Options) *API {
 	a := &API{
 		Options: o, log: o.Log,
 		pushes: make(chan struct{}, maxPushes), queries: make(chan struct{}, maxQueries),
+		waiting: make(chan struct{}, maxQueries+maxWaiting),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -40,13 +40,16 @@ func (a *API) detect(ctx context.Context, p *params) (map[string]*detected, erro
 	if err != nil {
 		return nil, err
 	}
-	fields := map[string]*detected{}
+	fields, bytes := map[string]*detected{}, 0
 	for m, err := range a.Logs.Search(ctx, syslogd.Query{Filter: t.filter, From: start, To: end, Limit: detectLines}) {
 		if err != nil {
 			return nil, err
 		}
 		if r := lines.run(&m); r != nil {
 			r.detect(fields)
+		}
+		if bytes += len(m.Text); bytes > maxAnswer {
+			break
 		}
 	}
 	return fields, nil

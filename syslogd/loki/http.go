@@ -44,6 +44,8 @@ func (a *API) Handler() http.Handler {
 	return mux
 }
 
+var errTimeout = fmt.Errorf("the query took more than %v", queryTimeout)
+
 // An endpoint answers a request by what becomes JSON.
 type endpoint func(ctx context.Context, r *http.Request, p *params) (any, error)
 
@@ -52,29 +54,23 @@ type badQuery struct{ error }
 
 func badQueryf(format string, args ...any) error { return badQuery{fmt.Errorf(format, args...)} }
 
-// serve bounds how many queries run, and for how long.
+// serve bounds how many queries run and wait, and for how long. A dashboard
+// asks many at a time: they wait for each other.
 func (a *API) serve(h endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
-		case a.queries <- struct{}{}:
-			defer func() { <-a.queries }()
+		case a.waiting <- struct{}{}:
+			defer func() { <-a.waiting }()
 		default:
 			a.stats.add("refused_busy", 1)
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, fmt.Sprintf("too many outstanding requests: %d", maxQueries), http.StatusTooManyRequests)
+			http.Error(w, "too many outstanding requests", http.StatusTooManyRequests)
 			return
 		}
-		ctx, cancel := context.WithTimeoutCause(r.Context(), queryTimeout, fmt.Errorf("query took more than %v", queryTimeout))
+		ctx, cancel := context.WithTimeoutCause(r.Context(), queryTimeout, errTimeout)
 		defer cancel()
 		p := readParams(w, r)
-		var answer any
-		err := p.err
-		if err == nil {
-			answer, err = h(ctx, r, p)
-		}
-		if err == nil {
-			err = p.err
-		}
+		answer, err := a.run(ctx, h, r, p)
 		if err != nil {
 			http.Error(w, err.Error(), status(err, p))
 			return
@@ -82,6 +78,24 @@ func (a *API) serve(h endpoint) http.Handler {
 		a.stats.add("queries", 1)
 		writeJSON(w, answer)
 	})
+}
+
+// run waits for a place and answers. Errors of parameters are errors.
+func (a *API) run(ctx context.Context, h endpoint, r *http.Request, p *params) (any, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	select {
+	case a.queries <- struct{}{}:
+		defer func() { <-a.queries }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	answer, err := h(ctx, r, p)
+	if err == nil {
+		err = p.err
+	}
+	return answer, err
 }
 
 // status is that of Loki's answer to an error.
@@ -95,7 +109,7 @@ func status(err error, p *params) int {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return 499 // nobody is there to read it
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errTimeout):
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusInternalServerError

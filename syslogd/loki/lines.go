@@ -32,6 +32,7 @@ type lineSearch struct {
 
 	found map[string]*streamJSON
 	lines int
+	bytes int
 	stats queryStats
 }
 
@@ -89,6 +90,9 @@ func (s *lineSearch) run(ctx context.Context, logs syslogd.Searcher) error {
 		if r := s.query.run(&m); r != nil {
 			s.add(r)
 		}
+		if s.bytes > maxAnswer {
+			return badQueryf("the lines are more than %d MiB: ask for fewer than %d", maxAnswer>>20, s.limit)
+		}
 		if s.lines == s.limit {
 			break
 		}
@@ -120,6 +124,7 @@ func (s *lineSearch) add(r *record) {
 	}
 	st.Values = append(st.Values, value)
 	s.lines++
+	s.bytes += len(r.line) + len(key)
 }
 
 // streams are the answer, in order of labels.

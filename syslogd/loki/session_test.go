@@ -154,3 +154,17 @@ func check(t *testing.T, name, got string) {
 		t.Error(d)
 	}
 }
+
+// TestBusy: queries wait for each other up to a bound.
+func TestBusy(t *testing.T) {
+	a := openFilled(t)
+	for range cap(a.waiting) {
+		a.waiting <- struct{}{}
+	}
+	if code, body := get(a.Handler(), "/loki/api/v1/labels"); code != http.StatusTooManyRequests {
+		t.Errorf("%d %s", code, body)
+	}
+	if got := a.Snapshot()["refused_busy"]; got != 1 {
+		t.Errorf("refused_busy is %d", got)
+	}
+}

@@ -140,6 +140,7 @@ func (t *tailing) filter() *filter.Filter {
 // before sends the last lines that were received before the tail began.
 func (t *tailing) before(ctx context.Context, ws *websocket.Conn, f *filter.Filter, joined time.Time) error {
 	var list []*record
+	bytes := 0
 	q := syslogd.Query{Filter: f, From: t.since, To: joined, ByReceived: true}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -149,8 +150,9 @@ func (t *tailing) before(ctx context.Context, ws *websocket.Conn, f *filter.Filt
 		}
 		if r := t.query.run(&m); r != nil {
 			list = append(list, r)
+			bytes += len(r.line)
 		}
-		if len(list) == t.limit {
+		if len(list) == t.limit || bytes > maxAnswer {
 			break
 		}
 	}
