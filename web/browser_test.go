@@ -109,3 +109,27 @@ func TestBrowserTailsAndTakesKeys(t *testing.T) {
 	b.Until(`document.documentElement.dataset.theme === "dark"`)
 	b.Clean(home)
 }
+
+// A query that is wrong says where; one that is right has its rows, a graph
+// and, when somebody asks, its plan; a line leads to its neighbours.
+func TestBrowserAsksQueries(t *testing.T) {
+	home := served(t, rich(3))
+	b := webtest.Start(t)
+	for _, width := range []int{1440, 390} {
+		b.Size(width, 900)
+		b.Open(home + "/logs?q=" + url.QueryEscape("app:nginx | top 5 hots"))
+		b.Until(`document.querySelector(".wrong mark").textContent === "hots"`)
+		b.Open(home + "/logs?q=" + url.QueryEscape("app:nginx | stats count() by host, bin(1m)"))
+		b.Until(`document.querySelectorAll("#answer tbody tr").length > 3 && document.querySelector("#answer0 .plot")`)
+		b.Eval(`document.querySelector("#plan summary").click()`)
+		b.Until(`/the store counts/.test(document.querySelector("#plan ol")?.textContent)`)
+		if wide := b.Eval("document.documentElement.scrollWidth").(float64); int(wide) > width {
+			t.Errorf("the answer is %v wide in a window of %d", wide, width)
+		}
+		b.Open(home + "/logs?q=app:kernel&from=-3h")
+		b.Until(`document.querySelector("#lines .t")`)
+		b.Eval(`document.querySelector("#lines .t").click()`)
+		b.Until(`new URLSearchParams(location.search).has("line") && document.getElementById("at")`)
+	}
+	b.Clean(home)
+}

@@ -16,11 +16,12 @@ import (
 )
 
 const (
-	maxRows  = 500             // shown; the rest is in /api/logs
-	maxRead  = 20_000          // rows that a graph is drawn of
-	pageTime = budget * 8 / 10 // of a query; what it found until then is shown
-	slow     = time.Second     // a page that took longer is not made again by itself
-	maxCells = 24              // columns shown
+	maxRows   = 500             // shown; the rest is in /api/logs
+	maxRead   = 20_000          // rows that a graph is drawn of
+	pageTime  = budget * 8 / 10 // of a query; what it found until then is shown
+	slow      = time.Second     // a page that took longer is not made again by itself
+	shortCell = 32              // bytes of a text that is not broken
+	maxCells  = 24              // columns shown
 )
 
 // An Answer is the rows of a query with pipes.
@@ -28,6 +29,7 @@ type Answer struct {
 	Columns    []AnswerColumn
 	Rows       [][]Cell
 	Total      int64 // rows, shown or not
+	More       bool  // messages that nobody counted
 	Figures    []Figure
 	Incomplete string
 	Notes      []string
@@ -47,11 +49,16 @@ type Cell struct {
 	Text, URL string
 	Number    bool
 	Wide      bool // a text that may be long
+	Short     bool // not to be broken
 }
 
 // Words say how many rows there are.
 func (a *Answer) Words() string {
-	if n := int64(len(a.Rows)); n < a.Total {
+	n := int64(len(a.Rows))
+	if a.More {
+		return "newest " + count(n) + " rows"
+	}
+	if n < a.Total {
 		return "first " + count(n) + " of " + count(a.Total) + " rows"
 	}
 	if a.Total == 1 {
@@ -65,6 +72,9 @@ func (p *Pages) rows(ctx context.Context, q *query.Query, r Range) *Answer {
 	begin := time.Now()
 	schema := q.Schema()
 	a := &Answer{CSV: !schema.Open}
+	if q.Messages() {
+		q = q.With(query.Limit{N: maxRows + 1}) // as with lines, the newest will do
+	}
 	var rows []*query.Row
 	o := query.Options{From: r.Start, To: r.End, Limits: query.Limits{Rows: maxRead, Time: pageTime}}
 	status, err := q.Run(ctx, p.deps.Logs, o, func(row *query.Row) error {
@@ -77,6 +87,7 @@ func (p *Pages) rows(ctx context.Context, q *query.Query, r Range) *Answer {
 		return a
 	}
 	a.Total, a.Notes, a.Incomplete = status.Rows, status.Notes, status.Words()
+	a.More = q.Messages() && len(rows) > maxRows
 	if bin := binOf(q); bin > 0 {
 		a.Figures = figures(schema, rows, bin, r)
 	}
@@ -161,6 +172,7 @@ func (t tabled) cells(row *query.Row) []Cell {
 		if n, ok := v.Number(); ok && out[i].Number && n == math.Trunc(n) && math.Abs(n) < 1e15 {
 			out[i].Text = count(int64(n))
 		}
+		out[i].Short = len(out[i].Text) <= shortCell
 		switch {
 		case v.Kind() == query.Time:
 			out[i].Text = v.At().UTC().Format("01-02 15:04:05")
