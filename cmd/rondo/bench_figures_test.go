@@ -35,6 +35,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("store", t.store)
 	b.Run("rrdcached", t.rrdcached)
 	b.Run("logs", t.logs)
+	b.Run("tail", t.tail)
 	b.Run("datagrams", t.datagrams)
 	b.Run("scaleout", t.scaleOut)
 	b.Run("chart", t.chart)
