@@ -3,8 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"rondo/syslogd/filter"
+	"rondo/syslogd/query"
 )
 
 // TestReadmeConfiguration checks the configuration that the README shows.
@@ -38,5 +42,27 @@ func TestReadmeConfiguration(t *testing.T) {
 	}
 	if len(conf.Collectors) != 4 || len(conf.Autoscale.Groups.Groups) != 1 || len(conf.Alerts.Rules.Metrics) != 2 {
 		t.Errorf("read %d collectors, %d groups, %d rules", len(conf.Collectors), len(conf.Autoscale.Groups.Groups), len(conf.Alerts.Rules.Metrics))
+	}
+}
+
+// TestReadmeQueries checks that what the README asks of the logs can be asked,
+// and that the help of the command line shows such examples too.
+func TestReadmeQueries(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile(`rondo logs (search|tail) '([^']*)'`).FindAllStringSubmatch(string(text)+filterExamples, -1)
+	if len(examples) < 10 {
+		t.Errorf("only %d examples", len(examples))
+	}
+	for _, e := range examples {
+		q, err := query.Parse(e[2])
+		if err == nil && e[1] == "tail" {
+			_, err = filter.Parse(q.String())
+		}
+		if err != nil {
+			t.Errorf("%s: %v", e[0], err)
+		}
 	}
 }

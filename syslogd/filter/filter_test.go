@@ -3,6 +3,7 @@ package filter
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -251,6 +252,20 @@ func TestParsePrefix(t *testing.T) {
 	if _, _, err := ParseRows("count>many"); err == nil {
 		t.Error("no error for a comparison with text")
 	}
+}
+
+// The example at the head of the package's comment is a filter.
+func TestDocExample(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "//\tseverity")
+	example, _, ok := strings.Cut(example, "\n")
+	if !ok {
+		t.Fatal("the package's comment begins with no example")
+	}
+	parse(t, "severity"+example)
 }
 
 func TestWords(t *testing.T) {
