@@ -13,19 +13,37 @@ import (
 // are no more file descriptors.
 const acceptPause = 100 * time.Millisecond
 
+// bindTCP binds the socket of all protocols over TCP.
+func (l *listener) bindTCP(s *socket) error {
+	streams, err := net.Listen("tcp", l.Listen)
+	if err != nil {
+		return err
+	}
+	s.streams = streams.(*net.TCPListener)
+	return nil
+}
+
 // serveStreams accepts connections until ctx ends, and waits for them.
 func (l *listener) serveStreams(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { l.streams.Close() })
+	streams := l.socket.streams
+	// The socket may be taken over: its deadline is what ends Accept, and not
+	// its end.
+	if err := streams.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		streams.SetDeadline(time.Now())
+	})
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
-		conn, err := l.streams.Accept()
+		conn, err := streams.Accept()
 		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				conn.Close()
-			}
+		case err != nil && ctx.Err() != nil:
+			<-interrupted
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err

@@ -33,7 +33,8 @@
 //
 // A sender over a connection is never told to drop: while the store cannot
 // take more, its connection is not read. A server that stops still reads what
-// its sockets hold, answers it, and then closes them.
+// its sockets hold, answers it, and then closes them. In a reload the sockets
+// stay open (see Sockets): what comes between two servers waits in the kernel.
 //
 // # Who may send
 //

@@ -19,16 +19,14 @@ type listener struct {
 	zone           *time.Location
 	received       string // its counter
 
-	packets []packetConn // one of these two
-	streams net.Listener
-	open    connections
-	certs   *certificates // where it speaks TLS
-	rates   *rates
-	granted int // bytes of the kernel's buffers
+	socket *socket
+	open   connections
+	certs  *certificates // where it speaks TLS
+	rates  *rates
 }
 
-// newListener binds what is configured.
-func (s *Server) newListener(cfg ListenerConfig) (*listener, error) {
+// newListener binds what is configured, or takes the socket that is there.
+func (s *Server) newListener(cfg ListenerConfig, sockets *Sockets) (*listener, error) {
 	zone, err := time.LoadLocation(cfg.TimeZone)
 	if err != nil {
 		return nil, fmt.Errorf("time_zone: %w", err)
@@ -43,16 +41,17 @@ func (s *Server) newListener(cfg ListenerConfig) (*listener, error) {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
 	}
+	network, bind := "tcp", l.bindTCP
+	options := "" // that a socket has for good
 	switch cfg.Proto {
 	case UDP:
-		err = l.bindUDP()
-	case Unix, UnixStream:
-		err = l.bindUnix()
-	default:
-		l.streams, err = net.Listen("tcp", cfg.Listen)
+		network, bind, options = "udp", l.bindUDP, fmt.Sprint(cfg.Sockets, cfg.ReceiveBuffer)
+	case Unix:
+		network, bind, options = "unixgram", l.bindUnix, cfg.Mode
+	case UnixStream:
+		network, bind, options = "unix", l.bindUnix, cfg.Mode
 	}
-	if err != nil {
-		l.close()
+	if l.socket, err = sockets.take(network+" "+cfg.Listen, options, bind); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -60,7 +59,7 @@ func (s *Server) newListener(cfg ListenerConfig) (*listener, error) {
 
 // run receives until ctx ends.
 func (l *listener) run(ctx context.Context) error {
-	if l.packets != nil {
+	if l.Proto.isPacket() {
 		return l.servePackets(ctx)
 	}
 	if l.certs != nil {
@@ -71,23 +70,10 @@ func (l *listener) run(ctx context.Context) error {
 }
 
 func (l *listener) addr() net.Addr {
-	if len(l.packets) > 0 {
-		return l.packets[0].LocalAddr()
+	if l.Proto.isPacket() {
+		return l.socket.packets[0].LocalAddr()
 	}
-	return l.streams.Addr()
-}
-
-// close closes what is open.
-func (l *listener) close() {
-	for _, conn := range l.packets {
-		conn.Close()
-	}
-	if l.streams != nil {
-		l.streams.Close()
-	}
-	if l.Proto.isUnix() && (l.packets != nil || l.streams != nil) {
-		l.removeSocket()
-	}
+	return l.socket.streams.Addr()
 }
 
 // allowed reports whether a peer may send.

@@ -7,7 +7,7 @@ import (
 
 // somewhere is a listener with an address of its own choice.
 type somewhere struct {
-	net.Listener
+	streamListener
 	at net.TCPAddr
 }
 
@@ -22,7 +22,7 @@ func TestClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &listener{streams: somewhere{at: *at}}
+		l := &listener{socket: &socket{streams: somewhere{at: *at}}}
 		l.Format = FormatSyslog
 		for _, text := range allow {
 			var n Network

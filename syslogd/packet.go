@@ -48,8 +48,8 @@ type credentials struct {
 func (l *listener) servePackets(ctx context.Context) error {
 	// Local senders wait for room; those of the network cannot.
 	q := newPackets(l.Proto == Unix)
-	readers := make([]*packetReader, len(l.packets))
-	for i, conn := range l.packets {
+	readers := make([]*packetReader, len(l.socket.packets))
+	for i, conn := range l.socket.packets {
 		var err error
 		if readers[i], err = newPacketReader(conn, maxDatagram); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (l *listener) servePackets(ctx context.Context) error {
 	go func() {
 		defer q.close()
 		g, ctx := errgroup.WithContext(ctx)
-		for i, conn := range l.packets {
+		for i, conn := range l.socket.packets {
 			g.Go(func() error { return l.readPackets(ctx, conn, readers[i], q) })
 		}
 		done <- g.Wait()
@@ -86,6 +86,10 @@ func (l *listener) servePackets(ctx context.Context) error {
 // readPackets puts datagrams into the queue until ctx ends, and then those
 // that wait in the socket.
 func (l *listener) readPackets(ctx context.Context, conn packetConn, r *packetReader, q *packets) error {
+	// A server before us may have left a deadline.
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		conn.SetReadDeadline(time.Now())
@@ -126,7 +130,7 @@ func (l *listener) readRest(conn packetConn, r *packetReader, q *packets) error 
 			return err
 		}
 	}
-	l.log.Warn("stopped while datagrams still come: what the kernel holds of them is lost", "addr", conn.LocalAddr().String())
+	l.log.Warn("stopped while datagrams still come: they wait for the next server, if there is one, or are lost", "addr", conn.LocalAddr().String())
 	return nil
 }
 

@@ -26,35 +26,21 @@ type Server struct {
 	log       *slog.Logger
 	listeners []*listener
 	refused   *refusals
-	failing   state // the sink did not take the last batch
+	failing   state    // the sink did not take the last batch
+	own       *Sockets // that Run closes; nil: they outlive it
 }
 
 // NewServer binds the sockets, so that a port in use is found at start. Run
 // owns and closes them.
 func NewServer(cfg Config, sink Sink, stats *Stats, log *slog.Logger) (*Server, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("syslogd: %w", err)
+	own := NewSockets()
+	s, err := own.NewServer(cfg, sink, stats, log)
+	if err != nil {
+		own.Close()
+		return nil, err
 	}
-	s := &Server{sink: sink, stats: stats, log: log, refused: newRefusals(stats)}
-	for _, lc := range cfg.listeners() {
-		l, err := s.newListener(lc)
-		if err != nil {
-			s.close()
-			return nil, fmt.Errorf("syslogd: %s: %w", lc.Name, err)
-		}
-		s.listeners = append(s.listeners, l)
-	}
+	s.own = own
 	return s, nil
-}
-
-// close closes the sockets that Run has not.
-func (s *Server) close() {
-	for _, l := range s.listeners {
-		// What was counted outlives the socket.
-		n, _ := l.kernelDrops()
-		s.stats.add("kernel_drops_"+l.Name, int(n))
-		l.close()
-	}
 }
 
 // An Endpoint is one way into a server, as it is bound.
@@ -115,9 +101,9 @@ func (s *Server) Gauges() map[string]float64 {
 	g := map[string]float64{}
 	for _, l := range s.listeners {
 		if l.Proto == UDP {
-			g["receive_buffer_"+l.Name] = float64(l.granted)
+			g["receive_buffer_"+l.Name] = float64(l.socket.granted)
 		}
-		if l.streams != nil {
+		if l.socket.streams != nil {
 			g["connections_"+l.Name] = float64(l.open.count())
 		}
 		if l.certs != nil {
@@ -127,10 +113,12 @@ func (s *Server) Gauges() map[string]float64 {
 	return g
 }
 
-// Run receives until ctx ends. It then closes its sockets, and returns when
-// everything that was read is stored.
+// Run receives until ctx ends. It then closes its sockets, unless they outlive
+// it, and returns when everything that was read is stored.
 func (s *Server) Run(ctx context.Context) error {
-	defer s.close()
+	if s.own != nil {
+		defer s.own.Close()
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.listeners {
 		g.Go(func() error { return l.run(ctx) })

@@ -7,7 +7,7 @@ import (
 
 // bindUDP binds the sockets and asks for large buffers. Several sockets share
 // the port: the kernel sends all of one sender's datagrams to the same one.
-func (l *listener) bindUDP() error {
+func (l *listener) bindUDP(s *socket) error {
 	// Sockets that share a port share it with other processes of ours too.
 	// Binding it alone first finds those.
 	conn, err := l.listenUDP(l.Listen, net.ListenConfig{})
@@ -15,7 +15,8 @@ func (l *listener) bindUDP() error {
 		return err
 	}
 	if l.Sockets == 1 {
-		return l.addSocket(conn)
+		l.addConn(s, conn)
+		return nil
 	}
 	address := conn.LocalAddr().String()
 	if err := conn.Close(); err != nil {
@@ -26,9 +27,7 @@ func (l *listener) bindUDP() error {
 		if err != nil {
 			return err
 		}
-		if err := l.addSocket(conn); err != nil {
-			return err
-		}
+		l.addConn(s, conn)
 	}
 	return nil
 }
@@ -41,13 +40,13 @@ func (l *listener) listenUDP(address string, lc net.ListenConfig) (*net.UDPConn,
 	return conn.(*net.UDPConn), nil
 }
 
-// addSocket asks for the buffer of a socket. What is granted is told once.
-func (l *listener) addSocket(conn *net.UDPConn) error {
-	l.packets = append(l.packets, conn)
+// addConn asks for the buffer of a socket. What is granted is told once.
+func (l *listener) addConn(s *socket, conn *net.UDPConn) {
+	s.packets = append(s.packets, conn)
 	granted, err := setReceiveBuffer(conn, l.ReceiveBuffer)
-	l.granted += granted
+	s.granted += granted
 	switch {
-	case len(l.packets) > 1:
+	case len(s.packets) > 1:
 	case err != nil:
 		l.log.Warn("UDP receive buffer: the kernel's default remains", "err", err)
 	case granted < l.ReceiveBuffer:
@@ -56,12 +55,11 @@ func (l *listener) addSocket(conn *net.UDPConn) error {
 	default:
 		l.log.Info("UDP receive buffer is granted", "bytes", granted, "sockets", l.Sockets)
 	}
-	return nil
 }
 
 // kernelDrops is what the kernel threw away of all sockets.
 func (l *listener) kernelDrops() (sum uint64, known bool) {
-	for _, p := range l.packets {
+	for _, p := range l.socket.packets {
 		conn, ok := p.(*net.UDPConn)
 		if !ok {
 			return 0, false
@@ -72,5 +70,5 @@ func (l *listener) kernelDrops() (sum uint64, known bool) {
 		}
 		sum += n
 	}
-	return sum, len(l.packets) > 0
+	return sum, len(l.socket.packets) > 0
 }

@@ -11,7 +11,7 @@ import (
 
 // bindUnix replaces a socket that a dead process left behind, and gives it
 // the permissions that are configured.
-func (l *listener) bindUnix() error {
+func (l *listener) bindUnix(s *socket) error {
 	network := "unixgram"
 	if l.Proto == UnixStream {
 		network = "unix"
@@ -20,9 +20,9 @@ func (l *listener) bindUnix() error {
 		conn.Close()
 		return fmt.Errorf("listen %s %s: another process serves it", network, l.Listen)
 	}
-	l.removeSocket()
+	removeSocket(l.Listen)
 	addr := &net.UnixAddr{Name: l.Listen, Net: network}
-	if err := l.listenUnix(addr); err != nil {
+	if err := l.listenUnix(s, addr); err != nil {
 		return err
 	}
 	mode, err := l.mode()
@@ -32,28 +32,29 @@ func (l *listener) bindUnix() error {
 	return os.Chmod(l.Listen, os.FileMode(mode))
 }
 
-func (l *listener) listenUnix(addr *net.UnixAddr) error {
+func (l *listener) listenUnix(s *socket, addr *net.UnixAddr) error {
 	if l.Proto == UnixStream {
 		streams, err := net.ListenUnix(addr.Net, addr)
 		if err != nil {
 			return err
 		}
-		l.streams = streams
+		streams.SetUnlinkOnClose(false) // we do it
+		s.streams, s.path = streams, addr.Name
 		return nil
 	}
 	conn, err := net.ListenUnixgram(addr.Net, addr)
 	if err != nil {
 		return err
 	}
-	l.packets = []packetConn{conn}
+	s.packets, s.path = []packetConn{conn}, addr.Name
 	return askCredentials(conn)
 }
 
 // removeSocket removes the socket's file; any other file is not ours. Should
 // it fail, binding says so.
-func (l *listener) removeSocket() {
-	if info, err := os.Lstat(l.Listen); err == nil && info.Mode()&os.ModeSocket != 0 {
-		_ = os.Remove(l.Listen)
+func removeSocket(path string) {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		_ = os.Remove(path)
 	}
 }
 

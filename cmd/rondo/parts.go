@@ -77,7 +77,7 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 	}
 	p.router = syslogd.NewRouter(stored{s.stores.logs, s.fleet, s.taps}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
 	var err error
-	p.syslog, err = syslogd.NewServer(conf.Syslogd.Server, s.canary.Sink(p.router, s.stores.logs), p.syslogged, log)
+	p.syslog, err = s.sockets.NewServer(conf.Syslogd.Server, s.canary.Sink(p.router, s.stores.logs), p.syslogged, log)
 	return err
 }
 

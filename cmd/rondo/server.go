@@ -79,6 +79,7 @@ type server struct {
 	fleet   *fleet.Fleet
 	taps    *taps // what sees the messages that the log store took
 	canary  *canary.Canary
+	sockets *syslogd.Sockets // of the syslog server; they outlive a reload
 	engine  *alerts.Engine
 	self    *self
 	backups *backups
@@ -113,7 +114,8 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, canary: canary.New(opt.log.With("component", "canary")), started: time.Now()}
+	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, canary: canary.New(opt.log.With("component", "canary")), sockets: syslogd.NewSockets(), started: time.Now()}
+	defer s.sockets.Close()
 	if s.stores, err = openStores(conf, s.log); err != nil {
 		return err
 	}
