@@ -30,8 +30,8 @@ func sequence(s string) int {
 
 // cisco reads a message that has more than a sequence number in front of the
 // time, or the time since the start. A colon must follow it, and something
-// must show that it is Cisco's: a number in front, a mnemonic behind, or a
-// node. All else may be a text.
+// must show that it is Cisco's: a mnemonic behind, or, if it is a time of day
+// and year, a number in front or a node. All else may be a text.
 func (m *Message) cisco(s string) bool {
 	first := sequence(s)
 	s = s[first:]
@@ -53,7 +53,7 @@ func (m *Message) cisco(s string) bool {
 	rest, colon := strings.CutPrefix(skipSpaces(s[n:]), ":")
 	rest = skipSpaces(rest)
 	switch {
-	case n > 0 && colon && (certain || strings.HasPrefix(rest, "%")):
+	case n > 0 && colon && (certain && !t.IsZero() || strings.HasPrefix(rest, "%")):
 	case n == 0 && certain && strings.HasPrefix(s, "%"): // it has no time
 	default:
 		return false
@@ -107,7 +107,7 @@ func ciscoOrigin(s string) (name string, isNode bool, n int) {
 		return "", false, 0
 	}
 	name, node := token(s[:i])
-	if strings.Count(s[:i], "/") >= 2 && isHost(name) && (node == "" || isHost(node[1:])) {
+	if strings.Contains(s[:i], "/CPU") && isHost(name) && (node == "" || isHost(node[1:])) {
 		return name, true, i + 1
 	}
 	if isHost(s[:i]) && strings.HasPrefix(s[i:], ": ") {

@@ -36,9 +36,7 @@ func TestAppendRFC3164(t *testing.T) {
 
 // roundTrip formats what Parse made of a line and parses that again: nothing
 // that both formats can hold may change.
-func roundTrip(t *testing.T, line string) { roundTripLine(t, line) }
-
-func roundTripLine(t fataler, line string) {
+func roundTrip(t fataler, line string) {
 	t.Helper()
 	m := Parse(line, received(), netip.Addr{})
 	again := Parse(string(AppendRFC5424(nil, &m)), received(), netip.Addr{})
@@ -84,7 +82,10 @@ func FuzzRoundTrip(f *testing.F) {
 	for _, line := range seeds(f) {
 		f.Add(line)
 	}
-	f.Fuzz(roundTrip)
+	f.Fuzz(func(t *testing.T, line string) {
+		roundTrip(t, line)
+		stable(t, line)
+	})
 }
 
 func ExampleParse() {

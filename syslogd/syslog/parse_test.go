@@ -129,3 +129,15 @@ func seeds(tb testing.TB) []string {
 	}
 	return lines
 }
+
+// BenchmarkParseCases is the mean of all lines of the case files.
+func BenchmarkParseCases(b *testing.B) {
+	lines, n, at := seeds(b), 0, received()
+	b.ReportAllocs()
+	for b.Loop() {
+		if m := Parse(lines[n%len(lines)], at, netip.Addr{}); m.Raw == "\xff" {
+			b.Fatal("not there")
+		}
+		n++
+	}
+}

@@ -19,9 +19,7 @@ const framing = "<>0123456789 \t\r\n\x00" + bom
 // check tests what holds for every line: it is kept whole, its end is the
 // text, every field is a part of the rest in order, and, where there is no
 // header, what no field explains is no more than framing.
-func check(t *testing.T, line string) { checkLine(t, line) }
-
-func checkLine(t fataler, line string) {
+func check(t fataler, line string) {
 	t.Helper()
 	sender := netip.MustParseAddr("192.0.2.7")
 	m := Parse(line, received(), sender)
@@ -93,8 +91,8 @@ func TestParseProperties(t *testing.T) {
 	gen := lines()
 	rapid.Check(t, func(t *rapid.T) {
 		line := gen.Draw(t, "line")
-		checkLine(t, line)
-		roundTripLine(t, line)
+		check(t, line)
+		roundTrip(t, line)
 		stable(t, line)
 	})
 }
@@ -103,7 +101,7 @@ func FuzzParse(f *testing.F) {
 	for _, line := range seeds(f) {
 		f.Add(line)
 	}
-	f.Fuzz(check)
+	f.Fuzz(func(t *testing.T, line string) { check(t, line) })
 }
 
 func TestParseAllocatesNothing(t *testing.T) {
