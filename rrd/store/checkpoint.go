@@ -97,11 +97,14 @@ func (st *Store) writeHead(path string, pos seglog.Pos) (size int64, err error) 
 	if err := st.room(2 * st.ckptSize); err != nil {
 		return 0, err
 	}
-	f, err := os.Create(path)
+	if err := ignoreMissing(st.o.FS.Remove(path)); err != nil {
+		return 0, err
+	}
+	f, err := st.o.FS.Open(path, true)
 	if err != nil {
 		return 0, err
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
+	w := bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 1<<20)
 	head := appendUvarint(nil, checkpointVersion)
 	head = appendUvarint(head, uint64(pos))
 	head = appendVarint(head, st.clock.Load())

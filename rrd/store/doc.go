@@ -124,6 +124,7 @@
 //	go test -run '^$' -bench 'Turns|FullRings' -benchtime 1x .   disk over turns, of full rings
 //	go test -run '^$' -bench Backfill .                    late samples: a day's gap, live samples meanwhile
 //	go test -run 'TestModel$|TestPowerLoss$' . -rapid.checks=10000   kills and power failures
+//	go test -run TestFullDisk . -rapid.checks=10000        a disk that becomes full at any write
 //	RONDO_FLIPS=10000 go test -v -run TestFlippedBits .    a bit flipped anywhere
 //
 // # Damage
