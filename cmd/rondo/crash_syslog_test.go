@@ -1,17 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	mathrand "math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -244,4 +248,41 @@ func startRsyslog(t *testing.T, p *proc) rsyslogProc {
 			t.Fatalf("rsyslog does not listen: %v", err)
 		}
 	}
+}
+
+// loki pushes lines as Loki's clients do, 20 at a time, until stop. Those of a
+// push that is answered by 204 are noted, whenever the answer comes.
+func (a *acked) loki(p *proc, round int, stop chan struct{}) {
+	for !stopped(stop) {
+		var ids []string
+		values := [][2]string{}
+		for range 20 {
+			ids = append(ids, fmt.Sprintf("id%d", a.number()))
+			values = append(values, [2]string{strconv.FormatInt(time.Now().UnixNano(), 10), "message " + ids[len(ids)-1]})
+		}
+		if pushLoki(p.url("/loki/api/v1/push"), fmt.Sprintf("round%d", round), values) == nil {
+			a.noteMessages(ids)
+		}
+	}
+}
+
+// pushLoki pushes lines of a host, and returns nil if they are acknowledged.
+func pushLoki(url, host string, values [][2]string) error {
+	type stream struct {
+		Stream map[string]string `json:"stream"`
+		Values [][2]string       `json:"values"`
+	}
+	body, err := json.Marshal(map[string][]stream{"streams": {{map[string]string{"host": host, "job": "crash"}, values}}})
+	if err != nil {
+		return err
+	}
+	resp, err := http.Post(url, "application/json", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		return errors.New(resp.Status)
+	}
+	return nil
 }

@@ -60,6 +60,7 @@ func TestCrash(t *testing.T) {
 			load.Go(func() { told.logs(p, round, stop) })
 			load.Go(func() { told.relp(p, round, stop) })
 			load.Go(func() { told.tls(p, round, stop) })
+			load.Go(func() { told.loki(p, round, stop) })
 			load.Go(func() { told.updates(p, round, stop) })
 		}
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
@@ -259,12 +260,17 @@ func TestSyncBeforeAnswer(t *testing.T) {
 		{"graphite", "crash.strace 1 -1\n", "close("},
 		{"syslog", "<13>1 - host crash.strace - - - hello\n", "close("},
 		{"relp", "1 open 30 relp_version=0\ncommands=syslog\n2 syslog 38 <13>1 - host crash.strace - - - hello\n\n", "write("},
+		{"web", "/loki/api/v1/push?crash.strace", "write("},
 	} {
 		t.Run(c.port, func(t *testing.T) {
 			p := newProc(t, crashConfig)
 			trace := filepath.Join(p.dir, "trace")
 			p.start(strace, "-f", "-s", "128", "-e", "trace=read,recvfrom,write,fdatasync,fsync,close,shutdown", "-o", trace)
-			if err := sendAndWait(p.addr(c.port), c.text); err != nil {
+			send := func() error { return sendAndWait(p.addr(c.port), c.text) }
+			if c.port == "web" { // HTTP ends a request whose client closes half of the connection
+				send = func() error { return pushLoki(p.url(c.text), "host", [][2]string{{"1", "hello"}}) }
+			}
+			if err := send(); err != nil {
 				t.Fatal(err)
 			}
 			p.stopChild()

@@ -128,17 +128,10 @@ func (s *lineSearch) add(r *record) {
 }
 
 // streams are the answer, in order of labels.
-func (s *lineSearch) streams() []*streamJSON { return sortedStreams(s.found) }
-
-func sortedStreams(found map[string]*streamJSON) []*streamJSON {
-	keys := make([]string, 0, len(found))
-	for k := range found {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	list := make([]*streamJSON, 0, len(keys))
-	for _, k := range keys {
-		list = append(list, found[k])
+func (s *lineSearch) streams() []*streamJSON {
+	list := make([]*streamJSON, 0, len(s.found))
+	for _, k := range sortedKeys(s.found) {
+		list = append(list, s.found[k])
 	}
 	return list
 }

@@ -127,12 +127,10 @@ func (t *translator) matcher(m *matcher) filter.Expr {
 	case ofFacility:
 		return facilities(m)
 	case ofSD:
-	case ofHost:
-		if m.op == "=~" && m.value == ".+" { // every message has one
+	default:
+		if k == ofHost && m.op == "=~" && m.value == ".+" { // every message has one
 			return nil
 		}
-		return t.field(fieldName(k), m)
-	default:
 		return t.field(fieldName(k), m)
 	}
 	sd := "sd." + m.name
