@@ -46,13 +46,16 @@ const (
 	maxRules  = 1000
 	maxLabels = 8
 	maxName   = 200
+	// maxInterval is half of the default heartbeat: what comes more seldom has
+	// gaps.
+	maxInterval = time.Minute
 )
 
 // Validate says what is wrong with c. Errors of a rule quote its name.
 func (c Config) Validate() error {
 	switch {
-	case c.Interval < time.Second:
-		return fmt.Errorf("interval %v: want at least 1s", c.Interval)
+	case c.Interval < time.Second || c.Interval > maxInterval:
+		return fmt.Errorf("interval %v: want 1s to %v", c.Interval, maxInterval)
 	case c.Expire < c.Interval:
 		return fmt.Errorf("expire %v: want at least the interval, %v", c.Expire, c.Interval)
 	case c.MaxSeries < 1:

@@ -179,8 +179,9 @@ func (r *rule) flushSeries(dst []rrd.Sample, s *series, w *window, at rrd.Time, 
 		}
 		if c.end <= s.whole {
 			// rate() and increase() compare neighbouring rows: without a zero
-			// in front of it, this count would be in neither.
-			dst = r.append(dst, s, c.end.Add(-w.step)-1, &slot{}, true)
+			// in front of it, this count would be in neither. It lies where
+			// window.stamp puts nothing.
+			dst = r.append(dst, s, c.end.Add(-2*w.step)+1, &slot{}, true)
 		}
 		dst = r.append(dst, s, w.stamp(c.end, at), &c, false)
 		silent = silent && c.end != at

@@ -12,8 +12,8 @@ import (
 const storeWindow = 10 * time.Minute
 
 // A window tells the slots that messages of a time may be counted in: as old as
-// the store takes their samples after the next flush, and none that is yet to
-// begin.
+// the store still takes their samples at the next flush, with a zero in the slot
+// before, and none that is yet to begin.
 type window struct {
 	step time.Duration
 	open rrd.Time // the end of the slot that now is in
@@ -41,7 +41,7 @@ func (w *window) slotOf(m *syslog.Message, byTime bool) (end rrd.Time, ok bool) 
 }
 
 func (w *window) holds(end rrd.Time) bool {
-	return end == w.open || end < w.open && w.open.Sub(end) <= storeWindow-w.step
+	return end == w.open || end < w.open && w.open.Sub(end) <= storeWindow-2*w.step
 }
 
 // stamp is the time of the sample that brings the count of a slot at a flush.
