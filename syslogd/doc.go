@@ -36,6 +36,8 @@
 // its sockets hold, answers it, and then closes them. In a reload the sockets
 // stay open (see Sockets): what comes between two servers waits in the kernel.
 //
+// All of this is tested from outside while the server runs: see package canary.
+//
 // # Who may send
 //
 // Loopback may. An address that others can reach needs allow, or client

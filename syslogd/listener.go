@@ -96,9 +96,6 @@ func (l *listener) closed() string {
 	if l.certs != nil && l.TLS.asksClients() {
 		return "a client certificate"
 	}
-	if l.Format != FormatSyslog {
-		return "the format " + string(l.Format)
-	}
 	a, err := netip.ParseAddrPort(l.addr().String())
 	if err == nil && !a.Addr().IsUnspecified() && !l.allowed(a.Addr()) {
 		return "its address, " + a.Addr().String() + ", in allow"

@@ -23,7 +23,6 @@ func TestClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &listener{socket: &socket{streams: somewhere{at: *at}}}
-		l.Format = FormatSyslog
 		for _, text := range allow {
 			var n Network
 			if err := n.UnmarshalText([]byte(text)); err != nil {

@@ -57,6 +57,8 @@
 // Counts become samples at multiples of the interval, at a stop, and at a
 // reload, so none of these loses or doubles any. A kill -9 loses what was
 // counted since the last flush: at most one interval of counts, and no log line.
+// What comes over HTTP in the milliseconds of a reload, while the old collector
+// has ended and the new one has not begun, is stored and not counted.
 //
 // # Why these series are no heartbeat
 //

@@ -11,13 +11,6 @@ import (
 	"rondo/syslogd"
 )
 
-// What a sentinel is known by. 32473 is the number that IANA keeps for
-// examples: nobody's elements are named like ours.
-const (
-	appName   = "rondo-canary"
-	elementID = "canary@32473"
-)
-
 // A Canary sends sentinels and counts them. It lasts as long as the program;
 // Run and Sink follow the listeners of the moment.
 type Canary struct {
@@ -50,6 +43,7 @@ func (c *Canary) Snapshot() map[string]Counts {
 // Run sends a sentinel into each way at once, and then every interval until
 // ctx ends. The listeners must go on until it has returned.
 func (c *Canary) Run(ctx context.Context, conf Config, into []syslogd.Endpoint) {
+	c.rest()
 	var wg sync.WaitGroup
 	for _, e := range into {
 		if conf.Interval > 0 && c.enter(e) {
@@ -58,6 +52,15 @@ func (c *Canary) Run(ctx context.Context, conf Config, into []syslogd.Endpoint) 
 	}
 	<-ctx.Done()
 	wg.Wait()
+}
+
+// rest takes the ways of an earlier Run for closed, until they are entered.
+func (c *Canary) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.ways {
+		w.Closed = "to be configured"
+	}
 }
 
 // enter says whether a client on this machine is let in.
@@ -96,12 +99,13 @@ func (c *Canary) send(ctx context.Context, conf Config, e syslogd.Endpoint) {
 	ended := ctx
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), conf.Timeout)
 	defer cancel()
-	defer context.AfterFunc(ended, func() { time.AfterFunc(c.grace, cancel) })()
+	grace := c.grace
+	defer context.AfterFunc(ended, func() { time.AfterFunc(grace, cancel) })()
 	now := time.Now()
 	c.mu.Lock()
 	seq := c.ways[e.Name].send(now)
 	c.mu.Unlock()
-	err := c.out(ctx, e, c.sentinel(e.Name, seq, now))
+	err := c.out(ctx, e, sentinel(e.Format, fmt.Sprintf("%s/%s/%d", c.run, e.Name, seq), now))
 	if err == nil || ctx.Err() != nil {
 		return // what was not answered is counted as what it becomes
 	}
@@ -109,11 +113,6 @@ func (c *Canary) send(ctx context.Context, conf Config, e syslogd.Endpoint) {
 	defer c.mu.Unlock()
 	c.ways[e.Name].fail(seq)
 	c.complain(e.Name, "sentinels cannot be sent", "err", err)
-}
-
-func (c *Canary) sentinel(listener string, seq uint64, now time.Time) string {
-	return fmt.Sprintf(`<47>1 %s - %s - - [%s run="%s" listener="%s" seq="%d"] %d`,
-		now.UTC().Format("2006-01-02T15:04:05.000000Z07:00"), appName, elementID, c.run, listener, seq, seq)
 }
 
 func (c *Canary) expire(listener string, before time.Time) {

@@ -252,12 +252,15 @@ func TestEveryListener(t *testing.T) {
 		{Name: "octets", Proto: syslogd.TCP, Listen: free, Framing: syslogd.FramingOctets},
 		{Name: "nul", Proto: syslogd.TCP, Listen: free, Framing: syslogd.FramingNUL},
 		{Name: "newline", Proto: syslogd.TCP, Listen: free, Framing: syslogd.FramingNewline},
+		{Name: "gelf", Proto: syslogd.UDP, Listen: free, Format: syslogd.FormatGELF},
+		{Name: "gelf-tcp", Proto: syslogd.TCP, Listen: free, Format: syslogd.FormatGELF},
+		{Name: "journal", Proto: syslogd.TCP, Listen: free, Format: syslogd.FormatJournal},
 		{Name: "relp", Proto: syslogd.RELP, Listen: free},
 		{Name: "relp-tls", Proto: syslogd.RELPTLS, Listen: free, TLS: cert},
 		{Name: "asking", Proto: syslogd.TLS, Listen: free, TLS: asking},
 	}
 	want := make(map[string]Counts)
-	for _, name := range []string{"udp", "tcp", "tls", "unix", "stream", "octets", "nul", "newline", "relp", "relp-tls"} {
+	for _, name := range []string{"udp", "tcp", "tls", "unix", "stream", "octets", "nul", "newline", "gelf", "gelf-tcp", "journal", "relp", "relp-tls"} {
 		want[name] = Counts{Sent: 1, Arrived: 1}
 	}
 	want["asking"] = Counts{Closed: "a client certificate"}
@@ -267,6 +270,20 @@ func TestEveryListener(t *testing.T) {
 	}
 	if len(s.probes) != len(want)-1 || len(s.messages) != 0 {
 		t.Errorf("%d probes, messages %q", len(s.probes), s.messages)
+	}
+}
+
+// TestReload wants the counts to go on, and a listener that is gone to be
+// closed.
+func TestReload(t *testing.T) {
+	c, s := New(quiet()), &store{}
+	cfg := syslogd.DefaultConfig()
+	cfg.UDP, cfg.TCP = "127.0.0.1:0", "127.0.0.1:0"
+	serve(t, cfg, c, s)
+	cfg.UDP = ""
+	want := map[string]Counts{"tcp": {Sent: 2, Arrived: 2}, "udp": {Sent: 1, Arrived: 1, Closed: "to be configured"}}
+	if d := cmp.Diff(want, serve(t, cfg, c, s)); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -286,8 +303,8 @@ func TestOthersPass(t *testing.T) {
 	c, s := New(quiet()), &store{}
 	c.enter(syslogd.Endpoint{Name: "udp"})
 	sink := c.Sink(s, s)
-	forged := strings.Replace(c.sentinel("udp", 1, time.Now()), c.run, "ABC", 1)
-	own := c.sentinel("udp", c.ways["udp"].send(time.Now()), time.Now())
+	forged := sentinel(syslogd.FormatSyslog, "ABC/udp/1", time.Now())
+	own := sentinel(syslogd.FormatSyslog, fmt.Sprintf("%s/udp/%d", c.run, c.ways["udp"].send(time.Now())), time.Now())
 	var batch []syslog.Message
 	for _, line := range []string{"a", own, forged, "<13>1 - - rondo-canary - - - b", "c"} {
 		batch = append(batch, syslog.Parse(line, time.Now(), netip.Addr{}))
@@ -297,7 +314,7 @@ func TestOthersPass(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d := cmp.Diff([]string{"a", "1", "b", "c", "a", "1", "b", "c"}, s.messages); d != "" {
+	if d := cmp.Diff([]string{"a", "ABC/udp/1", "b", "c", "a", "ABC/udp/1", "b", "c"}, s.messages); d != "" {
 		t.Error(d)
 	}
 	if n := c.Snapshot()["udp"]; n.Arrived != 1 || n.Duplicates != 1 {

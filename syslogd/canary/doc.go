@@ -28,7 +28,10 @@
 // line must carry a number drawn at our start; what others send under the same
 // name is stored as any line.
 //
-//	<47>1 2026-11-21T07:00:00.000000Z - rondo-canary - - [canary@32473 run="5d41..." listener="udp" seq="17"] 17
+//	<47>1 2026-11-21T07:00:00.000000Z - rondo-canary - - [canary@32473 canary="5D41.../udp/17"] 5D41.../udp/17
+//
+// with its mark: that number, the listener and the sentinel's own number. A
+// listener of GELF or of the journal's format gets the same in its format.
 //
 // # What is counted
 //
@@ -45,7 +48,8 @@
 // and two gauges: delay_seconds of the newest that arrived, from before it was
 // sent until it was on disk, and closed, which is 1 where a client on this
 // machine may not enter (a client certificate is wanted, or allow has not our
-// own address): then nothing is sent, and nothing is lost.
+// own address), or where a reload has ended the listener: then nothing is sent,
+// and nothing is lost.
 //
 // A reload keeps the counts, and sentinels on their way.
 package canary

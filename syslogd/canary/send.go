@@ -31,7 +31,7 @@ func send(ctx context.Context, e syslogd.Endpoint, line string) error {
 	case syslogd.RELP, syslogd.RELPTLS:
 		return converse(conn, line)
 	}
-	if _, err := io.WriteString(conn, framed(e.Framing, line)); err != nil {
+	if _, err := io.WriteString(conn, framed(e, line)); err != nil {
 		return err
 	}
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
@@ -52,17 +52,6 @@ func dial(ctx context.Context, e syslogd.Endpoint) (net.Conn, error) {
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, e.Addr.Network(), e.Addr.String())
-}
-
-// framed marks the end of a line (RFC 6587).
-func framed(f syslogd.StreamFraming, line string) string {
-	switch f {
-	case syslogd.FramingOctets:
-		return fmt.Sprintf("%d %s", len(line), line)
-	case syslogd.FramingNUL:
-		return line + "\x00"
-	}
-	return line + "\n"
 }
 
 // converse is a session of RELP with one message. All of it is said at once;

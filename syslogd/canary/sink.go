@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"rondo/syslogd"
@@ -80,11 +81,15 @@ func (c *Canary) part(batch []syslog.Message) (others, sentinels []syslog.Messag
 }
 
 // isOurs looks for the number that was drawn at our start.
-func (c *Canary) isOurs(m *syslog.Message) bool { return param(m, "run") == c.run }
+func (c *Canary) isOurs(m *syslog.Message) bool {
+	run, _, _ := strings.Cut(mark(m), "/")
+	return run == c.run
+}
 
-func param(m *syslog.Message, name string) string {
+// mark is what says whose sentinel a message is, and which; see the package.
+func mark(m *syslog.Message) string {
 	for p := range syslog.SDParams(m.SD) {
-		if p.ID == elementID && p.Name == name {
+		if strings.EqualFold(p.Name, markName) {
 			return p.Value()
 		}
 	}
@@ -93,16 +98,18 @@ func param(m *syslog.Message, name string) string {
 
 // arrived counts a sentinel that is on disk.
 func (c *Canary) arrived(m *syslog.Message, now time.Time) {
-	seq, err := strconv.ParseUint(param(m, "seq"), 10, 64)
+	_, rest, _ := strings.Cut(mark(m), "/")
+	listener, number, _ := strings.Cut(rest, "/")
+	seq, err := strconv.ParseUint(number, 10, 64)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.ways[param(m, "listener")]
+	w := c.ways[listener]
 	if w == nil || err != nil {
-		return // cut on its way by max_message: it is counted as lost
+		return // somebody has read the number and plays with it
 	}
 	w.arrive(seq, now)
 	if w.failing {
 		w.failing = false
-		c.log.Info("sentinels arrive again", "listener", param(m, "listener"))
+		c.log.Info("sentinels arrive again", "listener", listener)
 	}
 }
