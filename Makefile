@@ -4,6 +4,7 @@
 # make soak   the long runs: more kills, more random sequences
 
 GO ?= go
+FUZZTIME ?= 20m
 SHELL = /bin/bash
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o rondo ./cmd/rondo
 
@@ -45,6 +46,9 @@ soak:
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000
 	$(GO) test -timeout=0 -count=1 -v -run 'TestContinues|TestXML' ./rrd/rrdfile -rrdfile.runs=20000
+	for t in syslog:FuzzParse syslog:FuzzRoundTrip syslog:FuzzFramer syslog:FuzzSD syslog/gelf:FuzzDecode syslog/gelf:FuzzChunks \
+		syslog/gelf:FuzzStream syslog/gelf:FuzzJSON syslog/journal:FuzzReader .:FuzzEqualsGoSyslog; do \
+		$(GO) test -timeout=0 -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime=$(FUZZTIME) ./syslogd/$${t%:*} || exit 1; done
 
 clean:
 	rm -rf rondo data .cache web/node_modules

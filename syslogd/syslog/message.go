@@ -120,11 +120,11 @@ const (
 // parsed from, so that parsing allocates nothing; who keeps a Message beyond
 // the call it was given in must Clone it.
 type Message struct {
-	Raw      string // the line as received, without framing
+	Raw      string // the line as received, without framing; or the one that Compose made
 	Format   Format
 	Facility Facility
 	Severity Severity
-	HasPRI   bool
+	HasPRI   bool      // the sender said facility and severity, or at least the severity
 	Time     time.Time // what the message says; zero where it says nothing usable
 	Received time.Time
 	Sender   netip.Addr // peer address; the zero Addr for a unix socket

@@ -110,7 +110,7 @@ func value(s string) string {
 
 // rfc5424 reads VERSION and what follows, and reports whether s has that
 // shape: without a version and a time that is understood it has not. Without
-// a PRI, only version 1 will do.
+// a PRI, only version 1 and the time of the RFC will do.
 func (m *Message) rfc5424(s string, hasPRI bool) bool {
 	version, n := number(s, 3)
 	if n == 0 || s[0] == '0' || n == len(s) || s[n] != ' ' || version > 1 && !hasPRI {
@@ -118,7 +118,7 @@ func (m *Message) rfc5424(s string, hasPRI bool) bool {
 	}
 	s = skipSpaces(s[n:])
 	t, n := m.stamp(s)
-	if n == 0 || s[0] == '-' && !hasPRI {
+	if n == 0 || !hasPRI && (n < 11 || s[10] != 'T') {
 		return false
 	}
 	m.Time, m.Format = t, RFC5424

@@ -110,7 +110,7 @@ func TestDecode(t *testing.T) {
 	test("\x1f\x8bhello", `no level user.notice - "" "" "" |  | "\x1f\x8bhello"`, BadCompression)
 }
 
-// compressed returns data as gzip, and as zlib at all levels.
+// compressed returns data as gzip, and as zlib with each of its headers.
 func compressed(tb testing.TB, data string) map[string][]byte {
 	tb.Helper()
 	all := map[string][]byte{}
@@ -125,7 +125,7 @@ func compressed(tb testing.TB, data string) map[string][]byte {
 	}
 	var z bytes.Buffer
 	pack("gzip", gzip.NewWriter(&z), nil, &z)
-	for level := flate.NoCompression; level <= flate.BestCompression; level++ {
+	for _, level := range []int{flate.NoCompression, 1, 3, 6, flate.BestCompression} {
 		var z bytes.Buffer
 		w, err := zlib.NewWriterLevel(&z, level)
 		pack(fmt.Sprint("zlib", level), w, err, &z)
@@ -156,7 +156,7 @@ func TestDecodeCompressed(t *testing.T) {
 // A bomb is unpacked up to the limit, and no further.
 func TestDecodeBomb(t *testing.T) {
 	d := Decoder{MaxBytes: 1000}
-	long := `{"short_message":"` + strings.Repeat("x", 10<<20) + `"}`
+	long := `{"short_message":"` + strings.Repeat("x", 1<<18) + `"}`
 	for name, data := range compressed(t, long) {
 		m, err := d.Decode(Payload{Data: data})
 		if !errors.Is(err, TooLarge) || m.Text != long[:1000] || !m.Truncated {
