@@ -45,7 +45,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		var load sync.WaitGroup
 		load.Go(func() { told.metrics(p, round, stop) })
 		load.Go(func() { told.logs(p, round, stop) })
-		time.Sleep(200 * time.Millisecond)
+		told.awaitMore(t)
 		before := told.copy()
 		c := exec.Command(rondo, "backup", "--data", data)
 		if round < kills {
@@ -86,6 +86,18 @@ func (a *acked) copy() *acked {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return &acked{rounds: a.rounds, samples: maps.Clone(a.samples), messages: maps.Clone(a.messages)}
+}
+
+// awaitMore waits until samples and messages are acknowledged.
+func (a *acked) awaitMore(t *testing.T) {
+	t.Helper()
+	was := a.copy()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if now := a.copy(); len(now.samples) > len(was.samples) && len(now.messages) > len(was.messages) {
+			return
+		}
+	}
+	t.Fatal("the server acknowledges nothing")
 }
 
 // stuck is a target that takes nothing until it is let go.

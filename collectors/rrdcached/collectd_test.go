@@ -88,6 +88,8 @@ func (s *server) awaitUpdates(set string, n int) rrd.SetDefinition {
 	return rrd.SetDefinition{}
 }
 
+// Of several threads of collectd one may overtake another, and send what is
+// older last.
 const collectdConf = `
 Hostname "web-1.example"
 FQDNLookup false
@@ -96,6 +98,8 @@ PIDFile "%[1]s/pid"
 PluginDir "/usr/lib/collectd"
 TypesDB "/usr/share/collectd/types.db"
 Interval 1
+ReadThreads 1
+WriteThreads 1
 LoadPlugin logfile
 <Plugin logfile>
 	File stdout

@@ -30,7 +30,7 @@ func appendValue(dst []byte, v float64) []byte {
 }
 
 // appendE17 is C's "%0.17e" of a number: strconv's format 'e' with 17 digits,
-// in less than half of the time where the number is between 1e-10 and 1e17.
+// in about half of the time where the number is between 1e-10 and 1e17.
 // There its 18 digits are the whole part of a product that 128 bits hold:
 //
 //	v = m * 2^e                       m has 53 bits
