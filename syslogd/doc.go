@@ -74,6 +74,14 @@
 //	relay_NAME_WHAT              filtered, queued (arrivals), relayed; dropped_queue_full,
 //	                             dropped_disk_full, dropped_damaged; connections, failures
 //
+// # Asking
+//
+//	filter           which messages: one language for all who choose messages
+//	Searcher         what a store of them can do: Search, Count, Tail
+//	Explainer        how it found them      Locator  one of them again, with its neighbours
+//	query            a filter and pipes: rows of messages, rows of rows; extract finds values in texts
+//	logapi, loki     all that over HTTP, in our words and in Loki's
+//
 // # Relays
 //
 // Each relay has a queue on disk of its own and a cursor in it, so that a

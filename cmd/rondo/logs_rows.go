@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,7 +60,6 @@ type rowTable struct {
 
 // read takes an answer, line by line.
 func (t *rowTable) read(dec *json.Decoder) error {
-	dec.UseNumber()
 	var first answerLine
 	if err := dec.Decode(&first); err != nil {
 		return fmt.Errorf("answer is not understood: %w", err)
@@ -79,7 +79,9 @@ func (t *rowTable) read(dec *json.Decoder) error {
 // line takes a row, or the end of the answer.
 func (t *rowTable) line(raw json.RawMessage) (last bool, err error) {
 	var row map[string]any
-	if err := json.Unmarshal(raw, &row); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber() // which prints numbers as they came
+	if err := dec.Decode(&row); err != nil {
 		return false, fmt.Errorf("answer is not understood: %w", err)
 	}
 	if _, isStatus := row["status"].(map[string]any); isStatus {
@@ -87,6 +89,7 @@ func (t *rowTable) line(raw json.RawMessage) (last bool, err error) {
 		if err := json.Unmarshal(raw, &end); err != nil {
 			return false, fmt.Errorf("answer is not understood: %w", err)
 		}
+		t.align()
 		return true, end.verdict(t.out)
 	}
 	t.add(row)

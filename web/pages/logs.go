@@ -126,7 +126,7 @@ func (p *Pages) logs(w http.ResponseWriter, r *http.Request) {
 	}
 	v.Filter = q.Filter.String()
 	v.Views = views(q, f.Range)
-	v.Hist = p.histogram(r.Context(), q.Filter, v.Filter, f.Range, 2*histBins)
+	v.Hist = p.histogram(r.Context(), q.Filter, v.Query, f.Range, 2*histBins)
 	if len(q.Pipes) > 0 {
 		v.Answer = p.rows(r.Context(), q, f.Range)
 		v.Still = v.Answer.Took > slow
