@@ -6,33 +6,35 @@ import (
 	"syscall"
 )
 
-// An arena is a shard's memory for what its series have packed and in their
-// windows: some hundred bytes each, of any length, written anew every few
-// minutes. It is the system's and not Go's, whose collector lets a heap grow
-// by a quarter before it looks, and whose pieces come in sizes; this takes an
-// eighth more than what is used.
+// An arena is a shard's memory for what its series have packed, or for their
+// windows: some hundred bytes each, of any length. It is the system's and not Go's, whose collector lets a heap grow
+// by a quarter before it looks, and whose pieces come in sizes; this takes a
+// sixteenth more than what is used.
 //
 // Pieces are put one behind the other into segments. What is given back leaves
-// a hole; when there is more than an eighth of holes, tidy moves what is still
+// a hole; when there is more than a sixteenth of holes, tidy moves what is still
 // used in the oldest segment to the end, and takes that segment for the next
-// one. A series that sends is written anew all the time, so that the oldest
-// segment is mostly holes.
+// one. What is packed is written anew every few minutes, so that the oldest
+// segment is mostly holes; windows mostly stay where they are.
 //
 //	segment = { id:4 length:4 bytes:length }  0:8      of the series that owns it
 //
 // A piece is used for as long as its series has it. Pieces stay where they are
 // until tidy is called.
 type arena struct {
-	series   func(id uint32) *series
-	segments []*segment // oldest first; the last one is being filled
+	piece    func(id uint32) *[]byte // the piece that a series has
+	segments []*segment              // oldest first; the last one is being filled
 	spare    *segment
 	free     int // bytes left in the last one
 	holes    int // bytes of pieces that were given back
 }
 
-// A segment is memory that the system gave. Its pieces are used with the
-// shard locked only, and so while the arena refers to it.
-type segment struct{ mem []byte }
+// A segment is memory that the system gave, and takes back when nothing refers
+// to it: its pieces are used with the shard locked only, which has the arena.
+type segment struct {
+	mem     []byte
+	cleanup runtime.Cleanup
+}
 
 const (
 	segmentBytes = 64 << 10
@@ -43,21 +45,28 @@ const (
 func newSegment() *segment {
 	mem, err := syscall.Mmap(-1, 0, segmentBytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		return &segment{make([]byte, segmentBytes)} // no more maps; Go may still have memory
+		return &segment{mem: make([]byte, segmentBytes)} // no more maps; Go may still have memory
 	}
-	s := &segment{mem}
-	runtime.AddCleanup(s, func(mem []byte) { _ = syscall.Munmap(mem) }, mem)
+	s := &segment{mem: mem}
+	s.cleanup = runtime.AddCleanup(s, unmap, mem)
 	return s
 }
 
-// tidy keeps the holes below an eighth, a segment at a time.
+func unmap(mem []byte) { _ = syscall.Munmap(mem) } // it fails for what was never mapped only
+
+// tidy keeps the holes few, a segment at a time.
 func (a *arena) tidy() {
-	if len(a.segments) < 2 || a.holes <= max(1, len(a.segments)/8)*segmentBytes {
+	if len(a.segments) < 2 || a.holes <= max(1, len(a.segments)/16)*segmentBytes {
 		return
 	}
 	oldest := a.segments[0]
 	a.segments = a.segments[1:]
 	a.move(oldest.mem)
+	if a.spare != nil {
+		oldest.cleanup.Stop()
+		unmap(oldest.mem)
+		return
+	}
 	a.spare = oldest
 }
 
@@ -68,21 +77,14 @@ func (a *arena) move(mem []byte) {
 		if n == 0 {
 			return
 		}
-		piece, s := mem[pieceHead:pieceHead+n], a.series(id)
-		switch {
-		case is(s.packed, piece):
-			s.packed = append(owner{a, id}.alloc(n), s.packed...)
-		case is(s.win.buf, piece):
-			s.win.buf = append(owner{a, id}.alloc(n), s.win.buf...)
-		default:
+		if b := a.piece(id); cap(*b) > 0 && &(*b)[:1][0] == &mem[pieceHead] {
+			*b = append(owner{a, id}.alloc(n), *b...)
+		} else {
 			a.holes -= pieceHead + n
 		}
 		mem = mem[pieceHead+n:]
 	}
 }
-
-// is says whether b lies in a piece.
-func is(b, piece []byte) bool { return cap(b) > 0 && &b[:1][0] == &piece[0] }
 
 // An owner is a series that has pieces in its shard's arena. Without an arena
 // they are Go's.
@@ -132,7 +134,7 @@ func (o owner) join(old, head, tail []byte) []byte {
 		o.release(old)
 		return nil
 	}
-	if cap(old) < n || cap(old) > n+n/8+pieceRoom {
+	if cap(old) < n || cap(old) > n+n/2+pieceRoom {
 		piece := append(append(o.alloc(n), head...), tail...)
 		o.release(old)
 		return piece
@@ -145,7 +147,7 @@ func (o owner) join(old, head, tail []byte) []byte {
 
 // pieceRoom is by how much at least a piece grows that is written to again and
 // again.
-const pieceRoom = 16
+const pieceRoom = 32
 
 // add appends to a piece, which moves if it is full.
 func (o owner) add(piece, b []byte) []byte {

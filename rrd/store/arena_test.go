@@ -14,11 +14,11 @@ func TestArena(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		all, want := make([]series, 400), make([][]byte, 400)
-		a := &arena{series: func(id uint32) *series { return &all[id] }}
+		all, want := make([][]byte, 400), make([][]byte, 400)
+		a := &arena{piece: func(id uint32) *[]byte { return &all[id] }}
 		for i := range 10_000 {
 			id := rng.IntN(len(all))
-			o, piece := owner{a, uint32(id)}, &all[id].packed
+			o, piece := owner{a, uint32(id)}, &all[id]
 			b := bytes.Repeat([]byte{byte(i)}, rng.IntN(1000))
 			if rng.IntN(100) == 0 {
 				b = bytes.Repeat(b, 20)
@@ -39,10 +39,10 @@ func TestArena(t *testing.T) {
 		}
 		used := 0
 		for id := range all {
-			if !bytes.Equal(all[id].packed, want[id]) {
-				t.Fatalf("series %d has %d bytes, want %d, or others", id, len(all[id].packed), len(want[id]))
+			if !bytes.Equal(all[id], want[id]) {
+				t.Fatalf("series %d has %d bytes, want %d, or others", id, len(all[id]), len(want[id]))
 			}
-			if n := cap(all[id].packed); n <= maxPiece {
+			if n := cap(all[id]); n <= maxPiece {
 				used += pieceHead + n
 			}
 		}

@@ -14,7 +14,7 @@ import (
 type blockReader struct {
 	st    *Store
 	limit int // of the bytes of blocks that are kept
-	kept  map[blockID]codec.Block
+	kept  map[blockID]diskBlock
 	bytes int        // of these
 	wrote int64      // how many blocks the store had written when they were read
 	rows  codec.Rows // of the block that each is at
@@ -26,7 +26,7 @@ type blockID struct {
 }
 
 func newBlockReader(st *Store, limit int) blockReader {
-	return blockReader{st: st, limit: limit, kept: map[blockID]codec.Block{}}
+	return blockReader{st: st, limit: limit, kept: map[blockID]diskBlock{}}
 }
 
 // A stretch is the rows from lo to hi of a block, in their order: those of one
@@ -60,7 +60,7 @@ func (br *blockReader) each(s *series, r *ring, columns codec.Columns, after, up
 		if err != nil {
 			return err
 		}
-		if err := b.Columns(int(s.id%pageSeries), columns, &br.rows); err != nil {
+		if err := b.columns(int(s.id%pageSeries), columns, &br.rows); err != nil {
 			br.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, page, r.dir, err))
 			continue
 		}
@@ -82,7 +82,7 @@ func (p stretch) firstAfter(t rrd.Time) int {
 }
 
 // block returns a block, which is empty if it is missing or damaged.
-func (br *blockReader) block(id blockID) (codec.Block, error) {
+func (br *blockReader) block(id blockID) (diskBlock, error) {
 	// Rows that have left memory since are only in a block's new version.
 	if n := br.st.stats.Blocks.Load(); n != br.wrote {
 		clear(br.kept)
@@ -91,19 +91,16 @@ func (br *blockReader) block(id blockID) (codec.Block, error) {
 	if b, ok := br.kept[id]; ok {
 		return b, nil
 	}
-	value, err := br.st.readBlock(id.ring, id.page, id.block)
+	b, damage, err := br.st.openBlock(id)
 	if err != nil {
-		return codec.Block{}, err
+		return diskBlock{}, err
 	}
-	var b codec.Block
-	if value != nil {
-		if b, err = codec.OpenBlock(value, id.ring.checksumPlace(id.page, id.block)); err != nil {
-			br.st.report(fmt.Errorf("block %d of page %d in %s: %w", id.block, id.page, id.ring.dir, err))
-		}
+	if damage != nil {
+		br.st.report(damage)
 	}
-	if br.bytes += len(value); br.bytes > br.limit {
+	if br.bytes += b.bytes; br.bytes > br.limit {
 		clear(br.kept)
-		br.bytes = len(value)
+		br.bytes = b.bytes
 	}
 	br.kept[id] = b
 	return b, nil
@@ -114,8 +111,11 @@ func (br *blockReader) block(id blockID) (codec.Block, error) {
 func (v *vault) nextBlock(r *ring, block uint32) (next uint32, gap bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if r.epochs[r.epoch(block)] || len(r.kept) > 0 {
+	if r.epochs[r.epoch(block)] || len(r.kept) > 0 || r.young != nil && r.young.epochs[block] {
 		return block, false
+	}
+	if r.young != nil && len(r.young.epochs) > 0 {
+		return block + 1, true
 	}
 	return uint32((int64(r.epoch(block)) + 1) * r.epochBlocks), true
 }

@@ -31,12 +31,10 @@ func (st *Store) dropRings() error {
 		case r.unused < 2:
 			waiting = append(waiting, r)
 		default:
-			n, err := st.vault.expire(r, math.MaxInt64)
-			st.stats.Expired.Add(int64(n))
-			if err == nil && !st.vault.any(r) {
-				err = ignoreMissing(os.Remove(r.dir))
+			if r.young != nil {
+				errs = append(errs, st.dropRing(r.young))
 			}
-			errs = append(errs, err)
+			errs = append(errs, st.dropRing(r))
 		}
 	}
 	if len(waiting) > 0 {
@@ -49,6 +47,16 @@ func (st *Store) dropRings() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// dropRing removes what a ring has on disk.
+func (st *Store) dropRing(r *ring) error {
+	n, err := st.vault.expire(r, math.MaxInt64)
+	st.stats.Expired.Add(int64(n))
+	if err == nil && !st.vault.any(r) {
+		err = ignoreMissing(os.Remove(r.dir))
+	}
+	return err
 }
 
 // any says whether a ring has something on disk.

@@ -280,7 +280,7 @@ func (st *Store) lose(loaded map[uint64]bool) error {
 			case s.of != nil:
 				st.loseOfSet(s)
 			default:
-				st.shard(s.id).owner(s).release(s.win.buf)
+				st.shard(s.id).windowOf(s).release(s.win.buf)
 				s.win = newWindow()
 				s.win.settled = slotEnd(until, s.def.rings[0].row)
 				st.change(st.shard(s.id), s, func(x *state) {

@@ -308,7 +308,7 @@ func (cv *converter) makeBlock(r *ring, block uint32, p pageChange) ([]byte, err
 		return nil, err
 	}
 	for i := range rows {
-		if err := old.Series(i, &rows[i]); err != nil {
+		if err := old.columns(i, codec.AllColumns, &rows[i]); err != nil {
 			cv.st.report(fmt.Errorf("block %d of page %d in %s: %w", block, p.page.id, r.dir, err))
 			rows[i].Reset()
 		}

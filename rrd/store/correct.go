@@ -172,19 +172,15 @@ func (cr *closedReader) blocks(dst []rrd.Row, s *series, r *ring, after, upTo rr
 	first, _ := r.place(page, slotEnd(after+1, r.row))
 	last, _ := r.place(page, slotEnd(upTo, r.row))
 	for block := first; block <= last; block++ {
-		value, err := cr.st.readBlock(r, page, block)
+		b, damage, err := cr.st.openBlock(blockID{r, page, block})
 		if err != nil {
 			return dst, err
 		}
-		if value == nil {
-			continue
+		if damage == nil {
+			damage = b.columns(int(s.id%pageSeries), codec.AllColumns, &cr.block)
 		}
-		b, err := codec.OpenBlock(value, r.checksumPlace(page, block))
-		if err == nil {
-			err = b.Series(int(s.id%pageSeries), &cr.block)
-		}
-		if err != nil {
-			return dst, fmt.Errorf("%w: block %d of page %d in %s: %w", errUnreadable, block, page, r.dir, err)
+		if damage != nil {
+			return dst, fmt.Errorf("%w: block %d of page %d in %s: %w", errUnreadable, block, page, r.dir, damage)
 		}
 		for i, index := range cr.block.Index {
 			if end := r.rowEnd(page, block, index); end > after && end <= upTo {

@@ -16,7 +16,9 @@
 // [Options]), sorted by time. What is older is settled: folded, in order of
 // time, into the open rows of all archives ([rrd.Fold]). Rows that this closes
 // wait until their block is due, packed together with the Fold, each number
-// told from the one before. A reader folds the window into a copy of the
+// told from the one before; of a large store, rows of five minutes and longer
+// go to disk early (see young.go). Windows and packed states lie outside of
+// Go's heap (see arena.go). A reader folds the window into a copy of the
 // series' Fold; so every archive is readable at once, open row
 // included, and rows do not depend on the order in which samples came.
 //
@@ -70,6 +72,9 @@
 //	checkpoint   the head, and the log's position that it stands for
 //	blocks/ROW-ROWS/EPOCH/   a Badger directory: rows of all series, by page
 //	                         of 64 series and block of 32 or 128 rows
+//	blocks/ROW-ROWS-LENGTH/EPOCH/   the same, with blocks of that many rows; a
+//	                         ring that has the name above keeps its short ones
+//	blocks/../young/EPOCH/   pieces of blocks that are not due, see young.go
 //	blocks/FUNCTION-ROW-ROWS/EPOCH/   the same, of sets
 //
 // A batch is one record in the log for each shard that it touches. Blocks are
@@ -79,7 +84,7 @@
 // why a checkpoint need not be of one moment.
 //
 // When a ring turns, whole epochs are dropped: disk use is bounded by the
-// definition, plus one sixteenth.
+// definition, plus one epoch: a sixteenth of most rings, a quarter at most.
 //
 // # Another definition
 //

@@ -24,16 +24,28 @@ func (st *Store) flushDue() error {
 	all := st.staged.Load() > st.stageLimit()
 	var errs []error
 	for _, r := range st.ringList() {
-		if !all && clock < r.nextFlush {
-			continue
+		if all || clock >= r.nextFlush {
+			errs = append(errs, r.flushed(clock, st.flushRing(r, clock, all)))
 		}
-		if err := st.flushRing(r, clock, all); err != nil {
-			errs = append(errs, err)
-			continue
+		if y := r.young; y != nil && clock >= y.nextFlush && st.Series() >= st.o.PieceSeries {
+			errs = append(errs, y.flushed(clock, st.flushYoung(r, clock)))
 		}
-		r.nextFlush = clock + max(rrd.Time(r.blockRows/16)*r.row, 10*rrd.Second)
 	}
 	return errors.Join(errs...)
+}
+
+// flushed sets when a ring is to be flushed next, unless that went wrong.
+func (r *ring) flushed(clock rrd.Time, err error) error {
+	if err == nil {
+		r.nextFlush = clock + max(rrd.Time(r.blockRows)*r.row/16, 10*rrd.Second)
+	}
+	return err
+}
+
+// over is the time up to which no in-order sample can belong to a ring's rows
+// any more.
+func (st *Store) over(r *ring, clock rrd.Time) rrd.Time {
+	return clock - st.late - max(2*r.row, 60*rrd.Second)
 }
 
 // stageLimit is how many bytes of closed rows may wait in memory. In normal
@@ -46,8 +58,7 @@ func (st *Store) stageLimit() int64 {
 // flushRing writes the blocks of a ring that no in-order sample can belong to
 // any more, or all; a few megabytes of pages at a time.
 func (st *Store) flushRing(r *ring, clock rrd.Time, all bool) error {
-	batch := newRingBatch(st, r, clock)
-	over := clock - st.late - max(2*r.row, 60*rrd.Second)
+	batch, over := newRingBatch(st, r, clock), st.over(r, clock)
 	if over < 0 && !all {
 		return nil
 	}
@@ -71,6 +82,7 @@ type ringBatch struct {
 	st      *Store
 	ring    *ring
 	clock   rrd.Time
+	from    uint32 // blocks before this one are left out
 	byEpoch map[uint32][]blockValue
 	bytes   int
 	pages   []flushedPage
@@ -103,7 +115,17 @@ func (b *ringBatch) add(pg *page, due uint32, all bool) error {
 	if all {
 		due = math.MaxUint32
 	}
-	for _, blk := range b.collect(&flushed, due) {
+	blocks := b.collect(&flushed, due)
+	if b.ring.young != nil {
+		orphans, err := b.st.orphans(b.ring, pg.id, flushed.before)
+		if err != nil {
+			return err
+		}
+		for _, block := range orphans {
+			b.block(blocks, block)
+		}
+	}
+	for _, blk := range blocks {
 		if err := b.encode(pg.id, blk); err != nil {
 			return err
 		}
@@ -134,19 +156,22 @@ func (b *ringBatch) collect(to *flushedPage, before uint32) map[uint32]*pageBloc
 			b.st.packRows(s)
 		}
 		b.st.settleDue(sh, s)
-		q := s.queue(r)
+		q := s.queue(r.archive())
 		b.collectStaged(to, blocks, i, before, &q)
-		b.collectCorrected(to, blocks, i, before)
+		if r.elder == nil {
+			b.collectCorrected(to, blocks, i, before)
+		}
 	}
 	return blocks
 }
 
-// collectStaged takes copies of one series' staged rows.
+// collectStaged takes copies of one series' staged rows. They leave memory in
+// order.
 func (b *ringBatch) collectStaged(to *flushedPage, blocks map[uint32]*pageBlock, i int, before uint32, q *rowQueue) {
 	r, gauge := b.ring, to.page.series[i].def.gauge
 	q.each(noTime, r.row, gauge, func(row *rrd.Row) bool {
 		block, index := r.place(to.page.id, row.End)
-		if block >= before {
+		if block < b.from || block >= before {
 			return false
 		}
 		appendRow(&b.block(blocks, block).rows[i], index, row, gauge)
@@ -243,13 +268,13 @@ func (st *Store) drop(r *ring, p *flushedPage) {
 	sh := st.shard(p.page.id * pageSeries)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	defer sh.arena.tidy()
+	defer sh.tidy()
 	for i, upTo := range p.upTo {
 		if upTo == 0 {
 			continue
 		}
 		s := &p.page.series[i]
-		if a := slices.Index(s.def.rings, r); a >= 0 {
+		if a := slices.Index(s.def.rings, r.archive()); a >= 0 {
 			st.change(sh, s, func(x *state) { x.staged[a].drop(upTo, r.row, s.def.gauge) })
 		}
 	}
@@ -312,18 +337,19 @@ func (st *Store) putBlocks(r *ring, epoch uint32, blocks []blockValue) error {
 // merge adds to the rows of a block those that are already on disk: of series
 // that were written before this one's rows came, or after a crash.
 func (st *Store) merge(r *ring, page uint32, b *pageBlock) error {
-	value, err := st.readBlock(r, page, b.block)
-	if err != nil || value == nil {
+	old, damage, err := st.openBlock(blockID{r, page, b.block})
+	if err != nil {
 		return err
 	}
-	old, err := codec.OpenBlock(value, r.checksumPlace(page, b.block))
-	if err != nil {
-		st.report(fmt.Errorf("block %d of page %d in %s is written anew: %w", b.block, page, r.dir, err))
+	if damage != nil {
+		st.report(fmt.Errorf("%w: it is written anew", damage))
+	}
+	if len(old.parts) == 0 {
 		return nil
 	}
 	var rows codec.Rows
 	for i := range b.rows {
-		if err := old.Series(i, &rows); err != nil {
+		if err := old.columns(i, codec.AllColumns, &rows); err != nil {
 			st.report(fmt.Errorf("block %d of page %d in %s: %w", b.block, page, r.dir, err))
 			continue
 		}
@@ -410,6 +436,9 @@ func (st *Store) expire() error {
 				errs = append(errs, err)
 				continue
 			}
+		}
+		if r.young != nil {
+			errs = append(errs, st.expireYoung(r))
 		}
 		st.moving.Lock() // late samples wait: they read what is removed
 		n, err := st.vault.expire(r, r.edge(clock))

@@ -194,7 +194,7 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 	sh := &st.shards[i]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	defer sh.arena.tidy()
+	defer sh.tidy()
 	rec := &sh.record
 	rec.reset()
 	newest := noTime
@@ -285,7 +285,7 @@ func (d *definition) reach(clock rrd.Time) rrd.Time {
 // what has become too old for it. That is done half a window late, many points
 // at a time.
 func (st *Store) offer(sh *shard, s *series, p rrd.Point, x number) rrd.Offer {
-	result := s.win.offer(sh.owner(s), p, x, st.late, &sh.points)
+	result := s.win.offer(sh.windowOf(s), p, x, st.late, &sh.points)
 	w := &s.win
 	if w.newest-w.oldest > st.late+st.late/2 || len(w.buf) > maxWindowBytes {
 		st.settle(sh, s, w.newest-st.late)
@@ -309,7 +309,7 @@ func (st *Store) settleDue(sh *shard, s *series) {
 // settle folds the points up to a time, and stages the rows that this closes.
 func (st *Store) settle(sh *shard, s *series, upTo rrd.Time) {
 	st.change(sh, s, func(x *state) {
-		s.win.settle(sh.owner(s), upTo, func(p rrd.Point) { x.add(sh, p) })
+		s.win.settle(sh.windowOf(s), upTo, func(p rrd.Point) { x.add(sh, p) })
 	})
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -63,6 +64,13 @@ func (v *vault) turned(r *ring, edge rrd.Time) (ns []uint32) {
 		}
 	}
 	return ns
+}
+
+// epochs lists those of a ring.
+func (v *vault) epochs(r *ring) []uint32 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.epochs))
 }
 
 // remove removes an epoch as soon as nobody reads it.

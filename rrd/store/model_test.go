@@ -95,9 +95,20 @@ func (st *Store) kill() error {
 }
 
 // TestModel: whatever happens to a store, be it that it goes on from a
-// snapshot, it answers as the model does.
+// snapshot, it answers as the model does. Memory is so small that blocks are
+// often written before they are due.
 func TestModel(t *testing.T) {
 	t.Parallel()
+	testModel(t, Options{StageBytes: 2000, CheckpointBytes: 3000})
+}
+
+// TestModelInPieces is the same where blocks are written in pieces.
+func TestModelInPieces(t *testing.T) {
+	t.Parallel()
+	testModel(t, Options{PieceSeries: 1, CheckpointBytes: 3000})
+}
+
+func testModel(t *testing.T, limits Options) {
 	rrdtest.TestModel(t, func(ro rrdtest.Options) (rrdtest.Life, func(), error) {
 		base, err := os.MkdirTemp(t.TempDir(), "")
 		if err != nil {
@@ -105,7 +116,7 @@ func TestModel(t *testing.T) {
 		}
 		dir := filepath.Join(base, "store")
 		o := testOptions(t, ro)
-		o.StageBytes, o.CheckpointBytes = 2000, 3000
+		o.StageBytes, o.PieceSeries, o.CheckpointBytes = limits.StageBytes, limits.PieceSeries, limits.CheckpointBytes
 		st, err := Open(dir, o)
 		l := &life{unsynced: unsynced{st}}
 		return l, func() {

@@ -177,7 +177,7 @@ func (r *replayer) apply(pos seglog.Pos, data []byte) error {
 		newest = max(newest, p.Time)
 	})
 	if held != nil {
-		held.arena.tidy()
+		held.tidy()
 		held.mu.Unlock()
 	}
 	r.st.advance(newest)

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"hash/fnv"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -26,8 +27,11 @@ type ring struct {
 	rows        int
 	blockRows   int64
 	epochBlocks int64
+	phases      int64 // see phase
 	dir         string
 	seed        uint64 // tells blocks of different rings apart
+	young       *ring  // has pieces of blocks that are not due, see young.go; may be nil
+	elder       *ring  // whose young it is
 	// Of sets: rows of one function, which a set may need for longer than the
 	// store's clock says (see kept.go).
 	exact bool
@@ -45,15 +49,63 @@ type ring struct {
 	unused    int      // checkpoints that were made since no series uses it
 }
 
+// slotRing makes the ring of archives in slot mode as it is on disk, or a new
+// one.
+func slotRing(base string, row time.Duration, rows int) *ring {
+	r, old := newRing(base, row, rows), shortRing(base, row, rows)
+	if _, err := os.Stat(old.dir); err == nil && r.dir != old.dir {
+		return old
+	}
+	return r
+}
+
+// newRing makes the ring of archives in slot mode.
 func newRing(base string, row time.Duration, rows int) *ring {
-	r := &ring{
-		row: rrd.Time(row.Microseconds()), rows: rows,
-		blockRows: 32, dir: filepath.Join(base, fmt.Sprintf("%s-%d", ringRow(row), rows)),
-		epochs: map[uint32]bool{},
+	r := shortRing(base, row, rows)
+	if r.row < youngRow {
+		return r
 	}
+	if blockRows := longBlockRows(rows); blockRows > r.blockRows {
+		r = shapedRing(row, rows, blockRows)
+		r.setName(base, fmt.Sprintf("%s-%d-%d", ringRow(row), rows, blockRows))
+	}
+	r.young = newYoung(r)
+	return r
+}
+
+// longBlockRows is how many rows the blocks of a ring have that is written in
+// pieces: an eighth of its rows at most, but for short ones.
+func longBlockRows(rows int) int64 {
+	switch {
+	case rows >= 1536:
+		return 256
+	case rows >= 1024:
+		return 128
+	case rows >= 256:
+		return 64
+	}
+	return 32
+}
+
+// shortRing makes a ring without young, as all were once.
+func shortRing(base string, row time.Duration, rows int) *ring {
+	r := shapedRing(row, rows, shortBlockRows(row, rows))
+	r.setName(base, fmt.Sprintf("%s-%d", ringRow(row), rows))
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %d", r.row, rows) // a hash never fails
+	r.seed = h.Sum64()
+	return r
+}
+
+func shortBlockRows(row time.Duration, rows int) int64 {
 	if rows > 4000 && row < time.Minute {
-		r.blockRows = 128
+		return 128
 	}
+	return 32
+}
+
+func shapedRing(row time.Duration, rows int, blockRows int64) *ring {
+	r := &ring{row: rrd.Time(row.Microseconds()), rows: rows, blockRows: blockRows, epochs: map[uint32]bool{}}
 	// Blocks have 32-bit numbers: of a second they last until the year 2106.
 	for r.blockRows < codec.MaxBlockRows && rrd.Time(r.blockRows)*r.row < rrd.Second {
 		r.blockRows *= 2
@@ -61,10 +113,15 @@ func newRing(base string, row time.Duration, rows int) *ring {
 	// An epoch is about a sixteenth of the ring: that much more than the ring
 	// is on disk before it can be dropped.
 	r.epochBlocks = min(max(int64(rows)/(16*r.blockRows), 1), 16)
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %d", r.row, rows) // a hash never fails
-	r.seed = h.Sum64()
+	r.phases = r.blockRows
 	return r
+}
+
+// setName tells a ring from all others.
+func (r *ring) setName(base, name string) {
+	h := fnv.New64a()
+	h.Write([]byte(name)) // a hash never fails
+	r.dir, r.seed = filepath.Join(base, name), h.Sum64()
 }
 
 // ringRow writes the length of a row in its ring's name: whole seconds, or
@@ -87,16 +144,14 @@ func newSetRing(base string, cf rrd.CF, row time.Duration, rows, nth int) *ring 
 	if nth > 0 {
 		name += fmt.Sprintf("-%d", nth+1)
 	}
-	r := newRing(base, row, rows)
-	r.dir, r.exact, r.slack = filepath.Join(base, name), true, 2*r.row+setSlack
-	h := fnv.New64a()
-	h.Write([]byte(name)) // a hash never fails
-	r.seed = h.Sum64()
+	r := shapedRing(row, rows, shortBlockRows(row, rows))
+	r.setName(base, name)
+	r.exact, r.slack = true, 2*r.row+setSlack
 	return r
 }
 
 // phase shifts the blocks of a page.
-func (r *ring) phase(page uint32) int64 { return int64(page) * 37 % r.blockRows }
+func (r *ring) phase(page uint32) int64 { return int64(page) * 37 % r.phases }
 
 // place returns the block of a page that holds the row with an end, and the
 // row's index there.

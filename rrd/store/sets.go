@@ -175,9 +175,9 @@ func (st *Store) dropRows(s *series) {
 			x.staged[i].buf = x.staged[i].buf[:0]
 		}
 	})
-	o := st.shard(s.id).owner(s)
-	o.release(s.packed)
-	o.release(s.win.buf)
+	sh := st.shard(s.id)
+	sh.stateOf(s).release(s.packed)
+	sh.windowOf(s).release(s.win.buf)
 	s.packed, s.win = nil, newWindow()
 }
 

@@ -322,7 +322,7 @@ func (st *Store) stageValue(s *series, ring int, end rrd.Time, v float64) {
 	var buf [maxEntry]byte
 	row := numberOf(v).append(buf[:0], 0, uint64(ring), ringBits)
 	row = appendUvarint(row, uint64(end/s.def.rings[ring].row))
-	w.buf = st.shard(s.id).owner(s).add(w.buf, row)
+	w.buf = st.shard(s.id).windowOf(s).add(w.buf, row)
 	if len(w.buf) > max(maxFresh, len(s.packed)/4) {
 		st.packRows(s)
 	}
@@ -345,7 +345,7 @@ func (st *Store) packRows(s *series) {
 		}
 	})
 	s.win.buf = s.win.buf[:0]
-	st.shard(s.id).arena.tidy()
+	st.shard(s.id).tidy()
 }
 
 // replayUpdates applies the updates of a record. lost is told of those whose

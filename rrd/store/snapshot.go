@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"rondo/rrd/seglog"
 )
@@ -50,7 +48,14 @@ func (st *Store) snapshot(dir string) error {
 		}
 	}
 	for _, r := range st.ringList() {
-		if err := st.vault.snapshot(r, filepath.Join(dir, "blocks", filepath.Base(r.dir))); err != nil {
+		to := filepath.Join(dir, "blocks", filepath.Base(r.dir))
+		if err := st.vault.snapshot(r, to); err != nil {
+			return err
+		}
+		if r.young == nil {
+			continue
+		}
+		if err := st.vault.snapshot(r.young, filepath.Join(to, filepath.Base(r.young.dir))); err != nil {
 			return err
 		}
 	}
@@ -96,10 +101,7 @@ const allShards = 1<<numShards - 1
 // snapshot copies the epochs of a ring. The caller sees to it that nobody
 // opens one to write.
 func (v *vault) snapshot(r *ring, dir string) error {
-	v.mu.Lock()
-	epochs := slices.Sorted(maps.Keys(r.epochs))
-	v.mu.Unlock()
-	for _, n := range epochs {
+	for _, n := range v.epochs(r) {
 		if err := v.clone(r, n, dir); err != nil {
 			return fmt.Errorf("epoch %s: %w", epochDir(r, n), err)
 		}

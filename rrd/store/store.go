@@ -32,6 +32,7 @@ type Options struct {
 	Every           time.Duration // how often blocks and retention are looked after; 10 s
 	CheckpointBytes int64         // of log, after which a checkpoint is due; 64 MiB
 	StageBytes      int64         // of closed rows in memory, after which all go to disk; 256 MiB, more from 100,000 series on
+	PieceSeries     int           // with how many series closed rows are written before their block is due; 1,000
 	ReserveBytes    int64         // refuse to write below this much free disk; 64 MiB. Negative: none
 	// FS is the file system of the two logs; the real one. Tests give one
 	// that loses what was not synced.
@@ -47,6 +48,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Every, 10*time.Second)
 	setDefault(&o.CheckpointBytes, 64<<20)
 	setDefault(&o.StageBytes, 256<<20)
+	setDefault(&o.PieceSeries, 1000)
 	setDefault(&o.ReserveBytes, 64<<20)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -78,14 +80,15 @@ const numShards = 8
 // applying samples until they are in the log, so that the log has the samples
 // of a series in the order in which they were applied.
 type shard struct {
-	mu     sync.Mutex
-	arena  arena
-	closed []rrd.ClosedRow // scratch
-	points []rrd.Point     // scratch
-	state  state           // scratch
-	packed []byte          // scratch
-	record sampleRecord    // scratch
-	editor editor          // scratch
+	mu      sync.Mutex
+	states  arena // what series have packed
+	windows arena
+	closed  []rrd.ClosedRow // scratch
+	points  []rrd.Point     // scratch
+	state   state           // scratch
+	packed  []byte          // scratch
+	record  sampleRecord    // scratch
+	editor  editor          // scratch
 
 	loading state // scratch of Open
 
@@ -93,7 +96,14 @@ type shard struct {
 	saved  int // of those, how many are in a durable checkpoint
 }
 
-func (sh *shard) owner(s *series) owner { return owner{&sh.arena, s.id} }
+func (sh *shard) stateOf(s *series) owner  { return owner{&sh.states, s.id} }
+func (sh *shard) windowOf(s *series) owner { return owner{&sh.windows, s.id} }
+
+// tidy moves packed states and windows: slices of them are not valid any more.
+func (sh *shard) tidy() {
+	sh.states.tidy()
+	sh.windows.tidy()
+}
 
 // unlogged says whether the head may have samples that are nowhere on disk.
 func (sh *shard) unlogged() bool { return sh.failed > sh.saved }
@@ -175,7 +185,8 @@ func (st *Store) open() (err error) {
 	}
 	st.table = newTable(series, st)
 	for i := range st.shards {
-		st.shards[i].arena.series = st.table.place
+		st.shards[i].states.piece = func(id uint32) *[]byte { return &st.table.place(id).packed }
+		st.shards[i].windows.piece = func(id uint32) *[]byte { return &st.table.place(id).win.buf }
 	}
 	if err := st.table.load(st.report); err != nil {
 		return err
@@ -183,6 +194,11 @@ func (st *Store) open() (err error) {
 	for _, r := range st.rings {
 		if err := st.vault.load(r, st.report); err != nil {
 			return err
+		}
+		if r.young != nil {
+			if err := st.vault.load(r.young, st.report); err != nil {
+				return err
+			}
 		}
 		for _, g := range r.kept {
 			n, err := usage(epochDir(r, g))
@@ -240,7 +256,7 @@ func (st *Store) ringsOf(d *rrd.Definition) []*ring {
 		i := slices.IndexFunc(st.rings, func(r *ring) bool { return r.row == row && r.rows == archive.Rows && !r.exact })
 		if i < 0 {
 			i = len(st.rings)
-			st.rings = append(st.rings, newRing(filepath.Join(st.dir, "blocks"), d.Row(a), archive.Rows))
+			st.rings = append(st.rings, slotRing(filepath.Join(st.dir, "blocks"), d.Row(a), archive.Rows))
 		}
 		out[a] = st.rings[i]
 	}

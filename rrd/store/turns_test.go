@@ -34,7 +34,7 @@ type turning struct {
 func newTurning(tb testing.TB, series int, texts ...string) *turning {
 	tb.Helper()
 	t := &turning{crowd: newCrowd(series), dir: tb.TempDir(), now: benchStart}
-	o := Options{Define: archives(tb, texts...), Every: time.Hour, Now: func() time.Time { return t.now.Std() }}
+	o := Options{Define: archives(tb, texts...), Every: time.Hour, PieceSeries: 1, Now: func() time.Time { return t.now.Std() }}
 	t.st = openStore(tb, t.dir, o)
 	tb.Cleanup(func() { closeStore(tb, t.st) })
 	return t
@@ -66,12 +66,12 @@ func (t *turning) live(tb testing.TB, r *ring) (live, disk float64) {
 		first, _ := r.place(pg.id, r.edge(clock))
 		last, _ := r.place(pg.id, clock)
 		for block := first; block <= last; block++ {
-			value, err := t.st.readBlock(r, pg.id, block)
+			b, _, err := t.st.openBlock(blockID{r, pg.id, block})
 			if err != nil {
 				tb.Fatal(err)
 			}
 			outside := float64(r.edge(clock)-r.rowEnd(pg.id, block, 0)) / float64(rrd.Time(r.blockRows)*r.row)
-			live += float64(len(value)) * (1 - max(0, outside))
+			live += float64(b.bytes) * (1 - max(0, outside))
 		}
 	}
 	n, err := usage(r.dir)
