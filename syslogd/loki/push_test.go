@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -141,6 +142,7 @@ func TestPushForms(t *testing.T) {
 		"JSON, deflate":       {deflated(t, []byte(samplePush)), []string{"Content-Type", "application/json", "Content-Encoding", "deflate"}},
 		"protobuf":            {proto, []string{"Content-Type", "application/x-protobuf"}},
 		"protobuf, no header": {proto, nil},
+		"protobuf, Promtail":  {readFile(t, "promtail.bin"), []string{"Content-Type", "application/x-protobuf", "User-Agent", "promtail/3.7.8"}}, // recorded
 		"protobuf, snappy":    {proto, []string{"Content-Type", "application/x-protobuf", "Content-Encoding", "snappy"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -229,8 +231,19 @@ func TestPushRefusals(t *testing.T) {
 	f(400, `Content-Encoding "br" not supported`, `x`, "Content-Type", "application/json", "Content-Encoding", "br")
 	f(400, "not a push request", string(snappy.Encode(nil, []byte("hello"))), "Content-Type", "application/x-protobuf")
 	f(400, "couldn't parse labels", string(snappy.Encode(nil, []byte("\x0a\x05\x0a\x03{a}"))), "Content-Type", "application/x-protobuf")
-	f(413, "more than 33554432 bytes", string(zipped(t, bytes.Repeat([]byte(" "), maxDecoded+1))), "Content-Type", "application/json", "Content-Encoding", "gzip")
+	f(413, "more than 33554432 bytes", "\x81\x80\x80\x10", "Content-Type", "application/x-protobuf") // which says 32 MiB and a byte
 	f(413, "too large", strings.Repeat(" ", maxBody+1))
+}
+
+// TestDecompressedLimit: what a small body becomes is bounded as well.
+func TestDecompressedLimit(t *testing.T) {
+	read := func(n int) error {
+		_, err := io.ReadAll(&limitedReader{r: bytes.NewReader(make([]byte, n)), left: 1000})
+		return err
+	}
+	if read(1000) != nil || read(1001) != errTooLarge || pushStatus(errTooLarge) != http.StatusRequestEntityTooLarge {
+		t.Error("1000 bytes must be taken, and 1001 refused by 413")
+	}
 }
 
 // TestPushPartly: what can be stored is, though the request is refused.
