@@ -114,6 +114,10 @@ func (w *world) build() []fakeSeries {
 			}
 			out = append(out, fakeSeries{k, rrd.Gauge, h.FirstSeen, values[name]})
 		}
+		for _, severity := range []string{"err", "info"} {
+			k := mustKey("log_messages", rrd.Label{Name: "host", Value: h.ID}, rrd.Label{Name: "app", Value: "nginx"}, rrd.Label{Name: "severity", Value: severity})
+			out = append(out, fakeSeries{k, rrd.Absolute, h.FirstSeen, wave(40, 10, 200)})
+		}
 		if h.Template == "" {
 			for _, dev := range []string{"eth0", "lo"} {
 				k := mustKey("net_received_bytes", rrd.Label{Name: "host", Value: h.ID}, rrd.Label{Name: "device", Value: dev})

@@ -124,7 +124,7 @@ func contains(t *testing.T, deps web.Deps, target string, want ...string) {
 func TestPagesSayWhatTheyKnow(t *testing.T) {
 	contains(t, rich(14), "/", "2 hard problems", "1 soft", "web-14", "Demo", "in service, 6 desired", "launched 6 instances (2 → 8)", "run queue", `class="chart"`)
 	contains(t, rich(14), "/hosts/web-1", "Run queue", "from 10 s rows", `data-chart`, "critical", "i-0a1b2c3d4e5f0000")
-	contains(t, rich(14), "/hosts/db-1", "Network", "B/s", "received eth0")
+	contains(t, rich(14), "/hosts/db-1", "Network", "B/s", "received eth0", "Log lines", "by severity, in 1 m", "err: lowest")
 	contains(t, rich(14), "/explore?e=load1", "answered by the archive of 10 s rows over 1 d", "/graph.png?e=load1", "2 series", "<th scope=\"col\" class=\"n\">Max")
 	contains(t, rich(14), "/logs?q=severity%3C%3Derr", "upstream timed out", "/ui/tail?q=severity", "host%3Aweb-1")
 	contains(t, rich(14), "/alerts", "attempt 2/3", "critical above 4", "no data", "warning, silenced", "critical, acknowledged", "vendor is on it", "check fails: timeout")
