@@ -140,3 +140,52 @@ func TestUnixCredentials(t *testing.T) {
 		}
 	}
 }
+
+// A flood does not starve others: while the store is slow, the queue fills up,
+// the flood loses, and each message of a quiet sender is stored.
+func TestFloodOverUDP(t *testing.T) {
+	store := newMemory()
+	slow := make(chan struct{})
+	store.fail = func(int) error {
+		<-slow
+		return nil
+	}
+	s, _ := start(t, store, nil)
+	flood, quiet := dial(t, "udp", s.Addr("udp")), dialFrom(t, "127.0.0.2", s.Addr("udp"))
+	big := "<34>1 - flood a - - - " + strings.Repeat("x", 60_000)
+	eventually(t, func() bool {
+		for range 300 {
+			send(t, flood, big)
+		}
+		return s.Snapshot()["refused_crowded"] > 0
+	})
+	for i := range 100 {
+		send(t, quiet, fmt.Sprintf("<34>1 - quiet a - - - %d", i))
+		send(t, flood, big)
+	}
+	close(slow)
+	eventually(t, func() bool {
+		n := 0
+		for i := range store.texts() {
+			if store.at(i).Host == "quiet" {
+				n++
+			}
+		}
+		return n == 100
+	})
+	if top := s.Offenders(); len(top) != 1 || top[0].Sender.String() != "127.0.0.1" {
+		t.Errorf("%v", top)
+	}
+}
+
+// dialFrom dials from another of loopback's addresses.
+func dialFrom(t *testing.T, from string, to net.Addr) net.Conn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}}
+	conn, err := d.DialContext(t.Context(), "udp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}

@@ -37,6 +37,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("logs", t.logs)
 	b.Run("tail", t.tail)
 	b.Run("datagrams", t.datagrams)
+	b.Run("relp", t.relp)
 	b.Run("scaleout", t.scaleOut)
 	b.Run("chart", t.chart)
 	b.Run("import", t.imports)

@@ -113,13 +113,18 @@ func (t *table) datagrams(b *testing.B) {
 		p := newProc(b, benchConfig)
 		p.start()
 		sent, took := sendPaced(b, p.addr("syslog"), lines, rate, seconds*rate)
+		var stored, kernel, queue float64
+		for end := time.Now().Add(patience); stored+kernel+queue < float64(sent) && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			stored, kernel = p.counter("rondo_syslogd_stored_total"), p.counter("rondo_syslogd_kernel_drops_udp_total")
+			queue = p.counter("rondo_syslogd_refused_crowded_total")
+		}
 		lost := sent - p.countLogs()
 		what, peer := fmt.Sprintf("syslog UDP, loss at %d messages/s", rate), ""
 		if rate == 100_000 {
 			peer = "VictoriaLogs 54, syslog-ng 64, rsyslog 0 %"
 		}
 		t.add(what, peer, 100*float64(lost)/float64(sent), "%", atMost(0))
-		t.note("really sent: %.0f messages/s", float64(sent)/took.Seconds())
+		t.note("really sent: %.0f messages/s; the kernel dropped %.0f, the full queue %.0f", float64(sent)/took.Seconds(), kernel, queue)
 		p.stop()
 	}
 }
