@@ -42,6 +42,7 @@ bench: pages
 soak:
 	RONDO_KILLS=1000 $(GO) test -timeout=0 -count=1 -v -run 'TestCrash$$' ./cmd/rondo
 	$(GO) test -timeout=0 -count=1 -v -run 'TestModel$$|TestPowerLoss$$|TestFullDisk$$' ./rrd/store -rapid.checks=10000
+	RONDO_LOG_CRASHES=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrashAtSteps ./syslogd/logstore
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-	"github.com/dgraph-io/badger/v4/y"
 
+	"rondo/rrd/seglog"
 	"rondo/syslogd/logstore/chunk"
 )
 
@@ -23,6 +22,7 @@ func badgerOptions(dir string, readOnly bool, lg *badgerLog) badger.Options {
 	o := badger.DefaultOptions(dir)
 	o.Logger, o.ReadOnly, o.SyncWrites = lg, readOnly, true
 	o.DetectConflicts, o.MetricsEnabled = false, false
+	o.ChecksumVerificationMode = options.OnBlockRead // else damage of a table is a panic
 	o.Compression, o.BlockCacheSize, o.IndexCacheSize = options.None, 0, 0
 	o.MemTableSize, o.BaseTableSize, o.NumMemtables = 256<<10, 256<<10, 1
 	o.NumCompactors, o.NumLevelZeroTables, o.NumLevelZeroTablesStall = 0, 99999, 100000
@@ -96,16 +96,9 @@ func writeHeader(db *badger.DB, id uint64, h *chunk.Header) error {
 	return db.Update(func(t *badger.Txn) error { return t.Set(partKey(partHeader, id), h.Encode()) })
 }
 
-// isDamage reports whether the content of a directory is why Badger cannot
-// open it, and no shortage that passes, such as of file descriptors. Badger
-// turns most causes into text, so this knows them by their words.
-func isDamage(err error) bool {
-	text := err.Error()
-	return slices.ContainsFunc([]string{
-		badger.ErrTruncateNeeded.Error(), y.ErrChecksumMismatch.Error(), "Data corrupted", "failed to read index", "failed to initialize table",
-		"manifest has bad magic", "MANIFEST invalid", "MANIFEST file has invalid", "Manifest file might be corrupted", "proto:", "file does not exist for table",
-	}, func(words string) bool { return strings.Contains(text, words) })
-}
+// isDamage reports whether the content of a directory is why it cannot be
+// opened, and no shortage that passes.
+func isDamage(err error) bool { return !errors.Is(err, seglog.ErrFull) && seglog.InFiles(err) }
 
 // readPart returns a copy of a part.
 func readPart(db *badger.DB, part byte, id uint64) (b []byte, err error) {

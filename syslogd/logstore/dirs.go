@@ -141,6 +141,9 @@ func (d *dirs) openDir(k key, write bool) (*handle, error) {
 			return nil, err
 		}
 	}
+	if err := checkTables(dir); err != nil {
+		return nil, err
+	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.mem")); !write && err == nil && len(left) == 0 {
 		if db, err := badger.Open(badgerOptions(dir, true, lg)); err == nil {
 			return &handle{db: db, log: lg, readOnly: true}, nil

@@ -58,11 +58,37 @@
 // filter expression as no, maybe or yes; the last resort is to render a line
 // and match it. So results are exact, and most counts touch no data.
 //
+// Chunks share their types (chunk.Types): a leaf of the filter is judged once
+// for each type, not for each chunk, and words that are not constant rule out
+// single rows by the values of their slots.
+//
+// Each chunk keeps a filter of its own. An index over 64 of them with a chunk
+// number for each token (Elias-Fano, 10 to 12 bits a token) would be asked once
+// instead of 64 times; but a directory only ever grows, so the filters that it
+// replaced would stay, and it would cost 1.6 bytes a line more. To ask all
+// filters of 10 million lines takes 2 to 3 ms, since they are read in place.
+//
+// # Figures
+//
+// 10 million lines of a day of 200 hosts, 230 bytes on average (logtest.Corpus,
+// BenchmarkScale), in processor time, on two cores shared with other work:
+//
+//	stored, parsing included           3.4 us a line
+//	disk, all in                       19.7 bytes a line
+//	memory at 40,000 lines a second    130 MB, the benchmark's included
+//	found after arrival                15 to 60 ms
+//	absent word                        3 ms
+//	rare word, its 5 lines             14 ms
+//	count by hour                      1.3 ms
+//	host and severity in an hour       28 ms
+//	count of a frequent word           71 ms
+//
 // # Damage
 //
 // Each part of a chunk has a checksum. A chunk that cannot be read is left
 // out, named in the log and counted in Stats; all the others are served. A
-// directory whose content Badger refuses is renamed to .corrupt at start. Any
+// directory whose content Badger refuses is renamed to .corrupt at start; the
+// lengths in its tables that Badger trusts are checked before it opens them. Any
 // other failure to open one, such as too few file descriptors, passes: then
 // Open fails, and nothing is touched.
 package logstore

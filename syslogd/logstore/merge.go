@@ -116,9 +116,11 @@ func (s *Store) writeSealed(k key, id uint64, b *chunk.Builder, end uint64, repl
 		}
 		parts.Header = header.Encode()
 	}
+	s.o.step("before a chunk")
 	if err := s.dirs.use(k, true, func(db *badger.DB) error { return writeChunk(db, id, &parts) }); err != nil {
 		return nil, err
 	}
+	s.o.step("after a chunk")
 	s.dirs.wrote(k, header.DiskSize)
 	return &chunkInfo{key: k, id: id, header: header}, nil
 }

@@ -77,6 +77,9 @@ type Options struct {
 	Log *slog.Logger // none
 
 	apart bool // small chunks are not merged: for tests that want many
+	// step is called between two changes of the disk: for tests that crash
+	// there.
+	step func(at string)
 }
 
 func (o Options) withDefaults() Options {
@@ -91,6 +94,9 @@ func (o Options) withDefaults() Options {
 	def(&o.SegmentBytes, 16<<20)
 	if o.FS == nil {
 		o.FS = seglog.OS{}
+	}
+	if o.step == nil {
+		o.step = func(string) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

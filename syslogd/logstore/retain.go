@@ -19,11 +19,14 @@ func (s *Store) retain(now time.Time) {
 
 // drop removes a directory. diskMu is held.
 func (s *Store) drop(k key) {
+	s.o.step("before a day is dropped")
 	err := s.noteGone(k)
+	s.o.step("after the note of a dropped day")
 	s.forget(k)
 	if err = errors.Join(err, s.dirs.drop(k)); err != nil {
 		s.o.Log.Error("day cannot be removed", "key", k.String(), "err", err)
 	}
+	s.o.step("after a day is dropped")
 }
 
 // expired lists what is to be dropped. Classes with a bound of their own have

@@ -59,6 +59,7 @@ func (s *Store) sealHead(h *head) bool {
 	if err := s.cut(); err != nil {
 		s.o.Log.Warn("log cannot be cut", "err", err)
 	}
+	s.o.step("after the cut of the log")
 	if err := s.mergeTail(h.key); err != nil {
 		s.o.Log.Warn("small chunks cannot be merged", "key", h.key.String(), "err", err)
 	}
