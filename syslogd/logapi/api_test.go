@@ -181,11 +181,15 @@ func TestAPIContext(t *testing.T) {
 // endless is a store whose searches end only when they are told to.
 type endless struct {
 	Store
+	begun func() // may be nil
 	ended chan error
 }
 
 func (e endless) Search(ctx context.Context, _ syslogd.Query) iter.Seq2[syslog.Message, error] {
 	return func(yield func(syslog.Message, error) bool) {
+		if e.begun != nil {
+			e.begun()
+		}
 		m := line("<14>1 - web1 a - - - once more", start)
 		for yield(m, nil) {
 			if ctx.Err() != nil {
@@ -198,30 +202,40 @@ func (e endless) Search(ctx context.Context, _ syslogd.Query) iter.Seq2[syslog.M
 	}
 }
 
-// TestClientGoes ends a search whose reader is gone.
+// TestClientGoes ends a search whose reader is gone, at once or when it has
+// read a little.
 func TestClientGoes(t *testing.T) {
-	e := endless{ended: make(chan error, 1)}
-	srv := httptest.NewServer(New(e))
-	defer srv.Close()
-	for _, q := range []string{"", "| json", "| stats count() by message"} {
+	for _, x := range []struct {
+		q     string
+		reads bool
+	}{{"", true}, {"| json", true}, {"| stats count() by message", false}} { // the last answers nothing before its end
 		ctx, cancel := context.WithCancel(t.Context())
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/api/logs?limit=100000&q="+url.QueryEscape(q), nil)
+		e := endless{ended: make(chan error, 1)}
+		if !x.reads {
+			e.begun = cancel
+		}
+		srv := httptest.NewServer(New(e))
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/api/logs?limit=100000&q="+url.QueryEscape(x.q), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if q == "| stats count() by message" {
-			time.AfterFunc(50*time.Millisecond, cancel) // it answers nothing before its end
-		}
 		res, err := srv.Client().Do(req)
-		if err == nil {
-			if _, err = res.Body.Read(make([]byte, 10)); err != nil {
+		if x.reads {
+			if err != nil {
 				t.Fatal(err)
 			}
-			cancel()
+			if _, err := res.Body.Read(make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+		} else if err == nil {
+			t.Errorf("%s: an answer before its end", x.q)
+		}
+		cancel()
+		<-e.ended
+		if res != nil {
 			res.Body.Close()
 		}
-		<-e.ended
-		cancel()
+		srv.Close()
 	}
 }
 
