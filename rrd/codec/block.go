@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // MaxBlockRows is the most rows that a block may span.
@@ -51,9 +52,12 @@ func (r *Rows) Reset() {
 
 // A block is a page's series over the same rows:
 //
-//	block  = 1:byte crc32c:4 rows:uvarint series:uvarint { length:2 } { series }
+//	block  = 2:byte crc32c:4 rows:uvarint series:uvarint { length:2 } { series }
 //	series = flags:byte presence last:floats [total]
-//	         [ count:ints sum:floats [min:floats] [max:floats] ]
+//	         [ count sum:floats [min:floats] [max:floats] ]
+//	count  = ints, or, where a flag says that all are equal, uvarint
+//
+// A block of version 1 has no such flag.
 //
 // The columns in the second line are there unless every row is of one sample;
 // sum, min and max then have a value for the rows of more than one sample
@@ -69,9 +73,13 @@ const (
 	flagTotal     = 1 << 4 // a column of totals
 	flagMinLast   = 1 << 5 // min is last
 	flagMaxLast   = 1 << 6 // max is last
+	flagCount     = 1 << 7 // every row is of as many samples
 )
 
-const blockVersion = 1
+const (
+	blockVersion    = 2
+	blockVersionOld = 1
+)
 
 // AppendBlock appends the rows of a page's series in one block of rows rows
 // to dst. The place, which is whatever tells this block from others, becomes
@@ -118,7 +126,7 @@ func appendRows(dst []byte, rows int, r *Rows) []byte {
 		dst[flags] |= flagSingle
 		return dst
 	}
-	dst = AppendInts(dst, r.Count)
+	dst = appendCount(dst, flags, r.Count)
 	dst = AppendFloats(dst, sum[:n])
 	if minLast {
 		dst[flags] |= flagMinLast
@@ -131,6 +139,15 @@ func appendRows(dst []byte, rows int, r *Rows) []byte {
 		dst = AppendFloats(dst, hi[:n])
 	}
 	return dst
+}
+
+// appendCount writes how many samples the rows are of; mostly all alike.
+func appendCount(dst []byte, flags int, counts []int64) []byte {
+	if slices.Min(counts) != slices.Max(counts) {
+		return AppendInts(dst, counts)
+	}
+	dst[flags] |= flagCount
+	return binary.AppendUvarint(dst, uint64(counts[0]))
 }
 
 func same(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
@@ -181,7 +198,7 @@ type Block struct {
 // OpenBlock checks the bytes of a block that was written for the same place.
 // The Block refers to b.
 func OpenBlock(b []byte, place uint64) (Block, error) {
-	if len(b) < 7 || b[0] != blockVersion {
+	if len(b) < 7 || b[0] != blockVersion && b[0] != blockVersionOld {
 		return Block{}, fmt.Errorf("%w: unknown format", ErrBlock)
 	}
 	if binary.LittleEndian.Uint32(b[1:]) != blockSum(place, b[5:]) {
@@ -276,11 +293,8 @@ func (r *Rows) fillSingle(want Columns) {
 // those of one sample.
 func decodeMany(b []byte, flags byte, want Columns, r *Rows) (err error) {
 	n := len(r.Index)
-	if r.Count, b, err = IntsMax(r.Count, b, n); err != nil {
+	if b, err = decodeCount(b, flags, r); err != nil {
 		return err
-	}
-	if len(r.Count) != n {
-		return errRows
 	}
 	many := 0
 	for _, c := range r.Count {
@@ -312,6 +326,24 @@ func decodeMany(b []byte, flags byte, want Columns, r *Rows) (err error) {
 		*c.dst = spread(*c.dst, many, r, c.isLast)
 	}
 	return nil
+}
+
+func decodeCount(b []byte, flags byte, r *Rows) (_ []byte, err error) {
+	n := len(r.Index)
+	if flags&flagCount == 0 {
+		if r.Count, b, err = IntsMax(r.Count, b, n); err == nil && len(r.Count) != n {
+			err = errRows
+		}
+		return b, err
+	}
+	count, b, ok := uvarint(b)
+	if !ok {
+		return nil, errRows
+	}
+	for range n {
+		r.Count = append(r.Count, int64(count))
+	}
+	return b, nil
 }
 
 // spread makes a column of the rows of more than one sample one of all rows:

@@ -18,7 +18,7 @@ func someRows(t *rapid.T, rows int) Rows {
 	present := rapid.SampledFrom([]int{0, 1, 50, 100}).Draw(t, "present")
 	many := rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "many")
 	totals := rapid.SampledFrom([]string{"none", "follow", "own"}).Draw(t, "totals")
-	last := 0.0
+	last, most := 0.0, rapid.SampledFrom([]int{2, 1e6}).Draw(t, "most")
 	for i := range rows {
 		if rapid.IntRange(0, 99).Draw(t, "is") >= present {
 			continue
@@ -27,7 +27,7 @@ func someRows(t *rapid.T, rows int) Rows {
 		r.Index = append(r.Index, i)
 		r.Last = append(r.Last, last)
 		if rapid.IntRange(0, 99).Draw(t, "is") < many {
-			r.Count = append(r.Count, int64(rapid.IntRange(2, 1e6).Draw(t, "count")))
+			r.Count = append(r.Count, int64(rapid.IntRange(2, most).Draw(t, "count")))
 			r.Sum = append(r.Sum, value.Draw(t, "sum"))
 			r.Min = append(r.Min, value.Draw(t, "min"))
 			r.Max = append(r.Max, last)
@@ -125,6 +125,28 @@ func TestBlockDamage(t *testing.T) {
 		if _, err := OpenBlock(good[:n], 42); !errors.Is(err, ErrBlock) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
+	}
+}
+
+// TestOldBlock: a block of version 1 is read as ever. It differs in that it has
+// no flag for equal counts.
+func TestOldBlock(t *testing.T) {
+	want := Rows{
+		Index: []int{3, 4, 5}, Count: []int64{2, 1, 3}, Sum: []float64{3, 7, 9},
+		Min: []float64{1, 7, 2}, Max: []float64{2, 7, 4}, Last: []float64{2, 7, 3},
+	}
+	b := AppendBlock(nil, 42, 32, []Rows{want})
+	b[0] = blockVersionOld
+	block, err := OpenBlock(b, 42)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Rows
+	if err := block.Series(0, &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := sameRows(want, got); d != "" {
+		t.Errorf("rows (-want +got):\n%s", d)
 	}
 }
 

@@ -127,14 +127,14 @@ func (o owner) release(piece []byte) {
 }
 
 // join returns a piece with the bytes of head and tail: the old one, unless
-// it is too small or far too large. head is not in it.
-func (o owner) join(old, head, tail []byte) []byte {
+// it is too small or would have more than some bytes left. head is not in it.
+func (o owner) join(old, head, tail []byte, left int) []byte {
 	n := len(head) + len(tail)
 	if n == 0 {
 		o.release(old)
 		return nil
 	}
-	if cap(old) < n || cap(old) > n+n/2+pieceRoom {
+	if cap(old) < n || cap(old) > n+left {
 		piece := append(append(o.alloc(n), head...), tail...)
 		o.release(old)
 		return piece

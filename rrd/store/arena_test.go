@@ -25,7 +25,7 @@ func TestArena(t *testing.T) {
 			}
 			switch rng.IntN(4) {
 			case 0:
-				*piece, want[id] = o.join(*piece, b, nil), b
+				*piece, want[id] = o.join(*piece, b, nil, pieceRoom), b
 			case 1:
 				o.release(*piece)
 				*piece, want[id] = nil, nil
@@ -33,7 +33,7 @@ func TestArena(t *testing.T) {
 				*piece, want[id] = o.add(*piece, b[:len(b)/20]), append(want[id], b[:len(b)/20]...)
 			case 3:
 				half := len(*piece) / 2
-				*piece, want[id] = o.join(*piece, b, (*piece)[half:]), append(bytes.Clone(b), want[id][half:]...)
+				*piece, want[id] = o.join(*piece, b, (*piece)[half:], len(b)), append(bytes.Clone(b), want[id][half:]...)
 			}
 			a.tidy()
 		}

@@ -132,6 +132,11 @@
 //	go test -run TestFullDisk . -rapid.checks=10000        a disk that becomes full at any write
 //	RONDO_FLIPS=10000 go test -v -run TestFlippedBits .    a bit flipped anywhere
 //
+// A million series on two shared cores: 1.0 KB of memory each after six hours,
+// of which 0.23 KB are Go's heap and 0.65 KB arenas; a start takes 6 s of CPU
+// time on both cores. The blocks of the classic archives (1m for 1d, 5m for 7d,
+// 1h for 22d, 2h for 1y) take 40 KB when all rings are full.
+//
 // # Damage
 //
 // A damaged block, checkpoint page or log record is reported, counted and left

@@ -108,7 +108,7 @@ func (st *Store) change(sh *shard, s *series, f func(*state)) {
 	x.unpack(s.def, s.packed)
 	f(x)
 	st.staged.Add(x.stagedBytes() - x.rows)
-	s.packed = sh.stateOf(s).join(s.packed, x.pack(&sh.packed), nil)
+	s.packed = sh.stateOf(s).join(s.packed, x.pack(&sh.packed), nil, pieceRoom)
 }
 
 // append writes the state and a window as checkpoint and log keep them:
@@ -163,7 +163,7 @@ func (st *Store) loadState(s *series, r *reader) error {
 		st.noteBehind(s)
 	}
 	st.put(sh, s, &sh.loading, packed)
-	win.buf = sh.windowOf(s).join(s.win.buf, win.buf, nil)
+	win.buf = sh.windowOf(s).join(s.win.buf, win.buf, nil, pieceRoom)
 	s.win = win
 	return nil
 }
@@ -195,7 +195,7 @@ func (st *Store) put(sh *shard, s *series, next *state, packed []byte) {
 		s.def.used.Add(-1)
 		next.def.used.Add(1)
 	}
-	s.def, s.packed = next.def, sh.stateOf(s).join(s.packed, packed, nil)
+	s.def, s.packed = next.def, sh.stateOf(s).join(s.packed, packed, nil, pieceRoom)
 	pg := st.table.page(s.id)
 	switch {
 	case len(next.begins) == 0:

@@ -133,7 +133,7 @@ func (w *window) cut(o owner, i int32, r *windowReader) {
 	}
 	var buf [maxEntry]byte
 	first := appendGap(numberOf(r.Value).append(buf[:0], 0, 0, 1), int64(r.gap))
-	w.buf = o.join(w.buf, first, r.b)
+	w.buf = o.join(w.buf, first, r.b, len(r.b)/2+pieceRoom) // it will grow by a half again
 	w.oldest = r.Time
 	w.n -= i
 }
