@@ -42,7 +42,7 @@ func TestAgainstRRDtool(t *testing.T) {
 
 var (
 	rrdtoolSeed = flag.Uint64("rrdtool.seed", 0, "seed of the first run against rrdtool; 0: the clock")
-	rrdtoolRuns = flag.Int("rrdtool.runs", 300, "number of runs against rrdtool")
+	rrdtoolRuns = flag.Int("rrdtool.runs", 3000, "number of runs against rrdtool")
 )
 
 // An rrdtool is one process that takes commands from a pipe.
