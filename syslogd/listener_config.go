@@ -99,8 +99,8 @@ func framings() []StreamFraming {
 }
 
 const (
-	minMaxMessage = 480 // RFC 5424, 6.1: all receivers must take as much
-	maxMaxMessage = 16 << 20
+	minMaxMessage = 480     // RFC 5424, 6.1: all receivers must take as much
+	maxMaxMessage = 8 << 20 // which the log store's chunks have room for
 	maxSockets    = 64
 	devLogMode    = "0666"
 )

@@ -2,6 +2,7 @@ package logstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
@@ -74,12 +75,17 @@ func (s *Store) mergeable(k key) (run []*chunkInfo) {
 	return run
 }
 
+// errTooHeavy ends a merge that would make too large a chunk.
+var errTooHeavy = errors.New("more in messages than in their lines")
+
 // join fills a new chunk with the messages of others; nil if one of them
-// cannot be read, which is then in quarantine.
+// cannot be read, which is then in quarantine, or if they say so much beside
+// their lines that it would be too large.
 func (s *Store) join(run []*chunkInfo) (*chunk.Builder, error) {
 	b := chunk.NewBuilder(s.types)
 	p := newPlan(syslogd.Query{})
 	p.remember(0)
+	weight := int64(0)
 	for _, info := range run {
 		x := &part{s: s, key: info.key, time: p.ofChunk(info.header), info: info}
 		c, err := x.look(p)
@@ -88,11 +94,17 @@ func (s *Store) join(run []*chunkInfo) (*chunk.Builder, error) {
 		}
 		if err := c.each(context.Background().Done(), func(i int) error {
 			m, err := c.rows.Message(i)
-			if err == nil {
-				b.Add(&m)
+			if err != nil {
+				return err
 			}
-			return err
-		}); err != nil || info.bad.Load() {
+			if weight += int64(weightOf(&m) - messageWeight); weight > 2*s.o.ChunkBytes {
+				return errTooHeavy
+			}
+			b.Add(&m)
+			return nil
+		}); errors.Is(err, errTooHeavy) {
+			return nil, nil
+		} else if err != nil || info.bad.Load() {
 			return nil, err
 		}
 	}

@@ -55,6 +55,7 @@ type Store struct {
 type head struct {
 	key        key
 	builder    *chunk.Builder
+	weight     int64      // of its messages, each less messageWeight
 	start, end seglog.Pos // of its records in the log
 	opened     time.Time
 	touched    time.Time
@@ -123,7 +124,7 @@ func (s *Store) Close() error {
 }
 
 // Put stores messages. When it returns nil they are on the device; all can be
-// searched even before.
+// searched even before. If it fails, some of them may be stored all the same.
 func (s *Store) Put(ctx context.Context, batch []syslog.Message) error {
 	end, err := s.write(ctx, batch)
 	if err != nil {
@@ -145,8 +146,19 @@ func (s *Store) Write(ctx context.Context, batch []syslog.Message) error {
 	return nil
 }
 
-// write appends to the log and to the heads.
-func (s *Store) write(ctx context.Context, batch []syslog.Message) (seglog.Pos, error) {
+// write appends to the log and to the heads, as much at a time as records and
+// chunks may have.
+func (s *Store) write(ctx context.Context, batch []syslog.Message) (end seglog.Pos, err error) {
+	for {
+		n := portion(batch)
+		if end, err = s.writePortion(ctx, batch[:n]); err != nil || n == len(batch) {
+			return end, err
+		}
+		batch = batch[n:]
+	}
+}
+
+func (s *Store) writePortion(ctx context.Context, batch []syslog.Message) (seglog.Pos, error) {
 	w, now := s.writing(), time.Now()
 	defer s.written(w)
 	w.prepare(&s.o.Config, batch, now)
@@ -195,6 +207,7 @@ func (s *Store) add(r run, start, end seglog.Pos, now time.Time) {
 		h.when.add(m.When().UnixNano(), first)
 		h.received.add(m.Received.UnixNano(), first)
 		h.builder.Add(m)
+		h.weight += int64(weightOf(m) - messageWeight)
 	}
 	h.end, h.touched = end, now
 }
@@ -212,7 +225,7 @@ func (s *Store) newBuilder(class string) *chunk.Builder {
 // detachFull queues the head of a key if it is full. s.mu is held.
 func (s *Store) detachFull(k key) {
 	h := s.heads[k]
-	if h != nil && (h.builder.RawBytes() >= s.o.ChunkBytes || h.builder.Len() >= maxChunkRows) {
+	if h != nil && (h.weight >= s.o.ChunkBytes || h.builder.Len() >= maxChunkRows) {
 		s.full[h.key.class] = h.builder
 		s.detach(h)
 	}

@@ -25,7 +25,7 @@ type run struct {
 }
 
 const (
-	maxRecord  = 1 << 20 // about how many bytes of lines go into one record
+	maxPortion = 1 << 20 // about how many bytes of messages are written at once
 	maxScratch = 4 << 20 // larger buffers are not kept
 )
 
@@ -51,7 +51,7 @@ func (w *writing) prepare(c *Config, batch []syslog.Message, now time.Time) {
 	for i := range batch {
 		w.own = append(w.own, batch[i])
 		normalise(&w.own[i], now)
-		size += len(batch[i].Raw) + 64
+		size += weightOf(&batch[i])
 	}
 	w.split(c)
 	// With room for all of it, buf does not move while records point into it;
@@ -62,6 +62,32 @@ func (w *writing) prepare(c *Config, batch []syslog.Message, now time.Time) {
 		w.buf = appendRecord(w.buf, r.key, r.batch)
 		w.records = append(w.records, w.buf[from:])
 	}
+}
+
+// weightOf is about how many bytes of a record, and of a chunk that is not yet
+// compressed, a message takes. Most have their fields in their line.
+func weightOf(m *syslog.Message) int {
+	fields := 0
+	for _, f := range fieldsOf(m) {
+		fields += len(*f)
+	}
+	return max(len(m.Raw), fields) + messageWeight
+}
+
+// messageWeight is that of an empty message.
+const messageWeight = 64
+
+// portion is how many messages of a batch are written at once: there are more
+// only if they are no more than maxPortion, so that records and chunks have a
+// bound that batches have not.
+func portion(batch []syslog.Message) int {
+	weight := 0
+	for n := range batch {
+		if weight += weightOf(&batch[n]); weight > maxPortion && n > 0 {
+			return n
+		}
+	}
+	return len(batch)
 }
 
 // split cuts the batch into runs. Keys that take turns would make a record for
@@ -76,7 +102,7 @@ func (w *writing) split(c *Config) {
 		}
 	}
 	if len(different) == 1 {
-		w.cut(different[0], w.own)
+		w.runs = append(w.runs, run{different[0], w.own})
 		return
 	}
 	w.apart = slices.Grow(w.apart[:0], len(w.own))
@@ -87,19 +113,6 @@ func (w *writing) split(c *Config) {
 				w.apart = append(w.apart, w.own[i])
 			}
 		}
-		w.cut(k, w.apart[from:])
-	}
-}
-
-// cut makes runs of messages of one key, where a record gets large.
-func (w *writing) cut(k key, batch []syslog.Message) {
-	for from := 0; from < len(batch); {
-		size, to := 0, from
-		for to < len(batch) && size < maxRecord {
-			size += len(batch[to].Raw) + 64
-			to++
-		}
-		w.runs = append(w.runs, run{k, batch[from:to]})
-		from = to
+		w.runs = append(w.runs, run{k, w.apart[from:]})
 	}
 }

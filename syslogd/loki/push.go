@@ -29,6 +29,9 @@ const (
 	maxName    = 1024      // bytes of a label's name
 	maxValue   = 2048      // bytes of a label's value
 	maxLine    = 256 << 10 // bytes of a line; what is longer is cut, and marked
+	// Labels are sent once for all lines of a stream, but each line is stored
+	// with them: so many bytes in one request.
+	maxRepeated = 64 << 20
 
 	maxPushes = 16              // at a time
 	pushWait  = 5 * time.Second // for a place among these
@@ -64,6 +67,9 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() { <-a.pushes }()
 	streams, err := readPush(w, r)
+	if err == nil {
+		err = checkRepeated(streams)
+	}
 	if err != nil {
 		a.stats.add("refused_requests", 1)
 		http.Error(w, err.Error(), pushStatus(err))
@@ -119,7 +125,7 @@ func (a *API) failPush(w http.ResponseWriter, err error) {
 }
 
 func pushStatus(err error) int {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, errTooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, errTooLarge) || errors.Is(err, errRepeated) {
 		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusBadRequest
@@ -131,6 +137,23 @@ func peer(r *http.Request) netip.Addr {
 		return a.Addr().Unmap()
 	}
 	return netip.Addr{}
+}
+
+var errRepeated = fmt.Errorf("more than %d bytes of labels, counted for each line", maxRepeated)
+
+// checkRepeated refuses requests that are much larger than they look.
+func checkRepeated(streams []stream) error {
+	left := maxRepeated
+	for i := range streams {
+		bytes := 0
+		for _, l := range streams[i].labels {
+			bytes += len(l.name) + len(l.value)
+		}
+		if left -= bytes * len(streams[i].entries); left < 0 {
+			return errRepeated
+		}
+	}
+	return nil
 }
 
 var errTooLarge = fmt.Errorf("more than %d bytes, decompressed", maxDecoded)

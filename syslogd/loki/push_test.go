@@ -232,6 +232,7 @@ func TestPushRefusals(t *testing.T) {
 	f(400, "not a push request", string(snappy.Encode(nil, []byte("hello"))), "Content-Type", "application/x-protobuf")
 	f(400, "couldn't parse labels", string(snappy.Encode(nil, []byte("\x0a\x05\x0a\x03{a}"))), "Content-Type", "application/x-protobuf")
 	f(413, "more than 33554432 bytes", "\x81\x80\x80\x10", "Content-Type", "application/x-protobuf") // which says 32 MiB and a byte
+	f(413, "bytes of labels", `{"streams":[{"stream":{"a":"`+strings.Repeat("x", maxValue)+`"},"values":[["1",""]`+strings.Repeat(`,["1",""]`, maxRepeated/maxValue)+`]}]}`)
 	f(413, "too large", strings.Repeat(" ", maxBody+1))
 }
 
