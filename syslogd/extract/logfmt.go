@@ -16,7 +16,7 @@ func Logfmt(text string, yield Yield) bool {
 		if text == "" {
 			return found
 		}
-		n := keyLength(text)
+		n := NameLength(text)
 		if n == 0 || n == len(text) || text[n] != '=' {
 			text = skipWord(text, n)
 			continue
@@ -31,8 +31,10 @@ func Logfmt(text string, yield Yield) bool {
 	}
 }
 
-// keyLength is how many bytes of a key the text begins with.
-func keyLength(s string) int {
+// NameLength is how many bytes of a name s begins with: letters, digits and
+// _ . - / @. Queries take the same without quotes, so that a key that Logfmt
+// finds can be asked for as it stands there.
+func NameLength(s string) int {
 	for i := range len(s) {
 		c := s[i]
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= 0x80

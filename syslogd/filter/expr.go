@@ -76,7 +76,7 @@ func (e Word) String() string {
 	return e.Text
 }
 
-func (e Phrase) String() string { return quote(e.Text) }
+func (e Phrase) String() string { return Quote(e.Text) }
 func (e Regex) String() string {
 	return "/" + strings.ReplaceAll(e.Regexp.String(), "/", `\/`) + "/"
 }
@@ -99,8 +99,4 @@ func enclose(e Expr) string {
 		return "(" + e.String() + ")"
 	}
 	return e.String()
-}
-
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

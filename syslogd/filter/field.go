@@ -179,7 +179,7 @@ func equalStep(s, p string, fold bool) (n, k int, ok bool) {
 func (f *Field) String() string {
 	v := f.Value
 	if f.Quoted {
-		v = quote(v)
+		v = Quote(v)
 	}
 	return f.Name + string(f.Op) + v
 }

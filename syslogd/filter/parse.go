@@ -192,20 +192,12 @@ func (p *parser) group() (Expr, error) {
 
 // quoted reads a phrase; the position is on its opening quote.
 func (p *parser) quoted() (string, error) {
-	var b strings.Builder
-	for i := p.pos + 1; i < len(p.src); i++ {
-		switch c := p.src[i]; {
-		case c == '"':
-			p.pos = i + 1
-			return b.String(), nil
-		case c == '\\' && i+1 < len(p.src) && (p.src[i+1] == '"' || p.src[i+1] == '\\'):
-			i++
-			b.WriteByte(p.src[i])
-		default:
-			b.WriteByte(c)
-		}
+	text, n, ok := QuotedPrefix(p.src[p.pos:])
+	if !ok {
+		return "", p.errorf(p.pos, "a quote that is not closed")
 	}
-	return "", p.errorf(p.pos, "a quote that is not closed")
+	p.pos += n
+	return text, nil
 }
 
 // regex reads an expression between slashes. A path looks the same, so it is

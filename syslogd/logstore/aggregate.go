@@ -15,7 +15,6 @@ import (
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/logstore/chunk"
-	"rondo/syslogd/syslog"
 )
 
 // Count implements syslogd.Searcher. Whole hours of When come from headers
@@ -96,7 +95,7 @@ func newGrouping(by []string, bin time.Duration, origin time.Time) (*grouping, e
 	}
 	g := &grouping{by: by, width: int64(bin)}
 	if at := nanos(origin); !origin.IsZero() && g.width > 0 {
-		g.shift = at - floorDiv(at, g.width)*g.width
+		g.shift = at - chunk.FloorDiv(at, g.width)*g.width
 	}
 	return g, nil
 }
@@ -106,7 +105,7 @@ func (g *grouping) bin(at int64) int64 {
 	if g.width == 0 {
 		return 0
 	}
-	n := floorDiv(at, g.width)
+	n := chunk.FloorDiv(at, g.width)
 	if at-n*g.width < g.shift {
 		n--
 	}
@@ -205,17 +204,4 @@ func (g *grouping) byHours(x *part, p *plan, whole bool, t *tally) error {
 		}
 	}
 	return nil
-}
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
-func hostOf(o chunk.Origin) string {
-	m := syslog.Message{Host: o.Host, Sender: o.Sender}
-	return m.Origin()
 }

@@ -25,10 +25,10 @@ func (x span) holds(at int64) bool { return x.min <= at && at <= x.max }
 // outermost hours can reach beyond what 64 bits hold; the bounds cut them.
 func ofHour(h *chunk.Header, hour int32) span {
 	x, n := span{h.MinWhen, h.MaxWhen}, int64(hour)
-	if n != floorDiv(h.MinWhen, int64(time.Hour)) {
+	if n != chunk.FloorDiv(h.MinWhen, int64(time.Hour)) {
 		x.min = n * int64(time.Hour)
 	}
-	if n != floorDiv(h.MaxWhen, int64(time.Hour)) {
+	if n != chunk.FloorDiv(h.MaxWhen, int64(time.Hour)) {
 		x.max = (n+1)*int64(time.Hour) - 1
 	}
 	return x

@@ -149,7 +149,7 @@ func binStart(q syslogd.Query, x *syslog.Message, width time.Duration) time.Time
 	if origin.IsZero() {
 		origin = time.Unix(0, 0)
 	}
-	bins := floorDiv(timeOf(q, x).UnixNano()-origin.UnixNano(), int64(width))
+	bins := chunk.FloorDiv(timeOf(q, x).UnixNano()-origin.UnixNano(), int64(width))
 	return origin.Add(time.Duration(bins) * width).UTC()
 }
 

@@ -3,9 +3,11 @@ package loki
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -34,7 +36,7 @@ func benchRequest(b *testing.B) []byte {
 		s.entries = append(s.entries, entry{at: m.Time, line: m.Text})
 	}
 	var list []stream
-	for _, k := range sortedKeys(byStream) {
+	for _, k := range slices.Sorted(maps.Keys(byStream)) {
 		list = append(list, *byStream[k])
 	}
 	return snappy.Encode(nil, promtail(list...))

@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"maps"
 	"math"
 	"slices"
 )
@@ -101,7 +102,7 @@ func calculate(op string, a, b float64) float64 {
 func (e *evaluation) join(op string, a, b result) result {
 	left, right := byKey(a), byKey(b)
 	var out result
-	for _, k := range sortedKeys(left) {
+	for _, k := range slices.Sorted(maps.Keys(left)) {
 		s := series{left[k].labels, slices.Clone(left[k].values)}
 		for i := range s.values {
 			there := false
@@ -118,7 +119,7 @@ func (e *evaluation) join(op string, a, b result) result {
 		out.series = append(out.series, s)
 	}
 	if op == "or" {
-		for _, k := range sortedKeys(right) {
+		for _, k := range slices.Sorted(maps.Keys(right)) {
 			if _, ok := left[k]; !ok {
 				out.series = append(out.series, right[k])
 			}

@@ -2,6 +2,7 @@ package loki
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -128,7 +129,7 @@ func (a *API) detectedFields(ctx context.Context, _ *http.Request, p *params) (a
 		Parsers     []string `json:"parsers"`
 	}
 	list := []fieldJSON{}
-	for _, name := range sortedKeys(fields) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if f := fields[name]; len(list) < limit {
 			list = append(list, fieldJSON{name, f.unit, len(f.values), f.parsers})
 		}
@@ -145,7 +146,7 @@ func (a *API) detectedValues(ctx context.Context, r *http.Request, p *params) (a
 	}
 	list := []string{}
 	if f := fields[r.PathValue("name")]; f != nil {
-		list = sortedKeys(f.values)
+		list = slices.Sorted(maps.Keys(f.values))
 	}
 	return map[string]any{"values": list[:min(limit, len(list))], "limit": limit}, nil
 }

@@ -3,6 +3,7 @@ package loki
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -93,7 +94,7 @@ func (e *evaluation) aggregate(ctx context.Context, x *vectorExpr) (result, erro
 		groups[k], names[k] = append(groups[k], s), labels
 	}
 	var out result
-	for _, k := range sortedKeys(groups) {
+	for _, k := range slices.Sorted(maps.Keys(groups)) {
 		if x.op == "topk" || x.op == "bottomk" {
 			out.series = append(out.series, e.most(x, groups[k])...)
 		} else {
@@ -187,15 +188,6 @@ func boolInt(b bool) int {
 // empty reports whether a series has no value at all.
 func (s series) empty() bool {
 	return !slices.ContainsFunc(s.values, func(v float64) bool { return !isAbsent(v) })
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // A point is an instant in Unix ns and a value: [seconds, "value"].

@@ -2,6 +2,7 @@ package loki
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -20,21 +21,28 @@ type streamGroup struct {
 	count  int64
 }
 
-// groups counts the streams that a selector matches.
-func (a *API) groups(ctx context.Context, q *logQuery, start, end time.Time, bin time.Duration) ([]streamGroup, error) {
+// count lets the store count what a selector matches, in bins from start on. It
+// reports whether that is all that is counted.
+func (a *API) count(ctx context.Context, q *logQuery, start, end time.Time, by []string, bin time.Duration) (found []syslogd.Group, exact bool, err error) {
 	t, err := translate(q, lookupIn(ctx, a.Logs, start, end))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	found, err = a.Logs.Count(ctx, syslogd.Query{Filter: t.filter, From: start, To: end, Origin: start}, by, bin)
+	return found, t.exact, err
+}
+
+// groups counts the streams that a selector matches.
+func (a *API) groups(ctx context.Context, q *logQuery, start, end time.Time, bin time.Duration) ([]streamGroup, error) {
 	f, _ := fieldsOf(nil, true)
-	found, err := a.Logs.Count(ctx, syslogd.Query{Filter: t.filter, From: start, To: end, Origin: start}, f.fields, bin)
+	found, exact, err := a.count(ctx, q, start, end, f.fields, bin)
 	if err != nil {
 		return nil, err
 	}
 	var list []streamGroup
 	for _, g := range found {
 		labels := f.labels(g.Values)
-		if t.exact || q.matchesLabels(labels) {
+		if exact || q.matchesLabels(labels) {
 			list = append(list, streamGroup{labels, g.Start, g.Count})
 		}
 	}
@@ -58,11 +66,7 @@ func (a *API) labels(ctx context.Context, _ *http.Request, p *params) (any, erro
 	if p.err != nil {
 		return nil, nil
 	}
-	t, err := translate(q, lookupIn(ctx, a.Logs, start, end))
-	if err != nil {
-		return nil, err
-	}
-	found, err := a.Logs.Count(ctx, syslogd.Query{Filter: t.filter, From: start, To: end}, []string{"sd." + labelsID}, 0)
+	found, _, err := a.count(ctx, q, start, end, []string{"sd." + labelsID}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +98,8 @@ func (a *API) labelValues(ctx context.Context, r *http.Request, p *params) (any,
 }
 
 func (a *API) valuesOf(ctx context.Context, q *logQuery, name string, start, end time.Time) ([]string, error) {
-	t, err := translate(q, lookupIn(ctx, a.Logs, start, end))
-	if err != nil {
-		return nil, err
-	}
 	f, _ := fieldsOf(&[]string{name}, true)
-	found, err := a.Logs.Count(ctx, syslogd.Query{Filter: t.filter, From: start, To: end}, f.fields, 0)
+	found, _, err := a.count(ctx, q, start, end, f.fields, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (a *API) series(ctx context.Context, _ *http.Request, p *params) (any, erro
 		}
 	}
 	list := make([]labelsJSON, 0, len(found))
-	for _, k := range sortedKeys(found) {
+	for _, k := range slices.Sorted(maps.Keys(found)) {
 		list = append(list, found[k])
 	}
 	return succeed(list), nil
@@ -196,7 +196,7 @@ func (a *API) detectedLabels(ctx context.Context, _ *http.Request, p *params) (a
 		Cardinality int    `json:"cardinality"`
 	}
 	list := []labelJSON{}
-	for _, name := range sortedKeys(values) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		list = append(list, labelJSON{name, len(values[name])})
 	}
 	return map[string]any{"detectedLabels": list}, nil

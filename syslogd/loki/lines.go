@@ -3,6 +3,7 @@ package loki
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -130,7 +131,7 @@ func (s *lineSearch) add(r *record) {
 // streams are the answer, in order of labels.
 func (s *lineSearch) streams() []*streamJSON {
 	list := make([]*streamJSON, 0, len(s.found))
-	for _, k := range sortedKeys(s.found) {
+	for _, k := range slices.Sorted(maps.Keys(s.found)) {
 		list = append(list, s.found[k])
 	}
 	return list

@@ -2,6 +2,7 @@ package loki
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -82,7 +83,7 @@ func (c *counter) add(labels []label, a, b int64, n, bytes float64) error {
 // result sums up. Where a window holds no line its series has no value.
 func (c *counter) result(x *rangeExpr) result {
 	var out result
-	for _, k := range sortedKeys(c.series) {
+	for _, k := range slices.Sorted(maps.Keys(c.series)) {
 		s := c.series[k]
 		values := make([]float64, c.w.n)
 		lines, bytes := 0.0, 0.0

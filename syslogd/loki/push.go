@@ -118,8 +118,7 @@ func (a *API) failPush(w http.ResponseWriter, err error) {
 	a.log.Warn("pushed lines are not stored; the client is told to come back", "err", err)
 	w.Header().Set("Retry-After", "5")
 	if errors.Is(err, seglog.ErrFull) {
-		http.Error(w, "the disk is full: "+err.Error(), http.StatusServiceUnavailable)
-		return
+		err = fmt.Errorf("the disk is full: %w", err)
 	}
 	http.Error(w, err.Error(), http.StatusServiceUnavailable)
 }

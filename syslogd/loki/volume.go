@@ -3,6 +3,7 @@ package loki
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -128,7 +129,7 @@ func largest(sums map[string]series, limit int) result {
 		return sum
 	}
 	var out result
-	for _, k := range sortedKeys(sums) {
+	for _, k := range slices.Sorted(maps.Keys(sums)) {
 		out.series = append(out.series, sums[k])
 	}
 	slices.SortStableFunc(out.series, func(a, b series) int { return cmp.Compare(total(b), total(a)) })
@@ -145,11 +146,7 @@ func (a *API) patterns(ctx context.Context, _ *http.Request, p *params) (any, er
 	if p.err != nil {
 		return nil, nil
 	}
-	t, err := translate(q, lookupIn(ctx, a.Logs, start, end))
-	if err != nil {
-		return nil, err
-	}
-	found, err := a.Logs.Count(ctx, syslogd.Query{Filter: t.filter, From: start, To: end, Origin: start}, []string{syslogd.Pattern}, step)
+	found, _, err := a.count(ctx, q, start, end, []string{syslogd.Pattern}, step)
 	if err != nil {
 		return nil, err
 	}

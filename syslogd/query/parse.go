@@ -150,18 +150,6 @@ func (p *parser) take(c byte) bool {
 	return true
 }
 
-// nameLength is how many bytes of a name s begins with.
-func nameLength(s string) int {
-	for i := range len(s) {
-		c := s[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= 0x80
-		if !letter && (i == 0 || !('0' <= c && c <= '9' || strings.IndexByte(".-/@", c) >= 0)) {
-			return i
-		}
-	}
-	return len(s)
-}
-
 func isKeyword(s string) bool {
 	switch strings.ToLower(s) {
 	case "by", "as", "from", "asc", "desc":
@@ -173,7 +161,7 @@ func isKeyword(s string) bool {
 // word is the name that is next, without taking it; "" if there is none.
 func (p *parser) word() string {
 	p.skipBlank()
-	return p.src[p.pos : p.pos+nameLength(p.src[p.pos:])]
+	return p.src[p.pos : p.pos+extract.NameLength(p.src[p.pos:])]
 }
 
 // accept takes a keyword, in any case, if it is next.
@@ -200,20 +188,12 @@ func (p *parser) name() (string, error) {
 
 // quoted reads a text in double quotes; the position is on the first.
 func (p *parser) quoted() (string, error) {
-	var b strings.Builder
-	for i := p.pos + 1; i < len(p.src); i++ {
-		switch c := p.src[i]; {
-		case c == '"':
-			p.pos = i + 1
-			return b.String(), nil
-		case c == '\\' && i+1 < len(p.src) && (p.src[i+1] == '"' || p.src[i+1] == '\\'):
-			i++
-			b.WriteByte(p.src[i])
-		default:
-			b.WriteByte(c)
-		}
+	text, n, ok := filter.QuotedPrefix(p.src[p.pos:])
+	if !ok {
+		return "", p.errorf(p.pos, "a quote that is not closed")
 	}
-	return "", p.errorf(p.pos, "a quote that is not closed")
+	p.pos += n
+	return text, nil
 }
 
 // column reads the name of a column that there is.

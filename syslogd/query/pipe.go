@@ -127,13 +127,15 @@ func (a Agg) name() string {
 func (p Top) String() string {
 	return fmt.Sprintf("top %d %s", p.N, strings.Join(printNames(p.By), ", "))
 }
-func (p Uniq) String() string    { return "uniq " + strings.Join(printNames(p.By), ", ") }
-func (p Limit) String() string   { return "limit " + strconv.Itoa(p.N) }
-func (p Fields) String() string  { return "fields " + strings.Join(printNames(p.Names), ", ") }
-func (p Where) String() string   { return "where " + p.Filter.Canonical() }
-func (p Extract) String() string { return "extract " + quote(p.Pattern.String()) + printFrom(p.From) }
-func (p JSON) String() string    { return "json" + printFrom(p.From) }
-func (p Logfmt) String() string  { return "logfmt" + printFrom(p.From) }
+func (p Uniq) String() string   { return "uniq " + strings.Join(printNames(p.By), ", ") }
+func (p Limit) String() string  { return "limit " + strconv.Itoa(p.N) }
+func (p Fields) String() string { return "fields " + strings.Join(printNames(p.Names), ", ") }
+func (p Where) String() string  { return "where " + p.Filter.Canonical() }
+func (p Extract) String() string {
+	return "extract " + filter.Quote(p.Pattern.String()) + printFrom(p.From)
+}
+func (p JSON) String() string   { return "json" + printFrom(p.From) }
+func (p Logfmt) String() string { return "logfmt" + printFrom(p.From) }
 func (p Patterns) String() string {
 	s := "patterns"
 	if p.N > 0 {
@@ -185,14 +187,10 @@ func printNames(names []string) []string {
 
 // printName quotes what would not be read as a name.
 func printName(name string) string {
-	if nameLength(name) < len(name) || name == "" || isKeyword(name) {
-		return quote(name)
+	if extract.NameLength(name) < len(name) || name == "" || isKeyword(name) {
+		return filter.Quote(name)
 	}
 	return name
-}
-
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 func (p Stats) schema(in Schema) Schema {

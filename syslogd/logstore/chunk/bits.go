@@ -67,8 +67,8 @@ func unpack(dst []uint64, src []byte, base uint64, w int) {
 func zigzag(v int64) uint64   { return uint64(v<<1) ^ uint64(v>>63) }
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
-// floorDiv rounds towards minus infinity, as dates need it.
-func floorDiv(a, b int64) int64 {
+// FloorDiv rounds towards minus infinity, as dates need it.
+func FloorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {
 		q--

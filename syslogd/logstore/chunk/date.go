@@ -11,7 +11,7 @@ func daysFrom(year, month, day int) int64 {
 		year--
 		month += 12
 	}
-	era := floorDiv(int64(year), 400)
+	era := FloorDiv(int64(year), 400)
 	ofEra := int64(year) - era*400
 	ofYear := int64((153*(month-3)+2)/5 + day - 1)
 	return era*146097 + ofEra*365 + ofEra/4 - ofEra/100 + ofYear - 719468
@@ -20,7 +20,7 @@ func daysFrom(year, month, day int) int64 {
 // civil is the reverse of daysFrom.
 func civil(days int64) (year, month, day int) {
 	days += 719468
-	era := floorDiv(days, 146097)
+	era := FloorDiv(days, 146097)
 	d := days - era*146097
 	y := (d - d/1460 + d/36524 - d/146096) / 365
 	d -= 365*y + y/4 - y/100

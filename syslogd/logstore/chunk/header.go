@@ -65,7 +65,7 @@ type hourCounts struct {
 }
 
 func (c *hourCounts) add(when int64, s syslog.Severity) {
-	k := HourCount{Hour: int32(floorDiv(when, nanosInHour)), Severity: s}
+	k := HourCount{Hour: int32(FloorDiv(when, nanosInHour)), Severity: s}
 	if k != c.last {
 		c.flush()
 		c.last = k

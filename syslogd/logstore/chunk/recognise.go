@@ -140,7 +140,7 @@ func (s *scanner) isoTime(b string, from int) slot {
 	if end < len(b) && classes[b[end]] != 0 {
 		return slot{} // the token goes on: it must stay whole for the filter
 	}
-	v -= floorDiv(s.now, int64(powers[9-digits]))
+	v -= FloorDiv(s.now, int64(powers[9-digits]))
 	if v >= 1<<57 || v <= -1<<57 {
 		return slot{}
 	}
@@ -162,7 +162,7 @@ func (s *scanner) clfTime(b string, from int) slot {
 		return slot{}
 	}
 	s.index(b[from+3 : from+6])
-	return s.put(slotCLF, zigzag(day*secondsPerDay+sec-floorDiv(s.now, 1e9)), from, from+20)
+	return s.put(slotCLF, zigzag(day*secondsPerDay+sec-FloorDiv(s.now, 1e9)), from, from+20)
 }
 
 // bsdTime recognises "Jan  2 15:04:05"; its year is that of the row's time.
@@ -171,13 +171,13 @@ func (s *scanner) bsdTime(b string, t token) slot {
 	if from > 0 && classes[b[from-1]] != 0 || b[from+3] != ' ' || to < len(b) && classes[b[to]] != 0 {
 		return slot{}
 	}
-	day, ok := s.dates.readBSD(b[from:], floorDiv(s.now, 1e9*secondsPerDay))
+	day, ok := s.dates.readBSD(b[from:], FloorDiv(s.now, 1e9*secondsPerDay))
 	sec := clock(b[t.to+1:])
 	if !ok || sec < 0 || day < 0 || day > maxDay {
 		return slot{}
 	}
 	s.index(b[from : from+3])
-	return s.put(slotBSD, zigzag(day*secondsPerDay+sec-floorDiv(s.now, 1e9)), from, to)
+	return s.put(slotBSD, zigzag(day*secondsPerDay+sec-FloorDiv(s.now, 1e9)), from, to)
 }
 
 // mac recognises six lower-case bytes with colons between; the token may be

@@ -253,8 +253,8 @@ func (d *dayText) append(dst []byte, p *part, v uint64, when int64) []byte {
 	if p.kind == slotISO {
 		return d.appendISO(dst, p, v, when)
 	}
-	sec := floorDiv(when, 1e9) + unzigzag(v)
-	day := floorDiv(sec, secondsPerDay)
+	sec := FloorDiv(when, 1e9) + unzigzag(v)
+	day := FloorDiv(sec, secondsPerDay)
 	d.set(day)
 	if p.kind == slotCLF {
 		dst = append(append(dst, d.clf...), ':')
@@ -266,9 +266,9 @@ func (d *dayText) append(dst []byte, p *part, v uint64, when int64) []byte {
 
 func (d *dayText) appendISO(dst []byte, p *part, v uint64, when int64) []byte {
 	digits := min(int(v&15), 9)
-	units := unzigzag(v>>4) + floorDiv(when, int64(powers[9-digits]))
-	sec := floorDiv(units, int64(powers[digits]))
-	day := floorDiv(sec, secondsPerDay)
+	units := unzigzag(v>>4) + FloorDiv(when, int64(powers[9-digits]))
+	sec := FloorDiv(units, int64(powers[digits]))
+	day := FloorDiv(sec, secondsPerDay)
 	d.set(day)
 	dst = append(dst, d.iso...)
 	if p.par&isoT != 0 {

@@ -134,9 +134,9 @@ func (s *sealing) appendWhen(dst []byte) []byte {
 	for i := range s.rows {
 		r := &s.rows[i]
 		if whole[r.typ] {
-			seconds = append(seconds, zigzag(r.when/1e9-floorDiv(r.received, 1e9)))
+			seconds = append(seconds, zigzag(r.when/1e9-FloorDiv(r.received, 1e9)))
 		} else {
-			others = append(others, zigzag(r.when/unit-floorDiv(r.received, unit)))
+			others = append(others, zigzag(r.when/unit-FloorDiv(r.received, unit)))
 		}
 	}
 	dst = append(appendPacked(dst, flags, 0, 1), byte(power))
@@ -171,7 +171,7 @@ func readWhen(rows []row, counts []uint32, src []byte) error {
 		if flags[rows[i].typ] == 1 {
 			at, u = &second, 1e9
 		}
-		rows[i].when = (floorDiv(rows[i].received, u) + unzigzag(values[*at])) * u
+		rows[i].when = (FloorDiv(rows[i].received, u) + unzigzag(values[*at])) * u
 		*at++
 	}
 	return nil

@@ -110,9 +110,6 @@ func (c *Corpus) Received() time.Time {
 	return c.now.Add(time.Duration(300+c.rand.IntN(2000)) * time.Microsecond).Truncate(time.Millisecond)
 }
 
-// Now is when the last line was written.
-func (c *Corpus) Now() time.Time { return c.now }
-
 // stamp writes the times of the current second.
 func (c *Corpus) stamp() {
 	s := c.now.Unix()

@@ -143,9 +143,6 @@ func (c *Chunks) Close() []Payload {
 	return gone
 }
 
-// Len is how many messages are not complete.
-func (c *Chunks) Len() int { return c.oldest.Len() }
-
 // take removes a message and joins its parts.
 func (c *Chunks) take(el *list.Element, err error) Payload {
 	p := c.oldest.Remove(el).(*partial)

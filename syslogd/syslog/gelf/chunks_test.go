@@ -72,8 +72,8 @@ func TestChunksRoundTrip(t *testing.T) {
 				}
 			}
 		}
-		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" || c.Len() != 0 || c.bytes != 0 || len(c.senders) != 0 {
-			t.Fatalf("%d left: %s", c.Len(), d)
+		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" || c.oldest.Len() != 0 || c.bytes != 0 || len(c.senders) != 0 {
+			t.Fatalf("%d left: %s", c.oldest.Len(), d)
 		}
 	})
 }
@@ -123,8 +123,8 @@ func TestChunksLimits(t *testing.T) {
 			gone++
 		}
 	}
-	if gone != 997 || c.Len() != 4 {
-		t.Errorf("%d given up, %d left", gone, c.Len())
+	if gone != 997 || c.oldest.Len() != 4 {
+		t.Errorf("%d given up, %d left", gone, c.oldest.Len())
 	}
 	if got := show(c.Add(split(99, "abcdef", 3)[1], addr(2), received())); got != "abcdef" {
 		t.Errorf("the other sender's: %q", got)
@@ -149,12 +149,12 @@ func FuzzChunks(f *testing.F) {
 		for i, packet := range strings.Split(string(data), "|") {
 			now = now.Add(time.Second)
 			out = append(out, c.Add([]byte(packet), addr(byte(i%3)), now)...)
-			if c.bytes > c.MaxBytes || c.bytes < c.Len()*partialSize {
-				t.Fatalf("%d bytes for %d messages", c.bytes, c.Len())
+			if c.bytes > c.MaxBytes || c.bytes < c.oldest.Len()*partialSize {
+				t.Fatalf("%d bytes for %d messages", c.bytes, c.oldest.Len())
 			}
 		}
 		c.Close()
-		if c.bytes != 0 || c.Len() != 0 || len(c.partial) != 0 || len(c.senders) != 0 {
+		if c.bytes != 0 || c.oldest.Len() != 0 || len(c.partial) != 0 || len(c.senders) != 0 {
 			t.Fatalf("%d bytes left", c.bytes)
 		}
 		for _, p := range out {

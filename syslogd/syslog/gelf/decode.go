@@ -72,11 +72,6 @@ func (d *Decoder) Decode(p Payload) (syslog.Message, error) {
 	return m, err
 }
 
-// Decode reads one payload with a new Decoder; see Decoder.Decode.
-func Decode(data []byte, received time.Time, sender netip.Addr) (syslog.Message, error) {
-	return new(Decoder).Decode(Payload{Data: data, Received: received, From: sender})
-}
-
 func (d *Decoder) max() int {
 	if d.MaxBytes <= 0 {
 		return DefaultMaxBytes

@@ -54,10 +54,14 @@ func describe(m syslog.Message) string {
 	return s
 }
 
+func decode(in string) (syslog.Message, error) {
+	return new(Decoder).Decode(Payload{Data: []byte(in), Received: received(), From: sender})
+}
+
 func TestDecode(t *testing.T) {
 	test := func(in, want string, wantErr error) {
 		t.Helper()
-		m, err := Decode([]byte(in), received(), sender)
+		m, err := decode(in)
 		if d := cmp.Diff(want, describe(m)); d != "" || !errors.Is(err, wantErr) {
 			t.Errorf("%s\n%v %s", in, err, d)
 		}
@@ -135,7 +139,7 @@ func compressed(tb testing.TB, data string) map[string][]byte {
 
 func TestDecodeCompressed(t *testing.T) {
 	var d Decoder
-	want, err := Decode([]byte(docker), received(), sender)
+	want, err := decode(docker)
 	if err != nil {
 		t.Fatal(err)
 	}

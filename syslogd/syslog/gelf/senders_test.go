@@ -61,8 +61,8 @@ func TestRealSender(t *testing.T) {
 		}
 	}
 	want := []string{"order 7 placed", "failed\nTraceback (most recent call last):", "numbers: 0 7919 15838", "over tcp", "café"}
-	if len(got) != len(want) || c.Len() != 0 {
-		t.Fatalf("%d messages, %d in parts, want %d", len(got), c.Len(), len(want))
+	if len(got) != len(want) || c.oldest.Len() != 0 {
+		t.Fatalf("%d messages, %d in parts, want %d", len(got), c.oldest.Len(), len(want))
 	}
 	for i, m := range got {
 		if !strings.HasPrefix(m.Text, want[i]) || m.Host != "web-01" || m.App != "app.module" || m.PID == "" || m.Time.Year() != 2026 {
@@ -71,8 +71,8 @@ func TestRealSender(t *testing.T) {
 	}
 }
 
-func ExampleDecode() {
-	m, err := Decode([]byte(`{"version":"1.1","host":"web-01","short_message":"order placed","level":4,"_user":"alice","_n":3}`), received(), sender)
+func ExampleDecoder_Decode() {
+	m, err := decode(`{"version":"1.1","host":"web-01","short_message":"order placed","level":4,"_user":"alice","_n":3}`)
 	fmt.Println(m.Host, m.Severity, m.Text, err)
 	for p := range syslog.SDParams(m.SD) {
 		fmt.Println("sd."+p.Name, p.Value())

@@ -87,10 +87,6 @@ func NewReader(r io.Reader, sender netip.Addr, limits Limits) *Reader {
 // Stats says what was read so far.
 func (r *Reader) Stats() Stats { return r.stats }
 
-// Buffered is how many bytes were read and not used yet. While it is not 0,
-// the next entry may be there already; at 0, Next has to wait for the sender.
-func (r *Reader) Buffered() int { return r.r.Buffered() }
-
 // Next returns the next entry as a message, and io.EOF behind the last one.
 // Any other error is an *Error and final; with it comes what was understood of
 // its entry, in a message that is zero if that is nothing.

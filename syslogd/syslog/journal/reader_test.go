@@ -109,16 +109,6 @@ user.info|2012-07-17T16:01:01.416351Z|my host|python3|||[journal _COMM="python3"
 	test("no name", "=x\n", Limits{}, "", Stats{}, ErrName)
 }
 
-// Buffered tells a server when to store what it has.
-func TestBuffered(t *testing.T) {
-	r := NewReader(strings.NewReader("MESSAGE=a\n\nMESSAGE=b\n\n"), sender, Limits{})
-	for _, want := range []int{len("MESSAGE=b\n\n"), 0} {
-		if _, err := r.Next(received()); err != nil || r.Buffered() != want {
-			t.Errorf("%v, %d bytes, want %d", err, r.Buffered(), want)
-		}
-	}
-}
-
 func TestErrorSaysWhere(t *testing.T) {
 	_, _, err := readAll(strings.NewReader("MESSAGE=a\n\nMESSAGE=b\nno name\n"), Limits{})
 	if want := `journal: entry 2, offset 21: no name of a field: "no name"`; err == nil || err.Error() != want {
