@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"rondo/syslogd/syslog"
@@ -18,6 +19,7 @@ type listener struct {
 	log            *slog.Logger
 	zone           *time.Location
 	received       string // its counter
+	host           string // of this machine, where its own programs send
 
 	socket *socket
 	open   connections
@@ -39,6 +41,11 @@ func (s *Server) newListener(cfg ListenerConfig, sockets *Sockets) (*listener, e
 	if cfg.Proto.isTLS() { // before the socket is there
 		if l.certs, err = openCertificates(cfg.TLS); err != nil {
 			return nil, fmt.Errorf("tls: %w", err)
+		}
+	}
+	if cfg.Proto.isUnix() {
+		if l.host, err = os.Hostname(); err != nil {
+			return nil, err
 		}
 	}
 	network, bind := "tcp", l.bindTCP
@@ -108,6 +115,15 @@ func (l *listener) parse(f syslog.Frame, now time.Time, sender netip.Addr) syslo
 	m := syslog.Parse(f.Line, now, sender)
 	m.Truncated = f.Truncated
 	return m
+}
+
+// sign adds to a message what its line need not tell on a unix socket: this
+// machine's name, by which relays and their readers know it, and the sender.
+func (l *listener) sign(m *syslog.Message, c credentials) {
+	if m.Host == "" {
+		m.Host = l.host
+	}
+	c.note(m)
 }
 
 // admit drops what a strict listener refuses.

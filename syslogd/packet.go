@@ -168,7 +168,7 @@ func (l *listener) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Me
 			truncated++
 		}
 		m := l.parse(syslog.Frame{Line: line, Truncated: long}, time.Unix(0, p.at).In(l.zone), p.from)
-		p.cred.note(&m)
+		l.sign(&m, p.cred)
 		dst = append(dst, m)
 	}
 	l.srv.stats.add("truncated", truncated)
@@ -194,7 +194,7 @@ func (g *gelfPackets) decode(dst []syslog.Message, b packetBatch) []syslog.Messa
 		payloads := g.chunks.Add(data, p.from, time.Unix(0, p.at).In(g.l.zone))
 		for _, payload := range payloads {
 			m := g.l.decodeGELF(&g.decoder, payload)
-			p.cred.note(&m)
+			g.l.sign(&m, p.cred)
 			dst = append(dst, m)
 		}
 	}

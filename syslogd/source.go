@@ -59,7 +59,7 @@ func (b *streamBatch) Read(p []byte) (int, error) {
 }
 
 func (b *streamBatch) add(m syslog.Message) {
-	b.cred.note(&m)
+	b.l.sign(&m, b.cred)
 	b.messages = append(b.messages, m)
 }
 
