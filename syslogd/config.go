@@ -51,19 +51,10 @@ type RelayConfig struct {
 	Name       string         `yaml:"name"`        // names its queue; letters, digits, "-" and "_"
 	To         string         `yaml:"to"`          // TCP address of another syslog server
 	Filter     *filter.Filter `yaml:"filter"`      // which messages; none: all
-	Framing    Framing        `yaml:"framing"`     // octet-counting or newline
+	Framing    Framing        `yaml:"framing"`     // octet-counting; or newline, where line ends inside a message become #012
 	Format     WireFormat     `yaml:"format"`      // rfc5424, rfc3164 or raw, which is as received
 	QueueBytes int64          `yaml:"queue_bytes"` // on disk; beyond it the oldest are dropped. 1 GiB
 }
-
-// Framing is how a relay marks the ends of messages (RFC 6587).
-type Framing string
-
-// The framings.
-const (
-	OctetCounting Framing = "octet-counting"
-	Newline       Framing = "newline" // line ends inside a message become #012
-)
 
 // WireFormat is how a relay writes messages.
 type WireFormat string
@@ -81,7 +72,7 @@ func DefaultConfig() Config {
 		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514", TLS: TLSListener{Listen: "127.0.0.1:6514"},
 		Options: Options{
 			MaxMessage: syslog.DefaultMaxMessage, MaxConnections: 1000, MaxPerPeer: 250, IdleTimeout: 24 * time.Hour,
-			ReceiveBuffer: 64 << 20, Sockets: min(runtime.NumCPU(), mostSockets), TimeZone: "Local",
+			ReceiveBuffer: 64 << 20, Sockets: min(runtime.NumCPU(), defaultSockets), TimeZone: "Local",
 		},
 	}
 }
@@ -118,9 +109,9 @@ func (r *RelayConfig) Validate() error {
 		errs = append(errs, fmt.Errorf("to: %q is not host:port", r.To))
 	}
 	switch r.Framing {
-	case "", OctetCounting, Newline:
+	case "", FramingOctets, FramingNewline:
 	default:
-		errs = append(errs, fmt.Errorf("framing: %q is neither %s nor %s", r.Framing, OctetCounting, Newline))
+		errs = append(errs, fmt.Errorf("framing: %q is neither %s nor %s", r.Framing, FramingOctets, FramingNewline))
 	}
 	switch r.Format {
 	case "", WireRFC5424, WireRFC3164, WireRaw:
@@ -136,7 +127,7 @@ func (r *RelayConfig) Validate() error {
 // withDefaults fills in what was left out.
 func (r RelayConfig) withDefaults() RelayConfig {
 	if r.Framing == "" {
-		r.Framing = OctetCounting
+		r.Framing = FramingOctets
 	}
 	if r.Format == "" {
 		r.Format = WireRFC5424

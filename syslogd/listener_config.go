@@ -15,14 +15,14 @@ import (
 type ListenerConfig struct {
 	// Name names the listener in logs and counters: letters, digits, "-" and
 	// "_". Without one it is named after its protocol.
-	Name    string        `yaml:"name"`
-	Proto   Proto         `yaml:"proto"`
-	Listen  string        `yaml:"listen"`  // host:port, or the path of a unix socket
-	Format  Format        `yaml:"format"`  // of messages; syslog
-	Framing StreamFraming `yaml:"framing"` // of streams; auto
-	Strict  *bool         `yaml:"strict"`
-	Mode    string        `yaml:"mode"` // permissions of a unix socket; "0666", as /dev/log has
-	TLS     TLSConfig     `yaml:"tls"`
+	Name    string    `yaml:"name"`
+	Proto   Proto     `yaml:"proto"`
+	Listen  string    `yaml:"listen"`  // host:port, or the path of a unix socket
+	Format  Format    `yaml:"format"`  // of messages; syslog
+	Framing Framing   `yaml:"framing"` // of streams; auto
+	Strict  *bool     `yaml:"strict"`
+	Mode    string    `yaml:"mode"` // permissions of a unix socket; "0666", as /dev/log has
+	TLS     TLSConfig `yaml:"tls"`
 	Options `yaml:",inline"`
 }
 
@@ -83,19 +83,20 @@ const (
 
 func formats() []Format { return []Format{FormatSyslog, FormatGELF, FormatJournal} }
 
-// StreamFraming is how the messages of a stream are told apart.
-type StreamFraming string
+// Framing is how the messages of a stream are told apart. Relays know octet
+// counting and line ends.
+type Framing string
 
-// The framings of a listener.
+// The framings.
 const (
-	FramingAuto    StreamFraming = "auto"           // octet counting or line ends, for each message
-	FramingOctets  StreamFraming = "octet-counting" // RFC 6587, 3.4.1
-	FramingNewline StreamFraming = "newline"        // nothing but LF ends a message
-	FramingNUL     StreamFraming = "nul"            // nothing but NUL ends a message
+	FramingAuto    Framing = "auto"           // octet counting or line ends, for each message
+	FramingOctets  Framing = "octet-counting" // RFC 6587, 3.4.1
+	FramingNewline Framing = "newline"        // nothing but LF ends a message
+	FramingNUL     Framing = "nul"            // nothing but NUL ends a message
 )
 
-func framings() []StreamFraming {
-	return []StreamFraming{FramingAuto, FramingOctets, FramingNewline, FramingNUL}
+func framings() []Framing {
+	return []Framing{FramingAuto, FramingOctets, FramingNewline, FramingNUL}
 }
 
 const (

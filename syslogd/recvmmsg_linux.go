@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	readBatch   = 32 // datagrams that one system call can bring
-	mostSockets = 4  // of a listener by default
+	readBatch      = 32 // datagrams that one system call can bring
+	defaultSockets = 4  // of a listener by default
 )
 
 // A packetReader reads many datagrams with one system call, recvmmsg(2), into

@@ -185,7 +185,7 @@ func (r *Relay) appendWire(dst []byte, m *syslog.Message) []byte {
 	default:
 		dst = syslog.AppendRFC5424(dst, m)
 	}
-	if r.cfg.Framing == OctetCounting {
+	if r.cfg.Framing == FramingOctets {
 		var digits [maxCount]byte
 		head := append(strconv.AppendInt(digits[:0], int64(len(dst)-start), 10), ' ')
 		dst = append(dst, head...)

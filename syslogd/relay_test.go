@@ -60,7 +60,7 @@ func messages(from, to int) []syslog.Message {
 // The whole way: into one server, through a relay with a filter, to another.
 func TestRelay(t *testing.T) {
 	for _, cfg := range []RelayConfig{
-		{}, {Framing: Newline}, {Format: WireRaw}, {Format: WireRFC3164, Framing: Newline},
+		{}, {Framing: FramingNewline}, {Format: WireRaw}, {Format: WireRFC3164, Framing: FramingNewline},
 	} {
 		t.Run(fmt.Sprint(cfg.Framing, "/", cfg.Format), func(t *testing.T) {
 			far := newMemory()
@@ -105,8 +105,8 @@ func TestRelayLineEnds(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	check(Newline, "<13>1 - h a - - - one#012two\n")
-	check(OctetCounting, "25 <13>1 - h a - - - one\ntwo")
+	check(FramingNewline, "<13>1 - h a - - - one#012two\n")
+	check(FramingOctets, "25 <13>1 - h a - - - one\ntwo")
 }
 
 // A destination that is down slows nobody; what was queued arrives when it is

@@ -50,7 +50,7 @@ type Endpoint struct {
 	Format  Format
 	Strict  bool
 	Addr    net.Addr
-	Framing StreamFraming
+	Framing Framing
 	// Closed says what a client on this machine would need to be let in; ""
 	// where it is.
 	Closed string

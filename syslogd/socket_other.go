@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-const mostSockets = 1 // of a listener by default
+const defaultSockets = 1 // of a listener by default
 
 func setReceiveBuffer(conn *net.UDPConn, size int) (granted int, err error) {
 	if err := conn.SetReadBuffer(size); err != nil {

@@ -123,7 +123,7 @@ func TestGELFDatagrams(t *testing.T) {
 
 // Each framing can be had alone.
 func TestFramings(t *testing.T) {
-	for framing, c := range map[StreamFraming]struct {
+	for framing, c := range map[Framing]struct {
 		in   string
 		want []string
 	}{

@@ -197,19 +197,8 @@ func appendField(dst []byte, m *syslog.Message, field string, cut *int) []byte {
 	case "msgid":
 		return appendValue(dst, m.MsgID, cut)
 	}
-	return appendValue(dst, param(m.SD, field[len("sd."):]), cut)
-}
-
-// param is the first parameter of structured data that a key names: by its
-// name, or by the name of its element, a dot and its name.
-func param(sd, key string) string {
-	for p := range syslog.SDParams(sd) {
-		rest, ok := strings.CutPrefix(key, p.ID)
-		if p.Name == key || ok && strings.HasPrefix(rest, ".") && rest[1:] == p.Name {
-			return p.Value()
-		}
-	}
-	return ""
+	v, _ := filter.SDValue(m.SD, field[len("sd."):])
+	return appendValue(dst, v, cut)
 }
 
 // appendValue appends a value that a label can have: valid UTF-8, and not

@@ -209,10 +209,19 @@ func Value(m *syslog.Message, name string) string {
 		return ""
 	}
 	key, _ := strings.CutPrefix(name, "sd.")
-	for p := range syslog.SDParams(m.SD) {
-		if p.Name == key || isJoined(key, p.ID, p.Name) {
-			return p.Value()
-		}
+	if v, ok := SDValue(m.SD, key); ok {
+		return v
 	}
 	return syslog.SDElement(m.SD, key)
+}
+
+// SDValue is the first parameter of structured data that a key names: by its
+// name, or by the ID of its element, a dot and its name.
+func SDValue(sd, key string) (string, bool) {
+	for p := range syslog.SDParams(sd) {
+		if p.Name == key || isJoined(key, p.ID, p.Name) {
+			return p.Value(), true
+		}
+	}
+	return "", false
 }

@@ -9,7 +9,7 @@ import (
 type count struct{ n int64 }
 
 func (c *count) add(Value) bool { c.n++; return true }
-func (c *count) value() Value   { return NumberOf(float64(c.n)) }
+func (c *count) value() Value   { return numberOf(float64(c.n)) }
 
 // sum adds numbers up, or is their mean. It carries what each addition loses
 // (Neumaier), so that the order does not matter to what people see.
@@ -40,9 +40,9 @@ func (s *sum) value() Value {
 	case s.n == 0:
 		return Value{}
 	case s.mean:
-		return NumberOf((s.total + s.off) / float64(s.n))
+		return numberOf((s.total + s.off) / float64(s.n))
 	}
-	return NumberOf(s.total + s.off)
+	return numberOf(s.total + s.off)
 }
 
 // extreme is the least or the greatest value.
@@ -60,7 +60,7 @@ func (e *extreme) add(v Value) bool {
 
 func (e *extreme) value() Value {
 	if f, ok := e.best.Number(); ok {
-		return NumberOf(f)
+		return numberOf(f)
 	}
 	return e.best
 }
@@ -79,7 +79,7 @@ func (d *distinct) add(v Value) bool {
 	return true
 }
 
-func (d *distinct) value() Value { return NumberOf(float64(len(d.seen))) }
+func (d *distinct) value() Value { return numberOf(float64(len(d.seen))) }
 
 // holdValue accounts for one more value that is held.
 func (r *run) holdValue(bytes int64) bool {
@@ -175,7 +175,7 @@ func (q *quantile) value() Value {
 		if len(q.exact) == 0 {
 			return Value{}
 		}
-		return NumberOf(q.exact[max(0, int(math.Ceil(q.p*float64(len(q.exact))))-1)])
+		return numberOf(q.exact[max(0, int(math.Ceil(q.p*float64(len(q.exact))))-1)])
 	}
 	order := make([]int32, 0, len(q.ranges))
 	for n := range q.ranges {
@@ -185,8 +185,8 @@ func (q *quantile) value() Value {
 	left := int64(math.Ceil(q.p * float64(q.n)))
 	for _, n := range order {
 		if left -= q.ranges[n]; left <= 0 {
-			return NumberOf(min(q.max, max(q.min, middle(n))))
+			return numberOf(min(q.max, max(q.min, middle(n))))
 		}
 	}
-	return NumberOf(q.max)
+	return numberOf(q.max)
 }

@@ -209,11 +209,11 @@ func (p *parser) column() (string, error) {
 
 // known resolves a name: fields of messages by all their names, and columns.
 func (p *parser) known(at int, name string) (string, error) {
-	if (Schema{Columns: p.schema.Columns}).has(name) {
+	if lists(p.schema.Columns, name) {
 		return name, nil
 	}
 	if p.messages {
-		if lower := strings.ToLower(name); lower == syslogd.Pattern || (Schema{Columns: messageColumns()}).has(lower) {
+		if lower := strings.ToLower(name); lower == syslogd.Pattern || lists(messageColumns(), lower) {
 			return lower, nil
 		}
 		if known, ok := filter.FieldName(name); ok {

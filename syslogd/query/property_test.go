@@ -46,7 +46,7 @@ func TestQuantileIsNear(t *testing.T) {
 		q := &quantile{run: r, p: float64(rapid.IntRange(1, 99).Draw(t, "p")) / 100}
 		all := rapid.SliceOfN(rapid.Float64Range(-1e6, 1e6), 1, 3000).Draw(t, "numbers")
 		for _, x := range all {
-			q.add(NumberOf(x))
+			q.add(numberOf(x))
 		}
 		slices.Sort(all)
 		want := all[max(0, int(math.Ceil(q.p*float64(len(all))))-1)]
@@ -62,7 +62,7 @@ func TestQuantileOfMany(t *testing.T) {
 	r := &run{limits: Limits{}.withDefaults()}
 	q := &quantile{run: r, p: 0.95}
 	for i := range 100_000 {
-		q.add(NumberOf(float64(i%1000) - 100))
+		q.add(numberOf(float64(i%1000) - 100))
 	}
 	if got, _ := q.value().Number(); math.Abs(got-849) > 849*0.0051 || r.values != 0 || len(q.ranges) > 2000 {
 		t.Errorf("p95 %v, %d values held, %d ranges", got, r.values, len(q.ranges))

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/syslog"
@@ -21,20 +23,15 @@ type Schema struct {
 	Open bool `json:"open,omitempty"`
 }
 
-func (s Schema) has(name string) bool {
-	for _, c := range s.Columns {
-		if c.Name == name {
-			return true
-		}
-	}
-	return s.Open
+func lists(columns []Column, name string) bool {
+	return slices.ContainsFunc(columns, func(c Column) bool { return c.Name == name })
 }
 
 // with adds columns that are not there yet.
 func (s Schema) with(columns ...Column) Schema {
 	out := Schema{append([]Column(nil), s.Columns...), s.Open}
 	for _, c := range columns {
-		if !(Schema{Columns: out.Columns}).has(c.Name) {
+		if !lists(out.Columns, c.Name) {
 			out.Columns = append(out.Columns, c)
 		}
 	}
@@ -88,29 +85,26 @@ func (r *Row) Get(name string) Value {
 	}
 	switch m := r.message; name {
 	case "time":
-		return TimeOf(m.When())
+		return timeOf(m.When())
 	case "received":
-		return TimeOf(m.Received)
+		return timeOf(m.Received)
 	case "message":
 		return textOrNone(m.Text)
 	case "sd":
 		return textOrNone(m.SD)
 	case "id":
-		return TextOf(string(syslogd.IDOf(m)))
+		return textOf(string(syslogd.IDOf(m)))
 	case syslogd.Pattern:
-		return TextOf(r.mask(m))
+		return textOf(r.mask(m))
 	}
 	return textOrNone(filter.Value(r.message, name))
 }
 
 // set puts a value into a column. The first of a name stays.
 func (r *Row) set(name string, v Value) {
-	for i := range r.cells {
-		if r.cells[i].name == name {
-			return
-		}
+	if !r.hides(name) {
+		r.cells = append(r.cells, cell{name, v})
 	}
-	r.cells = append(r.cells, cell{name, v})
 }
 
 // Each yields the columns that the row has, those of a message first.
@@ -132,13 +126,9 @@ func (r *Row) Each(yield func(name string, v Value) bool) {
 	}
 }
 
+// hides reports whether something was put into a column, of a message or not.
 func (r *Row) hides(name string) bool {
-	for i := range r.cells {
-		if r.cells[i].name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.cells, func(c cell) bool { return c.name == name })
 }
 
 // AppendJSON appends the row as an object.

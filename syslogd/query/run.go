@@ -183,13 +183,13 @@ func (r *run) count(ctx context.Context, s syslogd.Searcher, ask syslogd.Query, 
 	for i, g := range groups {
 		row := &Row{}
 		if p.Bin > 0 {
-			row.cells = append(row.cells, cell{"time", TimeOf(g.Start)})
+			row.cells = append(row.cells, cell{"time", timeOf(g.Start)})
 		}
 		for j, name := range p.By {
-			row.cells = append(row.cells, cell{name, TextOf(g.Values[j])})
+			row.cells = append(row.cells, cell{name, textOf(g.Values[j])})
 		}
 		for _, a := range p.Aggs {
-			row.cells = append(row.cells, cell{a.As, NumberOf(float64(g.Count))})
+			row.cells = append(row.cells, cell{a.As, numberOf(float64(g.Count))})
 		}
 		rows[i] = row
 	}

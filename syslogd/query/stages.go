@@ -73,7 +73,7 @@ func (p Logfmt) start(next stage, _ *run) stage {
 func extracting(next stage, from string, find func(string, extract.Yield)) stage {
 	return &each{next, func(r *Row) (*Row, error) {
 		find(r.Get(from).String(), func(name, value string) bool {
-			r.set(name, TextOf(value))
+			r.set(name, textOf(value))
 			return true
 		})
 		return r, nil

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rondo/syslogd/logstore/chunk"
 )
 
 // grouper is Stats at work.
@@ -44,7 +46,7 @@ func (g *grouper) put(r *Row) error {
 		return nil
 	}
 	for i, a := range g.Aggs {
-		v := NumberOf(1)
+		v := numberOf(1)
 		if a.Field != "" {
 			v = r.Get(a.Field)
 		}
@@ -60,7 +62,7 @@ func (g *grouper) of(r *Row) *group {
 	var x group
 	g.key.Reset()
 	if g.Bin > 0 {
-		x.bin = floorDiv(r.Get("time").at.UnixNano(), int64(g.Bin))
+		x.bin = chunk.FloorDiv(r.Get("time").at.UnixNano(), int64(g.Bin))
 		g.key.WriteString(strconv.FormatInt(x.bin, 36))
 	}
 	values := make([]string, len(g.By))
@@ -133,23 +135,15 @@ func (g *grouper) end() error {
 func (g *grouper) row(x *group) *Row {
 	r := &Row{}
 	if g.Bin > 0 {
-		r.cells = append(r.cells, cell{"time", TimeOf(time.Unix(0, x.bin*int64(g.Bin)).UTC())})
+		r.cells = append(r.cells, cell{"time", timeOf(time.Unix(0, x.bin*int64(g.Bin)).UTC())})
 	}
 	for i, name := range g.By {
-		r.cells = append(r.cells, cell{name, TextOf(x.values[i])})
+		r.cells = append(r.cells, cell{name, textOf(x.values[i])})
 	}
 	for i, a := range g.Aggs {
 		r.cells = append(r.cells, cell{a.As, x.accs[i].value()})
 	}
 	return r
-}
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }
 
 // parseAddr is the address that a text is; the zero one if it is none.

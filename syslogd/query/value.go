@@ -31,21 +31,16 @@ type Value struct {
 	at   time.Time
 }
 
-// TextOf, NumberOf and TimeOf make values.
-func TextOf(s string) Value { return Value{kind: Text, text: s} }
-
-// NumberOf makes a number.
-func NumberOf(f float64) Value { return Value{kind: Number, num: f} }
-
-// TimeOf makes a time.
-func TimeOf(t time.Time) Value { return Value{kind: Time, at: t} }
+func textOf(s string) Value    { return Value{kind: Text, text: s} }
+func numberOf(f float64) Value { return Value{kind: Number, num: f} }
+func timeOf(t time.Time) Value { return Value{kind: Time, at: t} }
 
 // textOrNone is None for the empty text.
 func textOrNone(s string) Value {
 	if s == "" {
 		return Value{}
 	}
-	return TextOf(s)
+	return textOf(s)
 }
 
 // Kind tells what the value is.

@@ -3,7 +3,6 @@ package pages
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"net/http"
 	"regexp"
@@ -212,7 +211,7 @@ func patternTerms(pattern string) string {
 	for _, s := range slotName.Split(pattern, -1) {
 		s = strings.TrimSpace(s)
 		if len(s) >= 3 && len(s) < 500 && strings.ContainsFunc(s, isLetter) && len(terms) < 6 {
-			terms = append(terms, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)+`"`)
+			terms = append(terms, filter.Quote(s))
 		}
 	}
 	return strings.Join(terms, " ")
@@ -244,7 +243,7 @@ func (p *Pages) servePlan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p.deps.Logs == nil {
-		http.Error(w, errors.New("no log store is configured").Error(), http.StatusNotFound)
+		http.Error(w, "no log store is configured", http.StatusNotFound)
 		return
 	}
 	p.renderPart(w, "logs", "plan", p.plan(r.Context(), q, span))

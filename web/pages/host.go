@@ -96,7 +96,7 @@ func quoteField(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !isPlain(r) }) {
 		return s
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return filter.Quote(s)
 }
 
 func isPlain(r rune) bool {

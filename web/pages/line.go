@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rondo/syslogd"
+	"rondo/syslogd/filter"
 	"rondo/syslogd/syslog"
 )
 
@@ -101,13 +102,9 @@ func (p *Pages) fillLine(ctx context.Context, v *lineView, id syslogd.ID, n int)
 
 // details are all fields of a message that it has.
 func details(m *syslog.Message) []Detail {
-	sender := ""
-	if m.Sender.IsValid() {
-		sender = m.Sender.Unmap().String()
-	}
 	all := []Detail{
 		{"Time", m.When().UTC().Format(time.RFC3339Nano)}, {"Received", m.Received.UTC().Format(time.RFC3339Nano)},
-		{"Host", m.Origin()}, {"Sender", sender}, {"Program", m.App}, {"PID", m.PID}, {"Message ID", m.MsgID},
+		{"Host", m.Origin()}, {"Sender", filter.Value(m, "sender")}, {"Program", m.App}, {"PID", m.PID}, {"Message ID", m.MsgID},
 		{"Severity", m.Severity.String()}, {"Facility", m.Facility.String()}, {"Structured data", m.SD},
 	}
 	var out []Detail
