@@ -34,6 +34,11 @@ func TestConfigValidate(t *testing.T) {
 	fail("format", func(c *Config) { c.Relays = []RelayConfig{{Name: "x", To: "h:1", Format: "?"}} })
 	fail("queue_bytes", func(c *Config) { c.Relays = []RelayConfig{{Name: "x", To: "h:1", QueueBytes: 1}} })
 	c := DefaultConfig()
+	c.TLS.Listen = "127.0.0.1:7614" // and no certificate
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "tls: cert: ") {
+		t.Errorf("a port for TLS without a certificate: %v", err)
+	}
+	c = DefaultConfig()
 	c.UDP, c.Allow = "0.0.0.0:514", networks(t, "10.0.0.0/8")
 	if err := c.Validate(); err != nil {
 		t.Error(err)

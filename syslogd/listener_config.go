@@ -116,7 +116,7 @@ func (c *Config) listeners() []ListenerConfig {
 	}
 	short(UDP, c.UDP, TLSConfig{})
 	short(TCP, c.TCP, TLSConfig{})
-	if c.TLS.TLSConfig.given() {
+	if c.TLS.TLSConfig.given() || c.TLS.Listen != defaultTLS { // a port of one's own without a certificate is a mistake
 		short(TLS, c.TLS.Listen, c.TLS.TLSConfig)
 	}
 	short(Unix, c.Unix, TLSConfig{})

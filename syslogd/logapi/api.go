@@ -156,6 +156,9 @@ func parse(r *http.Request) (q asked, err error) {
 	if q.To, err = syslogd.ParseTime(v.Get("to"), now); err != nil {
 		return q, fmt.Errorf("to: %w", err)
 	}
+	if !q.To.IsZero() && q.From.After(q.To) {
+		return q, fmt.Errorf("from %s is after to %s", v.Get("from"), v.Get("to"))
+	}
 	switch order := v.Get("order"); order {
 	case "", "newest", "desc":
 	case "oldest", "asc":

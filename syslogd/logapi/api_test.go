@@ -86,6 +86,7 @@ func TestAPI(t *testing.T) {
 	f("/api/logs/histogram?bin=1h", 200, `{"bin":3600,"bins":[{"start":"2026-11-19T10:00:00Z","counts":{"crit":1,"notice":1},"total":2},{"start":"2026-11-19T12:00:00Z","counts":{"info":1},"total":1}]}`)
 	f("/api/logs?q="+url.QueryEscape("web (1"), 400, errorBody(t, s, "/api/logs?q="+url.QueryEscape("web (1")))
 	f("/api/logs?from=soon", 400, `{"error":"from: time \"soon\": want -1h, -2d, today, RFC 3339, or seconds since 1970"}`)
+	f("/api/logs?from=-1h&to=-2h", 400, `{"error":"from -1h is after to -2h"}`)
 	f("/api/logs?limit=0", 400, `{"error":"limit \"0\": want 1 to 100000"}`)
 	f("/api/logs?order=up", 400, `{"error":"order \"up\": want newest or oldest"}`)
 	f("/api/logs/facets?field=pid", 200, `{"field":"pid","values":[{"value":"77","count":2},{"value":"12","count":1}]}`)
