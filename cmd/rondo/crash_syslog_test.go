@@ -34,14 +34,14 @@ func (a *acked) line(round int) (id, line string) {
 	return id, fmt.Sprintf("<13>1 %s round%d crash - - - message %s", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z07:00"), round, id)
 }
 
-func (a *acked) noteMessages(ids []string) {
+func (a *acked) noteMessages(way string, round int, ids []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.messages == nil {
-		a.messages = map[string]bool{}
+		a.messages = map[string]string{}
 	}
 	for _, id := range ids {
-		a.messages[id] = true
+		a.messages[id] = fmt.Sprintf("%s in round %d", way, round)
 	}
 }
 
@@ -74,7 +74,7 @@ func (a *acked) relp(p *proc, round int, stop chan struct{}) {
 					answered++
 				}
 			}
-			a.noteMessages(told)
+			a.noteMessages("relp", round, told)
 			if err != nil {
 				return
 			}
@@ -83,7 +83,8 @@ func (a *acked) relp(p *proc, round int, stop chan struct{}) {
 }
 
 // tls sends messages over TLS, each batch on a connection of its own. The
-// server's close_notify says that all is on disk; the kernel cannot send it.
+// server's close_notify says that all is on disk. Go's client takes the end of
+// the connection between two records for one, and that the kernel sends too.
 func (a *acked) tls(p *proc, round int, stop chan struct{}) {
 	for !stopped(stop) {
 		conn, err := tls.Dial("tcp", p.addr("tls"), &tls.Config{InsecureSkipVerify: true})
@@ -104,8 +105,8 @@ func (a *acked) tls(p *proc, round int, stop chan struct{}) {
 			_, err = io.Copy(io.Discard, conn)
 		}
 		conn.Close()
-		if err == nil {
-			a.noteMessages(ids)
+		if err == nil && !stopped(stop) {
+			a.noteMessages("tls", round, ids)
 		}
 	}
 }
@@ -161,7 +162,7 @@ func TestRsyslogSurvivesCrashes(t *testing.T) {
 		if _, err := io.WriteString(feed, text.String()); err != nil {
 			t.Fatal(err)
 		}
-		told.noteMessages(ids)
+		told.noteMessages("rsyslog", 0, ids)
 		time.Sleep(mathrand.N(200 * time.Millisecond)) // in the middle of it
 		p.kill()
 		p.start()
@@ -261,7 +262,7 @@ func (a *acked) loki(p *proc, round int, stop chan struct{}) {
 			values = append(values, [2]string{strconv.FormatInt(time.Now().UnixNano(), 10), "message " + ids[len(ids)-1]})
 		}
 		if pushLoki(p.url("/loki/api/v1/push"), fmt.Sprintf("round%d", round), values) == nil {
-			a.noteMessages(ids)
+			a.noteMessages("loki", round, ids)
 		}
 	}
 }

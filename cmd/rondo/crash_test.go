@@ -87,7 +87,7 @@ type acked struct {
 	mu       sync.Mutex
 	next     int
 	samples  map[string]float64 // by series
-	messages map[string]bool    // by id
+	messages map[string]string  // where and when each id was acknowledged
 	sets     map[string]int     // newest update of each set
 }
 
@@ -137,7 +137,7 @@ func (a *acked) logs(p *proc, round int, stop chan struct{}) {
 		if sendAndWait(p.addr("syslog"), text.String()) != nil || stopped(stop) {
 			continue
 		}
-		a.noteMessages(ids)
+		a.noteMessages("tcp", round, ids)
 	}
 }
 
@@ -193,10 +193,11 @@ func (a *acked) check(t *testing.T, p *proc) {
 		t.Errorf("of %d acknowledged samples %d are lost and %d are wrong", len(a.samples), lost, wrong)
 	}
 	lost, twice := 0, 0
-	for id := range a.messages {
+	for id, way := range a.messages {
 		switch counts[id] {
 		case 0:
 			lost++
+			t.Logf("lost: %s, acknowledged over %s", id, way)
 		case 1:
 		default:
 			twice++
