@@ -146,7 +146,7 @@ func (l *listener) reloadCertificates(bad *state) {
 	changed, err := l.certs.reload()
 	switch {
 	case err != nil:
-		l.srv.stats.add("tls_reload_failures", 1)
+		l.srv.stats.Add("tls_reload_failures", 1)
 		if bad.begins() {
 			l.log.Error("new certificates are not good; the old ones stay in use", "err", err)
 		}

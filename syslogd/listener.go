@@ -137,7 +137,7 @@ func (l *listener) admit(judge *strict, batch []syslog.Message) []syslog.Message
 			kept = append(kept, batch[i])
 		}
 	}
-	l.srv.stats.add("refused_strict", len(batch)-len(kept))
+	l.srv.stats.Add("refused_strict", len(batch)-len(kept))
 	return kept
 }
 

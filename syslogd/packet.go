@@ -74,7 +74,7 @@ func (l *listener) servePackets(ctx context.Context) error {
 	}
 	var batch []syslog.Message
 	for b := range q.batches() {
-		l.srv.stats.add(l.received, len(b.waiting))
+		l.srv.stats.Add(l.received, len(b.waiting))
 		batch = decode(batch[:0], b)
 		l.srv.store(work, l.admit(judge, batch))
 		clear(batch)
@@ -171,7 +171,7 @@ func (l *listener) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Me
 		l.sign(&m, p.cred)
 		dst = append(dst, m)
 	}
-	l.srv.stats.add("truncated", truncated)
+	l.srv.stats.Add("truncated", truncated)
 	return dst
 }
 

@@ -40,7 +40,7 @@ func newRefusals(stats *Stats) *refusals {
 
 // add counts n messages or connections of a sender.
 func (r *refusals) add(counter string, from netip.Addr, n int) {
-	r.stats.add(counter, n)
+	r.stats.Add(counter, n)
 	from = senderOf(from)
 	r.mu.Lock()
 	defer r.mu.Unlock()

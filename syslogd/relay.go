@@ -129,7 +129,7 @@ const (
 	maxCount   = 24 // digits of an octet count, and more
 )
 
-func (r *Relay) count(what string, n int) { r.stats.add("relay_"+r.cfg.Name+"_"+what, n) }
+func (r *Relay) count(what string, n int) { r.stats.Add("relay_"+r.cfg.Name+"_"+what, n) }
 
 // enqueue writes the messages that match to the queue. It never fails and
 // never waits for the destination: what the disk cannot take is dropped and

@@ -84,7 +84,7 @@ func (s *relpSession) handle(ctx context.Context, frames []relp.Frame) bool {
 // store makes the batch durable. A strict listener leaves out what is not to
 // the letter, and answers it all the same: the client could but send it again.
 func (s *relpSession) store(ctx context.Context) bool {
-	s.l.srv.stats.add(s.l.received, len(s.batch))
+	s.l.srv.stats.Add(s.l.received, len(s.batch))
 	batch := s.l.admit(s.judge, s.batch)
 	defer clear(s.batch)
 	if len(batch) == 0 {
@@ -123,7 +123,7 @@ func (s *relpSession) write(b []byte) error {
 // end takes leave. The client knows by its unanswered frames what is missing.
 func (s *relpSession) end(cause error) {
 	if errors.Is(cause, relp.ErrSyntax) || errors.Is(cause, relp.ErrTooLong) {
-		s.l.srv.stats.add("bad_relp", 1)
+		s.l.srv.stats.Add("bad_relp", 1)
 	}
 	if cause != nil && !errors.Is(cause, io.EOF) {
 		s.l.log.Debug("connection ended", "addr", s.conn.RemoteAddr().String(), "err", cause)
@@ -158,7 +158,7 @@ func (s *relpSession) takeMessage(f *relp.Frame, now time.Time) {
 		return
 	}
 	if f.Truncated {
-		s.l.srv.stats.add("truncated", 1)
+		s.l.srv.stats.Add("truncated", 1)
 	}
 	s.batch = append(s.batch, s.l.parse(syslog.Frame{Line: line, Truncated: f.Truncated}, now, s.sender))
 }

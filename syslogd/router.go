@@ -67,10 +67,10 @@ func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(con
 		relay.enqueue(batch)
 	}
 	if err := r.insist(ctx, batch, put); err != nil {
-		r.stats.add("not_stored", len(batch))
+		r.stats.Add("not_stored", len(batch))
 		return fmt.Errorf("syslogd: store %d messages: %w", len(batch), err)
 	}
-	r.stats.add("stored", len(batch))
+	r.stats.Add("stored", len(batch))
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (r *Router) keep(batch []syslog.Message) []syslog.Message {
 				kept = append(kept, batch[j])
 			}
 		}
-		r.stats.add("discarded", len(batch)-len(kept))
+		r.stats.Add("discarded", len(batch)-len(kept))
 		return kept
 	}
 	return batch
@@ -105,7 +105,7 @@ func (r *Router) insist(ctx context.Context, batch []syslog.Message, put func(co
 			r.log.Info("the disk has room again")
 		}
 		if full {
-			r.stats.add("store_waits", 1)
+			r.stats.Add("store_waits", 1)
 			if r.full.begins() {
 				r.log.Error("the disk is full: senders wait", "err", err)
 			}

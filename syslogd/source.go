@@ -69,7 +69,7 @@ func (b *streamBatch) store() {
 	if n == 0 {
 		return
 	}
-	b.l.srv.stats.add(b.l.received, n)
+	b.l.srv.stats.Add(b.l.received, n)
 	if !b.l.srv.store(b.work, b.l.admit(b.judge, b.messages)) {
 		b.lost = true
 	}
@@ -115,8 +115,8 @@ func (s *syslogSource) next(b *streamBatch) error {
 	}
 	clear(s.frames)
 	stats, count := b.l.srv.stats, s.framer.Stats()
-	stats.add("truncated", int(count.Truncated-s.seen.Truncated))
-	stats.add("bad_counts", int(count.BadCounts-s.seen.BadCounts))
+	stats.Add("truncated", int(count.Truncated-s.seen.Truncated))
+	stats.Add("bad_counts", int(count.BadCounts-s.seen.BadCounts))
 	s.seen = count
 	return err
 }
@@ -143,7 +143,7 @@ func (s *gelfSource) next(b *streamBatch) error {
 func (l *listener) decodeGELF(d *gelf.Decoder, p gelf.Payload) syslog.Message {
 	m, err := d.Decode(p)
 	if reason, ok := errors.AsType[gelf.Reason](err); ok {
-		l.srv.stats.add("gelf_"+string(reason), 1)
+		l.srv.stats.Add("gelf_"+string(reason), 1)
 	}
 	return m
 }
@@ -160,11 +160,11 @@ func (s *journalSource) next(b *streamBatch) error {
 		b.add(m)
 	}
 	stats, count := b.l.srv.stats, s.r.Stats()
-	stats.add("truncated", int(count.Truncated-s.seen.Truncated))
-	stats.add("journal_skipped_fields", int(count.Skipped-s.seen.Skipped))
+	stats.Add("truncated", int(count.Truncated-s.seen.Truncated))
+	stats.Add("journal_skipped_fields", int(count.Skipped-s.seen.Skipped))
 	s.seen = count
 	if errors.Is(err, journal.ErrName) || errors.Is(err, journal.ErrLine) {
-		stats.add("bad_journal", 1)
+		stats.Add("bad_journal", 1)
 	}
 	return err
 }

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Stats counts messages by what became of them. It is shared by the parts of
-// a server.
+// Stats counts messages and requests by what became of them. It is shared by
+// the parts of a server.
 type Stats struct {
 	mu     sync.Mutex
 	counts map[string]uint64
@@ -15,8 +15,8 @@ type Stats struct {
 // NewStats starts all counts at zero.
 func NewStats() *Stats { return &Stats{counts: map[string]uint64{}} }
 
-// add adds n to a count. Callers add once for a batch.
-func (s *Stats) add(reason string, n int) {
+// Add adds n to a count. Callers add once for a batch.
+func (s *Stats) Add(reason string, n int) {
 	if n == 0 {
 		return
 	}
@@ -25,8 +25,8 @@ func (s *Stats) add(reason string, n int) {
 	s.counts[reason] += uint64(n)
 }
 
-// Snapshot returns all counts that are not zero. The package comment has
-// their names.
+// Snapshot returns all counts that are not zero. The comment of the package
+// that counts has their names.
 func (s *Stats) Snapshot() map[string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

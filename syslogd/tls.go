@@ -80,8 +80,8 @@ func (t *TLSConfig) verifyClient(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return errNoCertificate
 	}
-	print := Fingerprint(sha256.Sum256(state.PeerCertificates[0].Raw))
-	if len(t.Fingerprints) > 0 && !slices.Contains(t.Fingerprints, print) {
+	own := Fingerprint(sha256.Sum256(state.PeerCertificates[0].Raw))
+	if len(t.Fingerprints) > 0 && !slices.Contains(t.Fingerprints, own) {
 		return errFingerprint
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
+
 	"rondo/syslogd/filter"
 	"rondo/syslogd/query"
 )
@@ -65,4 +67,51 @@ func TestReadmeQueries(t *testing.T) {
 			t.Errorf("%s: %v", e[0], err)
 		}
 	}
+}
+
+// TestCommandsShown checks that the commands that the README shows, and the
+// help of each command, can be given: all words and flags are known.
+func TestCommandsShown(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := string(text)
+	for _, command := range commandParser(t).Model.Leaves(false) {
+		shown += "\n" + command.Detail
+	}
+	examples := regexp.MustCompile(`(?m)^ +rondo (.+)$`).FindAllStringSubmatch(shown, -1)
+	if len(examples) < 60 {
+		t.Errorf("only %d examples", len(examples))
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("key.txt", nil, 0o600); err != nil { // which examples name
+		t.Fatal(err)
+	}
+	for _, e := range examples {
+		if _, err := commandParser(t).Parse(words(e[1])); err != nil {
+			t.Errorf("rondo %s: %v", e[1], err)
+		}
+	}
+}
+
+func commandParser(t *testing.T) *kong.Kong {
+	t.Helper()
+	p, err := kong.New(&commandLine{}, kong.Name("rondo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// words splits a line as a shell does that knows single quotes and comments.
+func words(line string) (all []string) {
+	line, _, _ = strings.Cut(line, "  #")
+	for _, w := range regexp.MustCompile(`('[^']*'|[^ '])+`).FindAllString(line, -1) {
+		if w == "#" {
+			break
+		}
+		all = append(all, strings.ReplaceAll(w, "'", ""))
+	}
+	return all
 }

@@ -70,15 +70,15 @@ func (c clientFlags) sets(ctx context.Context, globs []string) ([]string, error)
 	met := make([]bool, len(globs))
 	flat := strings.NewReplacer("/", "\x00").Replace
 	for _, name := range all {
-		any := false
+		meant := false
 		for i, glob := range globs {
 			ok, err := path.Match(flat(glob), flat(name))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", glob, err)
 			}
-			met[i], any = met[i] || ok, any || ok
+			met[i], meant = met[i] || ok, meant || ok
 		}
-		if any {
+		if meant {
 			names = append(names, name)
 		}
 	}

@@ -7,9 +7,9 @@ import (
 )
 
 // An arena is a shard's memory for what its series have packed, or for their
-// windows: some hundred bytes each, of any length. It is the system's and not Go's, whose collector lets a heap grow
-// by a quarter before it looks, and whose pieces come in sizes; this takes a
-// sixteenth more than what is used.
+// windows: some hundred bytes each, of any length. It is the system's and not
+// Go's, whose collector lets a heap grow by a quarter before it looks, and whose
+// pieces come in sizes; this takes a sixteenth more than what is used.
 //
 // Pieces are put one behind the other into segments. What is given back leaves
 // a hole; when there is more than a sixteenth of holes, tidy moves what is still

@@ -2,9 +2,7 @@ package loki
 
 import (
 	"log/slog"
-	"maps"
 	"net/http"
-	"sync"
 	"time"
 
 	"rondo/syslogd"
@@ -46,7 +44,7 @@ type API struct {
 	pushes  chan struct{} // a token per request that runs
 	queries chan struct{}
 	waiting chan struct{} // a token per query that runs or waits
-	stats   stats
+	stats   *syslogd.Stats
 }
 
 // New makes an API.
@@ -54,7 +52,7 @@ func New(o Options) *API {
 	a := &API{
 		Options: o, log: o.Log,
 		pushes: make(chan struct{}, maxPushes), queries: make(chan struct{}, maxQueries),
-		waiting: make(chan struct{}, maxQueries+maxWaiting),
+		waiting: make(chan struct{}, maxQueries+maxWaiting), stats: syslogd.NewStats(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -62,31 +60,11 @@ func New(o Options) *API {
 	return a
 }
 
-func (a *API) sink() syslogd.Sink { return a.Sink() }
-
 // PushPath is where clients push to.
 const PushPath = "/loki/api/v1/push"
 
 // Push serves PushPath.
 func (a *API) Push() http.Handler { return http.HandlerFunc(a.push) }
-
-// stats counts by what became of requests and lines.
-type stats struct {
-	mu     sync.Mutex
-	counts map[string]uint64
-}
-
-func (s *stats) add(what string, n int) {
-	if n == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.counts == nil {
-		s.counts = map[string]uint64{}
-	}
-	s.counts[what] += uint64(n)
-}
 
 // Snapshot returns all counts that are not zero:
 //
@@ -98,7 +76,5 @@ func (s *stats) add(what string, n int) {
 //	truncated          lines that were cut
 //	queries, tails     that were answered
 func (a *API) Snapshot() map[string]uint64 {
-	a.stats.mu.Lock()
-	defer a.stats.mu.Unlock()
-	return maps.Clone(a.stats.counts)
+	return a.stats.Snapshot()
 }

@@ -62,7 +62,7 @@ func (a *API) serve(h endpoint) http.Handler {
 		case a.waiting <- struct{}{}:
 			defer func() { <-a.waiting }()
 		default:
-			a.stats.add("refused_busy", 1)
+			a.stats.Add("refused_busy", 1)
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "too many outstanding requests", http.StatusTooManyRequests)
 			return
@@ -75,7 +75,7 @@ func (a *API) serve(h endpoint) http.Handler {
 			http.Error(w, err.Error(), status(err, p))
 			return
 		}
-		a.stats.add("queries", 1)
+		a.stats.Add("queries", 1)
 		writeJSON(w, answer)
 	})
 }

@@ -60,7 +60,7 @@ func errTooManyLabels(what string) error {
 // push answers POST /loki/api/v1/push: 204 once all lines are on disk.
 func (a *API) push(w http.ResponseWriter, r *http.Request) {
 	if !a.enter(r.Context()) {
-		a.stats.add("refused_busy", 1)
+		a.stats.Add("refused_busy", 1)
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, fmt.Sprintf("too many pushes at a time: %d", maxPushes), http.StatusTooManyRequests)
 		return
@@ -71,20 +71,20 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) {
 		err = checkRepeated(streams)
 	}
 	if err != nil {
-		a.stats.add("refused_requests", 1)
+		a.stats.Add("refused_requests", 1)
 		http.Error(w, err.Error(), pushStatus(err))
 		return
 	}
 	batch, refused := messages(streams, peer(r), time.Now())
 	if err := a.store(r.Context(), batch); err != nil {
-		a.stats.add("not_stored", len(batch))
+		a.stats.Add("not_stored", len(batch))
 		a.failPush(w, err)
 		return
 	}
-	a.stats.add("received", len(batch))
-	a.stats.add("truncated", truncated(batch))
+	a.stats.Add("received", len(batch))
+	a.stats.Add("truncated", truncated(batch))
 	if refused != nil {
-		a.stats.add("refused_lines", refused.lines)
+		a.stats.Add("refused_lines", refused.lines)
 		http.Error(w, refused.Error(), refused.status)
 		return
 	}
@@ -109,7 +109,7 @@ func (a *API) store(ctx context.Context, batch []syslog.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeWait)
 	defer cancel()
-	return a.sink().Put(ctx, batch)
+	return a.Sink().Put(ctx, batch)
 }
 
 // failPush tells a client to come back: all that Loki's clients send again is

@@ -50,7 +50,7 @@ func (a *API) Tail() http.Handler {
 			http.Error(w, "tailing wants a WebSocket", http.StatusUpgradeRequired)
 			return
 		}
-		a.stats.add("tails", 1)
+		a.stats.Add("tails", 1)
 		server := websocket.Server{Handshake: sameOrigin, Handler: func(ws *websocket.Conn) { t.run(r.Context(), ws) }}
 		server.ServeHTTP(hijacker{w}, r)
 	})
