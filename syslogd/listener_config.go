@@ -59,7 +59,7 @@ const (
 	TCP        Proto = "tcp"         // RFC 6587
 	TLS        Proto = "tls"         // RFC 5425
 	Unix       Proto = "unix"        // datagrams, as /dev/log
-	UnixStream Proto = "unix-stream" //
+	UnixStream Proto = "unix-stream" // framed as TCP is
 	RELP       Proto = "relp"        // acknowledged; see package relp
 	RELPTLS    Proto = "relp-tls"
 )

@@ -15,11 +15,8 @@ import (
 // drainTime is how long a server that stops still waits for the store.
 const drainTime = 10 * time.Second
 
-// A Server receives syslog in all ways that are configured, and gives it to a
-// Sink:
-//
-//	UDP, unix           read -> packets (bounded) -> parse -> sink
-//	TCP, TLS, unix      accept -> one goroutine each: read -> frame -> parse -> sink
+// A Server receives messages in all ways that are configured, and gives them to
+// a Sink; the package comment draws it.
 type Server struct {
 	sink      Sink
 	stats     *Stats

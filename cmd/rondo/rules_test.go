@@ -32,6 +32,8 @@ var mayImport = map[string][]string{
 	"rrd":              {},
 	"web/chart":        {},
 	"syslogd/syslog":   {"syslogd/syslog"},
+	"syslogd/extract":  {},
+	"syslogd/relp":     {},
 	"rrd/seglog":       {},
 	"rrd/codec":        {},
 	"autoscale/ec2sim": {"autoscale"},
@@ -55,7 +57,7 @@ var onlyIn = map[string][]string{
 }
 
 // stdOnly are the packages of vocabulary and pure arithmetic.
-var stdOnly = []string{"rrd", "syslogd/syslog", "syslogd/syslog/gelf", "syslogd/syslog/journal", "syslogd/filter"}
+var stdOnly = []string{"rrd", "syslogd/syslog", "syslogd/syslog/gelf", "syslogd/syslog/journal", "syslogd/filter", "syslogd/extract", "syslogd/relp"}
 
 type listed struct {
 	ImportPath string

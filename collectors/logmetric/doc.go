@@ -11,12 +11,12 @@
 //
 // # Rules
 //
-//   - kind: logmetric
-//     rules:
-//   - {name: http_5xx, filter: 'app:nginx /HTTP\/1.\d" 5/', count: true, by: [host]}
-//   - {name: nginx_latency, filter: 'app:nginx', extract: 'request_time=(?P<value>[0-9.]+)',
-//     by: [host, sd.route], type: summary}
-//   - {name: nginx_requests, filter: 'app:nginx', extract: '" (?P<status>\d\d\d) ', count: true, by: [host, status]}
+//	kind: logmetric
+//	rules:
+//	  - {name: http_5xx, filter: 'app:nginx /HTTP\/1.\d" 5/', count: true, by: [host]}
+//	  - {name: nginx_latency, filter: 'app:nginx', extract: 'request_time=(?P<value>[0-9.]+)',
+//	     by: [host, sd.route], type: summary}
+//	  - {name: nginx_requests, filter: 'app:nginx', extract: '" (?P<status>\d\d\d) ', count: true, by: [host, status]}
 //
 // A rule becomes the series log_NAME, so that what is made of log lines can be
 // told from what a host measured. By default there is one,

@@ -1,5 +1,5 @@
 // Package filter is rondo's one filter language for log messages: search,
-// routing, relay, the client and alert rules all use it.
+// relays, retention, metrics and alert rules all use it.
 //
 //	severity<=err host:web* app:nginx "timed out" -"health check" /re[g]ex/
 //
@@ -58,10 +58,11 @@
 // # Who uses it
 //
 //	search, live tail   GET /api/logs?q=, rondo logs search, the page, Loki
-//	routing, discard    syslogd.routes, syslogd.discard in the configuration
+//	discard             syslogd.discard in the configuration
 //	relays              syslogd.relays[].filter
+//	retention           syslogd.store.classes[].filter
 //	alert rules         alerts.logs[].filter
-//	log to metric       the filter of a metric in collectors
+//	log to metric       rules[].filter of the collector logmetric
 //	queries             before the first pipe, and after "| where" over rows
 //
 // A store need not read every message: Words tells which tokens a match must

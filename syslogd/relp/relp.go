@@ -216,11 +216,7 @@ func parseHeader(data []byte) (h header, whole, ok bool) {
 	h.command = command(data[:n])
 	h.size += n + 1
 	data = data[n+1:]
-	n = 0
-	for n < len(data) && n <= maxDigits && '0' <= data[n] && data[n] <= '9' {
-		h.length = 10*h.length + int(data[n]-'0')
-		n++
-	}
+	h.length, n = digits(data)
 	switch {
 	case n > maxDigits, n == 0 && len(data) > 0:
 		return h, false, false
@@ -237,11 +233,7 @@ func parseHeader(data []byte) (h header, whole, ok bool) {
 
 // parseNumber reads TXNR and the blank behind it.
 func parseNumber(data []byte, size *int) (v int, rest []byte, whole, ok bool) {
-	n := 0
-	for n < len(data) && n <= maxDigits && '0' <= data[n] && data[n] <= '9' {
-		v = 10*v + int(data[n]-'0')
-		n++
-	}
+	v, n := digits(data)
 	switch {
 	case n > maxDigits:
 		return 0, nil, false, false
@@ -252,6 +244,15 @@ func parseNumber(data []byte, size *int) (v int, rest []byte, whole, ok bool) {
 	}
 	*size += n + 1
 	return v, data[n+1:], true, true
+}
+
+// digits reads a number of at most maxDigits; n is one more where there are more.
+func digits(data []byte) (v, n int) {
+	for n < len(data) && n <= maxDigits && '0' <= data[n] && data[n] <= '9' {
+		v = 10*v + int(data[n]-'0')
+		n++
+	}
+	return v, n
 }
 
 func isWord(b []byte) bool {
