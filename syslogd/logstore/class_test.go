@@ -208,6 +208,37 @@ func TestRoomIsMade(t *testing.T) {
 	}
 }
 
+// TestNoRoomIsMade: where the oldest day cannot be removed the others stay, and
+// so does it.
+func TestNoRoomIsMade(t *testing.T) {
+	dir, disk := t.TempDir(), &smallDisk{}
+	disk.free.Store(1 << 30)
+	s, err := Open(dir, Options{Config: Config{Retention: 1000 * time.Hour, MaxBytes: 1 << 30, WhenFull: DropOldest}, FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for day := range 4 {
+		put(t, s, line(fmt.Sprint("message ", day), start.AddDate(0, 0, day)))
+	}
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	s.dirs.sweep(0)
+	chunks := filepath.Join(dir, "chunks")
+	if err := os.Rename(chunks, chunks+"-moved"); err != nil {
+		t.Fatal(err)
+	}
+	disk.free.Store(1 << 20)
+	s.makeRoom()
+	if got := s.Stats(); got.Messages != 4 {
+		t.Errorf("%d messages are left of 4", got.Messages)
+	}
+	if err := os.Rename(chunks+"-moved", chunks); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // freed is a disk on which there is room once two directories are gone.
 type freed struct {
 	seglog.OS

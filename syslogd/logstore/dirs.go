@@ -209,14 +209,9 @@ func (d *dirs) closeAll() {
 }
 
 const (
-	deadSuffix    = ".dead"    // is being removed
+	deadSuffix    = ".dead"    // is being removed, which is not atomic
 	corruptSuffix = ".corrupt" // cannot be opened; kept for a person to look at
 )
-
-// drop removes a directory. It is renamed first: removing is not atomic.
-func (d *dirs) drop(k key) error {
-	return errors.Join(d.setAside(k, deadSuffix), d.removeDead())
-}
 
 // setAside renames a directory that nobody will ask for again, when its last
 // user is gone.

@@ -54,7 +54,9 @@ func (s *Store) dropOldest(size int64) bool {
 			return false
 		}
 		s.o.Log.Warn("disk full: the oldest day goes", "key", k.String())
-		s.drop(k)
+		if !s.drop(k) {
+			return false // nor would the next one, and all days be gone in vain
+		}
 	}
 	return false
 }

@@ -118,7 +118,11 @@ func (s *Store) writeSealed(k key, id uint64, b *chunk.Builder, end uint64, repl
 		return nil, err
 	}
 	header, parts := encoder.Seal(b, end)
-	if err := s.claim(header.DiskSize); err != nil {
+	room := s.claim
+	if len(replaced) > 0 {
+		room = s.checkSpace // a merge can wait: no day goes for it, which might be its own
+	}
+	if err := room(header.DiskSize); err != nil {
 		return nil, err
 	}
 	if len(replaced) > 0 {

@@ -17,16 +17,19 @@ func (s *Store) retain(now time.Time) {
 	}
 }
 
-// drop removes a directory. diskMu is held.
-func (s *Store) drop(k key) {
-	s.o.step("before a day is dropped")
+// drop removes a directory, and reports whether its disk is free. One that
+// cannot be removed is still searched. diskMu is held.
+func (s *Store) drop(k key) bool {
 	err := s.noteGone(k)
-	s.o.step("after the note of a dropped day")
-	s.forget(k)
-	if err = errors.Join(err, s.dirs.drop(k)); err != nil {
+	aside := s.dirs.setAside(k, deadSuffix)
+	if aside == nil {
+		s.forget(k)
+		aside = s.dirs.removeDead()
+	}
+	if err = errors.Join(err, aside); err != nil {
 		s.o.Log.Error("day cannot be removed", "key", k.String(), "err", err)
 	}
-	s.o.step("after a day is dropped")
+	return aside == nil
 }
 
 // expired lists what is to be dropped. Classes with a bound of their own have

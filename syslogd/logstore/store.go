@@ -91,12 +91,10 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.log, err = seglog.Open(filepath.Join(dir, "log"), seglog.Options{SegmentBytes: s.o.SegmentBytes, ReserveBytes: s.o.ReserveBytes, FS: s.o.FS, Log: s.o.Log})
 	if err != nil {
-		s.decoder.Close()
 		return nil, fmt.Errorf("logstore: open: %w", err)
 	}
 	if err := s.recover(); err != nil {
 		s.dirs.closeAll()
-		s.decoder.Close()
 		return nil, errors.Join(fmt.Errorf("logstore: open: %w", err), s.log.Close())
 	}
 	s.wg.Go(s.sealLoop)
@@ -119,7 +117,6 @@ func (s *Store) Close() error {
 	s.wg.Wait()
 	err := s.log.Close()
 	s.dirs.closeAll()
-	s.decoder.Close()
 	return err
 }
 

@@ -30,7 +30,6 @@ func codecs(tb testing.TB) (*Encoder, *Decoder) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(d.Close)
 	return e, d
 }
 

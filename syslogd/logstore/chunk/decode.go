@@ -4,7 +4,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A Decoder opens sealed chunks. It is safe for concurrent use.
+// A Decoder opens sealed chunks. It is safe for concurrent use, and needs no
+// end: it holds memory only.
 type Decoder struct {
 	zstd  *zstd.Decoder
 	types *Types
@@ -15,9 +16,6 @@ func NewDecoder(types *Types) (*Decoder, error) {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxPart))
 	return &Decoder{z, types}, err
 }
-
-// Close frees what the decoder holds.
-func (d *Decoder) Close() { d.zstd.Close() }
 
 // MayHold reports whether a chunk with this filter may hold a token or a host
 // (TokenHash, HostHash). A damaged filter may hold everything.
