@@ -15,6 +15,7 @@ import (
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/logstore/chunk"
+	"rondo/syslogd/syslog"
 )
 
 // Count implements syslogd.Searcher. Whole hours of When come from headers
@@ -43,14 +44,17 @@ func (s *Store) Count(ctx context.Context, q syslogd.Query, by []string, bin tim
 	return groups, nil
 }
 
-// aggregate counts all parts, on all processors, and adds up. It ends with
-// the first error.
+// aggregate counts all parts and adds up: what headers answer at once, all
+// else on all processors. It ends with the first error.
 func (s *Store) aggregate(ctx context.Context, p *plan, by *grouping) (*tally, error) {
 	parts, err := s.parts(p)
 	if err != nil {
 		return nil, err
 	}
 	total := newTally()
+	if parts, err = by.headers(parts, p, total); err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	g, group := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -152,12 +156,44 @@ func (t *tally) merge(o *tally) error {
 	return nil
 }
 
+// whole reports whether all of a part is asked for, and lies in one bin.
+func (g *grouping) whole(x *part, p *plan) bool {
+	return p.covers(x.time) && g.bin(x.time.min) == g.bin(x.time.max)
+}
+
+// hourKey tells the groups apart that headers know of: severity is 0 if it is
+// not what is counted by. It is much quicker to look up than a groupKey.
+type hourKey struct {
+	bin      int64
+	severity syslog.Severity
+}
+
+// headers counts the parts that their headers answer for, and returns the
+// others.
+func (g *grouping) headers(parts []*part, p *plan, t *tally) (others []*part, err error) {
+	counts := map[hourKey]int64{}
+	for _, x := range parts {
+		if whole := g.whole(x, p); x.info == nil || !g.hoursSuffice(x, p, whole) {
+			others = append(others, x)
+		} else if g.byHours(x, p, whole, counts); len(counts) > syslogd.MaxGroups {
+			return nil, syslogd.ErrTooManyGroups
+		}
+	}
+	for h, n := range counts {
+		k := groupKey{bin: h.bin}
+		for i := range g.by {
+			k.values[i] = h.severity.String()
+		}
+		if err := t.add(k, n); err != nil {
+			return nil, err
+		}
+	}
+	return others, nil
+}
+
 // count counts one part, with as little of it as will do.
 func (g *grouping) count(x *part, p *plan, done <-chan struct{}, t *tally) error {
-	whole := p.covers(x.time) && g.bin(x.time.min) == g.bin(x.time.max)
-	if x.info != nil && g.hoursSuffice(x, p, whole) {
-		return g.byHours(x, p, whole, t)
-	}
+	whole := g.whole(x, p)
 	c, err := x.look(p)
 	if c == nil || err != nil {
 		return err
@@ -180,28 +216,37 @@ func (g *grouping) hoursSuffice(x *part, p *plan, whole bool) bool {
 		return false
 	}
 	return !slices.ContainsFunc(h.Hours, func(c chunk.HourCount) bool {
+		if whole {
+			return p.ofSeverity(c.Severity) == maybe
+		}
 		time := ofHour(h, c.Hour)
-		unsure := !whole && (!p.covers(time) || g.bin(time.min) != g.bin(time.max))
-		return (whole || p.overlaps(time)) && (unsure || p.ofSeverity(c.Severity) == maybe)
+		unsure := !p.covers(time) || g.bin(time.min) != g.bin(time.max)
+		return p.overlaps(time) && (unsure || p.ofSeverity(c.Severity) == maybe)
 	})
 }
 
-func (g *grouping) byHours(x *part, p *plan, whole bool, t *tally) error {
+// byHours counts a part by the hours of its header.
+func (g *grouping) byHours(x *part, p *plan, whole bool, counts map[hourKey]int64) {
+	last, n := hourKey{}, int64(0) // neighbours are mostly of one group
 	for _, h := range x.info.header.Hours {
-		time := ofHour(x.info.header, h.Hour)
-		if !whole && !p.covers(time) || p.ofSeverity(h.Severity) != yes {
+		at := x.time
+		if !whole {
+			at = ofHour(x.info.header, h.Hour)
+		}
+		if !whole && !p.covers(at) || p.ofSeverity(h.Severity) != yes {
 			continue
 		}
-		k := groupKey{bin: g.bin(time.min)}
-		if whole {
-			k.bin = g.bin(x.time.min)
+		k := hourKey{bin: g.bin(at.min)}
+		if len(g.by) > 0 {
+			k.severity = h.Severity
 		}
-		for i := range g.by {
-			k.values[i] = h.Severity.String()
+		if k != last && n > 0 {
+			counts[last] += n
+			n = 0
 		}
-		if err := t.add(k, int64(h.Count)); err != nil {
-			return err
-		}
+		last, n = k, n+int64(h.Count)
 	}
-	return nil
+	if n > 0 {
+		counts[last] += n
+	}
 }
