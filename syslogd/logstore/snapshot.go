@@ -1,7 +1,9 @@
 package logstore
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"rondo/rrd/seglog"
@@ -38,6 +40,10 @@ func (s *Store) snapshot(dir string) error {
 		if err := s.dirs.clone(k, filepath.Join(dir, "chunks", k.String())); err != nil {
 			return err
 		}
+	}
+	notes := func(string) seglog.Clone { return seglog.Copy }
+	if err := seglog.CloneDir(s.gone(), filepath.Join(dir, "gone"), notes); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return s.log.Snapshot(filepath.Join(dir, "log"), 0, s.log.End())
 }

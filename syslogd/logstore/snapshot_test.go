@@ -95,3 +95,23 @@ func checkSnapshot(t *testing.T, dir string, before []int64) {
 		t.Errorf("snapshot is damaged: %+v", st)
 	}
 }
+
+// TestSnapshotOfDropped: what retention has dropped does not come back with a
+// snapshot, though it is still in the log.
+func TestSnapshotOfDropped(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	put(t, s, line("old", start), line("new", start.AddDate(0, 0, 1)))
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	s.diskMu.Lock()
+	dropped := s.drop(key{dayOf(start), defaultClass})
+	s.diskMu.Unlock()
+	dir := filepath.Join(t.TempDir(), "snapshot")
+	if err := s.Snapshot(dir); !dropped || err != nil {
+		t.Fatal(dropped, err)
+	}
+	if got := search(t, open(t, dir, Options{}), syslogd.Query{}); len(got) != 1 {
+		t.Errorf("%q", got)
+	}
+}
