@@ -27,13 +27,17 @@ type labelled struct {
 	values [][syslogd.MaxBy]string // by class
 }
 
-// add labels the next thing.
-func (l *labelled) add(ids map[[syslogd.MaxBy]string]uint32, v [syslogd.MaxBy]string) {
-	id, ok := ids[v]
+// add labels the next thing. Where it decides nothing all have one label.
+func (l *labelled) add(ids map[[syslogd.MaxBy]string]uint32, v *[syslogd.MaxBy]string) {
+	if len(l.fields) == 0 && len(l.values) == 1 {
+		l.class = append(l.class, 0)
+		return
+	}
+	id, ok := ids[*v]
 	if !ok {
 		id = uint32(len(l.values))
-		ids[v] = id
-		l.values = append(l.values, v)
+		ids[*v] = id
+		l.values = append(l.values, *v)
 	}
 	l.class = append(l.class, id)
 }
@@ -54,7 +58,7 @@ func (g *grouping) label(c *content) *labels {
 		if c.verdict[i] != no {
 			l.unknown[i] = !l.ofType(t, &v)
 		}
-		l.types.add(ids, v)
+		l.types.add(ids, &v)
 	}
 	clear(ids)
 	for _, o := range c.origins {
@@ -63,7 +67,7 @@ func (g *grouping) label(c *content) *labels {
 		for _, f := range l.origins.fields {
 			v[f] = filter.Value(&m, g.by[f])
 		}
-		l.origins.add(ids, v)
+		l.origins.add(ids, &v)
 	}
 	return l
 }

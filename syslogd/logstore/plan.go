@@ -66,6 +66,8 @@ type node struct {
 	hashes   []uint64 // what the filter of a chunk with a match holds
 	// literal is a lower-case part of the text of a match, "" if unknown.
 	literal string
+	// expression is a regular expression made ready for types; nil for others.
+	expression *chunk.Expression
 }
 
 func newPlan(q syslogd.Query) *plan {
@@ -171,6 +173,7 @@ func (n *node) describe() {
 		n.literal = e.Text
 	case filter.Regex:
 		n.literal = requiredLiteral(e.Regexp.String())
+		n.expression = chunk.NewExpression(e.Regexp.String())
 	case filter.Word:
 		n.literal = e.Text
 		if a, err := netip.ParseAddr(e.Text); err == nil && a.Is4() && !e.Prefix {
@@ -400,7 +403,12 @@ func (n *node) ofText(t *chunk.Type) verdict {
 		}
 	}
 	want := n.literal
-	if isASCII(want) && !t.CanContain(want) {
+	if _, word := n.expr.(filter.Word); word && len(n.words) > 0 {
+		// That was asked with the words.
+	} else if isASCII(want) && !t.CanContain(want) {
+		return no
+	}
+	if n.expression != nil && !t.CanMatch(n.expression) {
 		return no
 	}
 	if re, ok := n.expr.(filter.Regex); ok {

@@ -13,7 +13,8 @@
 //
 // Lines with the same constants, format, facility, severity and application
 // are of one Type. So severity and application cost nothing per line, and a
-// search asks each type once (Type.Known, Type.CanHold), not each line.
+// search asks each type once (Type.Known, Type.CanHold, Type.CanContain,
+// Type.CanMatch), not each line.
 //
 //	slot      what it holds                                value
 //	Int       number without leading zeros, <= 18 digits   the number

@@ -1,7 +1,6 @@
 package chunk
 
 import (
-	"slices"
 	"strings"
 
 	"rondo/syslogd/filter"
@@ -145,21 +144,30 @@ func (t *Type) CanContain(literal string) bool {
 	if literal == "" {
 		return true
 	}
-	// now[i] says that the last byte can be element i.
-	now, next := make([]bool, len(t.pattern)), make([]bool, len(t.pattern))
-	for k := range len(literal) {
-		any := false
-		for i, e := range t.pattern {
-			before := k == 0 || i > 0 && (now[i-1] || i > 1 && now[i-2] && t.pattern[i-1].class == isFraction)
-			next[i] = (before || now[i] && e.repeats()) && e.holds(literal[k])
-			any = any || next[i]
+	// now are the elements that the last byte can be, most of the time few.
+	var now, next []int32
+	for i, e := range t.pattern {
+		if e.holds(literal[0]) {
+			now = append(now, int32(i))
 		}
-		if !any {
-			return false
+	}
+	for k := 1; k < len(literal) && len(now) > 0; k++ {
+		next = next[:0]
+		reached := int32(-1) // the last that was looked at: now is in order
+		for _, i := range now {
+			last := i + 1
+			if last+1 < int32(len(t.pattern)) && t.pattern[last].class == isFraction {
+				last++
+			}
+			for j := max(i, reached+1); j <= last && j < int32(len(t.pattern)); j++ {
+				if reached = j; (j > i || t.pattern[j].repeats()) && t.pattern[j].holds(literal[k]) {
+					next = append(next, j)
+				}
+			}
 		}
 		now, next = next, now
 	}
-	return slices.Contains(now, true)
+	return len(now) > 0
 }
 
 func lower(c byte) byte {
