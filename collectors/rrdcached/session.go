@@ -106,7 +106,7 @@ func (s *Collector) serve(ctx context.Context, conn net.Conn) {
 	// What was read is brought home even where we are told to stop.
 	c := &session{Collector: s, ctx: context.WithoutCancel(ctx), conn: conn, local: local, buf: make([]byte, firstRead)}
 	err := c.run(ctx)
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, errQuit) || ctx.Err() != nil {
+	if errors.Is(err, io.EOF) || errors.Is(err, errQuit) || ctx.Err() != nil {
 		return
 	}
 	switch {
@@ -118,7 +118,8 @@ func (s *Collector) serve(ctx context.Context, conn net.Conn) {
 	s.env.Log.Debug("connection ended", "addr", conn.RemoteAddr().String(), "err", err)
 }
 
-// run serves until the stream ends.
+// run serves until the stream ends, and says of what: io.EOF, where the client
+// wanted it.
 func (c *session) run(ctx context.Context) error {
 	for {
 		read := c.read(ctx)

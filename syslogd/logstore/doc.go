@@ -68,7 +68,8 @@
 // number for each token (Elias-Fano, 10 to 12 bits a token) would be asked once
 // instead of 64 times; but a directory only ever grows, so the filters that it
 // replaced would stay: by calculation, not by measurement, 1.6 bytes a line
-// more. To ask all filters of 10 million lines takes 2 to 3 ms, since they are read in place.
+// more. To ask all filters of 10 million lines takes 2 to 3 ms, since they are
+// read in place.
 //
 // # Figures
 //

@@ -74,4 +74,12 @@
 //
 // Where Loki would answer by parts of its own, bytes of streams (index/stats,
 // index/volume) are lines times their mean length.
+//
+// # Bounds
+//
+// 16 pushes run at a time, and others wait 5 s for a place. A push has at most
+// 16 MiB, 32 MiB decompressed, in 5000 streams and 100,000 lines; a line is cut
+// at 256 KiB. 4 queries run at a time and 128 wait, 50 s together with their
+// run. An answer has at most 5000 lines of 64 MiB in all, or 2000 series of
+// 11,000 points. What is beyond is refused, never left out in silence.
 package loki
