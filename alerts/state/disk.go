@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"iter"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,9 @@ const (
 	// free, so that alerting still works when they have stopped for want of
 	// room.
 	DefaultReserve = 48 << 20
+	// openReserve is what Badger may touch while it opens. It writes through
+	// mapped memory, where a full disk is a signal that ends the process.
+	openReserve = 4 << 20
 )
 
 // Options of a Disk. The zero value is good.
@@ -65,7 +69,7 @@ func Open(dir string, o Options) (*Disk, error) {
 	}
 	d := &Disk{dir: dir, log: o.Log.With("component", "state"), reserve: o.Reserve, crc: crc32.MakeTable(crc32.Castagnoli)}
 	err := d.open()
-	if err != nil && !errors.Is(err, ErrInUse) && seglog.InFiles(err) {
+	if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, ErrDiskFull) && seglog.InFiles(err) {
 		err = d.startOver(err)
 	}
 	switch {
@@ -80,6 +84,9 @@ func Open(dir string, o Options) (*Disk, error) {
 
 func (d *Disk) open() error {
 	if err := d.inspect(); err != nil {
+		return err
+	}
+	if err := wantFree(filepath.Dir(d.dir), openReserve); err != nil {
 		return err
 	}
 	db, err := badger.Open(d.options())
@@ -204,13 +211,15 @@ func (d *Disk) apply(tx *badger.Txn, changes []Change) error {
 }
 
 // room says whether there is space left beyond the reserve.
-func (d *Disk) room() error {
-	free, err := seglog.FreeBytes(d.dir)
+func (d *Disk) room() error { return wantFree(d.dir, d.reserve) }
+
+func wantFree(dir string, least int64) error {
+	free, err := seglog.FreeBytes(dir)
 	if err != nil {
 		return fmt.Errorf("state: free space: %w", err)
 	}
-	if free < d.reserve {
-		return fmt.Errorf("%w: %s has %d MiB free, want %d MiB", ErrDiskFull, d.dir, free>>20, d.reserve>>20)
+	if free < least {
+		return fmt.Errorf("%w: %s has %d MiB free, want %d MiB", ErrDiskFull, dir, free>>20, least>>20)
 	}
 	return nil
 }
