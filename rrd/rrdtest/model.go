@@ -33,13 +33,13 @@ type Redefiner interface {
 // TestModel runs random operations on a store and on Mem and compares all
 // answers: samples in order, late, repeated, contradicting and refused, clocks
 // that leap, background work, clean and unclean restarts, and, for a Redefiner,
-// other definitions. open makes an empty
-// store, and end is called when it is no longer needed.
-func TestModel(t *testing.T, open func(o Options) (life Life, end func(), err error)) {
+// other definitions. open makes an empty store, with further options that it
+// may draw, and end is called when it is no longer needed.
+func TestModel(t *testing.T, open func(t *rapid.T, o Options) (life Life, end func(), err error)) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{now: T0}
 		o := Options{Define: SmallByName, Now: func() time.Time { return m.now.Std() }}
-		life, end, err := open(o)
+		life, end, err := open(t, o)
 		if err != nil {
 			t.Fatal(err)
 		}

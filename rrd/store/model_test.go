@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"rondo/rrd"
 	"rondo/rrd/rrdtest"
 )
@@ -95,28 +97,22 @@ func (st *Store) kill() error {
 }
 
 // TestModel: whatever happens to a store, be it that it goes on from a
-// snapshot, it answers as the model does. Memory is so small that blocks are
-// often written before they are due.
+// snapshot, it answers as the model does: with blocks that are often written
+// before they are due, since memory is small, and with blocks in pieces.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	testModel(t, Options{StageBytes: 2000, CheckpointBytes: 3000})
-}
-
-// TestModelInPieces is the same where blocks are written in pieces.
-func TestModelInPieces(t *testing.T) {
-	t.Parallel()
-	testModel(t, Options{PieceSeries: 1, CheckpointBytes: 3000})
-}
-
-func testModel(t *testing.T, limits Options) {
-	rrdtest.TestModel(t, func(ro rrdtest.Options) (rrdtest.Life, func(), error) {
+	rrdtest.TestModel(t, func(draw *rapid.T, ro rrdtest.Options) (rrdtest.Life, func(), error) {
+		inPieces := rapid.Bool().Draw(draw, "in pieces")
 		base, err := os.MkdirTemp(t.TempDir(), "")
 		if err != nil {
 			return nil, nil, err
 		}
 		dir := filepath.Join(base, "store")
 		o := testOptions(t, ro)
-		o.StageBytes, o.PieceSeries, o.CheckpointBytes = limits.StageBytes, limits.PieceSeries, limits.CheckpointBytes
+		o.StageBytes, o.CheckpointBytes = 2000, 3000
+		if inPieces {
+			o.StageBytes, o.PieceSeries = 0, 1
+		}
 		st, err := Open(dir, o)
 		l := &life{unsynced: unsynced{st}}
 		return l, func() {
