@@ -267,6 +267,10 @@ func (t *translator) wanted(name string, m *matcher) (list []string, rest []filt
 	case isPrefix && prefix == regexp.QuoteMeta(prefix):
 		return nil, []filter.Expr{&filter.Field{Name: name, Op: filter.Equal, Value: prefix + "*"}}, true
 	}
+	if strings.HasPrefix(name, "sd.") { // of which a message may have several, and lookup knows the first
+		t.exact = false
+		return nil, []filter.Expr{there}, !m.negative() && !m.re.MatchString("")
+	}
 	all, few, err := t.lookup(name)
 	if err != nil || !few {
 		t.err = err
