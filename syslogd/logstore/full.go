@@ -3,6 +3,7 @@ package logstore
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"rondo/rrd/seglog"
 )
@@ -16,14 +17,22 @@ func (s *Store) checkSpace(size int64) error {
 	if s.o.ReserveBytes < 0 {
 		return nil
 	}
-	free, err := s.o.FS.Free(s.dirs.root)
+	free, err := s.free()
 	if err != nil {
-		return fmt.Errorf("logstore: %w", err)
+		return err
 	}
 	if free < s.o.ReserveBytes+headroom+size {
 		return fmt.Errorf("logstore: %w: %d bytes free in %s", seglog.ErrFull, free, s.dirs.root)
 	}
 	return nil
+}
+
+func (s *Store) free() (int64, error) {
+	free, err := s.o.FS.Free(s.dirs.root)
+	if err != nil {
+		return 0, fmt.Errorf("logstore: %w", err)
+	}
+	return free, nil
 }
 
 // claim finds room for a chunk. diskMu is held.
@@ -43,9 +52,13 @@ func (s *Store) makeRoom() bool {
 	return s.dropOldest(0)
 }
 
+// inVainPause is how long no day goes after one that gave no room: another
+// program fills the disk, or a snapshot still holds the files.
+const inVainPause = time.Minute
+
 // dropOldest is makeRoom with diskMu held.
 func (s *Store) dropOldest(size int64) bool {
-	for s.o.Config.WhenFull == DropOldest {
+	for s.o.Config.WhenFull == DropOldest && time.Since(s.inVain) > inVainPause {
 		if err := s.checkSpace(size); !errors.Is(err, seglog.ErrFull) {
 			return err == nil
 		}
@@ -54,8 +67,14 @@ func (s *Store) dropOldest(size int64) bool {
 			return false
 		}
 		s.o.Log.Warn("disk full: the oldest day goes", "key", k.String())
-		if !s.drop(k) {
+		before, err := s.free()
+		if err != nil || !s.drop(k) {
 			return false // nor would the next one, and all days be gone in vain
+		}
+		if after, err := s.free(); err != nil || after <= before {
+			s.o.Log.Error("disk full: the day that went has given no room; the others stay for now", "free_bytes", after, "pause", inVainPause)
+			s.inVain = time.Now()
+			return false
 		}
 	}
 	return false

@@ -35,6 +35,7 @@ type Store struct {
 	// diskMu is held while chunks are written, days dropped and the log is
 	// cut. It is taken before mu.
 	diskMu sync.Mutex
+	inVain time.Time // a day was dropped and gave no room; diskMu is held
 
 	// mu guards all below it. It is held while a batch is appended to the
 	// log and to its head, so that both have the same order.

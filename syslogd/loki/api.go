@@ -20,6 +20,7 @@ const (
 
 	maxQueries   = 4                // at a time
 	maxWaiting   = 128              // for a place among these; more are told to come back
+	maxTails     = 64               // at a time
 	queryTimeout = 50 * time.Second // with the wait; answers must be written within a minute
 )
 
@@ -44,6 +45,7 @@ type API struct {
 	pushes  chan struct{} // a token per request that runs
 	queries chan struct{}
 	waiting chan struct{} // a token per query that runs or waits
+	tails   chan struct{} // a token per tail
 	stats   *syslogd.Stats
 }
 
@@ -52,7 +54,7 @@ func New(o Options) *API {
 	a := &API{
 		Options: o, log: o.Log,
 		pushes: make(chan struct{}, maxPushes), queries: make(chan struct{}, maxQueries),
-		waiting: make(chan struct{}, maxQueries+maxWaiting), stats: syslogd.NewStats(),
+		waiting: make(chan struct{}, maxQueries+maxWaiting), tails: make(chan struct{}, maxTails), stats: syslogd.NewStats(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -72,7 +74,7 @@ func (a *API) Push() http.Handler { return http.HandlerFunc(a.push) }
 //	not_stored         lines that the store did not take; the client was told so
 //	refused_lines      lines of streams whose labels cannot be stored
 //	refused_requests   pushes that cannot be read, or are beyond a limit
-//	refused_busy       pushes and queries that found no place
+//	refused_busy       pushes, queries and tails that found no place
 //	truncated          lines that were cut
 //	queries, tails     that were answered
 func (a *API) Snapshot() map[string]uint64 {

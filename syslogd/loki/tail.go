@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -48,6 +49,14 @@ func (a *API) Tail() http.Handler {
 		}
 		if r.ProtoMajor != 1 || r.Header.Get("Upgrade") == "" {
 			http.Error(w, "tailing wants a WebSocket", http.StatusUpgradeRequired)
+			return
+		}
+		select {
+		case a.tails <- struct{}{}:
+			defer func() { <-a.tails }()
+		default:
+			a.stats.Add("refused_busy", 1)
+			http.Error(w, fmt.Sprintf("too many tails at a time: %d", maxTails), http.StatusTooManyRequests)
 			return
 		}
 		a.stats.Add("tails", 1)
