@@ -16,7 +16,8 @@ import (
 // hard-linked; so dir must be on the same file system, and what is in it must
 // not be written to. Nobody who appends waits for it.
 //
-// Segments that are cut meanwhile are left out.
+// Segments that are cut meanwhile are left out, and all before them: the newest
+// is taken first, so that none is missing in the middle.
 func (l *Log) Snapshot(dir string, from, end Pos) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("seglog: snapshot: %w", err)
@@ -28,19 +29,22 @@ func (l *Log) Snapshot(dir string, from, end Pos) error {
 	if !found && first > 0 {
 		first--
 	}
-	for i, base := range segments[first:] {
+	for i, base := range slices.Backward(segments) {
 		path, to := l.path(base), filepath.Join(dir, segmentName(base))
+		if i < first {
+			break
+		}
 		if base >= end {
-			break // begun later
+			continue // begun later
 		}
 		var err error
-		if next := first + i + 1; next < len(segments) && segments[next] < end {
+		if next := i + 1; next < len(segments) && segments[next] < end {
 			err = os.Link(path, to)
 		} else {
 			err = copyFile(path, to, int64(end-base))
 		}
 		if errors.Is(err, fs.ErrNotExist) && base < l.First() {
-			continue // cut while we came
+			break // cut while we came
 		}
 		if err != nil {
 			return fmt.Errorf("seglog: snapshot: %w", err)
