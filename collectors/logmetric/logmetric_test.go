@@ -333,10 +333,11 @@ func TestLiterals(t *testing.T) {
 
 // BenchmarkMessages is what the default rule adds to the storing of a message:
 // 200 hosts, 5 applications.
-func BenchmarkMessages(b *testing.B) {
-	l := &logs{}
-	env := collectors.Env{Log: slog.New(slog.DiscardHandler), Store: &store{}, Logs: l, Stats: &collectors.Stats{}}
-	c, err := New(env, DefaultConfig())
+func BenchmarkMessages(b *testing.B) { benchObserve(b, DefaultConfig()) }
+
+func benchObserve(b *testing.B, conf Config) {
+	env := collectors.Env{Log: slog.New(slog.DiscardHandler), Store: &store{}, Logs: &logs{}, Stats: &collectors.Stats{}}
+	c, err := New(env, conf)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -354,8 +355,6 @@ func BenchmarkMessages(b *testing.B) {
 // BenchmarkRules is the same with ten rules besides, of which one matches one
 // message in a hundred.
 func BenchmarkRules(b *testing.B) {
-	l := &logs{}
-	env := collectors.Env{Log: slog.New(slog.DiscardHandler), Store: &store{}, Logs: l, Stats: &collectors.Stats{}}
 	conf := DefaultConfig()
 	for i := range 10 {
 		var r Rule
@@ -370,19 +369,7 @@ func BenchmarkRules(b *testing.B) {
 		r.Filter = f
 		conf.Rules = append(conf.Rules, r)
 	}
-	c, err := New(env, conf)
-	if err != nil {
-		b.Fatal(err)
-	}
-	batch := benchBatch()
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		if n%len(batch) == 0 {
-			c.observe(batch)
-		}
-		n++
-	}
+	benchObserve(b, conf)
 }
 
 func benchBatch() []syslog.Message {

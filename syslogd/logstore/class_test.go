@@ -185,21 +185,28 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestRoomIsMade lets each dropped day free as much as a disk would.
-func TestRoomIsMade(t *testing.T) {
-	dir, disk := t.TempDir(), &smallDisk{}
+// fourDays is a store with a day of a message each, which may drop them.
+func fourDays(t *testing.T) (s *Store, dir string, disk *smallDisk) {
+	t.Helper()
+	dir, disk = t.TempDir(), &smallDisk{}
 	disk.free.Store(1 << 30)
 	s, err := Open(dir, Options{Config: Config{Retention: 1000 * time.Hour, MaxBytes: 1 << 30, WhenFull: DropOldest}, FS: disk})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
 	for day := range 4 {
 		put(t, s, line(fmt.Sprint("message ", day), start.AddDate(0, 0, day)))
 	}
 	if err := s.Seal(); err != nil {
 		t.Fatal(err)
 	}
+	return s, dir, disk
+}
+
+// TestRoomIsMade lets each dropped day free as much as a disk would.
+func TestRoomIsMade(t *testing.T) {
+	s, dir, disk := fourDays(t)
 	disk.free.Store(1 << 20)
 	s.o.FS = freed{dir: filepath.Join(dir, "chunks"), days: 4, OS: disk.OS}
 	s.makeRoom()
@@ -211,19 +218,7 @@ func TestRoomIsMade(t *testing.T) {
 // TestNoRoomIsMade: where the oldest day cannot be removed the others stay, and
 // so does it.
 func TestNoRoomIsMade(t *testing.T) {
-	dir, disk := t.TempDir(), &smallDisk{}
-	disk.free.Store(1 << 30)
-	s, err := Open(dir, Options{Config: Config{Retention: 1000 * time.Hour, MaxBytes: 1 << 30, WhenFull: DropOldest}, FS: disk})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	for day := range 4 {
-		put(t, s, line(fmt.Sprint("message ", day), start.AddDate(0, 0, day)))
-	}
-	if err := s.Seal(); err != nil {
-		t.Fatal(err)
-	}
+	s, dir, disk := fourDays(t)
 	s.dirs.sweep(0)
 	chunks := filepath.Join(dir, "chunks")
 	if err := os.Rename(chunks, chunks+"-moved"); err != nil {
