@@ -150,16 +150,22 @@ func (a *API) lineBytes() float64 {
 	return a.LineBytes()
 }
 
-// indexStats answers how much a selector matches. Lines are exact; bytes are
-// lines of mean length.
-func (a *API) indexStats(ctx context.Context, _ *http.Request, p *params) (any, error) {
+// selected counts what the selector of a request matches, by labels; nothing
+// where p.err says what is wrong with the request.
+func (a *API) selected(ctx context.Context, p *params) ([]streamGroup, error) {
 	start, end := p.span(indexSpan)
 	q := p.selector("query")
 	if p.err != nil {
 		return nil, nil
 	}
-	groups, err := a.groups(ctx, q, start, end, 0)
-	if err != nil {
+	return a.groups(ctx, q, start, end, 0)
+}
+
+// indexStats answers how much a selector matches. Lines are exact; bytes are
+// lines of mean length.
+func (a *API) indexStats(ctx context.Context, _ *http.Request, p *params) (any, error) {
+	groups, err := a.selected(ctx, p)
+	if err != nil || p.err != nil {
 		return nil, err
 	}
 	lines := int64(0)
@@ -173,13 +179,8 @@ func (a *API) indexStats(ctx context.Context, _ *http.Request, p *params) (any, 
 
 // detectedLabels answers the labels with how many values each has.
 func (a *API) detectedLabels(ctx context.Context, _ *http.Request, p *params) (any, error) {
-	start, end := p.span(indexSpan)
-	q := p.selector("query")
-	if p.err != nil {
-		return nil, nil
-	}
-	groups, err := a.groups(ctx, q, start, end, 0)
-	if err != nil {
+	groups, err := a.selected(ctx, p)
+	if err != nil || p.err != nil {
 		return nil, err
 	}
 	values := map[string]map[string]bool{}
