@@ -88,17 +88,22 @@ func (x *setEditor) find(name string) int {
 	return slices.IndexFunc(x.Definition.Sources, func(s DataSource) bool { return s.Name == name })
 }
 
-// input returns a data source that has a heartbeat and limits.
-func (x *setEditor) input(name string) (*DataSource, error) {
+// input reads NAME:VALUE, of a data source that has a heartbeat and limits.
+func (x *setEditor) input(text string) (_ *DataSource, value string, _ error) {
+	colon := strings.LastIndexByte(text, ':')
+	if colon < 1 {
+		return nil, "", errors.New("want NAME:VALUE")
+	}
+	name, value := text[:colon], text[colon+1:]
 	i := x.find(name)
 	if i < 0 {
-		return nil, fmt.Errorf("no data source %q", name)
+		return nil, "", fmt.Errorf("no data source %q", name)
 	}
 	s := &x.Definition.Sources[i]
 	if s.Type == Compute {
-		return nil, fmt.Errorf("%s is computed", name)
+		return nil, "", fmt.Errorf("%s is computed", name)
 	}
-	return s, nil
+	return s, value, nil
 }
 
 // rename renames a data source, also where others are computed from it.
@@ -135,21 +140,8 @@ func (x *setEditor) removeSource(name string) error {
 	return nil
 }
 
-// cutName cuts a text behind the name of a data source.
-func cutName(text string) (name, value string, err error) {
-	i := strings.LastIndexByte(text, ':')
-	if i < 1 {
-		return "", "", errors.New("want NAME:VALUE")
-	}
-	return text[:i], text[i+1:], nil
-}
-
 func (x *setEditor) heartbeat(text string) error {
-	name, value, err := cutName(text)
-	if err != nil {
-		return err
-	}
-	s, err := x.input(name)
+	s, value, err := x.input(text)
 	if err != nil {
 		return err
 	}
@@ -165,11 +157,7 @@ func (x *setEditor) heartbeat(text string) error {
 }
 
 func (x *setEditor) limit(text string, of func(*DataSource) *float64) error {
-	name, value, err := cutName(text)
-	if err != nil {
-		return err
-	}
-	s, err := x.input(name)
+	s, value, err := x.input(text)
 	if err != nil {
 		return err
 	}
