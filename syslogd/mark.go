@@ -1,0 +1,26 @@
+package syslogd
+
+import (
+	"context"
+
+	"rondo/syslogd/syslog"
+)
+
+// A Mark says how far a source has been taken: a sender that can read its
+// source again asks where to go on, and so each of its messages is stored once,
+// whichever side was killed.
+type Mark struct {
+	Source string // names the source for ever: who sends, and which of its files
+	Pos    uint64 // all before it has been taken; only the sender knows its unit
+}
+
+// A Marker is a Sink that keeps marks with messages.
+type Marker interface {
+	Sink
+	// PutMarked is Put, and keeps the marks in the same write: after a crash
+	// both are there or neither is. A mark replaces the last one of its source.
+	// The batch may be empty.
+	PutMarked(ctx context.Context, batch []syslog.Message, marks []Mark) error
+	// Marks are those whose source begins with prefix.
+	Marks(prefix string) []Mark
+}
