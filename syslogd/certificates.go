@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"rondo/syslogd/syslog/pin"
 )
 
 // certificatePeriod is how often files are looked at for a change.
@@ -117,7 +119,9 @@ func (t *TLSConfig) build(files [][]byte) (*tls.Config, error) {
 	if !t.asksClients() {
 		return config, nil
 	}
-	config.ClientAuth, config.VerifyConnection = tls.RequestClientCert, t.verifyClient
+	// That the certificate comes from client_ca, where one is configured, the
+	// handshake itself verifies.
+	config.ClientAuth, config.VerifyConnection = tls.RequestClientCert, pin.Verify(t.Fingerprints...)
 	if t.ClientCA == "" {
 		return config, nil
 	}

@@ -2,22 +2,17 @@ package syslogd
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
-	"slices"
 	"time"
+
+	"rondo/syslogd/syslog/pin"
 )
 
 // handshakeTimeout bounds what a client that is slow, or silent, can hold.
 const handshakeTimeout = 10 * time.Second
-
-var (
-	errNoCertificate = errors.New("the client has no certificate")
-	errFingerprint   = errors.New("the fingerprint of the client's certificate is not configured")
-)
 
 // handshake secures a connection. One that is refused is counted by reason.
 // It runs in the connection's own goroutine, so that it holds nobody up.
@@ -56,9 +51,9 @@ func handshakeReason(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
-	case errors.Is(err, errNoCertificate):
+	case errors.Is(err, pin.ErrNone):
 		return "no_certificate"
-	case errors.Is(err, errFingerprint):
+	case errors.Is(err, pin.ErrOther):
 		return "fingerprint"
 	}
 	return "other" // such as a client that hangs up, or does not trust us
@@ -71,18 +66,4 @@ func certificateName(c *x509.Certificate) string {
 		return c.DNSNames[0]
 	}
 	return c.Subject.CommonName
-}
-
-// verifyClient wants a certificate whose fingerprint is configured, if any
-// is. That the certificate comes from a client authority, where one is
-// configured, has been verified before.
-func (t *TLSConfig) verifyClient(state tls.ConnectionState) error {
-	if len(state.PeerCertificates) == 0 {
-		return errNoCertificate
-	}
-	own := Fingerprint(sha256.Sum256(state.PeerCertificates[0].Raw))
-	if len(t.Fingerprints) > 0 && !slices.Contains(t.Fingerprints, own) {
-		return errFingerprint
-	}
-	return nil
 }

@@ -1,12 +1,11 @@
 package syslogd
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
+
+	"rondo/syslogd/syslog/pin"
 )
 
 // TLSConfig names the files of a listener's certificate, in PEM, and says
@@ -23,27 +22,7 @@ type TLSConfig struct {
 }
 
 // A Fingerprint is the SHA-256 of a certificate in DER.
-type Fingerprint [sha256.Size]byte
-
-// UnmarshalText reads the notation of RFC 5425, sha-256:E1:2D:..., and those
-// of rsyslog (SHA256:) and openssl (no prefix), with or without colons.
-func (f *Fingerprint) UnmarshalText(b []byte) error {
-	text := strings.ToLower(string(b))
-	if strings.HasPrefix(text, "sha1:") || strings.HasPrefix(text, "sha-1:") {
-		return fmt.Errorf("fingerprint %q: SHA-1 is not safe; want that of SHA-256 (openssl x509 -noout -fingerprint -sha256)", b)
-	}
-	for _, prefix := range []string{"sha256:", "sha-256:"} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	raw, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
-	if err != nil || len(raw) != len(f) {
-		return fmt.Errorf("fingerprint %q: want 64 hexadecimal digits (openssl x509 -noout -fingerprint -sha256)", b)
-	}
-	copy(f[:], raw)
-	return nil
-}
-
-func (f Fingerprint) String() string { return "sha-256:" + hex.EncodeToString(f[:]) }
+type Fingerprint = pin.Fingerprint
 
 // given reports whether anything is configured.
 func (t *TLSConfig) given() bool {
