@@ -347,11 +347,11 @@ func FuzzRecord(f *testing.F) {
 		f.Add(appendRecord(nil, new(Config).keyOf(&batch[0]), batch))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		k, r, err := readRecordKey(b)
+		k, r, err := readRecordKey(string(b))
 		if err != nil {
 			return
 		}
-		batch, err := r.messages()
+		batch, err := readMessages(r)
 		if err != nil {
 			return
 		}
@@ -360,11 +360,11 @@ func FuzzRecord(f *testing.F) {
 				return
 			}
 		}
-		_, r, err = readRecordKey(appendRecord(nil, k, batch))
+		_, r, err = readRecordKey(string(appendRecord(nil, k, batch)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := r.messages()
+		again, err := readMessages(r)
 		if err != nil || len(again) != len(batch) {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"rondo/rrd/seglog"
 	"rondo/syslogd/logstore/chunk"
+	"rondo/syslogd/syslog"
 )
 
 // recover reads the headers of all chunks and replays the log.
@@ -112,7 +113,7 @@ func (s *Store) replay(sealed map[key]seglog.Pos) error {
 		if isProbe(r.Data) {
 			continue
 		}
-		k, rest, err := readRecordKey(r.Data)
+		k, rest, err := readRecordKey(string(r.Data))
 		if err == nil && r.End <= sealed[k] {
 			continue
 		}
@@ -130,8 +131,8 @@ func (s *Store) replay(sealed map[key]seglog.Pos) error {
 	return nil
 }
 
-func (s *Store) replayRecord(k key, rest *recordReader, r seglog.Record, now time.Time) error {
-	batch, err := rest.messages()
+func (s *Store) replayRecord(k key, rest *syslog.BinaryReader, r seglog.Record, now time.Time) error {
+	batch, err := readMessages(rest)
 	if err != nil {
 		return err
 	}

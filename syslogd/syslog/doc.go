@@ -81,6 +81,11 @@
 // A Framer cuts a stream into messages, by octet counting or at line ends,
 // decided for each message anew, and goes on after any mistake of the sender.
 //
+// # Binary form
+//
+// AppendBinary and a BinaryReader keep messages in logs and queues on disk, and
+// carry them between agents and servers; binary.go draws the bytes.
+//
 // # Other sources
 //
 // Messages that come as objects, and not as lines, are made by Compose: its
