@@ -89,14 +89,19 @@ func (s *Server) requireToken(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("WWW-Authenticate", `Basic realm="rondo: any user name, the token as password", charset="UTF-8"`)
-		msg := "this needs the token: Authorization: Bearer <token>, or the socket " + SocketName + " in the data directory\n"
-		if s.cfg.Token == "" {
-			msg = "commands are off over TCP, since no token is set; use the socket " + SocketName +
-				" in the data directory, or add under web:\n  token: ${RONDO_TOKEN}\n"
-		}
-		http.Error(w, msg, http.StatusUnauthorized)
+		s.refuse(w)
 	})
+}
+
+// refuse answers who may not do what he asks for, and says what he needs.
+func (s *Server) refuse(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Basic realm="rondo: any user name, the token as password", charset="UTF-8"`)
+	msg := "this needs the token: Authorization: Bearer <token>, or the socket " + SocketName + " in the data directory\n"
+	if s.cfg.Token == "" {
+		msg = "commands are off over TCP, since no token is set; use the socket " + SocketName +
+			" in the data directory, or add under web:\n  token: ${RONDO_TOKEN}\n"
+	}
+	http.Error(w, msg, http.StatusUnauthorized)
 }
 
 func (s *Server) authorized(r *http.Request) bool {

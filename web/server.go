@@ -36,13 +36,14 @@ type (
 const grace = 10 * time.Second
 
 // A Server is the HTTP edge: it owns routing, limits and access, and serves
-// the pages. What other packages answer is mounted with Handle, Stream and
-// Command before Run.
+// the pages. What other packages answer is mounted with Handle, Open, Stream
+// and Command before Run.
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	echo    *echo.Echo
 	handler http.Handler
+	open    map[string]bool // routes, in echo's words, that need no token
 	streams chan struct{}   // a place for each live reader
 	closing context.Context // ends when Run does: streams hang on it, answers do not
 	close   context.CancelFunc
@@ -57,9 +58,12 @@ func New(cfg Config, deps Deps, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s := &Server{cfg: cfg, log: log, echo: echo.New(), streams: make(chan struct{}, cfg.Limits.MaxStreams)}
+	s := &Server{cfg: cfg, log: log, echo: echo.New(), open: map[string]bool{}, streams: make(chan struct{}, cfg.Limits.MaxStreams)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.echo.Use(s.survive)
+	if cfg.exposed() {
+		s.echo.Use(s.guard)
+	}
 	s.echo.HTTPErrorHandler = s.routeError(p)
 	s.handler = s.chain()
 	s.Handle("GET /static/{path...}", http.StripPrefix("/static/", static.Handler()))
@@ -76,23 +80,22 @@ func New(cfg Config, deps Deps, log *slog.Logger) (*Server, error) {
 // chain puts the checks before the router, the cheapest first.
 func (s *Server) chain() http.Handler {
 	var h http.Handler = s.echo
-	if s.cfg.exposed() {
-		h = s.exempt(h, s.requireToken(h))
-	}
 	h = http.NewCrossOriginProtection().Handler(h)
 	h = s.checkHost(h)
 	return secureHeaders(http.MaxBytesHandler(h, s.cfg.Limits.MaxBody))
 }
 
-// exempt lets health checks by, which load balancers send without a token.
-func (s *Server) exempt(open, closed http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
-			open.ServeHTTP(w, r)
-			return
+// guard wants the token for every route that is not open, where other machines
+// can reach us. It asks for the route that was found, not for the path, so that
+// no spelling of a path is open and leads elsewhere.
+func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !s.open[c.Path()] && !s.authorized(c.Request()) {
+			s.refuse(c.Response())
+			return nil
 		}
-		closed.ServeHTTP(w, r)
-	})
+		return next(c)
+	}
 }
 
 // survive logs a handler's panic and answers 500. Where the answer has begun it
@@ -137,6 +140,15 @@ func (s *Server) Handle(pattern string, h http.Handler) {
 	default:
 		s.echo.Add(method, path, serve)
 	}
+}
+
+// Open mounts a handler that checks its callers itself, or answers everybody,
+// beyond loopback too: agents have keys of their own, and load balancers ask
+// for our health without a token.
+func (s *Server) Open(pattern string, h http.Handler) {
+	_, path, _ := parsePattern(pattern)
+	s.open[path] = true
+	s.Handle(pattern, h)
 }
 
 // Command mounts a handler that changes something: it needs the token or the

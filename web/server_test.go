@@ -161,7 +161,19 @@ func TestExposedNeedsTheTokenForEverything(t *testing.T) {
 	cfg := web.Default()
 	cfg.Listen, cfg.Token, cfg.TLS = "0.0.0.0:8080", token, web.TLS{Cert: "c", Key: "k"}
 	s := newServer(t, cfg, web.Deps{})
-	s.Handle("GET /healthz", echoPath())
+	s.Open("GET /healthz", echoPath())
+	s.Open("POST /agent/v1/", echoPath())
+	s.Handle("GET /api/", echoPath())
+	for path, status := range map[string]int{
+		"/agent/v1/data": 200, "/agent/v1/../../api/logs": 200, "/agent/v1": 401, "/agent/v1%2fdata": 401,
+		"/api/logs": 401, "/api/../agent/v1/data": 401, "//agent/v1/data": 401, "/healthz/": 401, "/nowhere": 401,
+	} {
+		if w := ask(s, "POST", path); w.Code != status {
+			t.Errorf("POST %s without token: %d, want %d", path, w.Code, status)
+		} else if status == 200 && !strings.Contains(w.Body.String(), "/agent/v1/") {
+			t.Errorf("POST %s went elsewhere: %s", path, w.Body)
+		}
+	}
 	if w := ask(s, "GET", "/"); w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" {
 		t.Errorf("page without token: %d", w.Code)
 	}

@@ -55,8 +55,8 @@ func (s *server) edge() (*web.Server, error) {
 	w.Command("POST /api/backup", http.HandlerFunc(s.backups.serveNow))
 	w.StreamCommand("POST /api/backup/snapshot", http.HandlerFunc(s.backups.serveStage))
 	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
-	w.Handle("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
-	w.Handle("GET /readyz", http.HandlerFunc(s.ready))
+	w.Open("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
+	w.Open("GET /readyz", http.HandlerFunc(s.ready))
 	w.Handle("GET /ready", http.HandlerFunc(s.ready)) // as Loki calls it
 	return w, nil
 }
