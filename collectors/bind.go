@@ -37,9 +37,12 @@ type Bind struct {
 
 // Validate refuses to take plaintext from everybody.
 func (b Bind) Validate() error {
-	host, _, err := net.SplitHostPort(b.Listen)
+	host, port, err := net.SplitHostPort(b.Listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
-		return fmt.Errorf("listen %q: want an address and a port, such as 127.0.0.1:2003", b.Listen)
+		return fmt.Errorf("listen %q: want an address and a port, such as 127.0.0.1:2003: %w", b.Listen, err)
 	}
 	if isLoopback(host) || len(b.Allow) > 0 {
 		return nil

@@ -36,6 +36,7 @@ func TestBindValidate(t *testing.T) {
 	f("[::ffff:127.0.0.1]:2003", nil, "")
 	f("[::ffff:192.0.2.7]:2003", nil, "allow: [10.0.0.0/8]")
 	f("2003", nil, "want an address and a port")
+	f("127.0.0.1:99999", nil, "want an address and a port")
 	f(":2003", nil, "allow: [10.0.0.0/8]")
 	f("0.0.0.0:2003", nil, "allow: [10.0.0.0/8]")
 	f("[::]:2003", nil, "allow: [10.0.0.0/8]")

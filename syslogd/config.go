@@ -66,12 +66,12 @@ const (
 	WireRaw     WireFormat = "raw"
 )
 
-const defaultTLS = "127.0.0.1:6514" // where nothing listens until there is a certificate
+const defaultTLS = "127.0.0.1:6514"
 
 // DefaultConfig listens on loopback and relays nothing.
 func DefaultConfig() Config {
 	return Config{
-		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514", TLS: TLSListener{Listen: defaultTLS},
+		UDP: "127.0.0.1:5514", TCP: "127.0.0.1:5514",
 		Options: Options{
 			MaxMessage: syslog.DefaultMaxMessage, MaxConnections: 1000, MaxPerPeer: 250, IdleTimeout: 24 * time.Hour,
 			ReceiveBuffer: 64 << 20, Sockets: min(runtime.NumCPU(), defaultSockets), TimeZone: "Local",

@@ -19,7 +19,12 @@ func TestConfigValidate(t *testing.T) {
 	}
 	fail("udp: 0.0.0.0:514 can be reached from elsewhere; say who may send, such as allow:", func(c *Config) { c.UDP = "0.0.0.0:514" })
 	fail("tcp: :514", func(c *Config) { c.TCP = ":514" })
-	fail("tcp: address 514", func(c *Config) { c.TCP = "514" })
+	fail(`tcp: "514": want an address and a port`, func(c *Config) { c.TCP = "514" })
+	fail(`udp: "127.0.0.1:99999": want an address and a port`, func(c *Config) { c.UDP = "127.0.0.1:99999" })
+	fail(`listeners: "b": listen: "127.0.0.1:5514" is "udp"'s already`, func(c *Config) {
+		c.Listeners = []ListenerConfig{{Name: "b", Proto: UDP, Listen: "127.0.0.1:5514"}}
+	})
+	fail("tls: cert: ", func(c *Config) { c.TLS.Listen, c.TLS.Key = defaultTLS, "k.pem" })
 	fail("max_message", func(c *Config) { c.MaxMessage = 10 })
 	fail("max_connections", func(c *Config) { c.MaxConnections = 0 })
 	fail("time_zone", func(c *Config) { c.TimeZone = "Mars" })
@@ -34,9 +39,9 @@ func TestConfigValidate(t *testing.T) {
 	fail("format", func(c *Config) { c.Relays = []RelayConfig{{Name: "x", To: "h:1", Format: "?"}} })
 	fail("queue_bytes", func(c *Config) { c.Relays = []RelayConfig{{Name: "x", To: "h:1", QueueBytes: 1}} })
 	c := DefaultConfig()
-	c.TLS.Listen = "127.0.0.1:7614" // and no certificate
+	c.TLS.Listen = defaultTLS // and no certificate
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "tls: cert: ") {
-		t.Errorf("a port for TLS without a certificate: %v", err)
+		t.Errorf("an address for TLS without a certificate: %v", err)
 	}
 	c = DefaultConfig()
 	c.UDP, c.Allow = "0.0.0.0:514", networks(t, "10.0.0.0/8")

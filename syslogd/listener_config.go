@@ -1,6 +1,7 @@
 package syslogd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -28,7 +29,7 @@ type ListenerConfig struct {
 
 // TLSListener is the short key tls.
 type TLSListener struct {
-	Listen    string `yaml:"listen"`
+	Listen    string `yaml:"listen"` // 127.0.0.1:6514 where there is a certificate
 	TLSConfig `yaml:",inline"`
 }
 
@@ -63,6 +64,17 @@ const (
 	RELP       Proto = "relp"        // acknowledged; see package relp
 	RELPTLS    Proto = "relp-tls"
 )
+
+// network is that of the address, as package net calls it.
+func (p Proto) network() string {
+	switch p {
+	case Unix, UnixStream:
+		return "unix"
+	case UDP:
+		return "udp"
+	}
+	return "tcp"
+}
 
 func protos() []Proto { return []Proto{UDP, TCP, TLS, Unix, UnixStream, RELP, RELPTLS} }
 
@@ -116,8 +128,8 @@ func (c *Config) listeners() []ListenerConfig {
 	}
 	short(UDP, c.UDP, TLSConfig{})
 	short(TCP, c.TCP, TLSConfig{})
-	if c.TLS.TLSConfig.given() || c.TLS.Listen != defaultTLS { // a port of one's own without a certificate is a mistake
-		short(TLS, c.TLS.Listen, c.TLS.TLSConfig)
+	if c.TLS.TLSConfig.given() || c.TLS.Listen != "" { // an address without a certificate is a mistake
+		short(TLS, cmp.Or(c.TLS.Listen, defaultTLS), c.TLS.TLSConfig)
 	}
 	short(Unix, c.Unix, TLSConfig{})
 	all = append(all, c.Listeners...)
@@ -206,7 +218,7 @@ func (o *Options) validate() error {
 // options have wrong is not told again for each listener.
 func (c *Config) validateListeners() error {
 	var errs []error
-	names := map[string]bool{}
+	names, places := map[string]bool{}, map[string]string{}
 	add := func(where string, err error) {
 		for _, e := range unjoin(err) {
 			errs = append(errs, fmt.Errorf("%s%w", where, e))
@@ -224,6 +236,11 @@ func (c *Config) validateListeners() error {
 			errs = append(errs, fmt.Errorf("%sname: %q is there twice; each listener needs its own", where, l.Name))
 		}
 		names[l.Name] = true
+		at := l.Proto.network() + " " + l.Listen
+		if other, taken := places[at]; taken && !strings.HasSuffix(l.Listen, ":0") {
+			errs = append(errs, fmt.Errorf("%slisten: %q is %q's already", where, l.Listen, other))
+		}
+		places[at] = l.Name
 	}
 	return errors.Join(errs...)
 }
@@ -323,9 +340,12 @@ func (l *ListenerConfig) validateListen(key string) error {
 		}
 		return nil
 	}
-	host, _, err := net.SplitHostPort(l.Listen)
+	host, port, err := net.SplitHostPort(l.Listen)
+	if err == nil {
+		_, err = net.LookupPort(l.Proto.network(), port)
+	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+		return fmt.Errorf("%s: %q: want an address and a port, such as 127.0.0.1:5514: %w", key, l.Listen, err)
 	}
 	if a, err := netip.ParseAddr(host); host == "localhost" || err == nil && a.Unmap().IsLoopback() {
 		return nil

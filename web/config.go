@@ -58,9 +58,12 @@ const minToken = 16
 
 // Validate says what is wrong, with the line to add where one would mend it.
 func (c Config) Validate() error {
-	host, _, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
-		return fmt.Errorf("web: listen %q: want host:port, such as 127.0.0.1:8080", c.Listen)
+		return fmt.Errorf("web: listen %q: want host:port, such as 127.0.0.1:8080: %w", c.Listen, err)
 	}
 	if c.Token != "" && len(c.Token) < minToken {
 		return fmt.Errorf("web: token: %d characters are too few, want %d or more (openssl rand -hex 16)", len(c.Token), minToken)

@@ -27,7 +27,7 @@ var errDamaged = errors.New("damaged")
 // in the place of the one in dir, oldest first, as long as nobody removes
 // them: while there are any, what the store does not know may have been known.
 func SetAside(dir string) ([]string, error) {
-	return filepath.Glob(dir + badInfix + "*")
+	return seglog.Find(filepath.Dir(dir), filepath.Base(dir)+badInfix+"*")
 }
 
 // setAside keeps a damaged store for a human, under a name that nothing opens.
@@ -47,7 +47,7 @@ func (d *Disk) inspect() error {
 		return err
 	}
 	defer unlock()
-	tables, err := filepath.Glob(filepath.Join(d.dir, "*.sst"))
+	tables, err := seglog.Find(d.dir, "*.sst")
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"rondo/collectors/graphite"
 	"rondo/collectors/statsd"
 	"rondo/rrd/promql"
+	"rondo/rrd/seglog"
 	"rondo/rrd/store"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
@@ -119,7 +120,7 @@ func loadConfig(file string) (*config, error) {
 	}
 	root, err := parseTree(file, text)
 	errs := []error{err}
-	more, err := filepath.Glob(filepath.Join(filepath.Dir(file), "conf.d", "*.yml"))
+	more, err := seglog.Find(filepath.Join(filepath.Dir(file), "conf.d"), "*.yml")
 	errs = append(errs, err)
 	for _, f := range more {
 		text, err := os.ReadFile(f)

@@ -25,4 +25,6 @@ func TestPlainWriter(t *testing.T) {
 	f(`a\u000db\u007f`, "a\rb\x7f")
 	f(`\u009bA`, "\u009bA")
 	f(`\u009bA©`, "\xc2", "\x9bA\xc2", "\xa9")
+	f(`\u009bA`+"\xff", "\x9bA\xff")
+	f(`\u202efdp.exe\u2066`, "\xe2\x80", "\xaefdp.exe\u2066")
 }

@@ -126,6 +126,9 @@ func (a promAnswer) print(out io.Writer) error {
 		if err := json.Unmarshal(a.Data.Result, &series); err != nil {
 			return err
 		}
+		if len(series) == 0 {
+			fmt.Fprintln(w, "# no series has a value there")
+		}
 		for _, s := range series {
 			s.print(w)
 		}

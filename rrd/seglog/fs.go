@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -83,19 +84,43 @@ func SyncDir(dir string) error {
 	return f.Sync()
 }
 
+// Find returns the paths of what lies in dir and has a name that matches a
+// pattern (path.Match), in order; none where there is no such directory. Unlike
+// filepath.Glob it takes dir as it is, whatever characters it has.
+func Find(dir, pattern string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		ok, err := path.Match(pattern, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, filepath.Join(dir, e.Name()))
+		}
+	}
+	return found, nil
+}
+
 // DropEmpty removes the files in dir that match a pattern and hold no byte. A
 // store that makes a file and then gives it its size leaves such a file behind
 // when it is killed in between; Badger then refuses to open its directory, for
 // the sake of a file that never held anything (its *.mem).
 func DropEmpty(dir, pattern string) error {
-	found, err := filepath.Glob(filepath.Join(dir, pattern))
+	found, err := Find(dir, pattern)
 	if err != nil {
 		return err
 	}
-	for _, path := range found {
-		st, err := os.Stat(path)
+	for _, name := range found {
+		st, err := os.Stat(name)
 		if err == nil && st.Mode().IsRegular() && st.Size() == 0 {
-			err = os.Remove(path)
+			err = os.Remove(name)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -108,7 +108,7 @@ func (v *vault) repair(dir string) error {
 	if err := seglog.DropEmpty(dir, "*.mem"); err != nil {
 		return err
 	}
-	mems, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	mems, err := seglog.Find(dir, "*.mem")
 	if err != nil || len(mems) == 0 {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 func (s *Store) Context(ctx context.Context, id syslogd.ID, before, after int, ownHost bool) (syslogd.Context, error) {
 	c, err := s.context(ctx, id, min(max(before, 0), syslogd.MaxContext), min(max(after, 0), syslogd.MaxContext), ownHost)
 	if err != nil {
-		return syslogd.Context{}, fmt.Errorf("logstore: context: %w", err)
+		return syslogd.Context{}, fmt.Errorf("logstore: lines around one: %w", err)
 	}
 	return c, nil
 }

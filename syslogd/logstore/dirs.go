@@ -144,7 +144,7 @@ func (d *dirs) openDir(k key, write bool) (*handle, error) {
 	if err := checkTables(dir); err != nil {
 		return nil, err
 	}
-	if left, err := filepath.Glob(filepath.Join(dir, "*.mem")); !write && err == nil && len(left) == 0 {
+	if left, err := seglog.Find(dir, "*.mem"); !write && err == nil && len(left) == 0 {
 		if db, err := badger.Open(badgerOptions(dir, true, lg)); err == nil {
 			return &handle{db: db, log: lg, readOnly: true}, nil
 		}
@@ -240,7 +240,7 @@ func (d *dirs) setAside(k key, suffix string) error {
 
 // removeDead removes what was renamed, also by an earlier process.
 func (d *dirs) removeDead() error {
-	dead, err := filepath.Glob(filepath.Join(d.root, "*"+deadSuffix))
+	dead, err := seglog.Find(d.root, "*"+deadSuffix)
 	for _, dir := range dead {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+
+	"rondo/rrd/seglog"
 )
 
 // checkTables reports damage of the tables in a directory that Badger would
@@ -15,7 +16,7 @@ import (
 //
 //	blocks | index | its length 4 | checksum of the index | its length 4
 func checkTables(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	names, err := seglog.Find(dir, "*.sst")
 	for _, name := range names {
 		err = errors.Join(err, checkTable(name))
 	}
