@@ -20,6 +20,8 @@ const (
 
 	restTime  = 2 * time.Second       // for reading what waits in a socket at the end
 	restPause = 20 * time.Millisecond // without anything means that nothing is left
+
+	gelfPatience = time.Second // how often incomplete messages are looked at
 )
 
 // packetConn is a socket of datagrams.
@@ -31,6 +33,7 @@ type packetConn interface {
 // A packet is one datagram.
 type packet struct {
 	data []byte
+	cut  bool // it was longer than maxDatagram
 	from netip.Addr
 	cred credentials
 }
@@ -62,6 +65,9 @@ func (l *listener) servePackets(ctx context.Context) error {
 		for i, conn := range l.socket.packets {
 			g.Go(func() error { return l.readPackets(ctx, conn, readers[i], q) })
 		}
+		if l.Format == FormatGELF {
+			g.Go(func() error { return q.wakeEvery(ctx, gelfPatience) })
+		}
 		done <- g.Wait()
 	}()
 	work, cancel := lasting(ctx)
@@ -75,9 +81,11 @@ func (l *listener) servePackets(ctx context.Context) error {
 	var batch []syslog.Message
 	for b := range q.batches() {
 		l.srv.stats.Add(l.received, len(b.waiting))
-		batch = decode(batch[:0], b)
-		l.srv.store(work, l.admit(judge, batch))
-		clear(batch)
+		for part := range b.portions() {
+			batch = decode(batch[:0], part)
+			l.srv.store(work, l.admit(judge, batch))
+			clear(batch)
+		}
 	}
 	l.srv.store(work, gelfs.rest())
 	return <-done
@@ -162,9 +170,9 @@ func (l *listener) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Me
 		if line == "" {
 			continue
 		}
-		long := len(line) > l.MaxMessage
+		long := p.cut || len(line) > l.MaxMessage
 		if long {
-			line = line[:l.MaxMessage]
+			line = line[:min(len(line), l.MaxMessage)]
 			truncated++
 		}
 		m := l.parse(syslog.Frame{Line: line, Truncated: long}, time.Unix(0, p.at).In(l.zone), p.from)
@@ -175,8 +183,8 @@ func (l *listener) parsePackets(dst []syslog.Message, b packetBatch) []syslog.Me
 	return dst
 }
 
-// gelfPackets puts the parts of GELF messages together. What is not complete
-// comes with what follows it, at the latest when the server stops.
+// gelfPackets puts the parts of GELF messages together. What does not become
+// complete in time comes as it is.
 type gelfPackets struct {
 	l       *listener
 	chunks  gelf.Chunks
@@ -184,6 +192,9 @@ type gelfPackets struct {
 }
 
 func (g *gelfPackets) decode(dst []syslog.Message, b packetBatch) []syslog.Message {
+	for _, payload := range g.chunks.Expire(time.Now().In(g.l.zone)) {
+		dst = append(dst, g.l.decodeGELF(&g.decoder, payload))
+	}
 	start := 0
 	for _, p := range b.waiting {
 		data := b.bytes[start:p.end]

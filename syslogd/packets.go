@@ -1,6 +1,7 @@
 package syslogd
 
 import (
+	"context"
 	"iter"
 	"net/netip"
 	"sync"
@@ -30,6 +31,7 @@ type packets struct {
 	patient bool      // senders wait for room instead
 	filled  packetBatch
 	held    map[netip.Addr]int // cost by sender, once filled is crowded
+	woken   bool               // a batch is wanted, even an empty one
 	closed  bool
 }
 
@@ -43,11 +45,50 @@ type packetBatch struct {
 type waiting struct {
 	end  int   // offset in the buffer
 	at   int64 // Unix time in nanoseconds
+	cut  bool
 	from netip.Addr
 	cred credentials
 }
 
 func (b *packetBatch) cost() int { return len(b.bytes) + packetCost*len(b.waiting) }
+
+// What is decoded at once, so that the messages of a burst need not be in
+// memory beside its bytes.
+const (
+	portionBytes   = 4 << 20
+	portionPackets = 8 << 10
+)
+
+// portions are the parts of a batch, in order; of an empty one it is itself.
+// The batch is used up.
+func (b packetBatch) portions() iter.Seq[packetBatch] {
+	return func(yield func(packetBatch) bool) {
+		for from := 0; ; {
+			n := b.portion(from)
+			part := packetBatch{waiting: b.waiting[:n]}
+			if n > 0 {
+				end := part.waiting[n-1].end
+				part.bytes = b.bytes[from:end]
+				for i := range part.waiting {
+					part.waiting[i].end -= from
+				}
+				from, b.waiting = end, b.waiting[n:]
+			}
+			if !yield(part) || len(b.waiting) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// portion is how many datagrams the next portion has, which begins at from.
+func (b packetBatch) portion(from int) int {
+	n := min(len(b.waiting), portionPackets)
+	for n > 1 && b.waiting[n-1].end-from > portionBytes {
+		n /= 2
+	}
+	return n
+}
 
 func newPackets(patient bool) *packets {
 	q := &packets{patient: patient}
@@ -70,7 +111,7 @@ func (q *packets) add(p packet, at time.Time) bool {
 		q.turned.Signal()
 	}
 	b.bytes = append(b.bytes, p.data...)
-	b.waiting = append(b.waiting, waiting{len(b.bytes), at.UnixNano(), p.from, p.cred})
+	b.waiting = append(b.waiting, waiting{len(b.bytes), at.UnixNano(), p.cut, p.from, p.cred})
 	return true
 }
 
@@ -111,6 +152,18 @@ func (q *packets) close() {
 	q.turned.Signal()
 }
 
+// wakeEvery has batches yield now and then even where nothing comes, until ctx
+// ends.
+func (q *packets) wakeEvery(ctx context.Context, period time.Duration) error {
+	for sleep(ctx, period) {
+		q.mu.Lock()
+		q.woken = true
+		q.turned.Signal()
+		q.mu.Unlock()
+	}
+	return nil
+}
+
 // batches yields all that waits, again and again, until the queue is closed
 // and empty. A batch is valid until the next one.
 func (q *packets) batches() iter.Seq[packetBatch] {
@@ -133,11 +186,12 @@ func (q *packets) batches() iter.Seq[packetBatch] {
 func (q *packets) take(spare packetBatch) (packetBatch, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.filled.waiting) == 0 && !q.closed {
+	for len(q.filled.waiting) == 0 && !q.closed && !q.woken {
 		q.turned.Wait()
 	}
 	b := q.filled
-	q.filled, q.held = spare, nil
+	more := len(b.waiting) > 0 || !q.closed
+	q.filled, q.held, q.woken = spare, nil, false
 	q.turned.Signal()
-	return b, len(b.waiting) > 0
+	return b, more
 }

@@ -103,6 +103,7 @@ func (r *packetReader) receive(fd uintptr) bool {
 func (r *packetReader) packet(i int) packet {
 	return packet{
 		data: r.buffers[i*r.size:][:r.headers[i].length],
+		cut:  r.headers[i].header.Flags&unix.MSG_TRUNC != 0,
 		from: r.sender(i), cred: r.credentials(i),
 	}
 }

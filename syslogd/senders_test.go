@@ -1,6 +1,7 @@
 package syslogd
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -172,6 +173,65 @@ func TestRefusalsAreReported(t *testing.T) {
 		}
 		if n := senders(r); n > 10 {
 			t.Errorf("%d senders are kept", n)
+		}
+	})
+}
+
+// The portions of a batch are all of it, in order, and each is bounded.
+func TestPortions(t *testing.T) {
+	small, large := []byte("<34>x"), []byte(strings.Repeat("y", maxDatagram))
+	q, now := newPackets(false), time.Now()
+	var want strings.Builder
+	for i := range 3 * portionPackets {
+		data := small
+		if i%100 == 0 {
+			data = large
+		}
+		if q.add(packet{data: data}, now) {
+			want.Write(data)
+		}
+	}
+	b, _ := q.take(packetBatch{})
+	var got strings.Builder
+	count, n := len(b.waiting), 0
+	for part := range b.portions() {
+		if len(part.bytes) > portionBytes || len(part.waiting) > portionPackets {
+			t.Errorf("%d bytes of %d datagrams at once", len(part.bytes), len(part.waiting))
+		}
+		start := 0
+		for _, w := range part.waiting {
+			got.Write(part.bytes[start:w.end])
+			start = w.end
+			n++
+		}
+	}
+	if n != count || got.String() != want.String() {
+		t.Errorf("%d of %d datagrams, or not their bytes", n, count)
+	}
+}
+
+// Where nothing comes, empty batches do.
+func TestWaking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newPackets(false)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			if err := q.wakeEvery(ctx, time.Second); err != nil {
+				t.Error(err)
+			}
+			q.close()
+		}()
+		begin, batches := time.Now(), 0
+		for b := range q.batches() {
+			if batches++; len(b.waiting) != 0 {
+				t.Error("a batch with something in it")
+			}
+			if batches == 3 {
+				cancel()
+			}
+		}
+		if took := time.Since(begin); batches != 3 || took != 3*time.Second {
+			t.Errorf("%d batches in %v", batches, took)
 		}
 	})
 }

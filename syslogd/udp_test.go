@@ -104,7 +104,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 func TestUnixCredentials(t *testing.T) {
 	dir, store := t.TempDir(), newMemory()
 	paths := map[Proto]string{Unix: filepath.Join(dir, "log"), UnixStream: filepath.Join(dir, "stream")}
-	start(t, store, func(c *Config) {
+	s, _ := start(t, store, func(c *Config) {
 		c.UDP, c.TCP, c.Unix = "", "", paths[Unix]
 		c.Listeners = []ListenerConfig{{Proto: UnixStream, Listen: paths[UnixStream], Mode: "0660"}}
 	})
@@ -123,15 +123,27 @@ func TestUnixCredentials(t *testing.T) {
 	send(t, datagrams, "<34>Oct 11 22:14:15 su: hello")
 	store.wait(t, 1)
 	check(0, store.at(0))
+	forged := dial(t, "unixgram", &net.UnixAddr{Name: paths[Unix], Net: "unixgram"})
+	send(t, forged, fmt.Sprintf(`<34>1 - - su %d - [peer pid="1" uid="0"] hello`, os.Getpid()))
+	store.wait(t, 2)
+	check(1, store.at(1))
+	before, n := s.Snapshot()["truncated"], 2
+	if _, err := forged.Write([]byte("<34>" + strings.Repeat("x", 80<<10))); err == nil { // the system may have a lower limit
+		store.wait(t, 3)
+		if m := store.at(2); !m.Truncated || s.Snapshot()["truncated"] != before+1 {
+			t.Errorf("%d bytes of a long datagram, not marked or not counted", len(m.Raw))
+		}
+		n++
+	}
 	stream, err := net.Dial("unix", paths[UnixStream])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stream.Close()
 	send(t, stream, "<34>Oct 11 22:14:15 su: hello\n<34>1 - h su 9 - [a k=\"v\"] own\n")
-	store.wait(t, 3)
-	check(1, store.at(1))
-	if m := store.at(2); m.PID != "9" || m.SD != `[a k="v"]`+want {
+	store.wait(t, n+2)
+	check(n, store.at(n))
+	if m := store.at(n + 1); m.PID != "9" || m.SD != `[a k="v"]`+want {
 		t.Errorf("%+v", m)
 	}
 	for proto, mode := range map[Proto]os.FileMode{Unix: 0o666, UnixStream: 0o660} {

@@ -72,5 +72,6 @@ func (c credentials) note(m *syslog.Message) {
 	if m.PID == "" {
 		m.PID = pid
 	}
-	m.SD += fmt.Sprintf("[peer pid=%q uid=\"%d\"]", pid, c.uid)
+	// Whoever may write to the socket could write such an element, too.
+	m.SD = syslog.WithoutElement(m.SD, "peer") + fmt.Sprintf("[peer pid=%q uid=\"%d\"]", pid, c.uid)
 }

@@ -78,3 +78,18 @@ func TestNamedZones(t *testing.T) {
 		t.Error("XYZ is a zone")
 	}
 }
+
+func TestWithoutElement(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                            "",
+		`[peer uid="0"]`:              "",
+		`[a x="\]"][peer uid="0"][b]`: `[a x="\]"][b]`,
+		`[peer][peers][peer uid="1"]`: `[peers]`,
+		`[peer uid="0"`:               `[peer uid="0"`,
+		`[a x="[peer\]"]`:             `[a x="[peer\]"]`,
+	} {
+		if got := WithoutElement(in, "peer"); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}

@@ -65,6 +65,23 @@ func SDElement(sd, id string) string {
 	return ""
 }
 
+// WithoutElement is structured data without the elements of an SD-ID; what is
+// not well formed stays as it is.
+func WithoutElement(sd, id string) string {
+	for at := 0; at < len(sd) && sd[at] == '['; {
+		n := elementEnd(sd[at:])
+		if n == 0 {
+			break
+		}
+		if name, _, _ := sdName(sd[at+1:]); name == id {
+			sd = sd[:at] + sd[at+n:]
+		} else {
+			at += n
+		}
+	}
+	return sd
+}
+
 // AppendSDParam appends a blank and NAME="VALUE" to an element that is being
 // written, such as "[meta". Bytes that a name cannot have become "_".
 func AppendSDParam[T string | []byte](dst []byte, name, value T) []byte {
