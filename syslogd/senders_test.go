@@ -215,6 +215,7 @@ func TestWaking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newPackets(false)
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		go func() {
 			if err := q.wakeEvery(ctx, time.Second); err != nil {
 				t.Error(err)
