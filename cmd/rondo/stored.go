@@ -9,6 +9,7 @@ import (
 	"rondo/alerts/fleet"
 	"rondo/collectors/logmetric"
 	"rondo/rrd"
+	"rondo/syslogd"
 	"rondo/syslogd/logstore"
 	"rondo/syslogd/syslog"
 )
@@ -32,6 +33,13 @@ func (s stored) Put(ctx context.Context, batch []syslog.Message) error {
 // Write implements syslogd.Writer.
 func (s stored) Write(ctx context.Context, batch []syslog.Message) error {
 	err := s.Store.Write(ctx, batch)
+	s.tell(batch, err)
+	return err
+}
+
+// PutMarked implements syslogd.Marker.
+func (s stored) PutMarked(ctx context.Context, batch []syslog.Message, marks []syslogd.Mark) error {
+	err := s.Store.PutMarked(ctx, batch, marks)
 	s.tell(batch, err)
 	return err
 }

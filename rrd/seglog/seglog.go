@@ -248,6 +248,17 @@ func (l *Log) Stats() Stats {
 	return Stats{Records: l.records.Load(), Bytes: l.bytes.Load(), Syncs: l.syncs.Load(), Dropped: l.dropped}
 }
 
+// AfterCut is what First would be after a Cut before the same position.
+func (l *Log) AfterCut(before Pos) Pos {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i, found := slices.BinarySearch(l.segments, before)
+	if !found && i > 0 {
+		i--
+	}
+	return l.segments[i]
+}
+
 // Cut removes the segments that lie wholly before a position. The last one
 // always stays.
 func (l *Log) Cut(before Pos) error {

@@ -38,6 +38,16 @@
 // one transaction, so a crash finds them merged or not, and a search that
 // began before still reads the old ones.
 //
+// # Marks
+//
+// A sender that can read its source again (a file, a spool) sends with its
+// lines how far it has got with them (syslogd.Mark). Both are one record of the
+// log, so that after a crash both are there or neither is, and no line is twice.
+// Marks stay in the log: before it is cut, those that would go with it are
+// written anew at its end. So a snapshot has them too. A mark that was not
+// renewed for 400 days, or twice the retention if that is longer, is forgotten,
+// and of more than 100,000 the oldest ones are.
+//
 // # Time
 //
 // The directory goes by reception: clocks of senders are wrong, and what was

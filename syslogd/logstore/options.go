@@ -71,6 +71,8 @@ type Options struct {
 	TailBytes int
 	// SegmentBytes is the size of a segment of the log; 16 MiB.
 	SegmentBytes int64
+	// MaxMarks is how many marks are kept; 100,000.
+	MaxMarks int
 	// FS is what the log is written to, and what tells how much disk is free;
 	// the real file system.
 	FS  seglog.FS
@@ -92,6 +94,7 @@ func (o Options) withDefaults() Options {
 	def(&o.TailBuffer, 4096)
 	def(&o.TailBytes, 4<<20)
 	def(&o.SegmentBytes, 16<<20)
+	def(&o.MaxMarks, defaultMaxMarks)
 	if o.FS == nil {
 		o.FS = seglog.OS{}
 	}

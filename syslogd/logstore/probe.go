@@ -46,4 +46,4 @@ func (s *Store) appendProbe(text string) (seglog.Pos, error) {
 	return s.log.Append(append([]byte{probeVersion}, text...))
 }
 
-func isProbe(record []byte) bool { return len(record) > 0 && record[0] == probeVersion }
+func isProbe(record string) bool { return record != "" && record[0] == probeVersion }

@@ -9,7 +9,6 @@ import (
 
 	"rondo/rrd/seglog"
 	"rondo/syslogd/logstore/chunk"
-	"rondo/syslogd/syslog"
 )
 
 // recover reads the headers of all chunks and replays the log.
@@ -110,17 +109,7 @@ func (s *Store) replay(sealed map[key]seglog.Pos) error {
 			s.o.Log.Error("part of the log is damaged, left out", "err", err)
 			continue
 		}
-		if isProbe(r.Data) {
-			continue
-		}
-		k, rest, err := readRecordKey(string(r.Data))
-		if err == nil && r.End <= sealed[k] {
-			continue
-		}
-		if err == nil {
-			err = s.replayRecord(k, rest, r, now)
-		}
-		if err != nil {
+		if err := s.replayRecord(r, string(r.Data), sealed, now); err != nil {
 			s.unreadable.Add(1)
 			s.o.Log.Error("record of the log is left out", "at", uint64(r.Pos), "err", err)
 		}
@@ -131,15 +120,44 @@ func (s *Store) replay(sealed map[key]seglog.Pos) error {
 	return nil
 }
 
-func (s *Store) replayRecord(k key, rest *syslog.BinaryReader, r seglog.Record, now time.Time) error {
+// replayRecord replays data, which is a record of the log or in one.
+func (s *Store) replayRecord(at seglog.Record, data string, sealed map[key]seglog.Pos, now time.Time) error {
+	switch {
+	case isProbe(data):
+		return nil
+	case isMarked(data):
+		return s.replayMarked(at, data, sealed, now)
+	}
+	k, rest, err := readRecordKey(data)
+	if err != nil || at.End <= sealed[k] {
+		return err
+	}
 	batch, err := readMessages(rest)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(run{k, batch}, r.Pos, r.End, now)
+	s.add(run{k, batch}, at.Pos, at.End, now)
 	s.detachFull(k)
+	return nil
+}
+
+// replayMarked replays a record with marks, and those of messages in it.
+func (s *Store) replayMarked(at seglog.Record, data string, sealed map[key]seglog.Pos, now time.Time) error {
+	marks, records, err := readMarked(data)
+	if err != nil {
+		return err
+	}
+	s.marks.set(marks, at.Pos)
+	for _, r := range records {
+		if isMarked(r) {
+			return errRecord
+		}
+		if err := s.replayRecord(at, r, sealed, now); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

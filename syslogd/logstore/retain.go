@@ -131,6 +131,8 @@ type Stats struct {
 	Unreadable  int64     // records of the log that could not be replayed
 	Dropped     int64     // messages removed by retention
 	TailLost    int64     // messages that slow tails did not get
+	Marks       int       // kept
+	MarksGone   int64     // forgotten, because they were too old or too many
 	Oldest      time.Time // reception of the oldest message; zero if there is none
 	Retention   time.Duration
 	MaxBytes    int64
@@ -155,6 +157,7 @@ func (s *Store) Stats() Stats {
 		Quarantined: s.quarantined.Load(), Unreadable: s.unreadable.Load(), Dropped: s.dropped.Load(),
 		TailLost: s.tails.lost.Load(), Retention: s.o.Config.Retention, MaxBytes: s.o.Config.MaxBytes,
 	}
+	st.Marks, st.MarksGone = s.marks.counts()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.Backlog = len(s.backlog)

@@ -126,7 +126,8 @@ func (s *Store) seal(h *head) (*chunkInfo, error) {
 	return info, nil
 }
 
-// cut removes what is in chunks from the log.
+// cut removes what is in chunks from the log. It ends: what it waits for is a
+// log that is synced or closed.
 func (s *Store) cut() error {
 	s.mu.Lock()
 	before := s.log.End()
@@ -137,7 +138,14 @@ func (s *Store) cut() error {
 		before = min(before, h.start)
 	}
 	s.mu.Unlock()
-	return s.log.Cut(before)
+	// Not further than the marks were moved: to move them may begin a segment
+	// at before, so that Cut would take another one.
+	first, err := s.moveMarks(context.Background(), before)
+	if err != nil {
+		return err
+	}
+	s.o.step("before the cut of the log")
+	return s.log.Cut(first)
 }
 
 // tickLoop does what time asks for.
@@ -152,6 +160,7 @@ func (s *Store) tickLoop() {
 			s.sealOld(now)
 			s.dirs.sweep(dirIdle)
 			s.retain(now)
+			s.marks.expire(now)
 			s.makeRoom()
 		}
 	}

@@ -32,14 +32,14 @@ func crashes(t *testing.T) int {
 
 // TestCrashAtSteps stops a store between any two changes that it makes to the
 // disk while it seals, merges, cuts the log and drops days, or when nothing
-// happens at all. What is left opens, with all that was stored and no message
-// twice.
+// happens at all. What is left opens, with all that was stored, no message
+// twice, and the marks.
 func TestCrashAtSteps(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 9))
 	seen := map[string]int{}
 	for left := crashes(t); left > 0; {
-		c := &crashing{t: t, r: r, seen: seen, dir: t.TempDir(), now: start}
+		c := &crashing{t: t, r: r, seen: seen, dir: t.TempDir(), now: start, marks: map[string]uint64{}}
 		c.run(min(left, 8))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
@@ -60,6 +60,7 @@ type crashing struct {
 	at      int // steps until the crash
 	crashed string
 	left    string // what is left of the store
+	marks   map[string]uint64
 }
 
 func (c *crashing) options() Options {
@@ -110,7 +111,9 @@ func (c *crashing) act() {
 			batch = append(batch, syslog.Parse(fmt.Sprintf("<%d>%s", 8+c.r.IntN(8), logtest.Line(c.r)), c.now, netip.Addr{}))
 		}
 		c.model.add(batch)
-		put(c.t, c.s, batch...)
+		mark := syslogd.Mark{Source: fmt.Sprint("source ", c.r.IntN(40)), Pos: c.r.Uint64()}
+		c.marks[mark.Source] = mark.Pos
+		putMarked(c.t, c.s, []syslogd.Mark{mark}, batch...)
 		for c.s.backlogLen() > 0 {
 			time.Sleep(time.Millisecond)
 		}
@@ -157,6 +160,13 @@ func (c *crashing) check() {
 	}
 	if st := s.Stats(); st.Quarantined+st.Unreadable > 0 {
 		c.t.Errorf("crash %s: %+v", c.crashed, st)
+	}
+	marks := map[string]uint64{}
+	for _, m := range s.Marks("") {
+		marks[m.Source] = m.Pos
+	}
+	if diff := gocmp.Diff(c.marks, marks); diff != "" {
+		c.t.Errorf("crash %s: marks: %s", c.crashed, diff)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // ErrClosed is returned by a store that was closed.
 var ErrClosed = errors.New("logstore: closed")
 
-// A Store is an open log store. It implements syslogd.Sink and
+// A Store is an open log store. It implements syslogd.Marker and
 // syslogd.Searcher, and is safe for concurrent use.
 type Store struct {
 	o       Options
@@ -27,6 +27,7 @@ type Store struct {
 	decoder *chunk.Decoder
 	tails   tailHub
 	cache   *catalogueCache
+	marks   *marks
 	scratch sync.Pool // of *writing
 	stop    chan struct{}
 	wake    chan struct{} // there is something to seal
@@ -81,6 +82,7 @@ func Open(dir string, o Options) (*Store, error) {
 		o: o.withDefaults(), stop: make(chan struct{}), wake: make(chan struct{}, 1), sealed: make(chan struct{}),
 		heads: map[key]*head{}, nextID: map[key]uint64{}, full: map[string]*chunk.Builder{}, cache: newCatalogueCache(maxCatalogue), types: chunk.NewTypes(),
 	}
+	s.marks = newMarks(&s.o)
 	root := filepath.Join(dir, "chunks")
 	if err := seglog.MakeDir(root); err != nil {
 		return nil, fmt.Errorf("logstore: open: %w", err)
@@ -160,6 +162,11 @@ func (s *Store) writePortion(ctx context.Context, batch []syslog.Message) (seglo
 	w, now := s.writing(), time.Now()
 	defer s.written(w)
 	w.prepare(&s.o.Config, batch, now)
+	return s.writeInto(ctx, w, now)
+}
+
+// writeInto appends what was prepared, when there is room for it.
+func (s *Store) writeInto(ctx context.Context, w *writing, now time.Time) (seglog.Pos, error) {
 	if err := s.waitForRoom(ctx); err != nil {
 		return 0, err
 	}
@@ -181,6 +188,7 @@ func (s *Store) append(w *writing, now time.Time) (seglog.Pos, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.marks.set(w.marks, start)
 	for _, r := range w.runs {
 		s.add(r, start, end, now)
 	}

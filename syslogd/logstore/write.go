@@ -15,7 +15,8 @@ type writing struct {
 	apart   []syslog.Message // own, one key after the other, if it has several
 	runs    []run
 	buf     []byte
-	records [][]byte // parts of buf, one for each run
+	records [][]byte // parts of buf, one for each run; or one that holds them and the marks
+	marks   []markedAt
 }
 
 // run is a part of a batch that goes into one head and one record.
@@ -39,7 +40,8 @@ func (s *Store) writing() *writing {
 func (s *Store) written(w *writing) {
 	clear(w.own) // they hold on to the caller's strings
 	clear(w.apart)
-	w.own, w.apart, w.runs, w.records = w.own[:0], w.apart[:0], w.runs[:0], w.records[:0]
+	clear(w.marks)
+	w.own, w.apart, w.runs, w.records, w.marks = w.own[:0], w.apart[:0], w.runs[:0], w.records[:0], w.marks[:0]
 	if cap(w.buf) <= maxScratch && cap(w.own) <= maxScratch/256 {
 		s.scratch.Put(w)
 	}
