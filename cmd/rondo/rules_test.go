@@ -57,7 +57,7 @@ var onlyIn = map[string][]string{
 }
 
 // stdOnly are the packages of vocabulary and pure arithmetic.
-var stdOnly = []string{"rrd", "syslogd/syslog", "syslogd/syslog/gelf", "syslogd/syslog/journal", "syslogd/syslog/pin", "syslogd/filter", "syslogd/extract", "syslogd/relp"}
+var stdOnly = []string{"rrd", "syslogd/syslog", "syslogd/syslog/gelf", "syslogd/syslog/journal", "syslogd/syslog/jsonl", "syslogd/syslog/pin", "syslogd/filter", "syslogd/extract", "syslogd/relp"}
 
 type listed struct {
 	ImportPath string

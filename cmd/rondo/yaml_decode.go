@@ -35,13 +35,24 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	nodeDecoder  = reflect.TypeFor[nodeUnmarshaler]()
+	verbatimType = reflect.TypeFor[verbatim]()
 )
+
+// A verbatim string is a template: ${NAME} in it is its own, and not a variable
+// of the environment.
+type verbatim interface{ Verbatim() }
 
 // A nodeUnmarshaler decodes its node itself. Its error names the place.
 type nodeUnmarshaler interface{ unmarshalNode(n *node) error }
 
 func (d *decoder) value(n *node, v reflect.Value, path string) {
 	switch {
+	case v.Kind() == reflect.String && v.Type().Implements(verbatimType) && n.shape == scalar:
+		v.SetString(n.written)
+		return
+	case n.unset != nil && v.Kind() != reflect.Pointer:
+		d.errs = append(d.errs, n.unset)
+		return
 	case reflect.PointerTo(v.Type()).Implements(nodeDecoder):
 		if err := v.Addr().Interface().(nodeUnmarshaler).unmarshalNode(n); err != nil {
 			d.errs = append(d.errs, err)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"rondo/syslogd/macro"
 )
 
 type sampleConfig struct {
@@ -23,6 +25,27 @@ type sampleConfig struct {
 	} `yaml:"rules"`
 	Allow []string `yaml:"allow"`
 	Tight bool     `yaml:"tight"`
+}
+
+// TestTemplatesKeepTheirMacros: ${HOST} in a template is no variable of the
+// environment, whether there is one or not.
+func TestTemplatesKeepTheirMacros(t *testing.T) {
+	t.Setenv("HOST", "here")
+	n, err := parseTree("a.yml", []byte(`{path: "/var/log/${HOST}/${APP}", lines: ["$$ ${ISODATE}"], also: "${TEXT}"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Path  macro.Source   `yaml:"path"`
+		Lines []macro.Source `yaml:"lines"`
+		Also  *macro.Source  `yaml:"also"`
+	}
+	if err := decode(n, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Path != "/var/log/${HOST}/${APP}" || got.Lines[0] != "$$ ${ISODATE}" || *got.Also != "${TEXT}" {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestDecode(t *testing.T) {

@@ -36,6 +36,8 @@ type node struct {
 	at      place
 	shape   shape
 	text    string // scalar
+	written string // scalar, before variables were replaced
+	unset   error  // scalar: one of its variables is not set
 	entries []entry
 	items   []*node
 }
@@ -70,8 +72,9 @@ func (n *node) without(key string) *node {
 }
 
 // parseTree reads one YAML document. ${NAME} in values is replaced from the
-// environment; a name that is not set is an error. Where the text is no YAML
-// there is no tree.
+// environment; a name that is not set is an error where the value is decoded,
+// unless it is a template (verbatim). Where the text is no YAML there is no
+// tree.
 func parseTree(file string, text []byte) (*node, error) {
 	f, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -145,11 +148,11 @@ func (b *treeBuilder) node(n ast.Node) *node {
 	case *ast.TagNode:
 		return b.node(n.Value)
 	case *ast.LiteralNode:
-		return &node{at: at, shape: scalar, text: b.expand(at, n.Value.Value)}
+		return scalarNode(at, n.Value.Value)
 	case *ast.StringNode:
-		return &node{at: at, shape: scalar, text: b.expand(at, n.Value)}
+		return scalarNode(at, n.Value)
 	}
-	return &node{at: at, shape: scalar, text: b.expand(at, n.GetToken().Value)}
+	return scalarNode(at, n.GetToken().Value)
 }
 
 func (b *treeBuilder) alias(at place, n *ast.AliasNode) *node {
@@ -180,15 +183,17 @@ func (b *treeBuilder) mapping(at place, values []*ast.MappingValueNode) *node {
 
 var envRef = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-func (b *treeBuilder) expand(at place, s string) string {
-	return envRef.ReplaceAllStringFunc(s, func(ref string) string {
+func scalarNode(at place, written string) *node {
+	n := &node{at: at, shape: scalar, written: written}
+	n.text = envRef.ReplaceAllStringFunc(written, func(ref string) string {
 		name := ref[2 : len(ref)-1]
 		v, ok := os.LookupEnv(name)
-		if !ok {
-			b.fail(at, "${%s}: no such variable in the environment", name)
+		if !ok && n.unset == nil {
+			n.unset = fmt.Errorf("%s: ${%s}: no such variable in the environment", at, name)
 		}
 		return v
 	})
+	return n
 }
 
 // merge adds the content of src to dst: mappings key by key, lists one behind
