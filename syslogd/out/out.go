@@ -54,3 +54,10 @@ func (b Batch) Key(i int) string {
 func (b Batch) From(n int) Batch {
 	return Batch{b.Log, b.Numbers[n:], b.Messages[n:]}
 }
+
+// A Counter is a Destination that counts more than the messages that it
+// delivers, such as those that it had to cut. Counters may be asked at any
+// time, by any goroutine; they only grow. Their names are words joined by "_".
+type Counter interface {
+	Counters() map[string]uint64
+}
