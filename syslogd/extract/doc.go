@@ -3,6 +3,8 @@
 //	Pattern  "user=<user> took <ms> ms"    what stands between constants
 //	JSON     {"user":"ann","req":{"ms":7}} fields of an object: user, req.ms
 //	Logfmt   user=ann msg="timed out"      pairs of key and value
+//	CSV      ann,"a, b",17                 columns, named by who asks
+//	Apache   10.0.0.7 - ann [11/Oct/...    the access logs of Apache and nginx
 //
 // All of them are total: a text that is not of the form yields nothing, and
 // whoever called keeps the text. Values are text as it stood there, without

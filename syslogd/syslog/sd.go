@@ -49,6 +49,23 @@ func SDParams(sd string) iter.Seq[SDParam] {
 	}
 }
 
+// SDElements yields the elements of structured data in their order, each with
+// its SD-ID and as written, brackets included, as far as it is well formed.
+func SDElements(sd string) iter.Seq2[string, string] {
+	return func(yield func(id, element string) bool) {
+		for len(sd) > 0 && sd[0] == '[' {
+			n := elementEnd(sd)
+			if n == 0 {
+				return
+			}
+			if id, _, _ := sdName(sd[1:n]); !yield(id, sd[:n]) {
+				return
+			}
+			sd = sd[n:]
+		}
+	}
+}
+
 // SDElement returns the parameters of the first element of an SD-ID, as they
 // are written in well-formed structured data; "" if there is none.
 func SDElement(sd, id string) string {
