@@ -67,8 +67,20 @@ func loopback(endpoint string) bool {
 
 // A Cloud is EC2 in one region. It is safe for concurrent use.
 type Cloud struct {
-	client *awsec2.Client
+	client operations
 }
+
+// operations are those of the SDK's client that are called. The client itself
+// must not be part of a type that reflection could reach: beside html/template,
+// which calls methods by their names, the linker would keep all of its 800
+// operations, half of the program.
+type operations struct {
+	describeInstances  operation[awsec2.DescribeInstancesInput, awsec2.DescribeInstancesOutput]
+	runInstances       operation[awsec2.RunInstancesInput, awsec2.RunInstancesOutput]
+	terminateInstances operation[awsec2.TerminateInstancesInput, awsec2.TerminateInstancesOutput]
+}
+
+type operation[In, Out any] func(context.Context, *In, ...func(*awsec2.Options)) (*Out, error)
 
 // New makes a client. It makes no call.
 func New(ctx context.Context, c Config) (*Cloud, error) {
@@ -82,11 +94,12 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 	if conf.Region == "" {
 		return nil, errors.New("ec2: no region: set region, or AWS_REGION")
 	}
-	return &Cloud{client: awsec2.NewFromConfig(conf, func(o *awsec2.Options) {
+	client := awsec2.NewFromConfig(conf, func(o *awsec2.Options) {
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
-	})}, nil
+	})
+	return &Cloud{operations{client.DescribeInstances, client.RunInstances, client.TerminateInstances}}, nil
 }
 
 // Limits of the SDK's own retries, of reads.
@@ -146,7 +159,7 @@ func (c *Cloud) describe(ctx context.Context, filters ...types.Filter) ([]autosc
 	in := &awsec2.DescribeInstancesInput{Filters: filters, MaxResults: aws.Int32(pageSize)}
 	seen := make(map[string]bool)
 	for {
-		page, err := c.client.DescribeInstances(ctx, in)
+		page, err := c.client.describeInstances(ctx, in)
 		if err != nil {
 			return nil, classify(err)
 		}
@@ -206,7 +219,7 @@ func phase(s types.InstanceStateName) autoscale.Phase {
 // Launch asks for up to l.Count instances and takes what can be had: in a
 // rush some are better than none.
 func (c *Cloud) Launch(ctx context.Context, l autoscale.Launch) ([]autoscale.Instance, string, error) {
-	out, err := c.client.RunInstances(ctx, runInput(l), once)
+	out, err := c.client.runInstances(ctx, runInput(l), once)
 	if err != nil {
 		return nil, "", classify(err)
 	}
@@ -285,7 +298,7 @@ func (c *Cloud) Terminate(ctx context.Context, group string, ids []string) (stri
 	}
 	request := ""
 	for some := range slices.Chunk(going, batch) {
-		out, err := c.client.TerminateInstances(ctx, &awsec2.TerminateInstancesInput{InstanceIds: some}, once)
+		out, err := c.client.terminateInstances(ctx, &awsec2.TerminateInstancesInput{InstanceIds: some}, once)
 		if err != nil {
 			return "", classify(err)
 		}
