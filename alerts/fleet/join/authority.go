@@ -1,0 +1,376 @@
+package join
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"rondo/alerts/state"
+)
+
+// Where things are stored. An ID of a host holds no slash.
+const (
+	tokenKey = "fleet/join/token/"   // + token
+	usedKey  = "fleet/join/used/"    // + token + "/" + ID
+	keyKey   = "fleet/join/key/"     // + ID
+	goneKey  = "fleet/join/retired/" // + instance
+)
+
+// Errors that callers may test for.
+var (
+	ErrNotFound = errors.New("join: no such token, key or host")
+	ErrFull     = errors.New("join: there is no room for more")
+)
+
+// A Key is what an agent was let in with, without its secret.
+type Key struct {
+	ID       string    `json:"id"` // the instance's, or outside EC2 the host's name
+	Host     string    `json:"host"`
+	Instance string    `json:"instance,omitempty"`
+	Group    string    `json:"group"`
+	Token    string    `json:"token"` // the ID of the one it was traded for
+	Peer     string    `json:"peer"`  // the address that asked
+	Joined   time.Time `json:"joined"`
+	Replaced int       `json:"replaced,omitempty"` // keys that this ID had before
+	Pending  time.Time `json:"pending,omitzero"`   // launch, as the newest document has it
+	Seen     time.Time `json:"seen,omitzero"`      // when it was last shown; since our start
+}
+
+// A token and a key as they are stored; the ID leads to them, the digest says
+// whether the secret is right.
+type token struct {
+	Token
+	Digest digest `json:"digest"`
+
+	used map[string]bool // by whom
+}
+
+type key struct {
+	Key
+	KeyID  string `json:"key_id"`
+	Digest digest `json:"digest"`
+
+	seen atomic.Int64 // microseconds since the epoch; 0: not since our start
+}
+
+// An Authority makes tokens, trades them for keys, and knows the keys. It is
+// safe for concurrent use.
+type Authority struct {
+	log    *slog.Logger
+	store  state.Store
+	policy atomic.Pointer[Policy]
+	limits limits
+	told   *rate.Limiter // how often refusals are logged
+	counts counts
+
+	changing sync.Mutex // one change at a time, store and all; taken before mu
+
+	// What changes under both locks may be read under either: who shows a key
+	// does not wait for the disk of who joins.
+	mu     sync.RWMutex
+	tokens map[string]*token // by ID
+	keys   map[string]*key   // by the ID of the host
+	byKey  map[string]*key   // by the key's own ID
+
+	gone map[string]time.Time // retired instances; under changing
+}
+
+// New loads what the store has. The policy decides on proofs.
+func New(store state.Store, p Policy, log *slog.Logger) (*Authority, error) {
+	a := &Authority{
+		log: log.With("component", "join"), store: store, limits: newLimits(), told: rate.NewLimiter(1, 10),
+		tokens: map[string]*token{}, keys: map[string]*key{}, byKey: map[string]*key{}, gone: map[string]time.Time{},
+	}
+	a.SetPolicy(p)
+	for _, l := range []struct {
+		prefix string
+		load   func(name string, value []byte) error
+	}{{tokenKey, a.loadToken}, {usedKey, a.loadUsed}, {keyKey, a.loadKey}, {goneKey, a.loadGone}} {
+		for e, err := range store.Scan(state.Range{Prefix: l.prefix}) {
+			if err != nil && !errors.Is(err, state.ErrCorrupt) {
+				return nil, fmt.Errorf("join: load: %w", err)
+			}
+			// What is damaged lets nobody in: a use counts, and who is retired
+			// stays so, by the name alone.
+			if err := l.load(strings.TrimPrefix(e.Key, l.prefix), e.Value); err != nil {
+				a.log.Error("stored token or key is unreadable and left out", "key", e.Key, "err", err)
+			}
+		}
+	}
+	return a, nil
+}
+
+// SetPolicy decides on proofs from now on.
+func (a *Authority) SetPolicy(p Policy) { a.policy.Store(&p) }
+
+func (a *Authority) loadToken(id string, value []byte) error {
+	t := &token{used: map[string]bool{}}
+	if err := json.Unmarshal(value, t); err != nil {
+		return err
+	}
+	t.Used = 0
+	a.tokens[id] = t
+	return nil
+}
+
+func (a *Authority) loadUsed(name string, _ []byte) error {
+	id, host, _ := strings.Cut(name, "/")
+	if t := a.tokens[id]; t != nil {
+		t.use(host)
+	}
+	return nil
+}
+
+func (a *Authority) loadKey(id string, value []byte) error {
+	k := &key{}
+	if err := json.Unmarshal(value, k); err != nil {
+		return err
+	}
+	a.keys[id], a.byKey[k.KeyID] = k, k
+	return nil
+}
+
+func (a *Authority) loadGone(instance string, value []byte) error {
+	var at time.Time
+	err := at.UnmarshalText(value)
+	a.gone[instance] = at
+	return err
+}
+
+// use notes who joined with the token.
+func (t *token) use(id string) {
+	t.used[id] = true
+	t.Used = len(t.used)
+}
+
+// Create makes a token and returns its text, which is not kept.
+func (a *Authority) Create(ctx context.Context, s Spec) (string, Token, error) {
+	return a.create(ctx, s, clock())
+}
+
+// clock is the time as it is stored.
+func clock() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+func (a *Authority) create(ctx context.Context, s Spec, now time.Time) (string, Token, error) {
+	if err := s.validate(); err != nil {
+		return "", Token{}, err
+	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if err := a.prune(ctx, now); err != nil {
+		return "", Token{}, err
+	}
+	if len(a.tokens) >= maxTokens {
+		return "", Token{}, fmt.Errorf("%w: %d tokens", ErrFull, len(a.tokens))
+	}
+	id, text := newSecret(tokenPrefix)
+	t := &token{
+		Token:  Token{ID: id, Group: s.Group, Count: s.Count, Until: now.Add(s.For), Static: s.Static, Created: now, By: s.By},
+		Digest: digestOf(text), used: map[string]bool{},
+	}
+	if err := a.put(ctx, tokenKey+id, t); err != nil {
+		return "", Token{}, err
+	}
+	a.mu.Lock()
+	a.tokens[id] = t
+	a.mu.Unlock()
+	a.counts.add("tokens_created")
+	a.log.Info("join token created", "token", id, "group", t.Group, "count", t.Count, "until", t.Until, "static", t.Static, "by", t.By)
+	return text, t.Token, nil
+}
+
+// put stores one value.
+func (a *Authority) put(ctx context.Context, key string, v any, more ...state.Change) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	if err := a.store.Write(ctx, append(more, state.Put(key, b))...); err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	return nil
+}
+
+// prune forgets tokens that have been over for long. The caller is the one that
+// changes something.
+func (a *Authority) prune(ctx context.Context, now time.Time) error {
+	for id, t := range a.tokens {
+		if now.Sub(t.Until) < keepOver {
+			continue
+		}
+		var changes []state.Change
+		for host := range t.used {
+			changes = append(changes, state.Delete(usedKey+id+"/"+host))
+		}
+		// The token goes last: nobody would find uses without it.
+		changes = append(changes, state.Delete(tokenKey+id))
+		for some := range slices.Chunk(changes, state.MaxChanges) {
+			if err := a.store.Write(ctx, some...); err != nil {
+				return fmt.Errorf("join: %w", err)
+			}
+		}
+		a.mu.Lock()
+		delete(a.tokens, id)
+		a.mu.Unlock()
+	}
+	return nil
+}
+
+// Tokens returns all tokens, the newest first.
+func (a *Authority) Tokens() []Token {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	out := make([]Token, 0, len(a.tokens))
+	for _, t := range a.tokens {
+		out = append(out, t.Token)
+	}
+	slices.SortFunc(out, func(a, b Token) int {
+		return cmpOr(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+func cmpOr(a, b int) int {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// Keys returns all keys, sorted by ID.
+func (a *Authority) Keys() []Key {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	out := make([]Key, 0, len(a.keys))
+	for _, k := range a.keys {
+		out = append(out, k.view())
+	}
+	slices.SortFunc(out, func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func (k *key) view() Key {
+	v := k.Key
+	if us := k.seen.Load(); us != 0 {
+		v.Seen = time.UnixMicro(us).UTC()
+	}
+	return v
+}
+
+// Revoke ends a token, or the key of a host or instance, and says which. An
+// instance whose key was revoked may trade a token for another one; one that
+// was retired may not.
+func (a *Authority) Revoke(ctx context.Context, name, by string) (what string, err error) {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if id, ok := secretID(tokenPrefix, name); ok { // the whole text was pasted
+		name = id
+	}
+	if t := a.tokens[name]; t != nil {
+		next := &token{Token: t.Token, Digest: t.Digest, used: t.used}
+		next.Revoked = clock()
+		if err := a.put(ctx, tokenKey+name, next); err != nil {
+			return "", err
+		}
+		a.mu.Lock()
+		a.tokens[name] = next
+		a.mu.Unlock()
+		a.log.Info("join token revoked", "token", name, "group", t.Group, "by", by)
+		return "token " + name, nil
+	}
+	k := a.find(name)
+	if k == nil {
+		return "", fmt.Errorf("%w: %.60q", ErrNotFound, name)
+	}
+	if err := a.store.Write(ctx, state.Delete(keyKey+k.ID)); err != nil {
+		return "", fmt.Errorf("join: %w", err)
+	}
+	a.enter(nil, nil, k)
+	a.log.Info("key revoked", "id", k.ID, "host", k.Host, "group", k.Group, "by", by)
+	return "key of " + k.ID, nil
+}
+
+// find returns a key by the ID, or by the name, of its host. The caller is the
+// one that changes something.
+func (a *Authority) find(name string) *key {
+	if k := a.keys[name]; k != nil {
+		return k
+	}
+	for _, k := range a.keys {
+		if k.Host == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// Retire says that instances are over: their keys end, and no document of
+// theirs is taken again. To say so twice does no harm.
+func (a *Authority) Retire(ctx context.Context, instances ...string) error {
+	now := clock()
+	stamp, err := now.MarshalText()
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	for _, id := range instances {
+		if _, known := a.gone[id]; known || id == "" {
+			continue
+		}
+		changes := []state.Change{state.Put(goneKey+id, stamp), state.Delete(keyKey + id)}
+		oldest := a.oldestGone()
+		if oldest != "" {
+			changes = append(changes, state.Delete(goneKey+oldest))
+		}
+		if err := a.store.Write(ctx, changes...); err != nil {
+			return fmt.Errorf("join: %w", err)
+		}
+		delete(a.gone, oldest)
+		a.gone[id] = now
+		if k := a.keys[id]; k != nil {
+			a.enter(nil, nil, k)
+			a.counts.add("keys_retired")
+			a.log.Info("key ended: its instance is retired", "id", id, "host", k.Host, "group", k.Group)
+		}
+	}
+	return nil
+}
+
+// oldestGone is who must be forgotten for one more to be remembered, or "".
+func (a *Authority) oldestGone() string {
+	if len(a.gone) < maxGone {
+		return ""
+	}
+	oldest := ""
+	for id, at := range a.gone {
+		if oldest == "" || at.Before(a.gone[oldest]) {
+			oldest = id
+		}
+	}
+	return oldest
+}
+
+// Authorize says whose a key is, if it is one.
+func (a *Authority) Authorize(text string) (Key, bool) {
+	id, ok := secretID(keyPrefix, text)
+	sum := digestOf(text)
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	k := a.byKey[id]
+	if !ok || k == nil || !k.Digest.same(sum) {
+		a.counts.add("unauthorized")
+		return Key{}, false
+	}
+	k.seen.Store(time.Now().UnixMicro())
+	return k.view(), true
+}
