@@ -129,3 +129,31 @@ func (t *Template) bound() error {
 	}
 	return nil
 }
+
+// Glob is a pattern of path.Match for what the template of a path can make,
+// and for some more.
+func (t *Template) Glob() string {
+	var b strings.Builder
+	for i := range t.parts {
+		p := &t.parts[i]
+		if !p.isLiteral() {
+			b.WriteByte('*')
+			continue
+		}
+		for j := range len(p.literal) {
+			if strings.IndexByte(`*?[\`, p.literal[j]) >= 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(p.literal[j])
+		}
+	}
+	return b.String()
+}
+
+// Suffix is the fixed text that all texts of the template end with.
+func (t *Template) Suffix() string {
+	if n := len(t.parts); n > 0 {
+		return t.parts[n-1].literal
+	}
+	return ""
+}
