@@ -17,6 +17,9 @@ type Subject struct {
 	// Cut ends the session that there is, if any; see the package comment.
 	// nil: it cannot be cut.
 	Cut func()
+	// Unconnected says that there is no connection between two deliveries: a
+	// cut is that of the next one.
+	Unconnected bool
 	// From Down to Up there is no other side: Open fails, or a session breaks
 	// at once. nil: there always is one.
 	Down, Up func()
@@ -43,7 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) *Subject) {
 		{"Delivers", delivers, func(*Subject) bool { return true }},
 		{"Cuts", cuts, func(s *Subject) bool { return s.Cut != nil }},
 		{"Down", down, func(s *Subject) bool { return s.Down != nil }},
-		{"LearnsOfCut", learns, func(s *Subject) bool { return s.Cut != nil }},
+		{"LearnsOfCut", learns, func(s *Subject) bool { return s.Cut != nil && !s.Unconnected }},
 		{"Close", closes, func(*Subject) bool { return true }},
 		{"Stalled", stalled, func(s *Subject) bool { return s.Stall != nil }},
 	} {
