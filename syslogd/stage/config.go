@@ -16,6 +16,7 @@ type Config struct {
 
 	Parse     *ParseConfig     `yaml:"parse"`
 	Rewrite   *RewriteConfig   `yaml:"rewrite"`
+	Redact    *RedactConfig    `yaml:"redact"`
 	Dedup     *DedupConfig     `yaml:"dedup"`
 	RateLimit *RateLimitConfig `yaml:"rate_limit"`
 	Sample    *SampleConfig    `yaml:"sample"`
@@ -38,6 +39,7 @@ func (c *Config) kind() (key string, reason Reason, b builder, err error) {
 	}
 	add(c.Parse != nil, "parse", "", c.Parse)
 	add(c.Rewrite != nil, "rewrite", "", c.Rewrite)
+	add(c.Redact != nil, "redact", "", c.Redact)
 	add(c.Dedup != nil, "dedup", Repeated, c.Dedup)
 	add(c.RateLimit != nil, "rate_limit", RateLimited, c.RateLimit)
 	add(c.Sample != nil, "sample", Sampled, c.Sample)
@@ -46,7 +48,7 @@ func (c *Config) kind() (key string, reason Reason, b builder, err error) {
 	case 1:
 		return key, reason, b, nil
 	case 0:
-		return "", "", nil, errors.New("nothing to do: want one of parse, rewrite, dedup, rate_limit, sample, drop")
+		return "", "", nil, errors.New("nothing to do: want one of parse, rewrite, redact, dedup, rate_limit, sample, drop")
 	}
 	return "", "", nil, fmt.Errorf("%s: a stage has one of these; make a stage of each", strings.Join(given, ", "))
 }

@@ -61,6 +61,7 @@ type work struct {
 	cut   uint64           // values that were left out, by the stage that is at work
 	buf   []byte
 	key   []byte
+	finds finds
 	tally []tally // of each step
 
 	// For Trace; nil otherwise.
