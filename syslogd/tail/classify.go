@@ -1,0 +1,183 @@
+package tail
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/zeebo/xxh3"
+)
+
+// classify decides what the content of a file is that has no position: the
+// rest of something known, a copy of what another file has, or new. It reports
+// whether the file is to be read now.
+func (t *Tailer) classify(f *file, now time.Time) bool {
+	if f.twin != nil && f.copied == f.content.size {
+		return false
+	}
+	was := f.twin
+	f.twin = nil
+	head := f.content.head
+	if !t.enough(f, now) {
+		return false
+	}
+	begin := int64(0)
+	for _, p := range t.positions.alike(head) {
+		if p.home != nil && !t.still(p, now) {
+			p.home = nil
+		}
+		switch {
+		case p.home == nil && t.mayBe(f, p) && f.content.holds(p):
+			t.claim(f, p)
+			return true
+		case p.home == nil && t.shorter(f, p, was):
+			t.copyOf(f, p)
+			return false
+		case p.home == nil || p.home == f || !related(p.home.path, f.path):
+		case t.isCopy(f, p.home):
+			t.copyOf(f, p)
+			return false
+		case f.content.holds(p): // a copy that has got lines of its own
+			begin = max(begin, p.next)
+		}
+	}
+	t.start(f, begin)
+	return true
+}
+
+// enough reports whether the file begins with a whole line, which its name is
+// made of. At the end of its life it may do without.
+func (t *Tailer) enough(f *file, now time.Time) bool {
+	head := f.content.head
+	if len(head) == 0 {
+		return false
+	}
+	return len(head) == headLen || bytes.IndexByte(head, '\n') >= 0 || f.content.packed != plain ||
+		f.rotated() && now.Sub(f.grown) >= f.input.linger
+}
+
+// mayBe reports whether a file can have content that was last seen elsewhere:
+// content alone is weak evidence as long as there is little of it.
+func (t *Tailer) mayBe(f *file, p *position) bool {
+	return p.path == "" || f.key == p.key || related(p.path, f.path)
+}
+
+// still looks whether the file that should have some content has it.
+func (t *Tailer) still(p *position, now time.Time) bool {
+	f := p.home
+	if !t.open(f, now) || !t.check(f, now) || f.pos != p {
+		return f.pos == p
+	}
+	if f.content.packed != plain {
+		return true
+	}
+	if sum, ok := f.content.before(p.next); ok && p.sameTail(sum) {
+		return true
+	}
+	t.changed(f, "rewritten", now)
+	return false
+}
+
+// isCopy reports whether other has all of the file's content.
+func (t *Tailer) isCopy(f, other *file) bool {
+	if other.fd == nil {
+		return false
+	}
+	theirs, err := look(other.fd)
+	if err != nil {
+		return false
+	}
+	defer theirs.close()
+	if f.content.packed != plain || theirs.packed != plain {
+		n := min(len(f.content.head), len(theirs.head))
+		return bytes.Equal(f.content.head[:n], theirs.head[:n])
+	}
+	return f.content.begins(theirs)
+}
+
+// shorter reports whether a file is a copy of less than what was read, as is
+// left of one that ran out of room. There is no telling from its tail.
+func (t *Tailer) shorter(f *file, p *position, was *position) bool {
+	if f.content.packed != plain || f.content.size >= p.next || f.key == p.key || f.path == p.path || p.path == "" {
+		return false
+	}
+	return was == p && f.copied == f.content.size || p.head.n == headLen && related(p.path, f.path)
+}
+
+func (t *Tailer) copyOf(f *file, p *position) {
+	f.twin, f.copied = p, f.content.size
+	t.stats.add("copies", 1)
+	t.closeFile(f)
+}
+
+// claim: the file has the content that p tells of.
+func (t *Tailer) claim(f *file, p *position) {
+	if p.why != "" && f.key != p.key {
+		t.stats.add("found_again", 1)
+		if cut := p.size - f.content.size; cut > 0 && f.content.packed == plain && p.why == "truncated" {
+			t.lose("truncated", f.path, cut) // came between the copy and the cut
+		}
+	}
+	for _, g := range t.files {
+		if g != f && g.pos == nil && g.path == p.path {
+			g.after = f // it has what came later
+		}
+	}
+	if p.first == "" {
+		p.first = f.path
+	}
+	f.pos, p.home = p, f
+	p.key, p.path, p.why, p.search, p.finished = f.key, f.path, "", 0, false
+	t.unsaved = true
+}
+
+// start begins to read content that is new.
+func (t *Tailer) start(f *file, begin int64) {
+	head := f.content.head
+	if f.fromEnd {
+		begin = t.lastLine(f)
+	}
+	born := headOf(firstLine(head))
+	p := &position{id: t.positions.unused(f.key, born), born: born, head: headOf(head), key: f.key, path: f.path, first: f.path, home: f}
+	p.tail = xxh3.Hash(nil)
+	if begin > 0 {
+		if sum, ok := f.content.before(begin); ok {
+			p.next, p.tail = begin, sum
+			t.skip = append(t.skip, p)
+		}
+	}
+	p.size = max(p.next, f.content.size)
+	f.pos = p
+	t.positions.add(p)
+	t.stats.add("files", 1)
+}
+
+// lastLine is the offset behind the last whole line.
+func (t *Tailer) lastLine(f *file) int64 {
+	if f.content.packed != plain {
+		return t.unpackedSize(f)
+	}
+	for end := f.content.size; end > 0; {
+		n := min(end, int64(len(t.buf)))
+		got, err := f.content.r.ReadAt(t.buf[:n], end-n)
+		if int64(got) < n {
+			t.warn("a file cannot be read", "path", f.path, "err", err)
+			return 0
+		}
+		if i := bytes.LastIndexByte(t.buf[:n], '\n'); i >= 0 {
+			return end - n + int64(i) + 1
+		}
+		end -= n
+	}
+	return 0
+}
+
+// unpackedSize reads a compressed file to its end.
+func (t *Tailer) unpackedSize(f *file) (size int64) {
+	for {
+		n, err := f.content.r.ReadAt(t.buf, size)
+		size += int64(n)
+		if n == 0 || err != nil {
+			return size
+		}
+	}
+}

@@ -1,0 +1,223 @@
+package tail
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zeebo/xxh3"
+)
+
+// The state file is text, a line for each thing that is known:
+//
+//	rondo tail 1
+//	seen glob-6f1d0c9a8b7e5d4c
+//	at SOURCE OFFSET TAIL HEADLEN HEAD DEV INO SIZE SEEN FLAGS "PATH" "FIRST"
+//	sum CHECKSUM of all that stands before
+//
+// Numbers are decimal, fingerprints and inodes hexadecimal.
+const (
+	stateMagic  = "rondo tail 1\n"
+	maxState    = 16 << 20
+	savePeriod  = time.Second // at most once in it
+	flagsNone   = "-"
+	flagsEnded  = "f"
+	stateFields = 12
+)
+
+// savedState is what a state file tells.
+type savedState struct {
+	known     map[string]bool
+	positions []*position
+}
+
+var errState = errors.New("tail: not a whole state file")
+
+func (t *Tailer) saveIfDue(now time.Time) error {
+	if !t.unsaved || now.Sub(t.saved) < savePeriod {
+		return nil
+	}
+	return t.save(now)
+}
+
+// save replaces the state file: there is an old one or a new one, whatever
+// happens.
+func (t *Tailer) save(now time.Time) error {
+	if t.state == "" || !t.unsaved {
+		return nil
+	}
+	t.saved = now
+	for _, p := range t.positions.byID {
+		if p.home != nil {
+			p.seen = now.Unix()
+		}
+	}
+	if err := writeState(t.state, appendState(nil, t.known, t.positions.byID)); err != nil {
+		t.stats.add("state_failures", 1)
+		return err
+	}
+	t.unsaved = false
+	return nil
+}
+
+func writeState(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// appendState writes what the sink has taken.
+func appendState(dst []byte, known map[string]bool, byID map[string]*position) []byte {
+	dst = append(dst, stateMagic...)
+	var keys []string
+	for k := range known {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		dst = fmt.Appendf(dst, "seen %s\n", k)
+	}
+	keys = keys[:0]
+	for id := range byID {
+		keys = append(keys, id)
+	}
+	slices.Sort(keys)
+	for _, id := range keys {
+		if p := byID[id]; p.offset > 0 && p.offset == p.next && !p.weak {
+			dst = appendPosition(dst, p)
+		}
+	}
+	return fmt.Appendf(dst, "sum %016x\n", xxh3.Hash(dst))
+}
+
+func appendPosition(dst []byte, p *position) []byte {
+	flags := flagsNone
+	if p.finished {
+		flags = flagsEnded
+	}
+	return fmt.Appendf(dst, "at %s %d %016x %d %016x %x %x %d %d %s %q %q\n",
+		p.id, p.offset, p.tail, p.head.n, p.head.sum, p.key.dev, p.key.ino, p.size, p.seen, flags, p.path, p.first)
+}
+
+// loadState reads a state file. One that is not there tells nothing; of a
+// damaged one, nothing is believed.
+func loadState(path string) (savedState, error) {
+	if path == "" {
+		return savedState{}, nil
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return savedState{}, nil
+	}
+	if err != nil {
+		return savedState{}, err
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || st.Size() > maxState {
+		return savedState{}, errors.Join(errState, err)
+	}
+	var data bytes.Buffer
+	if _, err := data.ReadFrom(f); err != nil {
+		return savedState{}, err
+	}
+	return parseState(data.Bytes())
+}
+
+func parseState(data []byte) (savedState, error) {
+	st := savedState{known: map[string]bool{}}
+	at := bytes.LastIndex(data, []byte("\nsum ")) + 1
+	if !bytes.HasPrefix(data, []byte(stateMagic)) || at == 0 || string(data[at:]) != fmt.Sprintf("sum %016x\n", xxh3.Hash(data[:at])) {
+		return savedState{}, errState
+	}
+	lines := bufio.NewScanner(bytes.NewReader(data[len(stateMagic):at]))
+	lines.Buffer(nil, 64<<10)
+	for lines.Scan() {
+		kind, rest, _ := strings.Cut(lines.Text(), " ")
+		switch kind {
+		case "seen":
+			st.known[rest] = true
+		case "at":
+			p, err := parsePosition(rest)
+			if err != nil {
+				return savedState{}, err
+			}
+			st.positions = append(st.positions, p)
+		}
+	}
+	return st, lines.Err()
+}
+
+func parsePosition(s string) (*position, error) {
+	var path string
+	part := strings.SplitN(s, " ", stateFields-1)
+	if len(part) != stateFields-1 {
+		return nil, errState
+	}
+	p, ok := fromMark(Mark{Source: part[0]})
+	quoted, err := strconv.QuotedPrefix(part[10])
+	if err == nil {
+		path, err = strconv.Unquote(quoted)
+	}
+	var first string
+	if err == nil {
+		first, err = strconv.Unquote(strings.TrimPrefix(part[10][len(quoted):], " "))
+	}
+	if !ok || err != nil {
+		return nil, errState
+	}
+	var n numbers
+	p.offset = n.int(part[1])
+	p.tail, p.weak = n.hex(part[2]), false
+	p.head = headSum{int(n.int(part[3])), n.hex(part[4])}
+	p.key = fileKey{n.hex(part[5]), n.hex(part[6])}
+	p.size, p.seen = n.int(part[7]), n.int(part[8])
+	p.next, p.finished, p.path, p.first = p.offset, part[9] == flagsEnded, path, first
+	if n.bad || p.head.n < p.born.n || p.head.n > headLen {
+		return nil, errState
+	}
+	return p, nil
+}
+
+// numbers reads some, and remembers whether one was none.
+type numbers struct{ bad bool }
+
+func (n *numbers) int(s string) int64 {
+	v, err := strconv.ParseInt(s, 10, 64)
+	n.bad = n.bad || err != nil || v < 0 || v >= 1<<(64-posBits)
+	return v
+}
+
+func (n *numbers) hex(s string) uint64 {
+	v, err := strconv.ParseUint(s, 16, 64)
+	n.bad = n.bad || err != nil
+	return v
+}

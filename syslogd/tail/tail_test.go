@@ -1,0 +1,144 @@
+package tail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"rondo/syslogd/syslog"
+)
+
+// receiver is a Sink that keeps marks with messages, as the log server does.
+type receiver struct {
+	lines []string
+	marks map[string]uint64
+	last  []syslog.Message
+}
+
+func newReceiver() *receiver { return &receiver{marks: map[string]uint64{}} }
+
+func (r *receiver) Put(_ context.Context, b Batch) error {
+	r.last = r.last[:0]
+	for i := range b.Messages {
+		r.last = append(r.last, b.Messages[i].Clone())
+		r.lines = append(r.lines, r.last[i].Text)
+	}
+	for _, m := range b.Marks {
+		r.marks[m.Source] = m.Pos
+	}
+	for _, id := range b.Forget {
+		delete(r.marks, id)
+	}
+	return nil
+}
+
+func (r *receiver) list() []Mark {
+	var all []Mark
+	for source, pos := range r.marks {
+		all = append(all, Mark{source, pos})
+	}
+	return all
+}
+
+func newTailer(t *testing.T, c Config, state string) *Tailer {
+	t.Helper()
+	tl, err := New(c, Options{State: state, Log: slog.New(slog.DiscardHandler), Host: "h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tl
+}
+
+// drain takes steps until there is nothing to do.
+func drain(t *testing.T, tl *Tailer, now time.Time, s Sink) {
+	t.Helper()
+	tl.rescan = true
+	for range 1000 {
+		did, err := tl.step(t.Context(), now, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !did {
+			return
+		}
+	}
+	t.Fatal("there is no end of it")
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t *testing.T, r *receiver, want ...string) {
+	t.Helper()
+	if !slices.Equal(r.lines, want) {
+		t.Fatalf("got  %q\nwant %q", r.lines, want)
+	}
+	r.lines = nil
+}
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "app.log")
+	write(t, log, "one\ntwo\nthr")
+	tl := newTailer(t, Config{Files: []Input{{Paths: []string{log}}}}, filepath.Join(dir, "state"))
+	ctx, cancel := context.WithCancel(t.Context())
+	got := make(chan string, 100)
+	done := make(chan error, 1)
+	go func() {
+		done <- tl.Run(ctx, nil, SinkFunc(func(_ context.Context, b Batch) error {
+			for _, m := range b.Messages {
+				got <- fmt.Sprintf("%s %s %s", m.App, m.SD, m.Text)
+			}
+			return nil
+		}))
+	}()
+	next := func(want string) {
+		t.Helper()
+		want = fmt.Sprintf("app [file@32473 path=%q] %s", log, want)
+		if text := <-got; text != want {
+			t.Fatalf("got %q, want %q", text, want)
+		}
+	}
+	next("one")
+	next("two")
+	write(t, log, "ee\n")
+	next("three")
+	if err := os.Rename(log, log+".1"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, log+".1", "four\n")
+	next("four")
+	write(t, log, "five\n")
+	next("five")
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSinkFails(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "app.log")
+	write(t, log, "one\n")
+	tl := newTailer(t, Config{Files: []Input{{Paths: []string{log}}}}, "")
+	failure := errors.New("no")
+	err := tl.Run(t.Context(), nil, SinkFunc(func(context.Context, Batch) error { return failure }))
+	if !errors.Is(err, failure) {
+		t.Fatalf("got %v", err)
+	}
+}
