@@ -50,7 +50,9 @@
 //
 // Order: within a stream Loki takes lines up to an hour older than the newest
 // (half of max_chunk_age), and none older than a week (reject_old_samples_max_age).
-// It refuses others for good. After an outage that is longer, or where hosts
-// have wrong clocks, "time: received" makes the time that of reception, which
-// grows.
+// It refuses others for good. Where hosts have clocks that are behind, or old
+// files are read, "time: received" makes the time that of reception, which
+// grows. A message that says that it was made more than five minutes after its
+// reception gets that time in any case: Loki takes none from the future. What
+// it says is metadata then (time).
 package push

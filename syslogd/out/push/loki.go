@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/snappy"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -98,15 +98,23 @@ func (l *loki) append(dst []byte, m *syslog.Message, _ string) (*stream, []byte)
 	if l.metadata {
 		l.addMetadata(m)
 	}
-	at := m.When()
-	if l.clock == Reception {
-		at = m.Received
-	}
 	l.value = l.line.Append(l.value[:0], m)
 	if l.asJSON {
-		return s, l.appendJSON(dst, at, l.value)
+		return s, l.appendJSON(dst, l.time(m), l.value)
 	}
-	return s, l.appendProto(dst, at, l.value)
+	return s, l.appendProto(dst, l.time(m), l.value)
+}
+
+// maxAhead is how much later than its reception a message may say that it was
+// made. Loki refuses what is ten minutes ahead.
+const maxAhead = 5 * time.Minute
+
+// time is the timestamp of a message.
+func (l *loki) time(m *syslog.Message) time.Time {
+	if at := m.When(); l.clock == MessageTime && at.Year() >= 1970 && at.Sub(m.Received) <= maxAhead {
+		return at
+	}
+	return m.Received
 }
 
 // addMetadata adds what the labels do not tell.
@@ -123,6 +131,9 @@ func (l *loki) addMetadata(m *syslog.Message) {
 	}
 	if m.Truncated {
 		l.add("truncated", "", "true")
+	}
+	if !m.Time.IsZero() && !l.time(m).Equal(m.Time) {
+		l.add("time", "", timeText(m.Time))
 	}
 	for p := range syslog.SDParams(m.SD) {
 		l.add(labelName(p.Name), p.ID, p.Value())
@@ -168,6 +179,14 @@ func labelName(name string) string {
 	return name
 }
 
+// valid makes text UTF-8; each byte that is none becomes U+FFFD.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
+}
+
 // appendProto appends an entry as a field of its stream.
 func (l *loki) appendProto(dst []byte, at time.Time, line []byte) []byte {
 	dst, done := begin(dst, 2)
@@ -175,11 +194,11 @@ func (l *loki) appendProto(dst []byte, at time.Time, line []byte) []byte {
 	dst = protowire.AppendVarint(protowire.AppendTag(dst, 1, protowire.VarintType), uint64(at.Unix()))
 	dst = protowire.AppendVarint(protowire.AppendTag(dst, 2, protowire.VarintType), uint64(at.Nanosecond()))
 	dst = end(dst)
-	dst = appendText(dst, 2, strings.ToValidUTF8(string(line), "\ufffd"))
+	dst = appendText(dst, 2, valid(string(line)))
 	for _, p := range l.pairs {
 		dst, end = begin(dst, 3)
 		dst = appendText(dst, 1, p.name)
-		dst = appendText(dst, 2, strings.ToValidUTF8(p.value, "\ufffd"))
+		dst = appendText(dst, 2, valid(p.value))
 		dst = end(dst)
 	}
 	return done(dst)

@@ -76,7 +76,7 @@ func newStream(labels []pair) *stream {
 	var present []pair
 	for _, l := range labels {
 		if l.value != "" {
-			present = append(present, pair{l.name, strings.ToValidUTF8(l.value, "\ufffd")})
+			present = append(present, pair{l.name, valid(l.value)})
 		}
 	}
 	if len(present) == 0 {
