@@ -198,6 +198,7 @@ func (g *grouping) count(x *part, p *plan, done <-chan struct{}, t *tally) error
 	if c == nil || err != nil {
 		return err
 	}
+	defer c.close()
 	l := g.label(c)
 	if whole && l.byCatalogue(g.bin(x.time.min), t) {
 		return nil

@@ -101,13 +101,13 @@ func writeHeader(db *badger.DB, id uint64, h *chunk.Header) error {
 func isDamage(err error) bool { return !errors.Is(err, seglog.ErrFull) && seglog.InFiles(err) }
 
 // readPart returns a copy of a part.
-func readPart(db *badger.DB, part byte, id uint64) (b []byte, err error) {
+func readPart(db *badger.DB, part byte, id uint64, buf []byte) (b []byte, err error) {
 	err = db.View(func(t *badger.Txn) error {
 		item, err := t.Get(partKey(part, id))
 		if err != nil {
 			return err
 		}
-		b, err = item.ValueCopy(nil)
+		b, err = item.ValueCopy(buf)
 		return err
 	})
 	return b, err

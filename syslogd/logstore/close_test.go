@@ -18,7 +18,7 @@ func TestCloseDuringSearch(t *testing.T) {
 	if err != nil || len(parts) != 1 {
 		t.Fatal(parts, err)
 	}
-	b, err := parts[0].read(partTypes)
+	b, err := parts[0].read(partTypes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

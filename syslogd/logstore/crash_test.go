@@ -92,7 +92,7 @@ func TestCorruptChunkIsLeftOut(t *testing.T) {
 			}
 		}
 		err := s.dirs.use(new(Config).keyOf(&syslog.Message{Received: start}), true, func(db *badger.DB) error {
-			b, err := readPart(db, part, 0)
+			b, err := readPart(db, part, 0, nil)
 			if err != nil {
 				return err
 			}

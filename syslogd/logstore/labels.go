@@ -52,6 +52,11 @@ func (g *grouping) label(c *content) *labels {
 			l.types.fields = append(l.types.fields, i)
 		}
 	}
+	if len(g.by) == 0 { // all are one group
+		l.types.class, l.origins.class = make([]uint32, len(c.types)), make([]uint32, len(c.origins))
+		l.types.values, l.origins.values = make([][syslogd.MaxBy]string, 1), make([][syslogd.MaxBy]string, 1)
+		return l
+	}
 	ids := map[[syslogd.MaxBy]string]uint32{}
 	for i, t := range c.types {
 		var v [syslogd.MaxBy]string
@@ -124,7 +129,7 @@ type rowKey struct {
 
 // byRows counts row by row. Only rows of types that do not know are rendered.
 func (l *labels) byRows(done <-chan struct{}, t *tally) error {
-	counts := map[rowKey]int64{}
+	counts, last, run := map[rowKey]int64{}, rowKey{}, int64(0) // neighbours are often of one group
 	err := l.c.each(done, func(i int) error {
 		typ, bin := l.c.rows.Type(i), int64(0)
 		if l.width > 0 {
@@ -133,7 +138,13 @@ func (l *labels) byRows(done <-chan struct{}, t *tally) error {
 		if l.unknown[typ] {
 			return l.render(i, bin, t)
 		}
-		counts[rowKey{bin, l.types.class[typ], l.origins.class[l.c.rows.Origin(i)]}]++
+		if k := (rowKey{bin, l.types.class[typ], l.origins.class[l.c.rows.Origin(i)]}); k != last {
+			if run > 0 {
+				counts[last] += run
+			}
+			last, run = k, 0
+		}
+		run++
 		if len(counts) > syslogd.MaxGroups {
 			return syslogd.ErrTooManyGroups
 		}
@@ -141,6 +152,9 @@ func (l *labels) byRows(done <-chan struct{}, t *tally) error {
 	})
 	if err != nil {
 		return err
+	}
+	if run > 0 {
+		counts[last] += run
 	}
 	for k, n := range counts {
 		if err := t.add(groupKey{k.bin, l.join(k.typ, k.origins)}, n); err != nil {

@@ -92,7 +92,7 @@ func (s *Store) join(run []*chunkInfo) (*chunk.Builder, error) {
 		if c == nil || err != nil {
 			return nil, err
 		}
-		if err := c.each(context.Background().Done(), func(i int) error {
+		err = c.each(context.Background().Done(), func(i int) error {
 			m, err := c.rows.Message(i)
 			if err != nil {
 				return err
@@ -102,7 +102,9 @@ func (s *Store) join(run []*chunkInfo) (*chunk.Builder, error) {
 			}
 			b.Add(&m)
 			return nil
-		}); errors.Is(err, errTooHeavy) {
+		})
+		c.close()
+		if errors.Is(err, errTooHeavy) {
 			return nil, nil
 		} else if err != nil || info.bad.Load() {
 			return nil, err

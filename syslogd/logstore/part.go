@@ -74,12 +74,15 @@ type content struct {
 	part    *part
 	plan    *plan
 	types   []*chunk.Type
+	ids     []uint32 // of the types
 	origins []chunk.Origin
 	counts  []uint32    // by type
 	sources []uint32    // by origin; nil for an open chunk
 	verdict []verdict   // by type, any origin
-	leaves  [][]verdict // of the leaves, by type
 	hosts   [][]verdict // of the leaves that ask for the origin, by origin
+	any     []verdict   // the same, of all origins together
+	refined [][]verdict // by type: of the leaves, once its rows were looked at
+	pairs   [][]verdict // by type and origin: what ofPair found out, + 1
 	rows    *chunk.Rows
 	sealed  *chunk.Catalogue
 	whole   bool           // all times of the part are asked for
@@ -92,14 +95,13 @@ func (x *part) look(p *plan) (*content, error) {
 	c := &content{part: x, plan: p, whole: p.covers(x.time) && !x.piece}
 	if x.open != nil {
 		c.types, c.origins, c.rows = x.open.Types, x.open.Origins, x.open
-		c.counts = make([]uint32, len(c.types))
-		for i := range c.counts {
-			c.counts[i] = uint32(x.open.Count(i))
+		for i, t := range c.types {
+			c.ids, c.counts = append(c.ids, t.ID()), append(c.counts, uint32(x.open.Count(i)))
 		}
 	} else if ok, err := x.lookSealed(c); !ok || err != nil {
 		return nil, err
 	}
-	if c.judge(); !slices.ContainsFunc(c.verdict, func(v verdict) bool { return v != no }) {
+	if !c.judge() {
 		x.note(byTypes, 0)
 		return nil, nil
 	}
@@ -130,7 +132,7 @@ func (x *part) lookSealed(c *content) (bool, error) {
 	}
 	cat := x.s.cache.get(x.info)
 	if cat == nil {
-		b, err := x.read(partTypes)
+		b, err := x.read(partTypes, nil)
 		if b == nil || err != nil {
 			return false, err
 		}
@@ -139,19 +141,22 @@ func (x *part) lookSealed(c *content) (bool, error) {
 		}
 		x.s.cache.put(x.info, cat)
 	}
-	c.sealed, c.types, c.origins, c.counts, c.sources = cat, cat.Types, cat.Origins, cat.TypeCounts, cat.OriginCounts
+	c.sealed, c.types, c.ids, c.origins, c.counts, c.sources = cat, cat.Types, cat.TypeIDs, cat.Origins, cat.TypeCounts, cat.OriginCounts
 	return true, nil
 }
 
-// read returns a part of the chunk; nil if it was dropped meanwhile, or if it
-// cannot be read.
-func (x *part) read(what byte) (b []byte, err error) {
+// read returns a part of the chunk, in buf if that is large enough; nil if it
+// was dropped meanwhile, or if it cannot be read.
+func (x *part) read(what byte, buf []byte) (b []byte, err error) {
 	_, err = x.use(func(db *badger.DB) error {
-		b, err = readPart(db, what, x.info.id)
+		b, err = readPart(db, what, x.info.id, buf)
 		return err
 	})
 	return b, err
 }
+
+// errGone says that a chunk was dropped, or is in quarantine.
+var errGone = errors.New("the chunk is gone")
 
 // use calls f with the directory of the chunk; false if it was dropped
 // meanwhile, or if f did not find the chunk in it.
@@ -193,31 +198,38 @@ func (x *part) quarantine(cause error) error {
 	return nil
 }
 
-// judge finds the verdict of each type: from the leaves, and those that ask
-// for the origin from all origins together.
-func (c *content) judge() {
+// judge finds the verdict of each type, and reports whether anything can match.
+// What the plan knows of a type for all chunks decides most.
+func (c *content) judge() (some bool) {
 	for _, n := range c.plan.leaves {
-		verdicts := make([]verdict, len(c.types))
-		c.leaves, c.hosts = append(c.leaves, verdicts), append(c.hosts, n.ofOrigins(c.origins))
-		if n.isOrigin() {
-			together := summary(c.hosts[n.index])
-			for i := range verdicts {
-				verdicts[i] = together
-			}
-			continue
-		}
-		for i, t := range c.types {
-			verdicts[i] = c.plan.ofType(n, t)
-		}
+		hosts := n.ofOrigins(c.origins)
+		c.hosts, c.any = append(c.hosts, hosts), append(c.any, summary(hosts))
 	}
 	c.verdict = make([]verdict, len(c.types))
-	for i := range c.types {
-		c.verdict[i] = c.ofType(i)
+	for i, id := range c.ids {
+		v := c.plan.ofTypeAlone(c.types, i, id)
+		if v == maybe && c.plan.byOrigin {
+			v = c.ofType(i)
+		}
+		c.verdict[i] = v
+		some = some || v != no
 	}
+	return some
 }
 
 func (c *content) ofType(i int) verdict {
-	return c.plan.root.eval(func(n *node) verdict { return c.leaves[n.index][i] })
+	return c.plan.root.eval(func(n *node) verdict { return c.leaf(n, i) })
+}
+
+// leaf judges a leaf for a type.
+func (c *content) leaf(n *node, typ int) verdict {
+	switch {
+	case c.refined != nil && c.refined[typ] != nil:
+		return c.refined[typ][n.index]
+	case n.isOrigin:
+		return c.any[n.index]
+	}
+	return c.plan.ofType(n, c.types[typ], c.ids[typ])
 }
 
 func summary(verdicts []verdict) verdict {
@@ -231,7 +243,10 @@ func summary(verdicts []verdict) verdict {
 // refine looks for the words of undecided types in the values of their rows.
 // It reports whether anything can match.
 func (c *content) refine() (some bool) {
-	c.only = make([]chunk.RowSet, len(c.types))
+	if !c.plan.byWords {
+		return true // look found something
+	}
+	c.only, c.refined = make([]chunk.RowSet, len(c.types)), make([][]verdict, len(c.types))
 	for i, v := range c.verdict {
 		if v == maybe {
 			c.refineType(i)
@@ -243,15 +258,16 @@ func (c *content) refine() (some bool) {
 }
 
 func (c *content) refineType(i int) {
+	leaves := make([]verdict, len(c.plan.leaves))
 	for _, n := range c.plan.leaves {
-		if c.leaves[n.index][i] != maybe {
+		if leaves[n.index] = c.leaf(n, i); leaves[n.index] != maybe {
 			continue
 		}
 		set := c.holders(i, n.words)
 		switch {
 		case set == nil:
 		case set.Len() == 0:
-			c.leaves[n.index][i] = no
+			leaves[n.index] = no
 		case !n.required:
 		case c.only[i] == nil:
 			c.only[i] = set
@@ -259,6 +275,7 @@ func (c *content) refineType(i int) {
 			c.only[i].And(set)
 		}
 	}
+	c.refined[i] = leaves
 }
 
 // holders finds the rows of a type that hold all words; nil stands for all.
@@ -278,27 +295,44 @@ func (c *content) holders(typ int, words []string) (set chunk.RowSet) {
 // ofOrigins judges a leaf that asks for the origin by each origin; nil for
 // others.
 func (n *node) ofOrigins(origins []chunk.Origin) []verdict {
-	if !n.isOrigin() {
+	if !n.isOrigin {
 		return nil
 	}
-	v := make([]verdict, len(origins))
+	v, m := make([]verdict, len(origins)), &syslog.Message{}
 	for i, o := range origins {
-		v[i] = judge(n.expr.Match(&syslog.Message{Host: o.Host, Sender: o.Sender}))
+		m.Host, m.Sender = o.Host, o.Sender
+		v[i] = judge(n.expr.Match(m))
 	}
 	return v
+}
+
+// close ends the use of the rows.
+func (c *content) close() {
+	if c.rows != nil {
+		c.rows.Close()
+	}
 }
 
 // load decodes the rows, once; nil if none can match, or if the chunk was
 // dropped or is corrupt.
 func (c *content) load() (*chunk.Rows, error) {
 	if c.rows == nil {
-		b, err := c.part.read(partData)
-		if b == nil || err != nil {
+		rows, err := c.part.s.decoder.Rows(c.sealed, func(buf []byte) ([]byte, error) {
+			b, err := c.part.read(partData, buf)
+			if b == nil && err == nil {
+				err = errGone
+			}
+			return b, err
+		})
+		switch {
+		case errors.Is(err, errGone):
+			return nil, nil
+		case errors.Is(err, chunk.ErrCorrupt):
+			return nil, c.part.quarantine(err)
+		case err != nil:
 			return nil, err
 		}
-		if c.rows, err = c.part.s.decoder.Rows(c.sealed, b); err != nil {
-			return nil, c.part.quarantine(err)
-		}
+		c.rows = rows
 	}
 	c.part.note(read, c.rows.Len())
 	some := c.refine()
@@ -318,7 +352,7 @@ func (c *content) load() (*chunk.Rows, error) {
 func (c *content) ofRow(i int) verdict {
 	t := c.rows.Type(i)
 	v := c.verdict[t]
-	if v == no || c.only[t] != nil && !c.rows.Among(c.only[t], i) {
+	if v == no || c.only != nil && c.only[t] != nil && !c.rows.Among(c.only[t], i) {
 		return no
 	}
 	if !c.whole {
@@ -329,13 +363,28 @@ func (c *content) ofRow(i int) verdict {
 	if v != maybe || !c.plan.byOrigin {
 		return v
 	}
-	o := c.rows.Origin(i)
-	return c.plan.root.eval(func(n *node) verdict {
-		if n.isOrigin() {
-			return c.hosts[n.index][o]
+	return c.ofPair(t, c.rows.Origin(i))
+}
+
+// ofPair judges all rows of a type and an origin, once.
+func (c *content) ofPair(typ, origin int) verdict {
+	if c.pairs == nil {
+		c.pairs = make([][]verdict, len(c.types))
+	}
+	if c.pairs[typ] == nil {
+		c.pairs[typ] = make([]verdict, len(c.origins))
+	}
+	if v := c.pairs[typ][origin]; v > 0 {
+		return v - 1
+	}
+	v := c.plan.root.eval(func(n *node) verdict {
+		if n.isOrigin {
+			return c.hosts[n.index][origin]
 		}
-		return c.leaves[n.index][t]
+		return c.leaf(n, typ)
 	})
+	c.pairs[typ][origin] = v + 1
+	return v
 }
 
 // match decides about one row for good.

@@ -40,6 +40,7 @@ type plan struct {
 	from, to int64 // from <= time < to, Unix ns
 	received bool  // the time is that of reception, not When
 	byOrigin bool  // some leaf asks for the host or the sender
+	byWords  bool  // some leaf asks for words
 	textOnly bool  // all leaves ask for the text
 	trace    *trace
 
@@ -48,17 +49,20 @@ type plan struct {
 	wantsFilter bool       // the filter of a chunk can rule it out
 
 	// known has what ofType found out, by leaf and by ID of the type less
-	// base: 0 is nothing yet, else the verdict + 1.
+	// base: 0 is nothing yet, else the verdict + 1. alone is the same of
+	// ofTypeAlone.
 	known [][]uint32
+	alone []uint32
 	base  uint32
 }
 
 // node is an expression of the filter. A node without terms is a leaf.
 type node struct {
-	expr  filter.Expr
-	op    byte // '&', '|', '-', 0 for a leaf
-	terms []*node
-	index int // of a leaf
+	expr     filter.Expr
+	op       byte // '&', '|', '-', 0 for a leaf
+	terms    []*node
+	index    int  // of a leaf
+	isOrigin bool // of a leaf: it asks for the host or the sender
 	// required says of a leaf that no message matches without it.
 	required bool
 	field    string   // of a leaf: "severity", "host" ...; "text"
@@ -99,7 +103,7 @@ const maxKnown = 1 << 16
 // newest of all.
 func (p *plan) remember(last uint32) {
 	n := min(last, maxKnown)
-	p.base, p.known = last-n, make([][]uint32, len(p.leaves))
+	p.base, p.known, p.alone = last-n, make([][]uint32, len(p.leaves)), make([]uint32, n+1)
 	for i := range p.known {
 		p.known[i] = make([]uint32, n+1)
 	}
@@ -107,15 +111,26 @@ func (p *plan) remember(last uint32) {
 
 // ofType judges a leaf for all messages of a type. Chunks share types, and a
 // search looks at many chunks, on several processors.
-func (p *plan) ofType(n *node, t *chunk.Type) verdict {
-	known, i := p.known[n.index], t.ID()-p.base
+func (p *plan) ofType(n *node, t *chunk.Type, id uint32) verdict {
+	return once(p.known[n.index], id-p.base, func() verdict { return n.ofType(t) })
+}
+
+// ofTypeAlone judges all messages of types[i], wherever they come from.
+func (p *plan) ofTypeAlone(types []*chunk.Type, i int, id uint32) verdict {
+	return once(p.alone, id-p.base, func() verdict {
+		return p.root.eval(func(n *node) verdict { return p.ofType(n, types[i], id) })
+	})
+}
+
+// once finds a verdict, unless it is known.
+func once(known []uint32, i uint32, find func() verdict) verdict {
 	if i >= uint32(len(known)) {
-		return n.ofType(t)
+		return find()
 	}
 	if v := atomic.LoadUint32(&known[i]); v > 0 {
 		return verdict(v - 1)
 	}
-	v := n.ofType(t)
+	v := find()
 	atomic.StoreUint32(&known[i], uint32(v)+1)
 	return v
 }
@@ -145,7 +160,8 @@ func (p *plan) compile(e filter.Expr) *node {
 		p.leaves = append(p.leaves, n)
 		n.describe()
 		p.bySeverity = p.bySeverity || n.field == "severity"
-		p.byOrigin = p.byOrigin || n.isOrigin()
+		p.byOrigin = p.byOrigin || n.isOrigin
+		p.byWords = p.byWords || len(n.words) > 0
 	}
 	return n
 }
@@ -164,6 +180,7 @@ func (n *node) describe() {
 	switch e := n.expr.(type) {
 	case *filter.Field:
 		n.field = e.Name
+		n.isOrigin = n.field == "host" || n.field == "sender"
 		exact := e.Op == filter.Equal || e.Op == filter.Is
 		if n.field == "host" && exact && (e.Quoted || !strings.Contains(e.Value, "*")) {
 			n.hashes = append(n.hashes, chunk.HostHash(filter.Lower(e.Value)))
@@ -217,8 +234,6 @@ func longestLiteral(re *syntax.Regexp) (best string) {
 	}
 	return best
 }
-
-func (n *node) isOrigin() bool { return n.field == "host" || n.field == "sender" }
 
 // eval judges the expression from the verdicts of its leaves.
 func (n *node) eval(leaf func(*node) verdict) verdict {
@@ -365,7 +380,7 @@ func (p *plan) canFilter() bool {
 
 // ofType judges a leaf for all messages of a type.
 func (n *node) ofType(t *chunk.Type) verdict {
-	if n.isOrigin() {
+	if n.isOrigin {
 		return maybe
 	}
 	m, known := t.Known()

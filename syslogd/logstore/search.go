@@ -49,6 +49,7 @@ func (s *Store) merge(ctx context.Context, p *plan, q syslogd.Query, yield func(
 		return cmp.Compare(b.time.max, a.time.max)
 	})
 	cursors := &cursorHeap{oldest: q.Oldest}
+	defer cursors.close()
 	for left := q.Limit; ; {
 		for len(parts) > 0 && cursors.needs(parts[0]) {
 			if err := cursors.open(ctx, parts[0], p); err != nil {
@@ -159,6 +160,7 @@ func (h *cursorHeap) open(ctx context.Context, x *part, p *plan) error {
 	}
 	rows, err := c.load()
 	if rows == nil || err != nil {
+		c.close()
 		return err
 	}
 	cur := &cursor{content: c}
@@ -176,8 +178,17 @@ func (h *cursorHeap) open(ctx context.Context, x *part, p *plan) error {
 	ok, err := cur.next(ctx)
 	if ok {
 		heap.Push(h, cur)
+	} else {
+		c.close()
 	}
 	return err
+}
+
+// close ends all cursors.
+func (h *cursorHeap) close() {
+	for _, c := range h.list {
+		c.content.close()
+	}
 }
 
 // advance moves the first cursor.
@@ -186,7 +197,7 @@ func (h *cursorHeap) advance(ctx context.Context) error {
 	if ok {
 		heap.Fix(h, 0)
 	} else {
-		heap.Pop(h)
+		heap.Pop(h).(*cursor).content.close()
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 
 // readColumn decodes len(dst) values. group gives the group of each row of a
 // column that may be predicted; nil for all others.
-func readColumn(dst []uint64, src []byte, group func() ([]uint32, int)) error {
+func (m *memory) readColumn(dst []uint64, src []byte, group func() ([]uint32, int)) error {
 	if len(dst) == 0 {
 		return nil
 	}
@@ -27,7 +27,7 @@ func readColumn(dst []uint64, src []byte, group func() ([]uint32, int)) error {
 		lo := r.uvarint()
 		r.unpack(dst, lo)
 	case modeHuff:
-		return readHuff(dst, &r)
+		return m.readHuff(dst, &r)
 	case modeDelta:
 		dst[0] = r.uvarint()
 		r.unpack(dst[1:], 0)
@@ -35,16 +35,16 @@ func readColumn(dst []uint64, src []byte, group func() ([]uint32, int)) error {
 			dst[i] = dst[i-1] + uint64(unzigzag(dst[i]))
 		}
 	case modeDict:
-		return readDict(dst, &r)
+		return m.readDict(dst, &r)
 	case modeLast:
-		return readPredicted(dst, &r, group)
+		return m.readPredicted(dst, &r, group)
 	default:
 		r.fail("unknown column mode")
 	}
 	return r.err
 }
 
-func readHuff(dst []uint64, r *reader) error {
+func (m *memory) readHuff(dst []uint64, r *reader) error {
 	lo := r.uvarint()
 	if r.err != nil {
 		return r.err
@@ -52,13 +52,14 @@ func readHuff(dst []uint64, r *reader) error {
 	if len(dst) > huff0.BlockSizeMax {
 		return r.fail("column is too long for its mode")
 	}
-	s, rest, err := huff0.ReadTable(r.b, nil)
+	s, rest, err := huff0.ReadTable(r.b, m.huff)
 	if err != nil {
 		return r.fail("bad Huffman table")
 	}
-	buf := make([]byte, 0, len(dst))
+	m.huff = s
+	s.MaxDecodedSize = len(dst)
+	buf := m.bytesOf(len(dst))
 	if len(dst) < fourStreams {
-		s.MaxDecodedSize = len(dst)
 		buf, err = s.Decoder().Decompress1X(buf, rest)
 	} else {
 		buf, err = s.Decoder().Decompress4X(buf[:len(dst)], rest)
@@ -72,12 +73,13 @@ func readHuff(dst []uint64, r *reader) error {
 	return nil
 }
 
-func readDict(dst []uint64, r *reader) error {
+func (m *memory) readDict(dst []uint64, r *reader) error {
 	n := r.count(len(dst))
 	if n == 0 {
 		return r.fail("empty dictionary")
 	}
-	dict := make([]uint64, n)
+	defer m.scratch()()
+	dict := m.words(n)
 	dict[0] = r.uvarint()
 	r.unpack(dict[1:], 0)
 	for i := 1; i < n; i++ {
@@ -89,7 +91,7 @@ func readDict(dst []uint64, r *reader) error {
 	if len(r.b) > 0 && r.b[0] >= modeDelta { // only what the writer writes
 		return r.fail("nested dictionary")
 	}
-	if err := readColumn(dst, r.b, nil); err != nil {
+	if err := m.readColumn(dst, r.b, nil); err != nil {
 		return err
 	}
 	for i, x := range dst {
@@ -101,7 +103,7 @@ func readDict(dst []uint64, r *reader) error {
 	return nil
 }
 
-func readPredicted(dst []uint64, r *reader, group func() ([]uint32, int)) error {
+func (m *memory) readPredicted(dst []uint64, r *reader, group func() ([]uint32, int)) error {
 	n := r.count(len(dst))
 	encoded := r.take(r.count(len(r.b)))
 	if r.err != nil || group == nil {
@@ -110,11 +112,12 @@ func readPredicted(dst []uint64, r *reader, group func() ([]uint32, int)) error 
 	if nested := [][]byte{encoded, r.b}; slices.ContainsFunc(nested, func(b []byte) bool { return len(b) > 0 && b[0] == modeLast }) {
 		return r.fail("nested prediction")
 	}
-	gaps, values := make([]uint64, n), make([]uint64, n)
-	if err := readColumn(gaps, encoded, nil); err != nil {
+	defer m.scratch()()
+	gaps, values := m.words(n), m.words(n)
+	if err := m.readColumn(gaps, encoded, nil); err != nil {
 		return err
 	}
-	if err := readColumn(values, r.b, nil); err != nil {
+	if err := m.readColumn(values, r.b, nil); err != nil {
 		return err
 	}
 	of, groups := group()

@@ -1,6 +1,8 @@
 package chunk
 
 import (
+	"sync"
+
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -9,12 +11,13 @@ import (
 type Decoder struct {
 	zstd  *zstd.Decoder
 	types *Types
+	spare sync.Pool // of *memory
 }
 
 // NewDecoder returns a Decoder that takes types from a table.
 func NewDecoder(types *Types) (*Decoder, error) {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxPart))
-	return &Decoder{z, types}, err
+	return &Decoder{zstd: z, types: types, spare: sync.Pool{New: func() any { return &memory{} }}}, err
 }
 
 // MayHold reports whether a chunk with this filter may hold a token or a host
@@ -33,9 +36,12 @@ func CheckFilter(filter []byte) error {
 // like, without the messages. It does not change.
 type Catalogue struct {
 	Types        []*Type
+	TypeIDs      []uint32 // see Type.ID
 	Origins      []Origin
 	TypeCounts   []uint32 // messages by type
 	OriginCounts []uint32 // messages by origin
+	byRank       []uint32 // types, the most frequent first
+	layout       func() (*layout, error)
 	version      int
 	rows         int
 	lengths      []int
@@ -69,7 +75,7 @@ func parseCatalogue(plain []byte, h *Header, types *Types) (*Catalogue, error) {
 		}
 		n := r.count(rows - total)
 		total += n
-		c.Types, c.TypeCounts = append(c.Types, t), append(c.TypeCounts, uint32(n))
+		c.Types, c.TypeIDs, c.TypeCounts = append(c.Types, t), append(c.TypeIDs, t.id), append(c.TypeCounts, uint32(n))
 		if c.bytes += refBytes; fresh { // later ones share it
 			c.bytes += t.bytes()
 		}
@@ -92,29 +98,39 @@ func parseCatalogue(plain []byte, h *Header, types *Types) (*Catalogue, error) {
 	if r.err == nil && len(c.lengths) < fixedCount {
 		r.fail("wrong number of columns")
 	}
-	c.bytes += refBytes * len(c.lengths)
+	c.bytes += columnBytes * len(c.lengths)
+	c.byRank, c.layout = byFrequency(c.TypeCounts), sync.OnceValues(c.layOut)
 	return c, r.err
 }
 
-// refBytes is about what a type or a column takes in a catalogue.
-const refBytes = 12
+// What a type, with its slots, and a column take in a catalogue, about.
+const (
+	refBytes    = 40
+	columnBytes = 64
+)
 
 // fixedCount is the number of columns before those of the slots.
 const fixedCount = 5
 
-// Rows opens the data part. It keeps data, which must not change; columns are
-// decoded when they are first needed.
-func (d *Decoder) Rows(c *Catalogue, data []byte) (*Rows, error) {
-	data, err := unseal(data)
+// Rows opens the data part, which read brings: into the buffer that it is
+// given, if that is large enough. Columns are decoded when they are first
+// needed. An error of read is returned as it is.
+func (d *Decoder) Rows(c *Catalogue, read func(buf []byte) ([]byte, error)) (*Rows, error) {
+	m := d.spare.Get().(*memory)
+	data, err := read(m.data[:0])
 	if err != nil {
 		return nil, err
 	}
-	return openRows(c, data, d.zstd)
+	m.data = data
+	if data, err = unseal(data); err != nil {
+		return nil, err
+	}
+	return d.open(c, data, m)
 }
 
-func openRows(c *Catalogue, data []byte, z *zstd.Decoder) (*Rows, error) {
+func (d *Decoder) open(c *Catalogue, data []byte, m *memory) (*Rows, error) {
 	r := reader{b: data}
-	sealed := &sealedRows{c: c}
+	sealed := &sealedRows{c: c, memory: m}
 	for i := range sealed.fixed {
 		sealed.fixed[i] = r.take(c.lengths[i])
 	}
@@ -128,14 +144,20 @@ func openRows(c *Catalogue, data []byte, z *zstd.Decoder) (*Rows, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	v := &sealedValues{c: c, data: data, zstd: z, strings: data[used:]}
-	v.rows = &Rows{Types: c.Types, Origins: c.Origins, counts: c.TypeCounts, source: v, rows: make([]row, c.rows), sealed: sealed}
+	v := &sealedValues{c: c, data: data, memory: m, zstd: d.zstd, strings: data[used:]}
+	v.rows = &Rows{Types: c.Types, Origins: c.Origins, counts: c.TypeCounts, source: v, rows: m.rowsOf(c.rows), sealed: sealed}
+	v.rows.close = func() {
+		if m.reusable() {
+			d.spare.Put(m)
+		}
+	}
 	return v.rows, nil
 }
 
 // sealedRows decodes the columns that are no slots'.
 type sealedRows struct {
 	c             *Catalogue
+	memory        *memory
 	fixed         [fixedCount][]byte
 	placed, timed bool
 }
@@ -147,13 +169,15 @@ func (s *sealedRows) readPlaces(r *Rows) {
 	}
 	s.placed = true
 	if err := s.places(r.rows); err != nil {
+		clear(r.rows)
 		r.source.fail(err)
 	}
 }
 
 func (s *sealedRows) places(rows []row) error {
-	v := make([]uint64, len(rows))
-	if err := readColumn(v, s.fixed[2], nil); err != nil {
+	defer s.memory.scratch()()
+	v := s.memory.words(len(rows))
+	if err := s.memory.readColumn(v, s.fixed[2], nil); err != nil {
 		return err
 	}
 	for i, o := range v {
@@ -162,7 +186,7 @@ func (s *sealedRows) places(rows []row) error {
 		}
 		rows[i].origin = uint32(o)
 	}
-	return readTypes(rows, s.c, v, s.fixed[3], s.fixed[4])
+	return s.memory.readTypes(rows, s.c, v, s.fixed[3], s.fixed[4])
 }
 
 // readTimes decodes the times, which are written by type.
@@ -175,24 +199,26 @@ func (s *sealedRows) readTimes(r *Rows) {
 		return
 	}
 	if err := s.times(r.rows); err != nil {
+		clear(r.rows)
 		r.source.fail(err)
 	}
 }
 
 func (s *sealedRows) times(rows []row) error {
-	times := make([]int64, len(rows))
-	if err := readTimes(times, s.fixed[1]); err != nil {
+	defer s.memory.scratch()()
+	times := s.memory.words(len(rows))
+	if err := s.memory.readTimes(times, s.fixed[1]); err != nil {
 		return err
 	}
 	for i, t := range times {
-		rows[i].received = t
+		rows[i].received = int64(t)
 	}
 	way, r := byte(whenAlone), reader{b: s.fixed[0]}
 	if s.c.version > 1 {
 		way = r.byte()
 	}
 	if way == whenPacked {
-		return readWhen(rows, s.c.TypeCounts, r.b)
+		return s.memory.readWhen(rows, s.c.TypeCounts, r.b)
 	}
 	if way != whenAlone {
 		r.fail("unknown way of times")
@@ -200,30 +226,29 @@ func (s *sealedRows) times(rows []row) error {
 	if r.err != nil {
 		return r.err
 	}
-	err := readTimes(times, r.b)
+	err := s.memory.readTimes(times, r.b)
 	for i, t := range times {
-		rows[i].when = t
+		rows[i].when = int64(t)
 	}
 	return err
 }
 
-func readTypes(rows []row, c *Catalogue, v []uint64, high, low []byte) error {
-	if err := readColumn(v, high, nil); err != nil {
+func (m *memory) readTypes(rows []row, c *Catalogue, v []uint64, high, low []byte) error {
+	if err := m.readColumn(v, high, nil); err != nil {
 		return err
 	}
-	lower := make([]uint64, len(rows))
-	if err := readColumn(lower, low, nil); err != nil {
+	lower := m.words(len(rows))
+	if err := m.readColumn(lower, low, nil); err != nil {
 		return err
 	}
 	shift := lowBits(len(c.Types))
-	byRank := byFrequency(c.TypeCounts)
 	seen := make([]uint32, len(c.Types))
 	for i := range rows {
 		rank := v[i]<<shift | lower[i]
-		if rank >= uint64(len(byRank)) {
+		if rank >= uint64(len(c.byRank)) {
 			return (&reader{}).fail("unknown type")
 		}
-		t := byRank[rank]
+		t := c.byRank[rank]
 		if seen[t] == c.TypeCounts[t] {
 			return (&reader{}).fail("more messages of a type than counted")
 		}

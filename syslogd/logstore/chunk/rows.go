@@ -20,6 +20,7 @@ type Rows struct {
 	sealed  *sealedRows // what of rows is not yet decoded; nil for an open chunk
 	buf     []byte
 	today   dayText
+	close   func() // nil for an open chunk
 }
 
 // values are the values of the slots: of row ord of a type, the sub-th.
@@ -28,6 +29,15 @@ type values interface {
 	text(typ uint32, sub int, ord uint32) string
 	err() error // of what was read so far
 	fail(error)
+}
+
+// Close ends the use of the rows: what they were decoded into goes to the next
+// chunk. Messages that were rendered stay.
+func (r *Rows) Close() {
+	if r.close != nil {
+		r.close()
+		*r = Rows{source: r.source}
+	}
 }
 
 // Len is the number of messages.

@@ -10,6 +10,7 @@ type sealedValues struct {
 	data    []byte
 	zstd    *zstd.Decoder
 	rows    *Rows
+	memory  *memory
 	layout  *layout // nil until a value is asked for
 	columns [][]uint64
 	strings []byte     // compressed
@@ -42,7 +43,7 @@ func (v *sealedValues) layOut() bool {
 	if v.failed != nil {
 		return false
 	}
-	if v.layout, v.failed = v.c.layOut(); v.failed != nil {
+	if v.layout, v.failed = v.c.layout(); v.failed != nil {
 		return false
 	}
 	v.columns = make([][]uint64, len(v.layout.columns))
@@ -51,12 +52,12 @@ func (v *sealedValues) layOut() bool {
 
 func (v *sealedValues) decode(i int) []uint64 {
 	col := &v.layout.columns[i]
-	values := make([]uint64, col.n)
+	values := v.memory.words(col.n)
 	var groups func() ([]uint32, int)
 	if col.kind == slotPID {
 		groups = func() ([]uint32, int) { return v.originsOf(col.types), len(v.c.Origins) }
 	}
-	if err := readColumn(values, v.data[col.offset:col.offset+col.size], groups); err != nil {
+	if err := v.memory.readColumn(values, v.data[col.offset:col.offset+col.size], groups); err != nil {
 		v.fail(err)
 		clear(values)
 	}

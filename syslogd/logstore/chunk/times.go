@@ -38,20 +38,21 @@ func unitOf(times []int64) (unit int64, power int) {
 	return unit, power
 }
 
-// readTimes is the reverse of appendTimes.
-func readTimes(dst []int64, src []byte) error {
+// readTimes is the reverse of appendTimes. The times are signed.
+func (m *memory) readTimes(dst []uint64, src []byte) error {
 	if len(dst) == 0 {
 		return nil
 	}
 	r := reader{b: src}
 	unit := r.unit()
 	last := r.varint()
-	dst[0] = last * unit
-	diffs := make([]uint64, len(dst)-1)
+	dst[0] = uint64(last * unit)
+	defer m.scratch()()
+	diffs := m.words(len(dst) - 1)
 	r.blocks(diffs)
 	for i, d := range diffs {
 		last += unzigzag(d)
-		dst[i+1] = last * unit
+		dst[i+1] = uint64(last * unit)
 	}
 	return r.err
 }
@@ -145,9 +146,10 @@ func (s *sealing) appendWhen(dst []byte) []byte {
 
 // readWhen is the reverse of appendWhen. The rows have their types and times
 // of reception.
-func readWhen(rows []row, counts []uint32, src []byte) error {
+func (m *memory) readWhen(rows []row, counts []uint32, src []byte) error {
 	r := reader{b: src}
-	flags := make([]uint64, len(counts))
+	defer m.scratch()()
+	flags := m.words(len(counts))
 	packed := r.take(packedLen(len(flags), 1))
 	if r.err != nil {
 		return r.err
@@ -159,7 +161,7 @@ func readWhen(rows []row, counts []uint32, src []byte) error {
 			seconds += int(n)
 		}
 	}
-	values := make([]uint64, len(rows))
+	values := m.words(len(rows))
 	r.blocks(values[:len(rows)-seconds])
 	r.blocks(values[len(rows)-seconds:])
 	if r.err != nil {

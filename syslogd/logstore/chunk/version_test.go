@@ -34,7 +34,7 @@ func TestVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := d.Rows(c, p.Data)
+	rows, err := d.Rows(c, given(p.Data))
 	if err != nil {
 		t.Fatal(err)
 	}
