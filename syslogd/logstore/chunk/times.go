@@ -169,12 +169,13 @@ func (m *memory) readWhen(rows []row, counts []uint32, src []byte) error {
 	}
 	other, second := 0, len(rows)-seconds
 	for i := range rows {
-		at, u := &other, unit
-		if flags[rows[i].typ] == 1 {
-			at, u = &second, 1e9
+		if flags[rows[i].typ] == 1 { // apart, for a division by a constant is no division
+			rows[i].when = (FloorDiv(rows[i].received, 1e9) + unzigzag(values[second])) * 1e9
+			second++
+		} else {
+			rows[i].when = (FloorDiv(rows[i].received, unit) + unzigzag(values[other])) * unit
+			other++
 		}
-		rows[i].when = (FloorDiv(rows[i].received, u) + unzigzag(values[*at])) * u
-		*at++
 	}
 	return nil
 }
