@@ -55,6 +55,11 @@ type finder struct {
 	// place shows where it ends, too: what is written around it, such as quotes,
 	// loses its meaning together with its escapes.
 	exact bool
+	// far says that it looks farther than to the next blank: it may find
+	// something in a part of a text and nothing in the whole.
+	far   bool
+	least int  // no text that is shorter has such a secret
+	aws   bool // it finds nothing that the pattern password does not
 }
 
 // A span is a part of a text.
@@ -66,21 +71,25 @@ func patterns() []string { return []string{"credit-card", "aws-key", "password",
 func findersOf(pattern string) []finder {
 	switch pattern {
 	case "credit-card":
-		return []finder{{find: findCards}}
+		return []finder{{find: findCards, least: minCard}}
 	case "aws-key":
-		return []finder{{find: findAccessKeys}, {findAWSValues, true}, {find: findSecretKeys}}
+		return []finder{{find: findAccessKeys, least: accessKeyLength}, {find: findAWSValues, exact: true, aws: true}, {find: findSecretKeys, least: secretKeyLength}}
 	case "password":
-		return []finder{{findValues, true}, {findOptions, true}, {find: findBearers}, {findUserinfo, true}}
+		return []finder{
+			{find: findValues, exact: true, least: len("pw=x")}, {find: findOptions, exact: true, least: len("--pw x")},
+			{find: findBearers, least: len(bearer) + bearerLength}, {find: findUserinfo, exact: true, least: len("a://:b@")},
+		}
 	case "email":
-		return []finder{{find: findEmails}}
+		return []finder{{find: findEmails, least: len("a@b.cc")}}
 	case "ipv4":
-		return []finder{{find: findIPv4}}
+		return []finder{{find: findIPv4, least: len("1.1.1.1")}}
 	}
 	return nil
 }
 
 type redact struct {
 	finders     []finder
+	far         bool // one of them is
 	replacement string
 	key         []byte // nil: no hash
 }
@@ -99,10 +108,14 @@ func (c *RedactConfig) build() (stage, error) {
 		}
 		s.finders = append(s.finders, f...)
 	}
+	if slices.Contains(names, "password") { // it finds those of AWS, too
+		s.finders = slices.DeleteFunc(s.finders, func(f finder) bool { return f.aws })
+	}
 	for i, expr := range c.Regexes {
 		f, err := regexFinder(expr)
 		errs = append(errs, within(fmt.Sprintf("regexes: %d", i+1), err))
 		s.finders = append(s.finders, f)
+		s.far = true
 	}
 	if s.replacement == "" {
 		s.replacement = defaultReplacement
@@ -142,7 +155,7 @@ const fieldCount = 7
 // finds are the secrets of one message.
 type finds struct {
 	spans   [fieldCount][]span // where
-	secrets []string           // what, as it stands and without escapes
+	secrets []string           // what: all forms
 	scratch []span
 	starts  []int // in one field, of those that are exact
 }
@@ -163,7 +176,8 @@ func (s *redact) apply(_ time.Time, w *work) verdict {
 	fields := secretFields(&w.m)
 	found := false
 	for i, field := range fields {
-		found = s.search(f, i, *field) || found
+		seen := i > 0 && !found && standsIn(w.m.Raw, *field)
+		found = s.search(f, i, *field, seen) || found
 	}
 	if !found {
 		return unchanged
@@ -185,18 +199,40 @@ func (s *redact) apply(_ time.Time, w *work) verdict {
 	return changed
 }
 
-// search finds the secrets of a field, in each of its views.
-func (s *redact) search(f *finds, field int, text string) (found bool) {
-	if text == "" {
+// standsIn reports whether a field is part of the line with a blank on either
+// side, and long enough to make it worth while to know.
+func standsIn(raw, field string) bool {
+	const short = 16
+	if len(field) < short {
+		return false
+	}
+	if at := len(raw) - len(field); at > 0 && raw[at:] == field {
+		return raw[at-1] == ' '
+	}
+	at := strings.Index(raw, field)
+	end := at + len(field)
+	return at > 0 && raw[at-1] == ' ' && end < len(raw) && raw[end] == ' '
+}
+
+// search finds the secrets of a field, in each of its views. Of one that has
+// been seen, as part of another, only what looks far needs to be searched.
+func (s *redact) search(f *finds, field int, text string, seen bool) (found bool) {
+	if text == "" || seen && !s.far {
 		return false
 	}
 	f.starts = f.starts[:0]
-	for v, ok := (view{text: text}), true; ok && len(f.secrets) <= maxSecrets; v, ok = v.decoded() {
-		seen := f.starts
+	for v := range views(text) {
+		if len(f.secrets) > maxSecrets {
+			break
+		}
+		before := f.starts
 		for i := range s.finders {
+			if len(v.text) < s.finders[i].least || seen && !s.finders[i].far {
+				continue
+			}
 			f.scratch = s.finders[i].find(f.scratch[:0], v.text)
 			for _, sp := range f.scratch {
-				found = s.take(f, field, v, sp, s.finders[i].exact, seen) || found
+				found = s.take(f, field, v, sp, s.finders[i].exact, before) || found
 			}
 		}
 		slices.Sort(f.starts)
@@ -204,22 +240,22 @@ func (s *redact) search(f *finds, field int, text string) (found bool) {
 	return found
 }
 
-// take notes one secret. Exact ones that begin where one of those seen before
-// does are none.
-func (s *redact) take(f *finds, field int, v view, sp span, exact bool, seen []int) bool {
+// take notes one secret. An exact one that begins where one did before is none.
+func (s *redact) take(f *finds, field int, v view, sp span, exact bool, before []int) bool {
 	secret, origin := v.text[sp.from:sp.to], v.origin(sp)
 	if s.harmless(secret) {
 		return false
 	}
 	if exact {
-		if _, is := slices.BinarySearch(seen, origin.from); is {
+		if _, is := slices.BinarySearch(before, origin.from); is {
 			return false
 		}
 		f.starts = append(f.starts, origin.from)
 	}
 	f.spans[field] = append(f.spans[field], origin)
-	f.add(secret)
-	f.add(unescaped(secret))
+	for _, form := range forms(secret) {
+		f.add(form)
+	}
 	return true
 }
 
@@ -261,7 +297,7 @@ func (f *finds) spread(field int, text string) {
 	if text == "" {
 		return
 	}
-	for v, ok := (view{text: text}), true; ok; v, ok = v.decoded() {
+	for v := range views(text) {
 		for _, secret := range f.secrets {
 			for at := 0; ; {
 				i := strings.Index(v.text[at:], secret)
@@ -314,9 +350,16 @@ func (s *redact) write(b *strings.Builder, secret string) {
 		return
 	}
 	h := hmac.New(sha256.New, s.key)
-	_, _ = h.Write([]byte(withoutSeparators(unescaped(secret)))) // a hash takes all that it is given
+	_, _ = h.Write([]byte(plainest(secret))) // a hash takes all that it is given
 	b.WriteByte('-')
 	b.WriteString(hex.EncodeToString(h.Sum(nil)[:hashBytes]))
+}
+
+// plainest is the one form of a secret that has a hash, however it is written.
+func plainest(secret string) string {
+	all := forms(secret)
+	shortest := slices.MinFunc(all, func(a, b string) int { return len(a) - len(b) })
+	return withoutSeparators(shortest)
 }
 
 // bareQuote is the quote that a replacement needs in order to be JSON where

@@ -1,7 +1,5 @@
 package stage
 
-import "strings"
-
 // What AWS's keys look like.
 const (
 	accessKeyLength = 20
@@ -11,24 +9,23 @@ const (
 	secretKeyVariety = 22
 )
 
-// findAccessKeys finds the identifiers of access keys.
+// findAccessKeys finds the identifiers of access keys. It looks for the letter
+// that is rarest in texts.
 func findAccessKeys(dst []span, s string) []span {
-	return findAccessKey(findAccessKey(dst, s, "AKIA"), s, "ASIA")
-}
-
-func findAccessKey(dst []span, s, prefix string) []span {
-	for at := 0; ; {
-		i := strings.Index(s[at:], prefix)
-		if i < 0 {
+	for i := 0; ; {
+		if i = indexFrom(s, 'I', i); i == len(s) {
 			return dst
 		}
-		i += at
-		at = i + len(prefix)
-		for at < len(s) && isUpperAlnum(s[at]) {
-			at++
+		from, to := i-2, i+1
+		for to < len(s) && isUpperAlnum(s[to]) {
+			to++
 		}
-		if at-i == accessKeyLength && (i == 0 || !isUpperAlnum(s[i-1])) {
-			dst = append(dst, span{i, at})
+		i = to
+		if from < 0 || to-from != accessKeyLength || from > 0 && isUpperAlnum(s[from-1]) {
+			continue
+		}
+		if prefix := s[from : from+4]; prefix == "AKIA" || prefix == "ASIA" {
+			dst = append(dst, span{from, to})
 		}
 	}
 }
@@ -81,6 +78,7 @@ func isRandom(s string) bool {
 	return upper && lower && digit && variety >= secretKeyVariety
 }
 
+// isAWSName accepts nothing that isSecretName does not.
 func isAWSName(name string) bool {
 	return endsWith(name, "secretaccesskey") || endsWith(name, "secretkey") ||
 		endsWith(name, "sessiontoken") || endsWith(name, "securitytoken")

@@ -8,31 +8,36 @@ import "strings"
 //	Authorization: Basic dXNlcjpwYXNz
 func findValues(dst []span, s string) []span { return findNamed(dst, s, isSecretName) }
 
-// The tables are never written. Names are compared without case, "_", "-" and
-// ".": X-Api-Key ends with apikey.
-var (
-	secretSuffixes = [...]string{
-		"password", "passwd", "passphrase", "passcode", "secret", "token", "apikey", "accesskey", "secretkey",
-		"privatekey", "authorization", "credential", "credentials",
-	}
-	// These are ends of other words: only alone, or behind one that has ended.
-	secretWords = [...]string{"pass", "pwd", "pw"}
-	schemes     = [...]string{"basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm"}
-)
-
+// isSecretName goes by the end of a name, and looks at its last letter first.
+// Names are compared without case, "_", "-" and ".": X-Api-Key ends with
+// apikey. "pass", "pwd" and "pw" are ends of other words: they count alone, or
+// behind one that has ended.
 func isSecretName(name string) bool {
-	for _, w := range secretSuffixes {
-		if endsWith(name, w) {
-			return true
-		}
+	if name == "" {
+		return false
 	}
-	for _, w := range secretWords {
-		if endsWithWord(name, w) {
-			return true
-		}
+	switch name[len(name)-1] | 0x20 {
+	case 'd':
+		return endsWith(name, "password") || endsWith(name, "passwd") || endsWithWord(name, "pwd")
+	case 'e':
+		return endsWith(name, "passphrase") || endsWith(name, "passcode")
+	case 't':
+		return endsWith(name, "secret")
+	case 'n':
+		return endsWith(name, "token") || isAuthorization(name)
+	case 'y':
+		return endsWith(name, "apikey") || endsWith(name, "accesskey") || endsWith(name, "secretkey") || endsWith(name, "privatekey")
+	case 'l':
+		return endsWith(name, "credential")
+	case 's':
+		return endsWith(name, "credentials") || endsWithWord(name, "pass")
+	case 'w':
+		return endsWithWord(name, "pw")
 	}
 	return false
 }
+
+func isAuthorization(name string) bool { return endsWith(name, "authorization") }
 
 // endsWith compares from the end, which almost always differs at once.
 func endsWith(name, lower string) bool {
@@ -74,13 +79,13 @@ func findNamed(dst []span, s string, is func(name string) bool) []span {
 		if name == "" || !is(name) {
 			continue
 		}
-		sp := valueAfter(s, i, quoted, endsWith(name, "authorization"))
+		sp := valueAfter(s, i, quoted, isAuthorization(name))
 		if sp.to <= sp.from {
 			continue
 		}
 		dst = append(dst, sp)
-		// Names within a value hide in it, but for one at its end.
-		if i = sp.to - 1; s[i] == '=' || s[i] == ':' {
+		// Names within a value hide in it, but for one at the end of a word.
+		if i = sp.to - 1; (s[i] == '=' || s[i] == ':') && !isQuote(s[sp.from-1]) {
 			i--
 		}
 	}
@@ -227,11 +232,11 @@ func trimBracket(s string, from, to int) int {
 	return to
 }
 
+// isScheme knows what stands before the secret in a header.
 func isScheme(word string) bool {
-	for _, scheme := range schemes {
-		if strings.EqualFold(word, scheme) {
-			return true
-		}
+	switch strings.ToLower(word) {
+	case "basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm":
+		return true
 	}
 	return false
 }
@@ -259,21 +264,30 @@ func findOptions(dst []span, s string) []span {
 	}
 }
 
-// findBearers finds tokens of OAuth (RFC 6750). "bearer of bad news" has none:
-// eight characters are wanted.
+const (
+	bearer       = "bearer "
+	bearerLength = 8 // "bearer of bad news" has no token
+)
+
+// findBearers finds tokens of OAuth (RFC 6750).
 func findBearers(dst []span, s string) []span {
-	const scheme, shortest = "earer ", 8
-	for at := 0; ; {
-		i := strings.Index(s[at:], scheme)
-		if i < 0 {
+	return findBearer(findBearer(dst, s, 'B'), s, 'b')
+}
+
+func findBearer(dst []span, s string, first byte) []span {
+	for i := 0; ; {
+		if i = indexFrom(s, first, i); i+len(bearer) > len(s) {
 			return dst
 		}
-		i += at
-		from := i + len(scheme)
-		for at = from; at < len(s) && isTokenByte(s[at]); at++ {
+		from := i + len(bearer)
+		if !strings.EqualFold(s[i:from], bearer) {
+			i++
+			continue
 		}
-		if i > 0 && s[i-1]|0x20 == 'b' && at-from >= shortest {
-			dst = append(dst, span{from, at})
+		for i = from; i < len(s) && isTokenByte(s[i]); i++ {
+		}
+		if i-from >= bearerLength {
+			dst = append(dst, span{from, i})
 		}
 	}
 }

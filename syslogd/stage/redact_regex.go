@@ -27,7 +27,7 @@ func regexFinder(expr string) (finder, error) {
 		return finder{}, fmt.Errorf("%q matches the empty text, and so everywhere", expr)
 	}
 	literal := required(tree)
-	return finder{find: func(dst []span, s string) []span {
+	return finder{far: true, find: func(dst []span, s string) []span {
 		if !strings.Contains(s, literal) {
 			return dst
 		}
