@@ -69,6 +69,7 @@ type Config struct {
 	Streams    int                     `yaml:"streams"`     // at most; 5000
 	Line       macro.Source            `yaml:"line"`        // "${TEXT}"
 	NoMetadata bool                    `yaml:"no_metadata"` // no structured metadata: before Loki 3
+	Mixed      bool                    `yaml:"mixed"`       // several streams in one request; not for Loki itself, see the package comment
 	// Of the others:
 	Index  macro.Source            `yaml:"index"`  // of Elasticsearch: "rondo-${R_YEAR}.${R_MONTH}.${R_DAY}"
 	Fields map[string]macro.Source `yaml:"fields"` // of an object, besides time and key, instead of the usual ones

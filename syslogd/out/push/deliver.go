@@ -10,16 +10,19 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	maxAnswer = 32 << 20 // bytes of an answer, which tells of each message
 	maxQuoted = 300      // bytes of it in the log
 	maxTries  = 5        // of some messages of a portion, before the session ends
+	parallel  = 8        // requests of one portion
 )
 
 // verdict is what an answer says of messages.
@@ -54,15 +57,22 @@ type answer struct {
 // delivery is how a portion fares.
 type delivery struct {
 	*session
-	p       *portion
-	refused int
-	why     string // of the first that is refused
+	p *portion
+
+	refusing sync.Mutex // guards what follows
+	refused  int
+	why      string // of the first that is refused
 }
 
 // deliver posts a portion until each of its messages is delivered or refused.
 func (s *session) deliver(ctx context.Context, p *portion) (refused int, err error) {
 	d := &delivery{session: s, p: p}
-	if err := d.send(ctx, p.items); err != nil {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, items := range s.d.format.split(p.items) {
+		g.Go(func() error { return d.send(ctx, items) })
+	}
+	if err := g.Wait(); err != nil {
 		return 0, err
 	}
 	if d.refused > 0 {
@@ -111,6 +121,8 @@ func (d *delivery) halve(ctx context.Context, items []item, a answer) error {
 }
 
 func (d *delivery) refuse(why string) {
+	d.refusing.Lock()
+	defer d.refusing.Unlock()
 	if d.refused++; d.refused == 1 {
 		d.why = d.d.quote(why)
 	}

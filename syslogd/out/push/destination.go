@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,15 +25,16 @@ const (
 
 // A Destination delivers over HTTP. It implements out.Destination.
 type Destination struct {
-	cfg     Config
-	log     *slog.Logger
-	format  format
-	targets []*target
-	turn    int // of balance: the target that is next
+	cfg    Config
+	log    *slog.Logger
+	format format
+	first  time.Duration // the first wait after a failure
 
-	first time.Duration // the first wait after a failure
-	pause time.Duration // before the next session, if it follows a failure
-	until time.Time     // when that is over
+	mu      sync.Mutex // guards all below, and the waits of targets
+	targets []*target
+	turn    int           // of balance: the target that is next
+	pause   time.Duration // before the next session, if it follows a failure
+	until   time.Time     // when that is over
 
 	requests, failures, bytes atomic.Uint64
 }
@@ -89,6 +91,8 @@ func (d *Destination) Open(ctx context.Context) (out.Session, error) {
 
 // ready is when the next session may begin.
 func (d *Destination) ready() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	first := d.targets[0].asked
 	for _, t := range d.targets {
 		if t.asked.Before(first) {
@@ -108,7 +112,7 @@ func (d *Destination) transport() (*http.Transport, error) {
 	}
 	t := &http.Transport{
 		TLSClientConfig: secure, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
-		MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost: parallel, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 	}
 	if d.cfg.Proxy != "" {
 		proxy, err := url.Parse(d.cfg.Proxy)
@@ -122,12 +126,16 @@ func (d *Destination) transport() (*http.Transport, error) {
 
 // failed makes the next session wait.
 func (d *Destination) failed(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.pause = d.longer(d.pause)
 	d.until = now.Add(d.pause)
 }
 
 // worked ends the waits.
 func (d *Destination) worked(t *target) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.pause, d.until = 0, time.Time{}
 	t.pause, t.rests, t.asked = 0, time.Time{}, time.Time{}
 }
@@ -144,6 +152,8 @@ func (d *Destination) longer(pause time.Duration) time.Duration {
 // order is in which order the targets are tried now. Those that rest come
 // last, those that asked to be left alone not at all.
 func (d *Destination) order(now time.Time) (list []*target) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	first := 0
 	if d.cfg.Mode == Balance {
 		first = d.turn
@@ -164,6 +174,8 @@ func (d *Destination) order(now time.Time) (list []*target) {
 
 // fails notes that a target did, and how long it asked to be left alone.
 func (d *Destination) fails(t *target, now time.Time, after time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.failures.Add(1)
 	t.pause = d.longer(t.pause)
 	t.rests = now.Add(t.pause)

@@ -6,7 +6,9 @@
 //	                  the next one is filled meanwhile                         |
 //	Settled <--- every message of the portion is delivered or refused <--------'
 //
-// One request is under way at a time, so that messages arrive in order.
+// The requests of one portion are over before the next one begins, so that
+// messages arrive in order. For Loki a portion is a request for each stream,
+// a few at a time; for all others it is one.
 //
 // # What an answer means
 //
@@ -42,6 +44,12 @@
 // suffers from many streams, so that there are at most so many (Config.Streams)
 // within two hours. A message that would make another one goes to the stream
 // {overflow="true"} and has its labels as structured metadata; nothing is lost.
+//
+// A request has one stream. Loki's answer to several is that of the last one:
+// whatever it refuses of the others, for being too old or too much for one
+// stream at a time, it has lost without a word (grafana/loki 3.7,
+// pkg/ingester/instance.go, Push). Others that take pushes answer for all;
+// "mixed" puts all streams of a portion into one request for them.
 //
 // Everything else that a message tells is structured metadata: facility, pid,
 // msgid, sender and the structured data (by the name of the parameter; where

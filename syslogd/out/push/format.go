@@ -12,6 +12,8 @@ type format interface {
 	// append appends one message; where there are streams, it returns that of
 	// the message.
 	append(dst []byte, m *syslog.Message, key string) (*stream, []byte)
+	// split parts the items of a portion into those of one request each.
+	split(items []item) [][]item
 	// body makes a request of some items of a portion.
 	body(p *portion, items []item) []byte
 	// read tells of an answer to items, which was 2xx, which of them are left
@@ -31,8 +33,11 @@ func newFormat(cfg *Config, log *slog.Logger) (format, error) {
 	return newObjects(cfg)
 }
 
-// whole is what formats have in common that answer for a request as a whole.
+// whole is what formats have in common whose answer is one for all of a
+// request.
 type whole struct{}
+
+func (whole) split(items []item) [][]item { return [][]item{items} }
 
 func (whole) read([]item, []byte, func(string)) ([]item, error, error) { return nil, nil, nil }
 

@@ -117,6 +117,10 @@ func TestStreamsAreBounded(t *testing.T) {
 		f("b", `{host="b"}`)
 		f(strings.Repeat("x", maxLabel+1), over)
 	})
+}
+
+// TestOverflowKeepsLabels: what is in no stream of its own tells its labels.
+func TestOverflowKeepsLabels(t *testing.T) {
 	m := sample()
 	l, err := newLoki(&Config{Format: LokiJSON, Time: MessageTime, Streams: 1, Line: "x", Labels: map[string]macro.Source{"host": "${HOST}"}}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -129,6 +133,28 @@ func TestStreamsAreBounded(t *testing.T) {
 	if s.json != `{"overflow":"true"}` || string(entry) != want {
 		t.Errorf("%s %s", s.json, entry)
 	}
+}
+
+// TestRequestsOfLoki: a request has one stream, in the order of its messages.
+func TestRequestsOfLoki(t *testing.T) {
+	a, b := &stream{text: "a"}, &stream{text: "b"}
+	items := []item{{number: 1, stream: a}, {number: 2, stream: b}, {number: 3, stream: a}}
+	f := func(mixed bool, want string) {
+		t.Helper()
+		var got []string
+		for _, group := range (&loki{mixed: mixed}).split(items) {
+			text := ""
+			for _, it := range group {
+				text += it.stream.text + strconv.FormatUint(it.number, 10)
+			}
+			got = append(got, text)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%v, want %s", got, want)
+		}
+	}
+	f(false, "a1a3 b2")
+	f(true, "a1b2a3")
 }
 
 func TestValidate(t *testing.T) {

@@ -38,6 +38,7 @@ type pair struct{ name, value string }
 type loki struct {
 	whole
 	asJSON   bool
+	mixed    bool
 	clock    Clock
 	metadata bool
 	labels   []field
@@ -51,7 +52,7 @@ type loki struct {
 
 func newLoki(cfg *Config, log *slog.Logger) (*loki, error) {
 	l := &loki{
-		asJSON: cfg.Format == LokiJSON, clock: cfg.Time, metadata: !cfg.NoMetadata,
+		asJSON: cfg.Format == LokiJSON, mixed: cfg.Mixed, clock: cfg.Time, metadata: !cfg.NoMetadata,
 		streams: newStreams(cfg.Streams, log), taken: map[string]int{},
 	}
 	var err error
@@ -231,29 +232,45 @@ func appendPairs(dst []byte, pairs []pair) []byte {
 	return append(dst, '}')
 }
 
-func (l *loki) body(p *portion, items []item) []byte {
-	var order []*stream
-	by := map[*stream][]item{}
-	for _, it := range items {
-		if by[it.stream] == nil {
-			order = append(order, it.stream)
-		}
-		by[it.stream] = append(by[it.stream], it)
+// split makes a request for each stream, since Loki's answer is that of the
+// last one: what it takes not of the others, it does not tell.
+func (l *loki) split(items []item) [][]item {
+	if l.mixed {
+		return l.whole.split(items)
 	}
-	if l.asJSON {
-		return jsonBody(p, order, by)
-	}
-	return protoBody(p, order, by)
+	return byStream(items)
 }
 
-func jsonBody(p *portion, order []*stream, by map[*stream][]item) []byte {
+// byStream keeps the order of the items of each stream.
+func byStream(items []item) (groups [][]item) {
+	at := map[*stream]int{}
+	for _, it := range items {
+		i, known := at[it.stream]
+		if !known {
+			i = len(groups)
+			at[it.stream] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], it)
+	}
+	return groups
+}
+
+func (l *loki) body(p *portion, items []item) []byte {
+	if l.asJSON {
+		return jsonBody(p, byStream(items))
+	}
+	return protoBody(p, byStream(items))
+}
+
+func jsonBody(p *portion, groups [][]item) []byte {
 	dst := []byte(`{"streams":[`)
-	for i, s := range order {
+	for i, items := range groups {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(append(append(dst, `{"stream":`...), s.json...), `,"values":[`...)
-		for j, it := range by[s] {
+		dst = append(append(append(dst, `{"stream":`...), items[0].stream.json...), `,"values":[`...)
+		for j, it := range items {
 			if j > 0 {
 				dst = append(dst, ',')
 			}
@@ -264,17 +281,18 @@ func jsonBody(p *portion, order []*stream, by map[*stream][]item) []byte {
 	return append(dst, `]}`...)
 }
 
-func protoBody(p *portion, order []*stream, by map[*stream][]item) []byte {
+func protoBody(p *portion, groups [][]item) []byte {
 	var dst []byte
-	for _, s := range order {
-		size := protowire.SizeTag(1) + protowire.SizeBytes(len(s.text))
-		for _, it := range by[s] {
+	for _, items := range groups {
+		labels := items[0].stream.text
+		size := protowire.SizeTag(1) + protowire.SizeBytes(len(labels))
+		for _, it := range items {
 			size += it.to - it.from
 		}
 		dst = protowire.AppendTag(dst, 1, protowire.BytesType)
 		dst = protowire.AppendVarint(dst, uint64(size))
-		dst = appendText(dst, 1, s.text)
-		for _, it := range by[s] {
+		dst = appendText(dst, 1, labels)
+		for _, it := range items {
 			dst = append(dst, p.data(it)...)
 		}
 	}
