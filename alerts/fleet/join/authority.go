@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,7 @@ type Key struct {
 	Joined   time.Time `json:"joined"`
 	Replaced int       `json:"replaced,omitempty"` // keys that this ID had before
 	Pending  time.Time `json:"pending,omitzero"`   // launch, as the newest document has it
+	Ends     time.Time `json:"ends,omitzero"`      // its instance is retired
 	Seen     time.Time `json:"seen,omitzero"`      // when it was last shown; since our start
 }
 
@@ -143,6 +145,9 @@ func (a *Authority) loadGone(instance string, value []byte) error {
 	var at time.Time
 	err := at.UnmarshalText(value)
 	a.gone[instance] = at
+	if k := a.keys[instance]; k != nil {
+		k.Ends = at
+	}
 	return err
 }
 
@@ -166,7 +171,7 @@ func (a *Authority) create(ctx context.Context, s Spec, now time.Time) (string, 
 	}
 	a.changing.Lock()
 	defer a.changing.Unlock()
-	if err := a.prune(ctx, now); err != nil {
+	if err := errors.Join(a.prune(ctx, now), a.bury(ctx, now)); err != nil {
 		return "", Token{}, err
 	}
 	if len(a.tokens) >= maxTokens {
@@ -313,11 +318,12 @@ func (a *Authority) find(name string) *key {
 	return nil
 }
 
-// Retire says that instances are over: their keys end, and no document of
-// theirs is taken again. To say so twice does no harm.
-func (a *Authority) Retire(ctx context.Context, instances ...string) error {
-	now := clock()
-	stamp, err := now.MarshalText()
+// Retire says that instances go: from now on no document of theirs is taken,
+// and after the grace, in which they may send their last lines, their keys end.
+// To say so twice does no harm; the first time counts.
+func (a *Authority) Retire(ctx context.Context, grace time.Duration, instances ...string) error {
+	ends := clock().Add(grace)
+	stamp, err := ends.MarshalText()
 	if err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
@@ -327,7 +333,7 @@ func (a *Authority) Retire(ctx context.Context, instances ...string) error {
 		if _, known := a.gone[id]; known || id == "" {
 			continue
 		}
-		changes := []state.Change{state.Put(goneKey+id, stamp), state.Delete(keyKey + id)}
+		changes := []state.Change{state.Put(goneKey+id, stamp)}
 		oldest := a.oldestGone()
 		if oldest != "" {
 			changes = append(changes, state.Delete(goneKey+oldest))
@@ -335,16 +341,39 @@ func (a *Authority) Retire(ctx context.Context, instances ...string) error {
 		if err := a.store.Write(ctx, changes...); err != nil {
 			return fmt.Errorf("join: %w", err)
 		}
-		delete(a.gone, oldest)
-		a.gone[id] = now
-		if k := a.keys[id]; k != nil {
-			a.enter(nil, nil, k)
-			a.counts.add("keys_retired")
-			a.log.Info("key ended: its instance is retired", "id", id, "host", k.Host, "group", k.Group)
+		a.retired(id, oldest, ends)
+	}
+	return a.bury(ctx, clock())
+}
+
+// retired notes that an instance goes, and forgets the one that went first.
+func (a *Authority) retired(id, forget string, ends time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.gone, forget)
+	a.gone[id] = ends
+	if k := a.keys[id]; k != nil {
+		k.Ends = ends
+		a.counts.add("keys_retired")
+		a.log.Info("key ends: its instance is retired", "id", id, "host", k.Host, "group", k.Group, "ends", ends)
+	}
+}
+
+// bury forgets keys that have ended.
+func (a *Authority) bury(ctx context.Context, now time.Time) error {
+	for id, k := range a.keys {
+		if !k.ended(now) {
+			continue
 		}
+		if err := a.store.Write(ctx, state.Delete(keyKey+id)); err != nil {
+			return fmt.Errorf("join: %w", err)
+		}
+		a.enter(nil, nil, k)
 	}
 	return nil
 }
+
+func (k *key) ended(now time.Time) bool { return !k.Ends.IsZero() && !now.Before(k.Ends) }
 
 // oldestGone is who must be forgotten for one more to be remembered, or "".
 func (a *Authority) oldestGone() string {
@@ -360,17 +389,24 @@ func (a *Authority) oldestGone() string {
 	return oldest
 }
 
-// Authorize says whose a key is, if it is one.
-func (a *Authority) Authorize(text string) (Key, bool) {
+// Authorize says whose a key is, if it is one and is shown by whom it was given
+// to: an instance has one address for life.
+func (a *Authority) Authorize(text string, peer netip.Addr) (Key, bool) {
 	id, ok := secretID(keyPrefix, text)
-	sum := digestOf(text)
+	sum, now := digestOf(text), time.Now()
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	k := a.byKey[id]
-	if !ok || k == nil || !k.Digest.same(sum) {
-		a.counts.add("unauthorized")
-		return Key{}, false
+	switch {
+	case !ok || k == nil || !k.Digest.same(sum):
+		a.counts.add("unauthorized_key")
+	case k.ended(now):
+		a.counts.add("unauthorized_ended")
+	case k.Instance != "" && !a.policy.Load().AnyAddress && peer.Unmap().String() != k.Peer:
+		a.counts.add("unauthorized_address")
+	default:
+		k.seen.Store(now.UnixMicro())
+		return k.view(), true
 	}
-	k.seen.Store(time.Now().UnixMicro())
-	return k.view(), true
+	return Key{}, false
 }

@@ -38,8 +38,10 @@
 //
 // A key belongs to one ID, an instance's or a host's. The same instance may
 // trade again (it lost its disk): the new key replaces the old one, and counts
-// once against the token. A retired instance's key ends, and neither its
-// document nor its ID is taken again: EC2 never gives an ID twice.
+// once against the token. A key is shown from the address that it was given to,
+// unless any_address is set. A retired instance's key ends, after a grace for its
+// last lines, and neither its document nor its ID is taken again: EC2 never gives
+// an ID twice.
 //
 // Of tokens and keys only the SHA-256 is stored. They are 130 random bits, so
 // that nothing slower is needed, and they are compared in constant time.

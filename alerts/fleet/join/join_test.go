@@ -99,7 +99,7 @@ func TestProof(t *testing.T) {
 		if got := reasonOf(t, err); got != want {
 			t.Errorf("got %q (%v), want %q", got, err, want)
 		}
-		if k, ok := a.Authorize(answer.Key); ok != (want == "") || ok && (k.ID != id || k.Group != "web" || k.Host != "web-1") {
+		if k, ok := a.Authorize(answer.Key, from); ok != (want == "") || ok && (k.ID != id || k.Group != "web" || k.Host != "web-1") {
 			t.Errorf("%+v, %v", k, ok)
 		}
 		if want != "" && a.Snapshot()["refused_"+want] != 1 {
@@ -151,7 +151,10 @@ func TestLife(t *testing.T) {
 	if reason != "" || second.Key == first.Key {
 		t.Fatal("the same instance may trade again:", reason)
 	}
-	if _, ok := a.Authorize(first.Key); ok {
+	if _, ok := a.Authorize(second.Key, other); ok || a.Snapshot()["unauthorized_address"] != 1 {
+		t.Error("another shows the key", a.Snapshot())
+	}
+	if _, ok := a.Authorize(first.Key, addr); ok {
 		t.Error("the key that was replaced is still good")
 	}
 	if n := a.Snapshot(); n["keys_replaced"] != 1 || a.Keys()[0].Replaced != 1 || a.Tokens()[0].Used != 1 {
@@ -161,22 +164,22 @@ func TestLife(t *testing.T) {
 		t.Error("an older document:", reason)
 	}
 	for _, text := range []string{"", first.Key, second.Key + "x", strings.ToUpper(second.Key), second.Key[:len(second.Key)-1] + "!", token} {
-		if _, ok := a.Authorize(text); ok {
+		if _, ok := a.Authorize(text, addr); ok {
 			t.Errorf("%q is let in", text)
 		}
 	}
 	a = newAuthority(t, store, *a.policy.Load()) // a restart
-	if k, ok := a.Authorize(second.Key); !ok || k.ID != id || k.Seen.IsZero() || k.Pending.IsZero() {
+	if k, ok := a.Authorize(second.Key, addr); !ok || k.ID != id || k.Seen.IsZero() || k.Pending.IsZero() {
 		t.Errorf("%+v, %v", k, ok)
 	}
-	if err := a.Retire(t.Context(), id, id, ""); err != nil {
+	if err := a.Retire(t.Context(), 0, id, id, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := a.Authorize(second.Key); ok {
+	if _, ok := a.Authorize(second.Key, addr); ok {
 		t.Error("the key of a retired instance is still good")
 	}
 	a = newAuthority(t, store, *a.policy.Load())
-	if _, ok := a.Authorize(second.Key); ok {
+	if _, ok := a.Authorize(second.Key, addr); ok {
 		t.Error("the key of a retired instance is good after a restart")
 	}
 	if _, reason := ask(create(t, a, web(1)), launch(now.Add(time.Hour/30))); reason != "retired" {
@@ -195,6 +198,41 @@ func values(s state.Store) func(func(string) bool) {
 			}
 		}
 	}
+}
+
+// TestGrace: a retired instance may say its last, and is not let in again.
+func TestGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := state.NewMemory()
+		a := newAuthority(t, store, Policy{Cloud: cloud{"i-00000001": {"web", addr, true}}})
+		token := create(t, a, Spec{Group: "web", Count: 1, For: 24 * time.Hour})
+		req := Request{Token: token, Host: "web-1", Instance: "i-00000001"}
+		answer, err := a.Redeem(t.Context(), req, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time does not prolong it
+			if err := a.Retire(t.Context(), 5*time.Minute, "i-00000001"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		a = newAuthority(t, store, *a.policy.Load())
+		if _, ok := a.Authorize(answer.Key, addr); !ok {
+			t.Error("the key ended before its grace")
+		}
+		if _, err := a.Redeem(t.Context(), req, addr); reasonOf(t, err) != "retired" {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		if _, ok := a.Authorize(answer.Key, addr); ok || a.Snapshot()["unauthorized_ended"] != 1 {
+			t.Error("the key outlives its grace", a.Snapshot())
+		}
+		create(t, a, web(1)) // tidies up
+		if n := len(a.Keys()); n != 0 {
+			t.Errorf("%d keys are listed", n)
+		}
+	})
 }
 
 // TestStatic: hosts outside EC2 prove nothing, so that a name is never given twice.
@@ -221,7 +259,7 @@ func TestStatic(t *testing.T) {
 	if _, reason := ask("printer", other); reason != "taken" {
 		t.Error("from elsewhere:", reason)
 	}
-	if _, ok := a.Authorize(again.Key); !ok {
+	if _, ok := a.Authorize(again.Key, addr); !ok {
 		t.Error("the key is not good")
 	}
 	for host, want := range map[string]string{
@@ -235,7 +273,7 @@ func TestStatic(t *testing.T) {
 	if what, err := a.Revoke(t.Context(), "printer", "me"); err != nil || what != "key of printer" {
 		t.Error(what, err)
 	}
-	if _, ok := a.Authorize(again.Key); ok {
+	if _, ok := a.Authorize(again.Key, addr); ok {
 		t.Error("a revoked key is good")
 	}
 	if _, reason := ask("printer", other); reason != "" {
@@ -345,7 +383,7 @@ func TestStoreFails(t *testing.T) {
 	if _, _, err := a.Create(t.Context(), web(1)); err == nil || len(a.Tokens()) != 1 {
 		t.Error("a token that is not stored exists")
 	}
-	if err := a.Retire(t.Context(), "i-00000001"); err == nil {
+	if err := a.Retire(t.Context(), 0, "i-00000001"); err == nil {
 		t.Error("retired without the store")
 	}
 	a.store = good
@@ -386,18 +424,21 @@ func TestHTTP(t *testing.T) {
 		t.Error(code, said)
 	}
 	a.limits, a.store = newLimits(), failing{a.store}
-	_ = a.Retire(t.Context(), "h")
+	_ = a.Retire(t.Context(), 0, "h")
 	if code, said := post(`{"token":"` + token + `","host":"h"}`); code != 503 || strings.Contains(said["error"], "disk") {
 		t.Error(code, said)
 	}
 }
+
+// ip is the address of an instance of the model, and of its host.
+func ip(id string) netip.Addr { return netip.MustParseAddr("10.0.0." + id[len(id)-1:]) }
 
 // A model is what must hold of tokens and keys.
 type model struct {
 	now    time.Time
 	tokens map[string]*modelToken // by text
 	key    map[string]string      // ID to its only good key
-	dead   []string               // keys that ended
+	dead   map[string]string      // keys that ended, and their ID
 	gone   map[string]bool
 }
 
@@ -415,7 +456,6 @@ func TestLaws(t *testing.T) {
 	ec2 := iidtest.New(t)
 	ids := []string{"i-00000001", "i-00000002", "i-00000003", "i-00000004"}
 	signed := map[string]string{}
-	ip := func(id string) netip.Addr { return netip.MustParseAddr("10.0.0." + id[len(id)-1:]) }
 	for _, id := range ids {
 		signed[id] = string(ec2.Sign(t, iidtest.Document(id, ip(id), time.Unix(1e8, 0))))
 	}
@@ -423,7 +463,7 @@ func TestLaws(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		store := state.NewMemory()
 		a := newAuthority(r, store, policy)
-		m := model{clock(), map[string]*modelToken{}, map[string]string{}, nil, map[string]bool{}}
+		m := model{clock(), map[string]*modelToken{}, map[string]string{}, map[string]string{}, map[string]bool{}}
 		r.Repeat(map[string]func(*rapid.T){
 			"create": func(r *rapid.T) { m.create(r, a) },
 			"redeem": func(r *rapid.T) {
@@ -434,7 +474,7 @@ func TestLaws(t *testing.T) {
 			"revoke": func(r *rapid.T) { m.revoke(r, a) },
 			"retire": func(r *rapid.T) {
 				id := rapid.SampledFrom(ids).Draw(r, "id")
-				if err := a.Retire(context.Background(), id); err != nil {
+				if err := a.Retire(context.Background(), 0, id); err != nil {
 					r.Fatal(err)
 				}
 				m.gone[id] = true
@@ -513,19 +553,19 @@ func (m *model) revoke(r *rapid.T, a *Authority) {
 
 func (m *model) end(id string) {
 	if k := m.key[id]; k != "" {
-		m.dead = append(m.dead, k)
+		m.dead[k] = id
 		delete(m.key, id)
 	}
 }
 
 func (m *model) check(r *rapid.T, a *Authority) {
 	for id, text := range m.key {
-		if k, ok := a.Authorize(text); !ok || k.ID != id {
+		if k, ok := a.Authorize(text, ip(id)); !ok || k.ID != id {
 			r.Fatalf("the key of %s: %+v, %v", id, k, ok)
 		}
 	}
-	for _, text := range m.dead {
-		if k, ok := a.Authorize(text); ok {
+	for text, id := range m.dead {
+		if k, ok := a.Authorize(text, ip(id)); ok {
 			r.Fatalf("a key that ended is good: %+v", k)
 		}
 	}
@@ -548,7 +588,7 @@ func BenchmarkAuthorize(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := a.Authorize(answer.Key); !ok {
+		if _, ok := a.Authorize(answer.Key, addr); !ok {
 			b.Fatal("refused")
 		}
 	}

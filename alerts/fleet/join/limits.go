@@ -98,8 +98,9 @@ func (a *Authority) refused(ctx context.Context, r Request, peer netip.Addr, err
 func cut(s string) string { return s[:min(len(s), 64)] }
 
 // Snapshot returns the counters: tokens_created, keys_made, keys_replaced,
-// keys_retired, unauthorized (a key that is none), refused_REASON, and how many
-// tokens and keys there are.
+// keys_retired, refused_REASON, unauthorized_key (one that is none),
+// unauthorized_ended, unauthorized_address (one that another shows), and how
+// many tokens and keys there are.
 func (a *Authority) Snapshot() map[string]uint64 {
 	a.counts.mu.Lock()
 	out := maps.Clone(a.counts.n)

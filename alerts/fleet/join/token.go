@@ -69,6 +69,8 @@ func (s Spec) validate() error {
 	return nil
 }
 
+const maxName = 64 // of a host (Linux: HOST_NAME_MAX) or a group
+
 // nameOK says whether a name can stand in a label, a URL and a shell's line.
 func nameOK(s string) bool {
 	for _, c := range s {
@@ -76,7 +78,7 @@ func nameOK(s string) bool {
 			return false
 		}
 	}
-	return s != "" && len(s) <= 253 && s[0] != '-' && s[0] != '.'
+	return s != "" && len(s) <= maxName && s[0] != '-' && s[0] != '.'
 }
 
 // What secrets begin with, so that they are recognized where they should not be.
