@@ -145,6 +145,15 @@ func (c *Cloud) Instances(ctx context.Context, group string) ([]autoscale.Instan
 	return c.describe(ctx, filter("tag:"+autoscale.TagGroup, group))
 }
 
+// Instance returns one instance by its ID; false where EC2 does not know it.
+func (c *Cloud) Instance(ctx context.Context, id string) (autoscale.Instance, bool, error) {
+	is, err := c.describe(ctx, filter("instance-id", id))
+	if err != nil || len(is) == 0 {
+		return autoscale.Instance{}, false, err
+	}
+	return is[0], true, nil
+}
+
 func filter(name string, values ...string) types.Filter {
 	return types.Filter{Name: aws.String(name), Values: values}
 }

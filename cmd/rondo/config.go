@@ -42,6 +42,7 @@ type config struct {
 	Syslogd    syslogConfig      `yaml:"syslogd"`
 	Collectors []collectorConfig `yaml:"collectors"`
 	Fleet      fleetConfig       `yaml:"fleet"`
+	Agents     agentsConfig      `yaml:"agents"`
 	Alerts     alertsConfig      `yaml:"alerts"`
 	Autoscale  autoscaleConfig   `yaml:"autoscale"`
 	Backup     backupConfig      `yaml:"backup"`
@@ -223,6 +224,7 @@ func (c *config) validate() error {
 		_, err := fleet.ParseTemplate(t)
 		in("fleet", err)
 	}
+	in("agents", c.Agents.validate())
 	in("alerts", c.Alerts.Rules.Validate())
 	in("alerts", c.Alerts.Receivers.Validate())
 	in("autoscale", c.Autoscale.Groups.Validate())
@@ -242,6 +244,7 @@ func (c *config) lasting(next *config) []string {
 		"web":           reflect.DeepEqual(c.Web, next.Web),
 		"rrd":           reflect.DeepEqual(c.RRD.lasting(), next.RRD.lasting()),
 		"backup":        reflect.DeepEqual(c.Backup, next.Backup),
+		"agents":        c.Agents.lasting() == next.Agents.lasting(),
 		"fleet":         reflect.DeepEqual(c.Fleet, next.Fleet),
 		"syslogd.store": reflect.DeepEqual(c.Syslogd.Store, next.Syslogd.Store),
 	} {

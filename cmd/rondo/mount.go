@@ -44,6 +44,9 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/groups", s.groups((*autoscale.Controller).Handler))
 	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
 	w.Command("POST /api/groups/", s.groups((*autoscale.Controller).Commands))
+	if err := s.mountAgents(w); err != nil {
+		return nil, err
+	}
 	s.mountSeries(w.Handle, w.Command)
 	sets := rrdfile.Handler(rrdfile.WithSeries{SetStore: s.stores.metrics, Querier: s.stores.metrics})
 	w.Handle("GET /api/sets", sets)

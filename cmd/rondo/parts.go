@@ -28,6 +28,7 @@ type parts struct {
 	canary     *canary.Canary
 	relays     []*syslogd.Relay
 	controller *autoscale.Controller // nil where there is no group
+	cloud      *ec2.Cloud            // the controller's
 }
 
 // buildParts builds the parts of a configuration. All sockets are bound when
@@ -43,6 +44,9 @@ func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err er
 		}
 	}()
 	if err := s.buildController(ctx, conf, p); err != nil {
+		return nil, err
+	}
+	if err := s.buildJoin(conf, p); err != nil {
 		return nil, err
 	}
 	if err := s.buildSyslog(conf, p); err != nil {
@@ -93,8 +97,9 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	if err != nil {
 		return err
 	}
+	p.cloud = cloud
 	p.controller, err = autoscale.New(ctx, autoscale.Options{
-		Config: conf.Autoscale.Groups, Cloud: cloud, Metrics: s.judge, Fleet: s.fleet,
+		Config: conf.Autoscale.Groups, Cloud: cloud, Metrics: s.judge, Fleet: retiring{s.fleet, s.join, s.log},
 		Drainer: s.fleet, Journal: journal, Lost: s.stores.lostState(), Log: s.log.With("component", "autoscale"),
 	})
 	return err

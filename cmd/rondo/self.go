@@ -143,6 +143,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"rrd":    me.store(),
 		"alerts": me.s.engine.Stats().Snapshot(),
 		"fleet":  me.s.fleet.Snapshot(),
+		"join":   me.s.join.Snapshot(),
 		"logs":   me.logs(),
 		"backup": me.s.backups.counters(),
 		"loki":   me.s.loki.Snapshot(),

@@ -18,6 +18,7 @@ import (
 	"rondo/alerts"
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
+	"rondo/alerts/fleet/join"
 	"rondo/alerts/notify"
 	"rondo/rrd/promql"
 	"rondo/syslogd"
@@ -77,7 +78,9 @@ type server struct {
 	promql  *promql.Engine // for people and dashboards
 	judge   *promql.Engine // for rules and groups, which dashboards must not starve
 	fleet   *fleet.Fleet
-	taps    *taps // what sees the messages that the log store took
+	join    *join.Authority // lets agents in
+	install *installer      // serves the script that installs them
+	taps    *taps           // what sees the messages that the log store took
 	canary  *canary.Canary
 	sockets *syslogd.Sockets // of the syslog server; they outlive a reload
 	engine  *alerts.Engine
@@ -172,6 +175,9 @@ func (s *server) build() (err error) {
 	s.promql = promql.New(s.stores.metrics, s.stores.metrics, o)
 	s.judge = promql.New(s.stores.metrics, s.stores.metrics, o)
 	if s.fleet, err = fleet.New(s.stores.state, fleet.Options{Log: s.log, Templates: s.conf.Fleet.Templates}); err != nil {
+		return err
+	}
+	if s.join, err = join.New(s.stores.state, join.Policy{}, s.log); err != nil {
 		return err
 	}
 	rules, targets, err := s.rules(s.conf)

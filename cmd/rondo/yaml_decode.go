@@ -96,7 +96,7 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 			d.fail(e.at, path, "unknown key %q%s", e.key, suggest(e.key, fields))
 			continue
 		}
-		d.value(e.value, f, join(path, e.key))
+		d.value(e.value, f, dotted(path, e.key))
 	}
 }
 
@@ -126,7 +126,7 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) {
 	m := reflect.MakeMap(v.Type())
 	for _, e := range n.entries {
 		x := reflect.New(v.Type().Elem()).Elem()
-		d.value(e.value, x, join(path, e.key))
+		d.value(e.value, x, dotted(path, e.key))
 		m.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), x)
 	}
 	v.Set(m)
@@ -249,7 +249,7 @@ func scaled(num string, unit float64) (int64, error) {
 	return int64(n * unit), err
 }
 
-func join(path, key string) string {
+func dotted(path, key string) string {
 	if path == "" {
 		return key
 	}

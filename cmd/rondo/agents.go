@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"time"
+
+	"rondo/alerts/fleet"
+	"rondo/alerts/fleet/join"
+	"rondo/autoscale"
+	"rondo/autoscale/ec2"
+	"rondo/web"
+)
+
+// agentsConfig is the section "agents": how agents reach us, whom we let in.
+type agentsConfig struct {
+	Address  string      `yaml:"address"`  // https://host:port, as agents call us
+	Trust    trust       `yaml:"trust"`    // how they know us: fingerprint, or system for the system's authorities
+	Binaries string      `yaml:"binaries"` // directory of rondo-linux-arm64 and the like, besides what runs
+	Identity join.Config `yaml:"identity"`
+}
+
+// lasting is what a reload does not replace.
+func (c agentsConfig) lasting() [3]string { return [3]string{c.Address, string(c.Trust), c.Binaries} }
+
+// trust is how an agent knows its server.
+type trust string
+
+const (
+	byFingerprint trust = "fingerprint"
+	bySystem      trust = "system"
+)
+
+// addressOK is what may stand in a shell's line and in YAML as it is.
+var addressOK = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]+)?$`)
+
+func (c agentsConfig) validate() error {
+	errs := []error{c.Identity.Validate()}
+	if c.Address != "" {
+		u, err := url.Parse(c.Address)
+		switch {
+		case err != nil || !addressOK.MatchString(c.Address):
+			errs = append(errs, fmt.Errorf("agents: address %q: want https://host:port, as agents reach this server", c.Address))
+		case u.Scheme == "http" && !isLoopbackName(u.Hostname()):
+			errs = append(errs, fmt.Errorf("agents: address %q: keys and logs would go over the network in the clear; want https:// (rondo cert make)", c.Address))
+		}
+	}
+	if c.Trust != "" && c.Trust != byFingerprint && c.Trust != bySystem {
+		errs = append(errs, fmt.Errorf("agents: trust %q: want fingerprint or system", c.Trust))
+	}
+	return errors.Join(errs...)
+}
+
+func isLoopbackName(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// keyGrace is how long an instance that is terminated may still send: its last
+// lines are written while it shuts down.
+const keyGrace = 5 * time.Minute
+
+// buildJoin lets the authority judge by a configuration.
+func (s *server) buildJoin(conf *config, p *parts) error {
+	policy, err := conf.Agents.Identity.Policy()
+	if err != nil {
+		return fmt.Errorf("agents: %w", err)
+	}
+	if p.cloud != nil {
+		policy.Cloud = tagged{p.cloud}
+	}
+	s.join.SetPolicy(policy)
+	return nil
+}
+
+// tagged says of an instance what joining needs to know.
+type tagged struct{ cloud *ec2.Cloud }
+
+// Instance implements join.Cloud.
+func (t tagged) Instance(ctx context.Context, id string) (join.Instance, error) {
+	i, ok, err := t.cloud.Instance(ctx, id)
+	if err != nil {
+		return join.Instance{}, err
+	}
+	if !ok {
+		return join.Instance{}, join.ErrNoInstance
+	}
+	ip, _ := netip.ParseAddr(i.PrivateIP) // none: it equals nobody's
+	live := i.Phase == autoscale.Pending || i.Phase == autoscale.Booting
+	return join.Instance{Group: i.Tags[autoscale.TagGroup], PrivateIP: ip, Live: live}, nil
+}
+
+// retiring is the fleet as the autoscaler has it: a host that is withdrawn
+// because its instance is terminated also loses its key.
+type retiring struct {
+	*fleet.Fleet
+	join *join.Authority
+	log  *slog.Logger
+}
+
+// Withdraw implements autoscale.Fleet.
+func (r retiring) Withdraw(host, reason string) {
+	h, _ := r.Host(host)
+	r.Fleet.Withdraw(host, reason)
+	if err := r.join.Retire(context.Background(), keyGrace, h.Instance); err != nil {
+		r.log.Error("the key of a terminated instance does not end", "instance", h.Instance, "err", err)
+	}
+}
+
+// mountAgents mounts what agents call, and the commands about them.
+func (s *server) mountAgents(w *web.Server) (err error) {
+	if s.install, err = newInstaller(s.conf.Agents, s.conf.Web.TLS); err != nil {
+		return err
+	}
+	w.Open("GET /install.sh", http.HandlerFunc(s.install.serveScript))
+	w.Open("GET /agent/v1/binary/{platform}", http.HandlerFunc(s.install.serveBinary))
+	w.Open("POST "+join.Path, s.join.Handler())
+	w.Handle("GET /api/agents/tokens", answer(s.tokenList))
+	w.Handle("GET /api/agents/keys", answer(s.keyList))
+	w.Command("POST /api/agents/tokens", answer(s.tokenCreate))
+	w.Command("POST /api/agents/revoke", answer(s.tokenRevoke))
+	return nil
+}
