@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,9 +31,7 @@ type Destination struct {
 
 	mu      sync.Mutex // guards all below, and the waits of targets
 	targets []*target
-	turn    int           // of balance: the target that is next
-	pause   time.Duration // before the next session, if it follows a failure
-	until   time.Time     // when that is over
+	turn    int // of balance: the target that is next
 
 	requests, failures, bytes atomic.Uint64
 }
@@ -72,9 +69,8 @@ func New(cfg Config, log *slog.Logger) (*Destination, error) {
 	return d, nil
 }
 
-// Open implements out.Destination. After a failure it waits as long as the
-// other side asked for, or ever longer: HTTP has no connection that could be
-// refused here.
+// Open implements out.Destination. Where the other side asked for a pause, it
+// waits for the end of that.
 func (d *Destination) Open(ctx context.Context) (out.Session, error) {
 	if err := sleep(ctx, time.Until(d.ready())); err != nil {
 		return nil, fmt.Errorf("push: %w", err)
@@ -89,7 +85,7 @@ func (d *Destination) Open(ctx context.Context) (out.Session, error) {
 	}), nil
 }
 
-// ready is when the next session may begin.
+// ready is when a target may be asked again.
 func (d *Destination) ready() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,9 +94,6 @@ func (d *Destination) ready() time.Time {
 		if t.asked.Before(first) {
 			first = t.asked
 		}
-	}
-	if d.until.After(first) {
-		return d.until
 	}
 	return first
 }
@@ -124,29 +117,11 @@ func (d *Destination) transport() (*http.Transport, error) {
 	return t, nil
 }
 
-// failed makes the next session wait.
-func (d *Destination) failed(now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.pause = d.longer(d.pause)
-	d.until = now.Add(d.pause)
-}
-
-// worked ends the waits.
+// worked ends the waits of a target.
 func (d *Destination) worked(t *target) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pause, d.until = 0, time.Time{}
 	t.pause, t.rests, t.asked = 0, time.Time{}, time.Time{}
-}
-
-// longer is the wait that follows another one, a little by chance: not all
-// that failed at once shall come back at once.
-func (d *Destination) longer(pause time.Duration) time.Duration {
-	if pause == 0 {
-		return d.first + rand.N(d.first)
-	}
-	return min(2*pause, maxPause) - rand.N(d.first/2)
 }
 
 // order is in which order the targets are tried now. Those that rest come
@@ -177,7 +152,7 @@ func (d *Destination) fails(t *target, now time.Time, after time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.failures.Add(1)
-	t.pause = d.longer(t.pause)
+	t.pause = min(max(2*t.pause, d.first), maxPause)
 	t.rests = now.Add(t.pause)
 	if after > 0 {
 		t.asked = now.Add(min(after, maxRetry))

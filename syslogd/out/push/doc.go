@@ -16,8 +16,9 @@
 //	400, 413, 422              refused: sent again in halves, until it is known which
 //	                           message is at fault. That one is refused for good,
 //	                           counted, and the beginning of the answer logged
-//	408, 425, 429, 5xx,        later: at another address if there is one, else after a
-//	no answer                  wait that grows, or that the answer asks for (Retry-After)
+//	408, 425, 429, 5xx,        later: at another address if there is one, else the
+//	no answer                  session fails, and the queue tries again, ever more slowly;
+//	                           not before the answer says (Retry-After)
 //	all else (401, 403, 404,   wrong configuration: told, and tried again likewise.
 //	redirections)              Nothing is dropped for it
 //

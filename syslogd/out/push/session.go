@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -168,9 +167,6 @@ func (s *session) run(ctx context.Context) {
 }
 
 func (s *session) fail(err error) {
-	if !errors.Is(err, context.Canceled) {
-		s.d.failed(time.Now())
-	}
 	s.mu.Lock()
 	s.err = fmt.Errorf("push: %w", err)
 	s.mu.Unlock()

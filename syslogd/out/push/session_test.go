@@ -125,7 +125,7 @@ func TestAnswers(t *testing.T) {
 			got := fmt.Sprint(n, refused)
 			if err := s.failure(); err != nil {
 				got += " " + err.Error()
-				if wait := d.ready().Sub(time.Now().Add(-59 * time.Second)); wait < firstPause || wait > 2*firstPause {
+				if wait := d.ready().Sub(time.Now().Add(-59 * time.Second)); wait > 0 {
 					got += fmt.Sprintf(" (wait %v)", wait)
 				}
 			}
@@ -151,40 +151,6 @@ func TestAnswers(t *testing.T) {
 	f(401, "who?", "0 0 push: wrong configuration: "+a+" answers 401 Unauthorized: who?")
 	f(403, "", "0 0 push: wrong configuration: "+a+" answers 403 Forbidden: ")
 	f(404, "", "0 0 push: wrong configuration: "+a+" answers 404 Not Found: ")
-}
-
-// TestPausesGrow: each failure has the next session wait longer, and a success
-// ends that.
-func TestPausesGrow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		status := 500
-		answer := side(func(*http.Request, string) (int, string) { return status, "" })
-		d, s := opened(t, Config{Format: JSON, Batch: Batch{Messages: 1}}, io.Discard, answer)
-		send(t, s, "x")
-		var waits []time.Duration
-		for range 10 {
-			<-s.Broken()
-			waits = append(waits, time.Until(d.ready()))
-			next, err := d.Open(t.Context()) // waits
-			if err != nil || time.Until(d.ready()) > 0 {
-				t.Fatal(err, time.Until(d.ready()))
-			}
-			_ = next.Close(t.Context())
-			s = newSession(t.Context(), d, &http.Client{Transport: answer})
-			send(t, s, "x")
-		}
-		if waits[1] < waits[0] || waits[4] < 8*firstPause || waits[9] < maxPause-firstPause || waits[9] > maxPause {
-			t.Errorf("waits %v", waits)
-		}
-		<-s.Broken()
-		status = 200
-		s = newSession(t.Context(), d, &http.Client{Transport: answer})
-		send(t, s, "x")
-		synctest.Wait()
-		if err := s.Close(t.Context()); err != nil || !d.ready().IsZero() {
-			t.Error(err, d.ready())
-		}
-	})
 }
 
 // TestOneIsAtFault: of a portion that is refused, only the messages at fault
