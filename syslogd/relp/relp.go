@@ -44,11 +44,11 @@ type Frame struct {
 }
 
 // AppendFrame writes a frame.
-func AppendFrame(dst []byte, txnr int, command, data string) []byte {
+func AppendFrame[T string | []byte](dst []byte, txnr int, command string, data T) []byte {
 	dst = strconv.AppendInt(dst, int64(txnr), 10)
 	dst = append(append(append(dst, ' '), command...), ' ')
 	dst = strconv.AppendInt(dst, int64(len(data)), 10)
-	if data != "" {
+	if len(data) > 0 {
 		dst = append(append(dst, ' '), data...)
 	}
 	return append(dst, '\n')

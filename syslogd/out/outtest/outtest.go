@@ -68,11 +68,11 @@ func delivers(d *driver) {
 	if d.sessions != 1 {
 		d.t.Errorf("%d sessions where one was enough", d.sessions)
 	}
+	d.end()
+	d.inOrder(3000)
 	if got := len(d.Received()); got != 3000 {
 		d.t.Errorf("%d arrived of 3000", got)
 	}
-	d.end()
-	d.inOrder(3000)
 }
 
 // cuts: the session is cut at any point.

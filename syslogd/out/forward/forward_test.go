@@ -1,0 +1,59 @@
+package forward
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"testing"
+	"time"
+
+	"rondo/syslogd/out"
+	"rondo/syslogd/out/outtest"
+	"rondo/syslogd/peertest"
+	"rondo/syslogd/syslog/pin"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func open(t *testing.T, cfg Config) *Destination {
+	t.Helper()
+	d, err := New(cfg, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestConformance(t *testing.T) {
+	ca := peertest.NewAuthority(t)
+	id := ca.Issue(t, "server.test", time.Hour)
+	secured := &tls.Config{Certificates: []tls.Certificate{id.Pair(t)}}
+	for name, cfg := range map[string]Config{
+		"tcp":         {},
+		"tcp-newline": {Framing: Newline, Format: RFC3164},
+		"tcp-raw":     {Format: Raw},
+		"tls":         {Proto: TLS, TLS: out.TLS{CA: ca.File}, Origin: true},
+		"relp":        {Proto: RELP, Origin: true, Window: 7},
+		"relp-tls":    {Proto: RELPTLS, TLS: out.TLS{Fingerprints: []pin.Fingerprint{id.Fingerprint}}},
+		"udp":         {Proto: UDP, Rate: 50_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outtest.Run(t, func(t *testing.T) *outtest.Subject {
+				var config *tls.Config
+				if cfg.Proto.isTLS() {
+					config = secured
+				}
+				s := newServer(t, cfg.withDefaults().Proto, config)
+				c := cfg
+				c.To = []string{s.addr}
+				subject := &outtest.Subject{
+					Destination: open(t, c), Received: s.received,
+					Cut: s.cut, Down: s.down, Up: s.up, Stall: func() { s.stall(700 * time.Millisecond) },
+				}
+				if cfg.Proto == UDP { // there is nothing to cut
+					subject.Cut, subject.Stall = nil, nil
+				}
+				return subject
+			})
+		})
+	}
+}

@@ -1,0 +1,227 @@
+package forward
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rondo/syslogd/out/outtest"
+	"rondo/syslogd/relp"
+	"rondo/syslogd/syslog"
+)
+
+// A server is a syslog server that fails when it is told to.
+type server struct {
+	t     *testing.T
+	proto Proto
+	addr  string
+	tls   *tls.Config
+
+	mu       sync.Mutex
+	messages []syslog.Message
+	conns    map[net.Conn]bool
+	listener io.Closer
+	stalled  time.Time // nothing is read before
+	wg       sync.WaitGroup
+	serving  sync.WaitGroup // ends when the clients have closed their side
+}
+
+func newServer(t *testing.T, proto Proto, config *tls.Config) *server {
+	s := &server{t: t, proto: proto, tls: config, addr: "127.0.0.1:0", conns: map[net.Conn]bool{}}
+	s.up()
+	t.Cleanup(func() { s.down(); s.serving.Wait() })
+	return s
+}
+
+func (s *server) up() {
+	s.t.Helper()
+	if s.proto == UDP {
+		s.listenUDP()
+		return
+	}
+	l, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.listener, s.addr = l, l.Addr().String()
+	s.wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn = s.accept(conn)
+			s.serving.Go(func() { s.serve(conn) })
+		}
+	})
+}
+
+func (s *server) listenUDP() {
+	conn, err := net.ListenPacket("udp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.listener, s.addr = conn, conn.LocalAddr().String()
+	s.wg.Go(func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, _, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			s.take(string(buf[:n]))
+		}
+	})
+}
+
+// down ends everything. What has come in until then is read.
+func (s *server) down() {
+	if s.listener == nil {
+		return
+	}
+	if conn, ok := s.listener.(*net.UDPConn); ok {
+		_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		s.wg.Wait()
+	}
+	s.listener.Close()
+	s.cut()
+	s.wg.Wait()
+	s.listener = nil
+}
+
+// accept makes a connection one that can be cut.
+func (s *server) accept(conn net.Conn) net.Conn {
+	if s.tls != nil {
+		conn = tls.Server(conn, s.tls)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[conn] = true
+	return conn
+}
+
+// serve takes what comes over a connection.
+func (s *server) serve(conn net.Conn) {
+	defer func() {
+		conn.Close()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, conn)
+	}()
+	if s.proto == RELP || s.proto == RELPTLS {
+		s.serveRELP(conn)
+		return
+	}
+	framer := syslog.NewFramer(&slow{conn, s}, 0)
+	for {
+		frames, err := framer.Append(nil)
+		if err != nil && len(frames) > 0 && !whole(frames[len(frames)-1].Line) {
+			frames = frames[:len(frames)-1] // cut off
+		}
+		for _, f := range frames {
+			s.take(f.Line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// whole tells the suite's messages from their beginnings.
+func whole(line string) bool { return strings.HasSuffix(line, ".") }
+
+// slow reads nothing while the server is stalled.
+type slow struct {
+	net.Conn
+	s *server
+}
+
+func (r *slow) Read(p []byte) (int, error) {
+	r.s.mu.Lock()
+	until := r.s.stalled
+	r.s.mu.Unlock()
+	if d := time.Until(until); d > 0 {
+		<-time.After(d)
+	}
+	return r.Conn.Read(p)
+}
+
+func (s *server) serveRELP(conn net.Conn) {
+	reader := relp.NewReader(&slow{conn, s}, 64<<10)
+	for {
+		frames, err := reader.Append(nil)
+		var answers []byte
+		for _, f := range frames {
+			answer := "200 OK"
+			switch f.Command {
+			case relp.Open:
+				answer += "\n" + relp.Offers{Version: relp.Version, Commands: []string{relp.Syslog}}.String()
+			case relp.Syslog:
+				s.take(f.Data)
+			}
+			answers = relp.AppendFrame(answers, f.Txnr, relp.Response, answer)
+			if f.Command == relp.Close {
+				answers = relp.AppendFrame(answers, 0, relp.ServerClose, "")
+				err = io.EOF
+			}
+		}
+		if _, writeErr := conn.Write(answers); writeErr != nil || err != nil {
+			return
+		}
+	}
+}
+
+func (s *server) take(line string) {
+	m := syslog.Parse(line, time.Now(), netip.Addr{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = append(s.messages, m)
+}
+
+// cut ends all connections: those with answers by force; the others as a
+// server does that reads to the end what its kernel has acknowledged.
+func (s *server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.conns {
+		if s.proto == RELP || s.proto == RELPTLS {
+			conn.Close()
+			continue
+		}
+		err := conn.(interface{ CloseWrite() error }).CloseWrite()
+		if secured, ok := conn.(*tls.Conn); err != nil && ok && !secured.ConnectionState().HandshakeComplete {
+			conn.Close()
+		}
+	}
+}
+
+func (s *server) stall(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stalled = time.Now().Add(d)
+}
+
+func (s *server) all() []syslog.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.messages)
+}
+
+func (s *server) received() (all []outtest.Arrival) {
+	for _, m := range s.all() {
+		a := outtest.Arrival{Text: m.Text}
+		for p := range syslog.SDParams(m.SD) {
+			if p.ID == relayElement && p.Name == "key" {
+				a.Key = p.Value()
+			}
+		}
+		all = append(all, a)
+	}
+	return all
+}
