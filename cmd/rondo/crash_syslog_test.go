@@ -211,44 +211,16 @@ func startRsyslog(t *testing.T, p *proc) rsyslogProc {
 		t.Fatal(err)
 	}
 	_, relpPort, _ := net.SplitHostPort(p.addr("relp"))
-	conf := filepath.Join(p.dir, "rsyslog.conf")
-	text := fmt.Sprintf(`
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	cmd := startSyslogPeer(t, "rsyslogd", p.dir, fmt.Sprintf(`
 		global(workDirectory="%s")
 		module(load="imtcp")
 		module(load="omrelp")
 		input(type="imtcp" address="127.0.0.1" port="%d")
 		action(type="omrelp" target="127.0.0.1" port="%s" template="RSYSLOG_SyslogProtocol23Format"
 			action.resumeInterval="1" action.resumeRetryCount="-1" queue.type="LinkedList" queue.size="50000")
-	`, p.dir, port, relpPort)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	lib := filepath.Join(peersDir(), "usr/lib/x86_64-linux-gnu")
-	cmd := exec.Command(filepath.Join(peersDir(), "usr/sbin/rsyslogd"), "-n", "-f", conf, "-i", filepath.Join(p.dir, "rsyslog.pid"), "-M", filepath.Join(lib, "rsyslog"))
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+lib+":"+filepath.Join(peersDir(), "lib/x86_64-linux-gnu"))
-	var output lockedBuffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("rsyslog: %s", output.String())
-		}
-	})
-	r := rsyslogProc{cmd, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", r.addr)
-		if err == nil {
-			conn.Close()
-			return r
-		}
-		if time.Now().After(end) {
-			t.Fatalf("rsyslog does not listen: %v", err)
-		}
-	}
+	`, p.dir, port, relpPort), addr)
+	return rsyslogProc{cmd, addr}
 }
 
 // loki pushes lines as Loki's clients do, 20 at a time, until stop. Those of a
