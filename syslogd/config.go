@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rondo/syslogd/filter"
+	"rondo/syslogd/stage"
 	"rondo/syslogd/syslog"
 )
 
@@ -26,7 +27,10 @@ type Config struct {
 
 	// Discard drops matching messages before they are stored or relayed.
 	Discard *filter.Filter `yaml:"discard"`
-	Relays  []RelayConfig  `yaml:"relays"`
+	// Stages are what all other messages go through, in this order, before
+	// anything is written.
+	Stages []stage.Config `yaml:"stages"`
+	Relays []RelayConfig  `yaml:"relays"`
 }
 
 // A Network is a range of addresses: "10.0.0.0/8", or a single address.
@@ -86,7 +90,7 @@ const (
 
 // Validate says what is wrong, each with its key.
 func (c *Config) Validate() error {
-	errs := []error{c.Options.validate(), c.validateListeners()}
+	errs := []error{c.Options.validate(), c.validateListeners(), stage.Validate(c.Stages)}
 	names := map[string]bool{}
 	for i := range c.Relays {
 		r := &c.Relays[i]

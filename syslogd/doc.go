@@ -3,7 +3,7 @@
 //
 //	udp ----- recvmmsg, several sockets --.
 //	unix ---- datagrams, credentials -----+-> packets --.     (fair when full)
-//	                                                    |
+//	                                                    |              stages
 //	tcp ------------------.                             +-> parse -> Router -> Sink (logstore)
 //	unix-stream ----------+-> frame, one goroutine -----+                 \-> Relay -> another server
 //	tls --- handshake ----'   for each connection       |
@@ -70,6 +70,7 @@
 //	gelf_REASON                  see gelf.Reason: kept as text
 //	journal_skipped_fields       over a limit of journal.Limits
 //	discarded stored not_stored  by the Router
+//	dropped_REASON stages_made   by its stages; stage_NAME_WHAT for each: see stage.Pipe.Report
 //	store_waits                  times that the disk was full
 //	relay_NAME_WHAT              filtered, queued (arrivals), relayed; dropped_queue_full,
 //	                             dropped_disk_full, dropped_damaged; connections, failures

@@ -74,7 +74,7 @@ func TestRelay(t *testing.T) {
 			})
 			defer r.Close()
 			near := newMemory()
-			s, stop := start(t, NewRouter(near, []*Relay{r}, nil, NewStats(), quiet()), nil)
+			s, stop := start(t, NewRouter(near, []*Relay{r}, nil, nil, NewStats(), quiet()), nil)
 			stopRelay := runRelay(t, r)
 			conn := dial(t, "tcp", s.Addr("tcp"))
 			send(t, conn, "<13>1 - h a - - - not relayed\n<11>1 2026-10-11T22:14:15Z web-01 nginx 7 ID47 - relayed\n")

@@ -9,6 +9,7 @@ import (
 
 	"rondo/rrd/seglog"
 	"rondo/syslogd/filter"
+	"rondo/syslogd/stage"
 	"rondo/syslogd/syslog"
 )
 
@@ -27,15 +28,48 @@ type Router struct {
 	store   Sink
 	relays  []*Relay
 	discard *filter.Filter // nil: none
+	stages  *stage.Pipe    // nil: none
 	stats   *Stats
 	log     *slog.Logger
 	full    state // the store's disk
 }
 
 // NewRouter routes to a store and to relays. Messages that match discard, if
-// it is not nil, go nowhere.
-func NewRouter(store Sink, relays []*Relay, discard *filter.Filter, stats *Stats, log *slog.Logger) *Router {
-	return &Router{store: store, relays: relays, discard: discard, stats: stats, log: log}
+// it is not nil, go nowhere; all others go through the stages first, if there
+// are any. Then Run must run.
+func NewRouter(store Sink, relays []*Relay, discard *filter.Filter, stages *stage.Pipe, stats *Stats, log *slog.Logger) *Router {
+	return &Router{store: store, relays: relays, discard: discard, stages: stages, stats: stats, log: log}
+}
+
+// Run writes what the stages have to say, each second and when ctx ends: then
+// whoever else uses the router must have ended.
+func (r *Router) Run(ctx context.Context) error {
+	const lastWait = 10 * time.Second // for a disk that is full
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			r.tell(ctx, r.stages.Due(now))
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
+			defer cancel()
+			r.tell(ctx, r.stages.Close(time.Now()))
+			return nil
+		}
+	}
+}
+
+// tell writes messages that the stages have made.
+func (r *Router) tell(ctx context.Context, made []syslog.Message) {
+	r.stages.Report(r.stats.Add)
+	if len(made) == 0 {
+		return
+	}
+	err := r.deliver(ctx, made, func(ctx context.Context, batch []syslog.Message) error { return write(ctx, r.store, batch) })
+	if err != nil {
+		r.log.Error("what stages have counted is not stored", "messages", len(made), "err", err)
+	}
 }
 
 // Put routes a batch, and returns when it is on disk everywhere. It waits
@@ -59,10 +93,16 @@ func (r *Router) Write(ctx context.Context, batch []syslog.Message) error {
 	})
 }
 
-// route gives a batch to the relays first, once: the store may have to be
-// asked again.
+// route takes a batch through the stages and delivers what is left of it.
 func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) error {
-	batch = r.keep(batch)
+	batch = r.stages.Apply(time.Now(), r.keep(batch))
+	r.stages.Report(r.stats.Add)
+	return r.deliver(ctx, batch, put)
+}
+
+// deliver gives a batch to the relays first, once: the store may have to be
+// asked again.
+func (r *Router) deliver(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) error {
 	for _, relay := range r.relays {
 		relay.enqueue(batch)
 	}

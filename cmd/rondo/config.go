@@ -281,7 +281,29 @@ func (c *config) locate(section string, err error) error {
 	if n == nil {
 		return fmt.Errorf("config: %w", err)
 	}
+	if at, ok := n.followed(err.Error()); ok {
+		return fmt.Errorf("%s: %w", at, err)
+	}
 	return fmt.Errorf("%s: %w", n.named(err.Error()).at, err)
+}
+
+// followed is the place that an error leads to which begins with keys and with
+// numbers of items, such as "stages: 2: parse: format: ...", as far as they
+// are in the file; false if there is no number among them.
+func (n *node) followed(text string) (at place, ok bool) {
+	for key, rest, more := strings.Cut(text, ": "); more; key, rest, more = strings.Cut(rest, ": ") {
+		if i, err := strconv.Atoi(key); err == nil && i > 0 && i <= len(n.items) {
+			n, ok = n.items[i-1], true
+			at = n.at
+			continue
+		}
+		i := slices.IndexFunc(n.entries, func(e entry) bool { return e.key == key })
+		if i < 0 {
+			break
+		}
+		at, n = n.entries[i].at, n.entries[i].value
+	}
+	return at, ok
 }
 
 // named finds the item below n whose name the text quotes, or n itself.

@@ -13,6 +13,7 @@ import (
 	"rondo/collectors"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
+	"rondo/syslogd/stage"
 )
 
 // parts are what a reload replaces: everything that holds a socket of its own
@@ -79,8 +80,11 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 		}
 		p.relays = append(p.relays, r)
 	}
-	p.router = syslogd.NewRouter(stored{s.stores.logs, s.fleet, s.taps}, p.relays, conf.Syslogd.Server.Discard, p.syslogged, log)
-	var err error
+	stages, err := stage.New(conf.Syslogd.Server.Stages)
+	if err != nil {
+		return err
+	}
+	p.router = syslogd.NewRouter(stored{s.stores.logs, s.fleet, s.taps}, p.relays, conf.Syslogd.Server.Discard, stages, p.syslogged, log)
 	p.syslog, err = s.sockets.NewServer(conf.Syslogd.Server, s.canary.Sink(p.router, s.stores.logs), p.syslogged, log)
 	return err
 }
@@ -117,6 +121,7 @@ func (p *parts) run(ctx context.Context) error {
 	for _, r := range p.relays {
 		g.Go(func() error { return r.Run(after) })
 	}
+	g.Go(func() error { return p.router.Run(after) })
 	// The server ends after the canary: what that has sent is still received.
 	serving, stopServer := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error {

@@ -107,7 +107,8 @@ const gcPercent = 25
 //	  └─ keepParts ── errgroup, built anew by a reload
 //	       ├─ collectors: graphite, statsd, host ──> store
 //	       ├─ canary ──> the syslog server's listeners
-//	       ├─ syslog server ──> router ──> logstore, relay queues
+//	       ├─ syslog server ──> router, stages ──> logstore, relay queues
+//	       ├─ router: what its stages have counted, each second
 //	       ├─ relays: queue ──> other servers
 //	       └─ controller: metric ──> Want ──> EC2
 //

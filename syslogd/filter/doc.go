@@ -59,6 +59,7 @@
 //
 //	search, live tail   GET /api/logs?q=, rondo logs search, the page, Loki
 //	discard             syslogd.discard in the configuration
+//	stages              syslogd.stages[].filter
 //	relays              syslogd.relays[].filter
 //	retention           syslogd.store.classes[].filter
 //	alert rules         alerts.logs[].filter

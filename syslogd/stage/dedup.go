@@ -40,10 +40,11 @@ type dedup struct {
 	maxKeys  int
 	maxBytes int
 
-	mu    sync.Mutex
-	runs  map[string]*list.Element
-	order list.List // of *repeats, the oldest first
-	bytes int
+	mu     sync.Mutex
+	runs   map[string]*list.Element
+	order  list.List // of *repeats, the oldest first
+	bytes  int
+	closed bool // nothing is held back any more
 }
 
 // repeats is a first message, and those like it that were held back.
@@ -77,6 +78,9 @@ func (s *dedup) apply(now time.Time, w *work) verdict {
 	w.key = appendKey(w.key[:0], &w.m, s.by)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return unchanged
+	}
 	if e := s.runs[string(w.key)]; e != nil {
 		r := e.Value.(*repeats)
 		if !s.over(now, r) {
@@ -137,6 +141,7 @@ func (s *dedup) settle(dst []syslog.Message, now time.Time, e *list.Element) []s
 func (s *dedup) due(now time.Time, all bool) []syslog.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = s.closed || all
 	var out []syslog.Message
 	for e := s.order.Front(); e != nil && (all || s.over(now, e.Value.(*repeats))); e = s.order.Front() {
 		out = s.settle(out, now, e)

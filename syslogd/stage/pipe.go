@@ -182,8 +182,8 @@ func (p *Pipe) pass(now time.Time, w *work, made []syslog.Message, from int) {
 // so; what it returns goes where the output of Apply goes.
 func (p *Pipe) Due(now time.Time) []syslog.Message { return p.settle(now, false) }
 
-// Close returns all that the stages still have to say. The pipe may go on
-// being used, but what it counts then is lost unless Close is called again.
+// Close returns all that the stages still have to say. Messages that come
+// afterwards still go through the pipe, but dedup lets all of them pass.
 func (p *Pipe) Close(now time.Time) []syslog.Message { return p.settle(now, true) }
 
 func (p *Pipe) settle(now time.Time, all bool) []syslog.Message {

@@ -28,8 +28,15 @@ type RewriteConfig struct {
 type Replace struct {
 	Field string `yaml:"field"` // text
 	Regex string `yaml:"regex"` // RE2
-	With  string `yaml:"with"`  // $1 or ${name} for a group, $$ for a dollar
+	With  With   `yaml:"with"`
 }
+
+// With is what stands in the place of a match: $1 or ${name} is one of its
+// groups, $$ a dollar. ${name} is no variable of the environment here.
+type With string
+
+// Verbatim tells the configuration so.
+func (With) Verbatim() {}
 
 // Map sets a field by the value of another one.
 type Map struct {
@@ -134,7 +141,7 @@ func (c *Replace) edit() (edit, error) {
 	}
 	return func(m *syslog.Message) bool {
 		old := value(m, field)
-		return re.MatchString(old) && assign(m, field, re.ReplaceAllString(old, c.With))
+		return re.MatchString(old) && assign(m, field, re.ReplaceAllString(old, string(c.With)))
 	}, checkTarget("field", field)
 }
 
