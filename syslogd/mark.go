@@ -11,7 +11,7 @@ import (
 // whichever side was killed.
 type Mark struct {
 	Source string // names the source for ever: who sends, and which of its files
-	Pos    uint64 // all before it has been taken; only the sender knows its unit
+	Pos    uint64 // all before it has been taken; only the sender knows its unit. At 0 a mark is as none, and is forgotten
 }
 
 // A Marker is a Sink that keeps marks with messages.

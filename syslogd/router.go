@@ -78,12 +78,30 @@ func (r *Router) Put(ctx context.Context, batch []syslog.Message) error {
 	if err := r.route(ctx, batch, r.store.Put); err != nil {
 		return err
 	}
+	return r.syncRelays(ctx)
+}
+
+func (r *Router) syncRelays(ctx context.Context) error {
 	for _, relay := range r.relays {
 		if err := relay.sync(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// PutMarked is Put with marks, for a store that keeps them. The marks are those
+// of the whole batch, whatever becomes of its messages.
+func (r *Router) PutMarked(ctx context.Context, batch []syslog.Message, marks []Mark) error {
+	store, ok := r.store.(Marker)
+	if !ok {
+		return errors.New("syslogd: the store keeps no marks")
+	}
+	err := r.route(ctx, batch, func(ctx context.Context, batch []syslog.Message) error { return store.PutMarked(ctx, batch, marks) })
+	if err != nil {
+		return err
+	}
+	return r.syncRelays(ctx)
 }
 
 // Write is Put without waiting for the device; see Writer.

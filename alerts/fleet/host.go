@@ -21,6 +21,7 @@ type Host struct {
 	Withdrawn time.Time `json:"withdrawn,omitzero"` // when it was withdrawn on purpose; zero while it is expected
 	Reason    string    `json:"reason,omitempty"`   // why it was withdrawn
 	Template  string    `json:"template,omitempty"` // Graphite prefix of its series ("fleet.web.web-1."), or "" for label host
+	Agent     *Agent    `json:"agent,omitempty"`    // what its agent says; never changed
 }
 
 // Selector matches all series of the host.

@@ -15,6 +15,7 @@ import (
 	"rondo/alerts/fleet/join"
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
+	"rondo/collectors/agent"
 	"rondo/web"
 )
 
@@ -24,10 +25,13 @@ type agentsConfig struct {
 	Trust    trust       `yaml:"trust"`    // how they know us: fingerprint, or system for the system's authorities
 	Binaries string      `yaml:"binaries"` // directory of rondo-linux-arm64 and the like, besides what runs
 	Identity join.Config `yaml:"identity"`
+	Token    string      `yaml:"token"` // a key for all agents that have no key of their own; empty: none
 }
 
 // lasting is what a reload does not replace.
-func (c agentsConfig) lasting() [3]string { return [3]string{c.Address, string(c.Trust), c.Binaries} }
+func (c agentsConfig) lasting() [4]string {
+	return [4]string{c.Address, string(c.Trust), c.Binaries, c.Token}
+}
 
 // trust is how an agent knows its server.
 type trust string
@@ -54,8 +58,15 @@ func (c agentsConfig) validate() error {
 	if c.Trust != "" && c.Trust != byFingerprint && c.Trust != bySystem {
 		errs = append(errs, fmt.Errorf("agents: trust %q: want fingerprint or system", c.Trust))
 	}
+	if c.Token != "" && len(c.Token) < minAgentToken {
+		errs = append(errs, fmt.Errorf("agents: token: %d characters are too few, want %d or more (openssl rand -hex 16)", len(c.Token), minAgentToken))
+	}
 	return errors.Join(errs...)
 }
+
+// minAgentToken is the shortest token accepted: 16 characters cannot be guessed
+// over a network.
+const minAgentToken = 16
 
 func isLoopbackName(host string) bool {
 	ip, err := netip.ParseAddr(host)
@@ -121,6 +132,9 @@ func (s *server) mountAgents(w *web.Server) (err error) {
 	w.Open("GET /install.sh", http.HandlerFunc(s.install.serveScript))
 	w.Open("GET /agent/v1/binary/{platform}", http.HandlerFunc(s.install.serveBinary))
 	w.Open("POST "+join.Path, s.join.Handler())
+	w.Open("POST "+agent.HelloPath, s.agents.Handler())
+	w.Open("POST "+agent.PushPath, s.agents.Handler())
+	w.Handle("GET /api/agents", answer(s.agentList))
 	w.Handle("GET /api/agents/tokens", answer(s.tokenList))
 	w.Handle("GET /api/agents/keys", answer(s.keyList))
 	w.Command("POST /api/agents/tokens", answer(s.tokenCreate))

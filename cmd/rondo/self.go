@@ -144,6 +144,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"alerts": me.s.engine.Stats().Snapshot(),
 		"fleet":  me.s.fleet.Snapshot(),
 		"join":   me.s.join.Snapshot(),
+		"agents": me.s.agents.Snapshot(),
 		"logs":   me.logs(),
 		"backup": me.s.backups.counters(),
 		"loki":   me.s.loki.Snapshot(),

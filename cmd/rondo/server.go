@@ -20,6 +20,7 @@ import (
 	"rondo/alerts/fleet"
 	"rondo/alerts/fleet/join"
 	"rondo/alerts/notify"
+	"rondo/collectors/agent"
 	"rondo/rrd/promql"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
@@ -87,6 +88,7 @@ type server struct {
 	self    *self
 	backups *backups
 	loki    *loki.API
+	agents  *agent.Server
 	parts   atomic.Pointer[parts] // replaced by a reload
 	started time.Time
 }
@@ -183,6 +185,9 @@ func (s *server) build() (err error) {
 	}
 	rules, targets, err := s.rules(s.conf)
 	if err != nil {
+		return err
+	}
+	if err := s.buildAgents(); err != nil {
 		return err
 	}
 	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone}, rules, targets)

@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"rondo/rrd"
+	"rondo/syslogd/syslog"
 )
 
 // ClientOptions are what a Client is made of.
@@ -54,6 +55,8 @@ const (
 	mergeBytes   = 1 << 20 // pushes that wait are sent together up to this
 	mostBytes    = maxBatch - maxStatus - 256
 	keepBytes    = 256 << 10 // larger buffers are not kept
+
+	severalSources = "several" // the portion with messages of more than one
 )
 
 // ErrOverlap says that the server has a portion in part: whoever read the source
@@ -179,6 +182,37 @@ func (c *Client) Push(ctx context.Context, portions []Portion, samples []rrd.Sam
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// PushMarked is Push for who knows how far each source has been read with the
+// messages, but not which of them is of which source. To forget a source, its
+// mark is none.
+func (c *Client) PushMarked(ctx context.Context, messages []syslog.Message, marks []Mark, forget []string) error {
+	portions := make([]Portion, 0, len(marks)+len(forget)+1)
+	if len(messages) > 0 && len(marks) != 1 {
+		portions = append(portions, Portion{Source: severalSources, Messages: messages})
+	}
+	c.mu.Lock()
+	for _, m := range marks {
+		from, known := c.marks[m.Source]
+		p := Portion{Source: m.Source, From: from, To: m.Pos}
+		if m.Pos < from || !known {
+			p.From = m.Pos // nothing is known of what lies before
+			p.Reset = known
+		}
+		portions = append(portions, p)
+	}
+	c.mu.Unlock()
+	if len(marks) == 1 {
+		portions[0].Messages = messages
+	}
+	for _, source := range forget {
+		portions = append(portions, Portion{Source: source, Forget: true})
+	}
+	if len(portions) == 0 {
+		return nil
+	}
+	return c.Push(ctx, portions, nil)
 }
 
 // Run says hello and sends until ctx ends.

@@ -124,7 +124,7 @@ func (s *Server) take(ctx context.Context, a *session, b *Batch, c caller) (any,
 		return nil, refused
 	}
 	n, err := s.samples(ctx, &known.Identity, b.Samples)
-	if err == nil && len(marks) > 0 {
+	if err == nil && len(marks)+len(messages) > 0 {
 		err = s.put(ctx, known.ID, b.Seq, messages, marks)
 	}
 	if err != nil {
@@ -174,9 +174,11 @@ func (s *Server) sift(a *session, b *Batch, known Contact) (messages []syslog.Me
 		for j := range p.Messages {
 			s.received(&p.Messages[j], known, now)
 		}
-		at[p.Source] = p.To
 		messages = append(messages, p.Messages...)
-		marks = append(marks, Mark{p.Source, p.To})
+		if !p.free() {
+			at[p.Source] = p.To
+			marks = append(marks, Mark{p.Source, p.To})
+		}
 	}
 	if len(a.marks)+len(at) > maxMarks && !forgets(b) {
 		return nil, nil, refuse(http.StatusInsufficientStorage, "marks", "more than %d sources of one agent", maxMarks)

@@ -59,7 +59,7 @@ type Options struct {
 const (
 	maxHello   = 64 << 10
 	maxAgents  = 10_000 // beyond it those that are silent for long are forgotten, else new ones refused
-	maxMarks   = 10_000 // of one agent
+	maxMarks   = 20_000 // of one agent
 	forgetting = time.Hour
 	maxBodies  = 16 * maxBody
 	maxBatches = 8 * decoded * maxBatch

@@ -25,7 +25,7 @@ const (
 	maxBatch    = 4 << 20 // bytes decompressed
 	maxMessages = 50_000
 	maxSamples  = 20_000
-	maxPortions = 1_000
+	maxPortions = 20_000
 	maxSource   = 256 // bytes of a source's name
 	maxStatus   = 16 << 10
 	windowBytes = 512 << 10 // of zstd: what each side must hold
@@ -54,7 +54,9 @@ type Mark struct {
 	Pos    uint64 `json:"pos"`
 }
 
-// A Portion is what was read of a source between two positions, in order.
+// A Portion is what was read of a source between two positions, in order. With
+// both at 0 it has no mark of its own: its messages are of several sources, whose
+// marks stand in other portions of the batch.
 type Portion struct {
 	Source   string
 	From, To uint64
@@ -62,6 +64,9 @@ type Portion struct {
 	Forget   bool // the source is gone: its mark is of no use any more
 	Messages []syslog.Message
 }
+
+// free reports whether the portion has no mark.
+func (p *Portion) free() bool { return p.To == 0 && !p.Reset && !p.Forget }
 
 // A Batch is what one push carries. It is stored whole or not at all.
 type Batch struct {

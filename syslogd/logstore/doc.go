@@ -46,7 +46,7 @@
 // Marks stay in the log: before it is cut, those that would go with it are
 // written anew at its end. So a snapshot has them too. A mark that was not
 // renewed for 400 days, or twice the retention if that is longer, is forgotten,
-// and of more than 100,000 the oldest ones are.
+// and of more than 500,000 the oldest ones are.
 //
 // # Time
 //

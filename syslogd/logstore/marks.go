@@ -29,7 +29,7 @@ const (
 	maxMarked = 8 << 20 // about how many bytes of messages one PutMarked may have
 	maxSource = 512     // bytes of a mark's source
 
-	defaultMaxMarks = 100_000
+	defaultMaxMarks = 500_000
 	leastMarkExpiry = 400 * 24 * time.Hour
 )
 
@@ -43,7 +43,7 @@ var ErrMarked = errors.New("logstore: too much for one write with marks")
 //
 // A mark that was not renewed for markExpiry is forgotten, and beyond maxMarks
 // the one that was renewed longest ago is: its source would be read again from
-// the beginning, if it is still there.
+// the beginning, if it is still there. A mark at 0 is as none, and is not kept.
 type marks struct {
 	mu     sync.Mutex
 	all    map[string]mark
@@ -77,7 +77,9 @@ func (m *marks) set(marks []markedAt, at seglog.Pos) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, x := range marks {
-		m.all[x.Source] = mark{x.Pos, x.renewed, at}
+		if m.all[x.Source] = (mark{x.Pos, x.renewed, at}); x.Pos == 0 {
+			delete(m.all, x.Source)
+		}
 	}
 	if len(m.all) > m.max {
 		m.evict()

@@ -88,15 +88,21 @@ func TestMarkBounds(t *testing.T) {
 	}
 	one := func(source string) syslogd.Mark { return syslogd.Mark{Source: source, Pos: 1} }
 	checkMarks(t, s, "", one("a"), one("c"), one("d"))
+	putMarked(t, s, []syslogd.Mark{{Source: "e", Pos: 0}}) // none
 	s.Close()
 	s = open(t, dir, Options{MaxMarks: 3})
 	checkMarks(t, s, "", one("a"), one("c"), one("d"))
+	putMarked(t, s, []syslogd.Mark{{Source: "c"}})
+	checkMarks(t, s, "", one("a"), one("d"))
+	s.Close()
+	s = open(t, dir, Options{MaxMarks: 3})
+	checkMarks(t, s, "", one("a"), one("d"))
 	s.marks.expire(time.Now().Add(399 * 24 * time.Hour))
-	if n := len(s.Marks("")); n != 3 {
+	if n := len(s.Marks("")); n != 2 {
 		t.Errorf("%d marks after 399 days", n)
 	}
 	s.marks.expire(time.Now().Add(401 * 24 * time.Hour))
-	if st := s.Stats(); st.Marks != 0 || st.MarksGone != 4 {
+	if st := s.Stats(); st.Marks != 0 || st.MarksGone != 3 {
 		t.Errorf("after 401 days: %d kept, %d gone", st.Marks, st.MarksGone)
 	}
 	for _, err := range []error{

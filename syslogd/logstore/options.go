@@ -71,7 +71,7 @@ type Options struct {
 	TailBytes int
 	// SegmentBytes is the size of a segment of the log; 16 MiB.
 	SegmentBytes int64
-	// MaxMarks is how many marks are kept; 100,000.
+	// MaxMarks is how many marks are kept; 500,000.
 	MaxMarks int
 	// FS is what the log is written to, and what tells how much disk is free;
 	// the real file system.
