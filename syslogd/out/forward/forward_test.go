@@ -57,3 +57,53 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
+
+// Several servers are one destination: those that are left take what one that
+// fails has not.
+func TestConformanceOfSeveral(t *testing.T) {
+	for _, mode := range []Mode{Failover, Balance} {
+		t.Run(string(mode), func(t *testing.T) {
+			outtest.Run(t, func(t *testing.T) *outtest.Subject {
+				servers, cfg := several(t, 3, RELP)
+				cfg.Mode, cfg.Origin = mode, true
+				d, next := open(t, cfg), 0
+				d.cfg.Failback = 20 * time.Millisecond
+				each := func(f func(*server)) func() {
+					return func() {
+						for _, s := range servers {
+							f(s)
+						}
+					}
+				}
+				return &outtest.Subject{
+					Destination: d, Received: servers[0].received,
+					Cut: func() { // one of them is away, and the one before it is back
+						if next > 0 {
+							servers[(next-1)%3].up()
+						}
+						each((*server).cut)()
+						servers[next%3].down()
+						next++
+					},
+					Down: each((*server).down), Up: each((*server).up),
+					Stall: each(func(s *server) { s.stall(700 * time.Millisecond) }),
+				}
+			})
+		})
+	}
+}
+
+// several are servers that record together.
+func several(t *testing.T, n int, proto Proto) (servers []*server, cfg Config) {
+	t.Helper()
+	cfg.Proto = proto
+	for range n {
+		s := newServer(t, proto, nil)
+		if len(servers) > 0 {
+			s.record = servers[0].record
+		}
+		servers = append(servers, s)
+		cfg.To = append(cfg.To, s.addr)
+	}
+	return servers, cfg
+}

@@ -23,8 +23,9 @@ type server struct {
 	addr  string
 	tls   *tls.Config
 
+	*record
+
 	mu       sync.Mutex
-	messages []syslog.Message
 	conns    map[net.Conn]bool
 	listener io.Closer
 	stalled  time.Time // nothing is read before
@@ -32,8 +33,15 @@ type server struct {
 	serving  sync.WaitGroup // ends when the clients have closed their side
 }
 
+// A record is what one server or several have taken, in order.
+type record struct {
+	mu       sync.Mutex
+	messages []syslog.Message
+}
+
 func newServer(t *testing.T, proto Proto, config *tls.Config) *server {
-	s := &server{t: t, proto: proto, tls: config, addr: "127.0.0.1:0", conns: map[net.Conn]bool{}}
+	t.Helper()
+	s := &server{t: t, proto: proto, tls: config, addr: "127.0.0.1:0", conns: map[net.Conn]bool{}, record: &record{}}
 	s.up()
 	t.Cleanup(func() { s.down(); s.serving.Wait() })
 	return s
@@ -51,15 +59,32 @@ func (s *server) up() {
 	}
 	s.listener, s.addr = l, l.Addr().String()
 	s.wg.Go(func() {
+		last := closed()
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
 			conn = s.accept(conn)
-			s.serving.Go(func() { s.serve(conn) })
+			before, done := last, make(chan struct{})
+			last = done
+			s.serving.Go(func() {
+				defer close(done)
+				// What is still on its way over a connection that was cut is
+				// not to be mixed with what follows it.
+				if s.proto == TCP || s.proto == TLS {
+					<-before
+				}
+				s.serve(conn)
+			})
 		}
 	})
+}
+
+func closed() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
 }
 
 func (s *server) listenUDP() {
@@ -163,7 +188,9 @@ func (s *server) serveRELP(conn net.Conn) {
 			case relp.Open:
 				answer += "\n" + relp.Offers{Version: relp.Version, Commands: []string{relp.Syslog}}.String()
 			case relp.Syslog:
-				s.take(f.Data)
+				if !s.takeFrom(conn, f.Data) {
+					return
+				}
 			}
 			answers = relp.AppendFrame(answers, f.Txnr, relp.Response, answer)
 			if f.Command == relp.Close {
@@ -177,11 +204,21 @@ func (s *server) serveRELP(conn net.Conn) {
 	}
 }
 
-func (s *server) take(line string) {
-	m := syslog.Parse(line, time.Now(), netip.Addr{})
+// takeFrom takes nothing over a connection that was cut.
+func (s *server) takeFrom(conn net.Conn, line string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.messages = append(s.messages, m)
+	if s.conns[conn] {
+		s.take(line)
+	}
+	return s.conns[conn]
+}
+
+func (r *record) take(line string) {
+	m := syslog.Parse(line, time.Now(), netip.Addr{})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.messages = append(r.messages, m)
 }
 
 // cut ends all connections: those with answers by force; the others as a
@@ -191,6 +228,7 @@ func (s *server) cut() {
 	defer s.mu.Unlock()
 	for conn := range s.conns {
 		if s.proto == RELP || s.proto == RELPTLS {
+			delete(s.conns, conn)
 			conn.Close()
 			continue
 		}
@@ -207,14 +245,14 @@ func (s *server) stall(d time.Duration) {
 	s.stalled = time.Now().Add(d)
 }
 
-func (s *server) all() []syslog.Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.messages)
+func (r *record) all() []syslog.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.messages)
 }
 
-func (s *server) received() (all []outtest.Arrival) {
-	for _, m := range s.all() {
+func (r *record) received() (all []outtest.Arrival) {
+	for _, m := range r.all() {
 		a := outtest.Arrival{Text: m.Text}
 		for p := range syslog.SDParams(m.SD) {
 			if p.ID == relayElement && p.Name == "key" {
