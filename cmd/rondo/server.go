@@ -105,6 +105,7 @@ const gcPercent = 25
 //	  ├─ fleet: heartbeats out of the store, each second
 //	  ├─ engine: rules -> states -> outbox -> receivers
 //	  ├─ self: rondo's own figures into the store
+//	  ├─ ballast: room for a start on a full disk
 //	  ├─ backups: snapshot of the stores ──> directory or bucket
 //	  └─ keepParts ── errgroup, built anew by a reload
 //	       ├─ collectors: graphite, statsd, host ──> store
@@ -153,6 +154,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	g.Go(func() error { return s.fleet.Run(ctx, heartbeats{s.stores.metrics}) })
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.self.run(ctx) })
+	g.Go(func() error { return newBallast(conf.Data, s.log).Run(ctx) })
 	g.Go(func() error { return s.backups.run(ctx) })
 	g.Go(func() error { return s.keepParts(ctx, conf, first) })
 	s.log.Info("rondo is ready", "version", release, "web", listeners[0].Addr().String(), "data", conf.Data)

@@ -23,6 +23,7 @@ import (
 //	data/state     alert states, outbox, hosts, autoscaling journal
 //	data/relay     a queue for each relay
 //	data/snapshot  copies of the above by hard links, while a backup is made
+//	data/ballast   room for a start on a full disk
 type stores struct {
 	metrics *store.Store
 	logs    *logstore.Store
@@ -38,6 +39,9 @@ const stageDir = "snapshot"
 func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
 	if err := os.MkdirAll(conf.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := newBallast(conf.Data, log).giveUp(); err != nil {
+		return nil, err
 	}
 	s := &stores{}
 	defer func() {

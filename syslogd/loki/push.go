@@ -33,7 +33,7 @@ const (
 	// with them: so many bytes in one request.
 	maxRepeated = 64 << 20
 
-	maxPushes = 16              // at a time
+	maxPushes = 4               // at a time: each may take 150 MB, labels repeated
 	pushWait  = 5 * time.Second // for a place among these
 	storeWait = 5 * time.Second // for the store; then the client is told to come back
 )
