@@ -229,6 +229,14 @@ func (l *Log) First() Pos {
 	return l.segments[0]
 }
 
+// Segments are the positions at which the segments begin, ascending: whoever
+// looks for a place in a long log looks at the first record of each.
+func (l *Log) Segments() []Pos {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.segments)
+}
+
 // End is the position after the newest record.
 func (l *Log) End() Pos {
 	l.mu.Lock()

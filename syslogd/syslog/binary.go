@@ -103,6 +103,9 @@ func NewBinaryReader(s string) *BinaryReader { return &BinaryReader{rest: s} }
 // Len is how many bytes are left.
 func (r *BinaryReader) Len() int { return len(r.rest) }
 
+// Rest is what is left.
+func (r *BinaryReader) Rest() string { return r.rest }
+
 // Err is ErrBinary after a mistake.
 func (r *BinaryReader) Err() error {
 	if r.bad {

@@ -1,0 +1,55 @@
+package spool
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// orphanAge is how long the queue of a destination that has left the
+// configuration waits for it to come back.
+const orphanAge = 24 * time.Hour
+
+// orphan notes that the queue's destination is not configured any more.
+func (q *Queue) orphan(now time.Time, log *slog.Logger) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.left.IsZero() {
+		q.left = now
+	}
+	if n := q.waiting().count; n > 0 {
+		log.Warn("a destination is not configured any more; what waits for it is dropped unless it comes back",
+			"destination", q.name, "messages", n, "until", q.left.Add(orphanAge))
+	}
+}
+
+// expire drops what is too old, and the orphans that are.
+func (s *Spool) expire(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		q.mu.Lock()
+		age := q.limits.Age
+		q.mu.Unlock()
+		if age == 0 {
+			continue
+		}
+		if m, ok := s.marks.before(now.Add(-age)); ok {
+			q.expire(m, TooOld)
+		}
+	}
+	s.queues = slices.DeleteFunc(s.queues, func(q *Queue) bool { return q.remove(now, s.o.Log) })
+}
+
+// remove drops an orphan whose time has come, and reports whether it is gone.
+func (q *Queue) remove(now time.Time, log *slog.Logger) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.left.IsZero() || now.Sub(q.left) < orphanAge {
+		return false
+	}
+	q.skip(place{q.head.pos, q.total.ordinal, q.total.bytes}, Removed)
+	log.Warn("the queue of a destination that is not configured any more is removed",
+		"destination", q.name, "delivered", q.delivered, "dropped", q.dropped)
+	return true
+}
