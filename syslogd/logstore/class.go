@@ -72,6 +72,14 @@ func (c *Config) classOf(m *syslog.Message) string {
 	return defaultClass
 }
 
+// Keeps reports whether a message stays that was received when it says: whether
+// retention does not drop that day of its class now, or tomorrow. How much disk
+// there is, is another question.
+func (s *Store) Keeps(m *syslog.Message, now time.Time) bool {
+	k := s.o.Config.keyOf(m)
+	return k.day > dayOf(now.Add(-s.o.Config.class(k.class).Retention))
+}
+
 // class returns what holds for a class. One that is not configured any more
 // is kept as the default class is.
 func (c *Config) class(name string) Class {
