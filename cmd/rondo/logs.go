@@ -22,6 +22,7 @@ type logsCmd struct {
 	Context logsContextCmd `cmd:"" help:"Show a message with what came before and after it."`
 	Tail    logsTailCmd    `cmd:"" help:"Show messages as they arrive."`
 	Stages  logsStagesCmd  `cmd:"" help:"Show what the stages of a configuration make of lines."`
+	Import  logsImportCmd  `cmd:"" help:"Take back what an archive keeps, and take over other log files."`
 }
 
 const filterExamples = `Examples:

@@ -10,6 +10,7 @@ import (
 	"rondo/autoscale"
 	"rondo/rrd/rrdfile"
 	"rondo/syslogd/logapi"
+	"rondo/syslogd/logimport"
 	"rondo/syslogd/logstore"
 	"rondo/syslogd/loki"
 	"rondo/web"
@@ -31,6 +32,9 @@ func (s *server) edge() (*web.Server, error) {
 		w.Handle("GET /api/logs/"+path, logs)
 	}
 	w.Stream("GET /api/logs/tail", logs)
+	taken := logimport.Handler(logimport.NewLocal(s.stores.logs))
+	w.Handle("GET "+logimport.Path, taken)
+	w.Command("POST "+logimport.Path, taken)
 	w.Handle("POST "+loki.PushPath, s.loki.Push())
 	w.Handle("/loki/api/v1/", s.loki.Handler())
 	w.Stream("GET /loki/api/v1/tail", s.loki.Tail())
