@@ -28,8 +28,9 @@ func (logsStagesCmd) Help() string {
   logger --stderr --no-act -p local0.info 'user=7 password=x' 2>&1 | rondo logs stages
 
 Behind < is a line as received, behind > what would be stored or sent on.
-Between them stands what each stage did whose filter matched. What stages have
-counted is said at the end, as at a stop. Nothing is sent anywhere.`
+Between them stands what each stage changed, or that it dropped the message.
+What stages have counted is said at the end, as at a stop. Nothing is sent
+anywhere.`
 }
 
 // maxStagesLine is the longest line that is read: what a listener may take.
@@ -90,11 +91,8 @@ func (p stagesPrinter) made(out []syslog.Message) {
 
 func (p stagesPrinter) step(s stage.Step) {
 	say := func(what string) { fmt.Fprintf(p.out, "  %-14s %s\n", s.Stage, what) }
-	switch {
-	case s.Dropped != "":
+	if s.Dropped != "" {
 		say("dropped: " + string(s.Dropped))
-	case !s.Changed:
-		say("unchanged")
 	}
 	if !s.Changed {
 		return
@@ -103,11 +101,14 @@ func (p stagesPrinter) step(s stage.Step) {
 	for _, f := range []struct{ name, before, after string }{
 		{"facility", b.Facility.String(), a.Facility.String()}, {"severity", b.Severity.String(), a.Severity.String()},
 		{"host", b.Host, a.Host}, {"app", b.App, a.App}, {"pid", b.PID, a.PID}, {"msgid", b.MsgID, a.MsgID},
-		{"sd", b.SD, a.SD}, {"text", b.Text, a.Text}, {"line", b.Raw, a.Raw},
+		{"sd", b.SD, a.SD}, {"text", b.Text, a.Text},
 	} {
 		if f.before != f.after {
 			say(f.name + ": " + cmp.Or(f.after, "-"))
 		}
+	}
+	if b.Raw != a.Raw {
+		say("and the line as received")
 	}
 }
 
@@ -118,7 +119,7 @@ func (p stagesPrinter) end(pipe *stage.Pipe) {
 		p.made(out)
 	}
 	table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nstage\tkind\tmatched\tchanged\tdropped\tmade")
+	fmt.Fprintln(table, "stage\tkind\tmatched\tchanged\tdropped\tmade")
 	for _, c := range pipe.Counts() {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\n", c.Stage, c.Kind, c.Matched, c.Changed, c.Dropped, c.Made)
 	}

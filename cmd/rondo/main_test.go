@@ -41,6 +41,7 @@ func TestScript(t *testing.T) {
 			"envsubst": cmdEnvsubst,
 			"rrdsame":  cmdRRDsame,
 			"gateway":  cmdGateway,
+			"readme":   cmdReadme,
 		},
 		Condition: func(cond string) (bool, error) {
 			name, ok := strings.CutPrefix(cond, "has:")
@@ -216,6 +217,45 @@ func cmdGateway(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("AWS_SECRET_ACCESS_KEY", s3test.SecretKey)
 	ts.Setenv("AWS_REGION", "us-east-1")
 }
+
+// cmdReadme writes the code blocks below a heading of the README to files, in
+// their order: readme HEADING FILE...
+func cmdReadme(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: readme HEADING FILE...")
+	}
+	blocks := readmeBlocks(ts, args[0])
+	if len(blocks) != len(args)-1 {
+		ts.Fatalf("below %q are %d code blocks, not %d", args[0], len(blocks), len(args)-1)
+	}
+	for i, file := range args[1:] {
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(blocks[i]), 0o600))
+	}
+}
+
+// readmeBlocks are the indented blocks of a section of the README.
+func readmeBlocks(ts *testscript.TestScript, heading string) (blocks []string) {
+	text, err := os.ReadFile(readmeFile)
+	ts.Check(err)
+	_, section, ok := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !ok {
+		ts.Fatalf("the README has no section %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	inside := false
+	for line := range strings.Lines(section) {
+		code, is := strings.CutPrefix(line, "    ")
+		if is && !inside {
+			blocks = append(blocks, "")
+		}
+		if inside = is; is {
+			blocks[len(blocks)-1] += code
+		}
+	}
+	return blocks
+}
+
+const readmeFile = "../../README.md"
 
 // cmdEnvsubst replaces $NAME in files.
 func cmdEnvsubst(ts *testscript.TestScript, _ bool, files []string) {

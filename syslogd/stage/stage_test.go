@@ -336,6 +336,7 @@ func TestNothingMatchesNothingAllocated(t *testing.T) {
 		Config{Filter: matching(t, "app:other"), Parse: &ParseConfig{Format: "kv"}},
 		Config{Filter: matching(t, "severity:debug"), Drop: true},
 		Config{RateLimit: &RateLimitConfig{Rate: 1e9}},
+		Config{Redact: &RedactConfig{Patterns: patterns()}},
 	)
 	batch := []syslog.Message{line("<13>Oct 11 22:14:15 h app: x"), line("<13>Oct 11 22:14:15 h app: y")}
 	if n := testing.AllocsPerRun(1000, func() { p.Apply(start, batch) }); n > 0 {
