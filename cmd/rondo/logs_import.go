@@ -23,6 +23,8 @@ import (
 	"rondo/syslogd/filter"
 	"rondo/syslogd/logimport"
 	"rondo/syslogd/logstore"
+	"rondo/syslogd/stage"
+	"rondo/syslogd/syslog"
 )
 
 // logsImportCmd takes back what the archive keeps, and takes over other log
@@ -208,7 +210,27 @@ func (c logsImportCmd) target(ctx context.Context, stderr io.Writer) (_ logimpor
 	if err != nil {
 		return nil, nil, err
 	}
-	return logimport.NewLocal(store), store.Close, nil
+	redact, err := redactor(conf.Syslogd.Server.Stages)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return logimport.NewLocal(store, redact), store.Close, nil
+}
+
+// A redaction returns a batch without its secrets.
+type redaction = func(batch []syslog.Message) []syslog.Message
+
+// redact is the present redaction.
+func (s *server) redact(batch []syslog.Message) []syslog.Message { return s.parts.Load().redact(batch) }
+
+// redactor takes secrets out of messages, as the stages that redact do.
+func redactor(stages []stage.Config) (redaction, error) {
+	only := slices.DeleteFunc(slices.Clone(stages), func(c stage.Config) bool { return c.Redact == nil })
+	pipe, err := stage.New(only)
+	if err != nil {
+		return nil, err
+	}
+	return func(batch []syslog.Message) []syslog.Message { return pipe.Apply(time.Now(), batch) }, nil
 }
 
 // list prints the files, and how far they were imported.

@@ -32,7 +32,7 @@ func (s *server) edge() (*web.Server, error) {
 		w.Handle("GET /api/logs/"+path, logs)
 	}
 	w.Stream("GET /api/logs/tail", logs)
-	taken := logimport.Handler(logimport.NewLocal(s.stores.logs))
+	taken := logimport.Handler(logimport.NewLocal(s.stores.logs, s.redact))
 	w.Handle("GET "+logimport.Path, taken)
 	w.Command("POST "+logimport.Path, taken)
 	w.Handle("POST "+loki.PushPath, s.loki.Push())

@@ -26,6 +26,7 @@ type parts struct {
 	syslog     *syslogd.Server
 	syslogged  *syslogd.Stats
 	router     *syslogd.Router // what every message goes through
+	redact     redaction       // what imported messages go through
 	canary     *canary.Canary
 	relays     []*syslogd.Relay
 	controller *autoscale.Controller // nil where there is no group
@@ -82,6 +83,9 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 	}
 	stages, err := stage.New(conf.Syslogd.Server.Stages)
 	if err != nil {
+		return err
+	}
+	if p.redact, err = redactor(conf.Syslogd.Server.Stages); err != nil {
 		return err
 	}
 	p.router = syslogd.NewRouter(stored{s.stores.logs, s.fleet, s.taps}, p.relays, conf.Syslogd.Server.Discard, stages, p.syslogged, log)

@@ -28,7 +28,7 @@
 // the present. Where the store is bounded by size, older days are the first to
 // go, imported or not.
 //
-// Imported messages go to the store and nowhere else: they pass no stages and
-// no routes, raise no alert and are no part of any metric of logs. So secrets
-// in them are not redacted.
+// Imported messages go to the store and nowhere else: they pass no routes,
+// raise no alert and are no part of any metric of logs. Of the stages only those
+// that redact see them: secrets reach the disk on no way.
 package logimport

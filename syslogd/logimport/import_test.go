@@ -69,6 +69,8 @@ func (m *memory) Keeps(msg *syslog.Message, now time.Time) bool {
 	return now.Sub(msg.Received) < 30*24*time.Hour
 }
 
+func asIs(batch []syslog.Message) []syslog.Message { return batch }
+
 func textFile(name, text string) File {
 	return File{
 		Name: name, Size: int64(len(text)), Changed: time.Now(),
@@ -120,7 +122,7 @@ func TestOnce(t *testing.T) {
 	text := numbered(n)
 	rapid.Check(t, func(rt *rapid.T) {
 		store := newMemory()
-		var to Target = NewLocal(store)
+		var to Target = NewLocal(store, asIs)
 		i := Importer{Target: to}
 		rounds := 0
 		for ; ; rounds++ {
@@ -170,7 +172,7 @@ func TestSelection(t *testing.T) {
 		t.Fatal(err)
 	}
 	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
-	i := Importer{Target: NewLocal(store), Selection: Selection{From: day, To: day.AddDate(0, 0, 1), Filter: only, Host: "c", Text: "one"}, DryRun: true}
+	i := Importer{Target: NewLocal(store, asIs), Selection: Selection{From: day, To: day.AddDate(0, 0, 1), Filter: only, Host: "c", Text: "one"}, DryRun: true}
 	check := func(want string) {
 		t.Helper()
 		r, err := i.File(t.Context(), textFile("x", text))
@@ -201,7 +203,7 @@ func TestSelection(t *testing.T) {
 // not fit.
 func TestRemote(t *testing.T) {
 	store := newMemory()
-	to := remote(t, NewLocal(store))
+	to := remote(t, NewLocal(store, asIs))
 	m := syslog.Parse("<13>Nov 21 08:00:00 web app[7]: caf\xe9\nx", time.Now().UTC().Add(-time.Hour), netip.MustParseAddr("10.0.0.7"))
 	text := string(jsonl.Append(nil, &m)) + "\n" + string(jsonl.Append(nil, &m))
 	i := Importer{Target: to}
@@ -252,7 +254,7 @@ func TestStore(t *testing.T) {
 	for i, age := range ages {
 		fmt.Fprintf(&text, "<13>1 %s host app %d - - old news\n", now.Add(-age).Format(time.RFC3339), i)
 	}
-	i := Importer{Target: NewLocal(s)}
+	i := Importer{Target: NewLocal(s, asIs)}
 	if r, err := i.File(t.Context(), textFile("x", text.String())); err != nil || r.Stored != uint64(len(ages)) {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -278,7 +280,7 @@ func TestStore(t *testing.T) {
 			t.Errorf("%v old: %d found", age, n)
 		}
 	}
-	i.Target = NewLocal(s)
+	i.Target = NewLocal(s, asIs)
 	if r, err := i.File(t.Context(), textFile("x", text.String())); err != nil || !r.Done {
 		t.Errorf("%+v %v", r, err)
 	}

@@ -54,12 +54,16 @@ type Store interface {
 
 // Local is a Target that is the store itself.
 type Local struct {
-	store Store
-	mu    sync.Mutex // between looking at a mark and moving it
+	store  Store
+	redact func(batch []syslog.Message) []syslog.Message
+	mu     sync.Mutex // between looking at a mark and moving it
 }
 
-// NewLocal makes a target of a store.
-func NewLocal(store Store) *Local { return &Local{store: store} }
+// NewLocal makes a target of a store. redact returns a batch without its
+// secrets; it does not change the batch that it gets.
+func NewLocal(store Store, redact func(batch []syslog.Message) []syslog.Message) *Local {
+	return &Local{store: store, redact: redact}
+}
 
 const (
 	markPrefix = "import/"
@@ -96,6 +100,7 @@ func (l *Local) Put(ctx context.Context, p Portion) error {
 		return ErrMoved
 	}
 	now := time.Now()
+	p.Messages = l.redact(p.Messages)
 	for i := range p.Messages {
 		if m := &p.Messages[i]; m.Received.After(now) || !l.store.Keeps(m, now) {
 			m.Received = now
