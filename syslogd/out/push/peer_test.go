@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -161,4 +162,47 @@ func sawOf(r *http.Request) string {
 		b.WriteString("certificates: 1")
 	}
 	return b.String()
+}
+
+// BenchmarkDeliver is a message on its whole way to a server that answers at
+// once, over loopback.
+func BenchmarkDeliver(b *testing.B) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer srv.Close()
+	const size = 500
+	batch := out.Batch{Log: "x"}
+	for i := range size {
+		batch.Numbers = append(batch.Numbers, uint64(i))
+		batch.Messages = append(batch.Messages, syslog.Message{
+			Host: "web-" + strconv.Itoa(i%20), App: "nginx", PID: "77", Received: time.Now(), SD: `[json@1 route="/v1/users" ms="12"]`,
+			Text: `10.0.0.7 - - "GET /v1/users/77 HTTP/1.1" 200 1234 "-" "curl/8.5.0" rt=0.012`,
+		})
+	}
+	for _, format := range []push.Format{push.Loki, push.JSON} {
+		b.Run(string(format), func(b *testing.B) {
+			d, err := push.New(push.Config{Format: format, URL: []string{srv.URL}}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				b.Fatal(err)
+			}
+			s, err := d.Open(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			messages := 0
+			for b.Loop() {
+				if err := s.Send(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+				messages += size
+			}
+			if err := s.Close(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			if n, _ := s.Settled(); n != uint64(messages) {
+				b.Errorf("%d of %d settled", n, messages)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(messages), "ns/message")
+		})
+	}
 }
