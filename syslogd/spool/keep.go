@@ -37,6 +37,10 @@ func (s *Spool) expire(now time.Time) {
 		if m, ok := s.marks.before(now.Add(-age)); ok {
 			q.expire(m, TooOld)
 		}
+		// A record that is no mark is less than markAge younger than the last one.
+		if n := len(s.marks); n > 0 && s.marks[n-1].at.Before(now.Add(-age-markAge)) {
+			q.expireAll(s.log.End())
+		}
 	}
 	s.queues = slices.DeleteFunc(s.queues, func(q *Queue) bool { return q.remove(now, s.o.Log) })
 }

@@ -241,6 +241,13 @@ func (q *Queue) expire(m mark, why Reason) {
 	}
 }
 
+// expireAll drops all that is not sent; end is that of the log.
+func (q *Queue) expireAll(end seglog.Pos) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.skip(place{end, q.total.ordinal, q.total.bytes}, TooOld)
+}
+
 // settle notes that the destination is done with the next n messages, of which
 // it refused some.
 func (q *Queue) settle(n, refused uint64) {

@@ -474,8 +474,12 @@ func TestAge(t *testing.T) {
 	if st := check(t, queues[0]); st.Waiting != 20 {
 		t.Errorf("%+v: what was written when is not known to be too old", st)
 	}
-	s.expire(now.Add(20 * time.Second))
+	s.expire(now.Add(10*time.Second + markAge/2))
 	if st := check(t, queues[0]); st.Waiting != 10 || st.Dropped[TooOld] != 10 {
+		t.Errorf("%+v", st)
+	}
+	s.expire(now.Add(20 * time.Second)) // though nothing has come behind them
+	if st := check(t, queues[0]); st.Waiting != 0 || st.Dropped[TooOld] != 20 {
 		t.Errorf("%+v", st)
 	}
 }
