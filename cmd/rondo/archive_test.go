@@ -30,9 +30,15 @@ import (
 func TestArchiveAndBack(t *testing.T) {
 	gateway := s3test.Start(t, "bucket")
 	conf := s3.Config{Endpoint: gateway.URL(), AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey}
-	d, err := archive.New(archive.Config{To: "s3://bucket/some/prefix", Size: 100 << 10, Age: time.Minute}, func(ctx context.Context) (archive.Bucket, error) {
-		return s3.New(ctx, conf, "bucket", "some/prefix")
-	})
+	c := archive.Config{
+		To: "s3://bucket/some/prefix", Size: 100 << 10, Age: time.Minute,
+		Endpoint: conf.Endpoint, AccessKey: conf.AccessKey, SecretKey: out.Secret(conf.SecretKey),
+	}
+	open, err := archiveBucket(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := archive.New(c, open)
 	if err != nil {
 		t.Fatal(err)
 	}

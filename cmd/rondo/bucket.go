@@ -1,16 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"rondo/autoscale/s3"
-	"rondo/syslogd/logimport"
+	"rondo/cmd/rondo/backup"
+	"rondo/syslogd/out/archive"
 )
 
 // bucketFlags say how buckets are reached.
@@ -49,35 +49,46 @@ func (c *config) bucketConfig(name string) s3.Config {
 	return s3.Config{}
 }
 
-// bucketFiles are the objects of s3://bucket/prefix.
-func (c logsImportCmd) bucketFiles(ctx context.Context, place string) (files []logimport.File, err error) {
-	name, prefix, err := s3.ParseURL(place)
+// archiveBucket checks what a configuration says of an archive's bucket, and
+// returns what opens it.
+func archiveBucket(c *archive.Config) (func(ctx context.Context) (archive.Bucket, error), error) {
+	bucket, prefix, err := s3.ParseURL(c.To)
 	if err != nil {
+		return nil, fmt.Errorf("to: %w", err)
+	}
+	server := serverOf(c)
+	keys, err := backup.ParseRecipients(c.Recipients)
+	if err := errors.Join(server.Validate(), err); err != nil {
 		return nil, err
 	}
-	b, err := c.bucketFlags.open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	err = b.List(ctx, prefix, func(object string, size int64, changed time.Time) error {
-		if !strings.HasSuffix(object, "/") { // what a console makes for a folder
-			files = append(files, bucketFile(b, "s3://"+name+"/", object, size, changed))
+	return func(ctx context.Context) (archive.Bucket, error) {
+		b, err := s3.New(ctx, server, bucket, prefix)
+		if err != nil || len(c.Recipients) == 0 {
+			return b, err
 		}
-		return nil
-	})
-	return files, err
+		return sealedBucket{b, keys}, nil
+	}, nil
 }
 
-func bucketFile(b *s3.Bucket, url, object string, size int64, changed time.Time) logimport.File {
-	return logimport.File{
-		Name: url + object, Size: size, Changed: changed,
-		Open: func(ctx context.Context) (io.ReadCloser, error) { return b.Get(ctx, object) },
-		Identity: func(context.Context) (string, error) {
-			if id := logimport.ArchiveIdentity(object); id != "" {
-				return id, nil
-			}
-			sum := sha256.Sum256(fmt.Appendf(nil, "%s%s %d %d", url, object, size, changed.Unix()))
-			return hex.EncodeToString(sum[:]), nil
-		},
+func serverOf(c *archive.Config) s3.Config {
+	return s3.Config{Endpoint: c.Endpoint, Region: c.Region, AccessKey: c.AccessKey, SecretKey: string(c.SecretKey), PathStyle: c.PathStyle}
+}
+
+// sealedBucket encrypts what it puts.
+type sealedBucket struct {
+	archive.Bucket
+	keys backup.Keys
+}
+
+// Put implements archive.Bucket.
+func (b sealedBucket) Put(ctx context.Context, name string, body io.Reader) error {
+	plain, err := io.ReadAll(body)
+	if err != nil {
+		return err
 	}
+	sealed, err := b.keys.Encrypt(plain)
+	if err != nil {
+		return err
+	}
+	return b.Bucket.Put(ctx, name+".age", bytes.NewReader(sealed))
 }

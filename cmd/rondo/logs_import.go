@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,6 +39,7 @@ type logsImportCmd struct {
 	TimeZone string         `help:"Zone of times without one, such as Europe/Berlin." default:"Local" placeholder:"ZONE"`
 	List     bool           `help:"List the files and what was imported of them, and import nothing." xor:"what"`
 	DryRun   bool           `help:"Read and select everything, and import nothing." xor:"what"`
+	Identity string         `help:"File of secret keys of age, where files are encrypted." type:"existingfile" placeholder:"FILE"`
 	Again    bool           `help:"Import files of which something else was imported before; what both select is there twice then."`
 }
 
@@ -100,75 +100,6 @@ func (c logsImportCmd) selection() (s logimport.Selection, err error) {
 	}
 	s.Text = fmt.Sprintf("%q %q %q", c.From, c.To, text)
 	return s, errors.Join(errs[:]...)
-}
-
-// slack is how far a message's own time is believed to be from its reception,
-// where an object is passed over for it.
-const slack = 24 * time.Hour
-
-// find lists the files of all arguments.
-func (c logsImportCmd) find(ctx context.Context, s logimport.Selection) ([]logimport.File, error) {
-	var all []logimport.File
-	for _, p := range c.Paths {
-		var found []logimport.File
-		var err error
-		if isBucketURL(p) {
-			found, err = c.bucketFiles(ctx, p)
-		} else {
-			found, err = localFiles(p)
-		}
-		if err == nil && len(found) == 0 {
-			err = fmt.Errorf("%s: there is nothing", p)
-		}
-		if err != nil {
-			return nil, err
-		}
-		slices.SortFunc(found, func(a, b logimport.File) int { return cmp.Compare(a.Name, b.Name) })
-		all = append(all, found...)
-	}
-	return slices.DeleteFunc(all, func(f logimport.File) bool {
-		begin := logimport.ArchiveBegin(f.Name)
-		early := !s.From.IsZero() && f.Changed.Before(s.From.Add(-slack))
-		late := !s.To.IsZero() && begin.After(s.To.Add(slack))
-		return !begin.IsZero() && (early || late)
-	}), nil
-}
-
-// localFiles are a file, or those in a directory.
-func localFiles(root string) (files []logimport.File, err error) {
-	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := os.Stat(path)
-		if err != nil || !info.Mode().IsRegular() {
-			if path == root && err == nil {
-				err = fmt.Errorf("%s is no regular file", path)
-			}
-			return err
-		}
-		files = append(files, localFile(path, info))
-		return nil
-	})
-	return files, err
-}
-
-func localFile(path string, info os.FileInfo) logimport.File {
-	open := func(context.Context) (io.ReadCloser, error) { return os.Open(path) }
-	return logimport.File{
-		Name: path, Size: info.Size(), Changed: info.ModTime(), Open: open,
-		Identity: func(ctx context.Context) (string, error) {
-			if id := logimport.ArchiveIdentity(path); id != "" {
-				return id, nil
-			}
-			f, err := open(ctx)
-			if err != nil {
-				return "", err
-			}
-			defer f.Close()
-			return logimport.HashIdentity(f)
-		},
-	}
 }
 
 // target finds the server, or opens the store.

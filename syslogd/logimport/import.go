@@ -26,7 +26,7 @@ type File struct {
 	Identity func(ctx context.Context) (string, error)
 }
 
-var archiveName = regexp.MustCompile(`^(\d{8}T\d{6}Z-[0-9A-Za-z]+-\d{20})\.jsonl\.(zst|gz)$`)
+var archiveName = regexp.MustCompile(`^(\d{8}T\d{6}Z-[0-9A-Za-z]+-\d{20})\.jsonl\.(zst|gz)(\.age)?$`)
 
 // ArchiveIdentity is the identity of an object of the archive, by its name;
 // "" if it is none.

@@ -290,6 +290,7 @@ func TestIdentity(t *testing.T) {
 	for name, want := range map[string]string{
 		"logs/2026/11/21/web/20261121T093000Z-k3jx2q-00000000000000048213.jsonl.zst": "20261121T093000Z-k3jx2q-00000000000000048213",
 		"20261121T093000Z-k3jx2q-00000000000000048213.jsonl.gz":                      "20261121T093000Z-k3jx2q-00000000000000048213",
+		"20261121T093000Z-k3jx2q-00000000000000048213.jsonl.gz.age":                  "20261121T093000Z-k3jx2q-00000000000000048213",
 		"20261121T093000Z-k3jx2q-48213.jsonl.gz":                                     "",
 		"messages.gz":                                                                "",
 	} {

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -62,18 +63,46 @@ func (s *sealer) seal(plain []byte) ([]byte, error) {
 	if len(s.keys.recipients) == 0 {
 		return s.packed, nil
 	}
+	return s.keys.Encrypt(s.packed)
+}
+
+// Encrypt returns what only the owners of the keys can read.
+func (k Keys) Encrypt(plain []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := age.Encrypt(&out, s.keys.recipients...)
+	w, err := age.Encrypt(&out, k.recipients...)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(s.packed); err != nil {
+	if _, err := w.Write(plain); err != nil {
 		return nil, err
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// ageMagic is what age's files begin with.
+const ageMagic = "age-encryption.org/v1\n"
+
+// Decrypt reads a file that may be encrypted: one that is not it reads as it is.
+func (ids Identities) Decrypt(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReader(r)
+	head, err := in.Peek(len(ageMagic))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	switch {
+	case string(head) != ageMagic:
+		return in, nil
+	case len(ids) == 0:
+		return nil, fmt.Errorf("%w: it is encrypted; an identity file is wanted", ErrKey)
+	}
+	out, err := age.Decrypt(in, ids...)
+	if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
+		return nil, fmt.Errorf("%w: the identity does not fit", ErrKey)
+	}
+	return out, err
 }
 
 // unseal is the inverse of seal, for objects of a manifest.

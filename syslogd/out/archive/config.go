@@ -22,6 +22,10 @@ type Config struct {
 	SecretKey out.Secret `yaml:"secret_key"`
 	PathStyle *bool      `yaml:"path_style"`
 
+	// Recipients are public keys of age; whoever makes the bucket encrypts to
+	// them. None: plain objects.
+	Recipients []string `yaml:"recipients"`
+
 	Key        macro.Source  `yaml:"key"`         // folder of an object; default DefaultKey
 	TimeZone   string        `yaml:"time_zone"`   // of the macros; default UTC
 	Compress   Compression   `yaml:"compress"`    // default zstd
@@ -77,8 +81,8 @@ func orDefault[T comparable](v *T, byDefault T) {
 	}
 }
 
-// Validate says what is wrong, each with its key. What To and the server's keys
-// may be is for those to say who know the server.
+// Validate says what is wrong, each with its key. What the server's address and
+// Recipients may be is for those to say who know these.
 func (c *Config) Validate() error {
 	_, err := compile(c.withDefaults())
 	return err
@@ -87,8 +91,11 @@ func (c *Config) Validate() error {
 // compile reads the template of keys.
 func compile(c Config) (*macro.Template, error) {
 	var errs []error
-	if !strings.HasPrefix(c.To, "s3://") {
+	if rest, ok := strings.CutPrefix(c.To, "s3://"); !ok || rest == "" || rest[0] == '/' {
 		errs = append(errs, fmt.Errorf("to: %q: want s3://bucket/prefix", c.To))
+	}
+	if (c.AccessKey == "") != (c.SecretKey == "") {
+		errs = append(errs, errors.New("access_key: it and secret_key go together"))
 	}
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {

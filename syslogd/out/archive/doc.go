@@ -11,6 +11,9 @@
 //	key, by template      |first message's| names  its number in the queue
 //	                       reception      the queue
 //
+// With recipients, whoever makes the bucket encrypts objects with age; their names
+// end in .age then.
+//
 // # Rounds
 //
 // The messages of a round are kept in memory, compressed, in one object for

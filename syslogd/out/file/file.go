@@ -71,9 +71,10 @@ type session struct {
 	open openFiles
 	tidy *tidier
 
-	name     []byte
-	round    int // of Send
-	overflow bool
+	name       []byte
+	round      int // of Send
+	overflowed int // messages since that was told
+	told       time.Time
 
 	changed  []*file         // since the last commit
 	dirs     map[string]bool // in which something was created since then

@@ -102,31 +102,29 @@ func (s *session) drop(f *file) error {
 
 // openFor opens the file that s.name names, or the one for overflow.
 func (s *session) openFor(now time.Time) (*file, error) {
-	if err := s.makeRoom(); err != nil {
-		return nil, err
-	}
 	f, err := s.openFile(string(s.name), now)
-	reason := ""
-	switch {
-	case errors.Is(err, errQuota):
-		reason = "too many new files in an hour"
-	case isOwnFault(err):
-		reason = "it cannot be opened"
-	default:
-		s.overflow = false
+	if !errors.Is(err, errQuota) && !isOwnFault(err) {
 		return f, err
 	}
-	if !s.overflow {
-		s.overflow = true
-		s.log.Warn("a message goes to "+overflowName, "file", string(s.name), "reason", reason, "err", err)
-	}
+	s.tellOverflow(err, now)
 	if f := s.open.byName[overflowName]; f != nil {
 		return f, nil
 	}
 	return s.openFile(overflowName, now)
 }
 
-var errQuota = errors.New("no more new files in this hour")
+var errQuota = errors.New("too many new files in an hour")
+
+// tellOverflow tells of messages that have no file of their own, not more often
+// than each minute.
+func (s *session) tellOverflow(err error, now time.Time) {
+	s.overflowed++
+	if now.Sub(s.told) < time.Minute {
+		return
+	}
+	s.log.Warn("messages go to "+overflowName, "messages", s.overflowed, "file", string(s.name), "err", err)
+	s.told, s.overflowed = now, 0
+}
 
 // isOwnFault reports whether a file cannot be opened for what lies in its
 // place: the others can.
@@ -163,6 +161,10 @@ func (s *session) openFile(name string, now time.Time) (*file, error) {
 	}
 	opened := &file{name: name, f: f, round: s.round}
 	if err := s.begin(opened, now); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := s.makeRoom(); err != nil {
 		f.Close()
 		return nil, err
 	}
