@@ -50,12 +50,17 @@ func (s *Store) merge(ctx context.Context, p *plan, q syslogd.Query, yield func(
 	})
 	cursors := &cursorHeap{oldest: q.Oldest}
 	defer cursors.close()
+	next := newOpener(ctx, p, q.Oldest, parts)
+	defer next.close()
 	for left := q.Limit; ; {
-		for len(parts) > 0 && cursors.needs(parts[0]) {
-			if err := cursors.open(ctx, parts[0], p); err != nil {
+		for next.more() && cursors.needs(next.part()) {
+			c, err := next.open()
+			if err != nil {
 				return err
 			}
-			parts = parts[1:]
+			if c != nil {
+				heap.Push(cursors, c)
+			}
 		}
 		if len(cursors.list) == 0 {
 			return context.Cause(ctx)
@@ -147,41 +152,6 @@ func (h *cursorHeap) needs(x *part) bool {
 		return x.time.min <= h.list[0].time
 	}
 	return x.time.max >= h.list[0].time
-}
-
-// open adds a cursor over a part, if anything in it matches.
-func (h *cursorHeap) open(ctx context.Context, x *part, p *plan) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	c, err := x.look(p)
-	if c == nil || err != nil {
-		return err
-	}
-	rows, err := c.load()
-	if rows == nil || err != nil {
-		c.close()
-		return err
-	}
-	cur := &cursor{content: c}
-	for i := range rows.Len() {
-		if c.ofRow(i) != no {
-			cur.rows = append(cur.rows, int32(i))
-		}
-	}
-	slices.SortFunc(cur.rows, func(a, b int32) int {
-		if !h.oldest {
-			a, b = b, a
-		}
-		return cmp.Or(cmp.Compare(p.time(rows, int(a)), p.time(rows, int(b))), cmp.Compare(a, b))
-	})
-	ok, err := cur.next(ctx)
-	if ok {
-		heap.Push(h, cur)
-	} else {
-		c.close()
-	}
-	return err
 }
 
 // close ends all cursors.
