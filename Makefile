@@ -48,7 +48,7 @@ soak:
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000
 	$(GO) test -timeout=0 -count=1 -v -run 'TestContinues|TestXML' ./rrd/rrdfile -rrdfile.runs=20000
 	for t in syslog:FuzzParse syslog:FuzzRoundTrip syslog:FuzzFramer syslog:FuzzSD syslog/gelf:FuzzDecode syslog/gelf:FuzzChunks \
-		syslog/gelf:FuzzStream syslog/gelf:FuzzJSON syslog/journal:FuzzReader .:FuzzEqualsGoSyslog; do \
+		syslog/gelf:FuzzStream syslog/gelf:FuzzJSON syslog/journal:FuzzReader .:FuzzEqualsGoSyslog stage:FuzzRedact stage:FuzzParse extract:FuzzJSON; do \
 		$(GO) test -timeout=0 -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime=$(FUZZTIME) ./syslogd/$${t%:*} || exit 1; done
 
 clean:

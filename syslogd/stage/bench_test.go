@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"rondo/syslogd/syslog"
 )
 
@@ -27,23 +29,44 @@ func benchmarkBatch(b *testing.B, batch []syslog.Message, stages ...Config) {
 	b.ReportAllocs()
 	now := start
 	n := 0
+	began := cpuTime(b)
 	for b.Loop() {
 		p.Apply(now, batch)
 		now = now.Add(time.Microsecond)
 		n += len(batch)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/msg")
+	b.ReportMetric(float64((cpuTime(b)-began).Nanoseconds())/float64(n), "cpu-ns/msg")
+}
+
+// cpuTime is what the process has used: the clock of the wall measures the
+// others on the machine, too.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkRedact(b *testing.B) {
 	b.Run("clean", func(b *testing.B) {
 		benchmarkBatch(b, typical(), Config{Redact: &RedactConfig{Patterns: patterns()[:3]}})
 	})
-	b.Run("five", func(b *testing.B) { // e-mail and IPv4 occur
-		benchmarkBatch(b, typical(), Config{Redact: &RedactConfig{Patterns: patterns()}})
+	b.Run("five", func(b *testing.B) {
+		batch := typical()
+		benchmarkBatch(b, batch[2:], Config{Redact: &RedactConfig{Patterns: patterns()}})
+	})
+	b.Run("found", func(b *testing.B) { // addresses
+		batch := typical()
+		benchmarkBatch(b, batch[:2], Config{Redact: &RedactConfig{Patterns: patterns()}})
 	})
 	b.Run("regexes", func(b *testing.B) {
 		benchmarkBatch(b, typical(), Config{Redact: &RedactConfig{Regexes: []string{`customer-(\d+)`, `ssn=\d{3}-\d{2}-\d{4}`, `IBAN [A-Z]{2}\d+`, `x-trace-\w+`, `sk_live_\w+`}}})
+	})
+	b.Run("escaped", func(b *testing.B) {
+		benchmarkBatch(b, []syslog.Message{line(`<134>1 2026-10-11T22:14:15.003456Z app7 checkout 811 - - {"level":"info","msg":"GET \"/search?q=a%20b\" done","order":"A-104711","duration_ms":17.3}`)},
+			Config{Redact: &RedactConfig{}})
 	})
 	b.Run("secret", func(b *testing.B) {
 		benchmarkBatch(b, []syslog.Message{line(`<134>1 2026-10-11T22:14:15.003456Z app7 inventory 812 - - level=info msg="login" user=ann password=hunter2 quantity=3 duration=12.5ms`)},

@@ -2,42 +2,53 @@ package stage
 
 import (
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// A view is a text with some layers of escapes undone, and where each of its
-// bytes stands in the text. A layer is all %XX of a URL, or all backslashes of
-// JSON and structured data. So a secret is found in
+// A view is a text with some layers of escapes undone. A layer is all %XX of a
+// URL, or all backslashes of JSON and structured data. So a secret is found in
 //
 //	{"log":"{\"url\":\"/?password=p%40ss\"}"}
 //
 // too. Layers are undone in any order, maxDepth of them.
 type view struct {
 	text  string
-	at    []int32 // of each byte, and of the end; nil: where it is
+	layer *layer // the one undone last; nil: none
 	depth int
+}
+
+// A layer says where the bytes of a view stand in the view that it was made of.
+type layer struct {
+	of   view
+	mark byte    // that escapes begin with
+	at   []int32 // of each byte of the new view, and of the end; nil until it is asked for
 }
 
 const maxDepth = 3
 
-// views yields a text, and then what is seen of it with fewer escapes.
+// views yields a text, and then what is seen of it with fewer escapes, each
+// once.
 func views(text string) iter.Seq[view] {
-	return func(yield func(view) bool) { view{text: text}.each(yield) }
+	return func(yield func(view) bool) {
+		v := view{text: text}
+		if yield(v) && (strings.IndexByte(text, '\\') >= 0 || strings.IndexByte(text, '%') >= 0) {
+			v.eachUndone(yield, map[string]bool{text: true})
+		}
+	}
 }
 
-func (v view) each(yield func(view) bool) bool {
-	if !yield(v) {
-		return false
-	}
+// eachUndone yields the views with one layer less, and those of these.
+func (v view) eachUndone(yield func(view) bool, seen map[string]bool) bool {
 	for _, mark := range [...]byte{'\\', '%'} {
-		if v.depth == maxDepth || strings.IndexByte(v.text, mark) < 0 {
+		next := v.undo(mark)
+		if seen[next.text] {
 			continue
 		}
-		if next, ok := v.undo(mark); ok && !next.each(yield) {
+		seen[next.text] = true
+		if !yield(next) || next.depth < maxDepth && !next.eachUndone(yield, seen) {
 			return false
 		}
 	}
@@ -48,62 +59,74 @@ func (v view) each(yield func(view) bool) bool {
 func forms(secret string) []string {
 	var all []string
 	for v := range views(secret) {
-		if !slices.Contains(all, v.text) {
-			all = append(all, v.text)
-		}
+		all = append(all, v.text)
 	}
 	return all
 }
 
-// undo is the view without the escapes of one kind; false if there are none.
-func (v view) undo(mark byte) (view, bool) {
-	first := strings.IndexByte(v.text, mark)
-	for first < len(v.text) && escapeLength(v.text[first:], mark) == 0 {
-		first = indexFrom(v.text, mark, first+1)
+// undo is the view without the escapes of one kind.
+func (v view) undo(mark byte) view {
+	i := nextEscape(v.text, mark, 0)
+	if i == len(v.text) {
+		return v
 	}
-	if first == len(v.text) {
-		return view{}, false
+	out := append(make([]byte, 0, len(v.text)), v.text[:i]...)
+	for i < len(v.text) {
+		n := escapeLength(v.text[i:], mark)
+		out = appendEscaped(out, v.text[i:i+n])
+		next := nextEscape(v.text, mark, i+n)
+		out = append(out, v.text[i+n:next]...)
+		i = next
 	}
-	out := make([]byte, 0, len(v.text))
-	at := make([]int32, 0, len(v.text)+1)
-	for i := 0; i < len(v.text); {
-		start, n := len(out), 1
-		if escape := escapeLength(v.text[i:], mark); escape > 0 {
-			n = escape
-			out = appendEscaped(out, v.text[i:i+n])
-		} else {
-			out = append(out, v.text[i])
-		}
-		for range len(out) - start {
-			at = append(at, v.place(i))
-		}
-		i += n
-	}
-	return view{string(out), append(at, v.place(len(v.text))), v.depth + 1}, true
+	return view{string(out), &layer{of: v, mark: mark}, v.depth + 1}
 }
 
-// place is where a byte of the view stands in the text.
-func (v view) place(i int) int32 {
-	if v.at == nil {
-		return int32(i)
+// nextEscape is where the next escape from i on begins, or the end.
+func nextEscape(s string, mark byte, i int) int {
+	for i = indexFrom(s, mark, i); i < len(s) && escapeLength(s[i:], mark) == 0; {
+		i = indexFrom(s, mark, i+1)
 	}
-	return v.at[i]
+	return i
+}
+
+// places makes the table of a layer, of a view of so many bytes.
+func (l *layer) places(size int) []int32 {
+	if l.at != nil {
+		return l.at
+	}
+	l.at = make([]int32, 0, size+1)
+	var buf [utf8.UTFMax]byte
+	s := l.of.text
+	for i := 0; i < len(s); {
+		n, made := escapeLength(s[i:], l.mark), 1
+		if n > 0 {
+			made = len(appendEscaped(buf[:0], s[i:i+n]))
+		}
+		for range made {
+			l.at = append(l.at, int32(i))
+		}
+		i += max(n, 1)
+	}
+	l.at = append(l.at, int32(len(s)))
+	return l.at
 }
 
 // origin is where a part of the view stands in the text. It begins and ends
 // between escapes.
 func (v view) origin(sp span) span {
-	if v.at == nil {
+	if v.layer == nil {
 		for _, mark := range [...]byte{'\\', '%'} {
 			sp.from = escapeAround(v.text, sp.from, mark).from
 			sp.to = escapeAround(v.text, sp.to, mark).to
 		}
 		return sp
 	}
-	for sp.to > 0 && sp.to < len(v.text) && v.at[sp.to] == v.at[sp.to-1] { // in the middle of a character
-		sp.to++
+	at := v.layer.places(len(v.text))
+	to := sp.to
+	for to > 0 && to < len(v.text) && at[to] == at[to-1] { // in the middle of a character
+		to++
 	}
-	return span{int(v.at[sp.from]), int(v.at[sp.to])}
+	return v.layer.of.origin(span{int(at[sp.from]), int(at[to])})
 }
 
 // escapeAround is the escape that a place lies within, or the place itself.
