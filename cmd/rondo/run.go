@@ -14,6 +14,7 @@ import (
 type commandLine struct {
 	Demo    demoCmd    `cmd:"" help:"Show the whole job with a simulated fleet and EC2: no account, no configuration."`
 	Server  serverCmd  `cmd:"" help:"Run the server."`
+	Agent   agentCmd   `cmd:"" help:"Run on each machine: send its metrics and logs to a server."`
 	Config  configCmd  `cmd:"" help:"Check a configuration."`
 	Query   queryCmd   `cmd:"" help:"Ask a running server for metrics, in PromQL."`
 	Logs    logsCmd    `cmd:"" help:"Search or follow a running server's logs."`

@@ -1,0 +1,375 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rondo/collectors"
+	"rondo/collectors/agent"
+	"rondo/collectors/agent/enrol"
+	"rondo/collectors/agent/imds"
+	"rondo/collectors/host"
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/stage"
+	"rondo/syslogd/syslog"
+	"rondo/syslogd/syslog/pin"
+	"rondo/syslogd/tail"
+)
+
+// agentCmd sends what happens on this machine to a server.
+type agentCmd struct {
+	Run    agentRunCmd    `cmd:"" default:"withargs" help:"Send this machine's metrics and logs to a server."`
+	Status agentStatusCmd `cmd:"" help:"Show how the agent on this machine stands."`
+}
+
+type agentRunCmd struct {
+	Server    string `help:"The server, https://host:port; wins over the configuration's." placeholder:"URL"`
+	TokenFile string `help:"File with the join token, or with the key of the server's configuration." type:"path" placeholder:"FILE"`
+	Config    string `help:"Configuration file." type:"path" placeholder:"FILE"`
+	Data      string `help:"Data directory; wins over the configuration's." placeholder:"DIR"`
+}
+
+func (agentRunCmd) Help() string {
+	return `Examples:
+  rondo agent --server=https://rondo.example:8080 --token-file=/etc/rondo/join-token
+  rondo agent --config=/etc/rondo/agent.yml
+
+Without a configuration it sends the metrics of this machine. A configuration
+names files, sockets and what is left out:
+
+  server: https://rondo.example:8080
+  token_file: /etc/rondo/join-token
+  data: /var/lib/rondo-agent
+  syslog: {unix: /dev/log, udp: "127.0.0.1:514"}
+  files:
+    - {paths: ["/var/log/app/*.log"], app: app}
+  filter: 'severity<=info'
+  stages:
+    - redact: {patterns: [aws-key, password]}
+  spool: {bytes: 268435456, age: 168h, when_full: drop-oldest}
+
+While the server is away, files wait where they are, and what comes over
+sockets is kept in the data directory.`
+}
+
+func (c agentRunCmd) Run(ctx context.Context, stderr errorWriter) error {
+	conf, err := loadAgentConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	if c.Server != "" {
+		conf.Server = c.Server
+	}
+	if c.TokenFile != "" {
+		conf.TokenFile = c.TokenFile
+	}
+	if c.Data != "" {
+		conf.Data = c.Data
+	}
+	if err := conf.validate(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: conf.Log}))
+	return runAgent(ctx, conf, log)
+}
+
+// An agentRun is one running agent.
+type agentRun struct {
+	conf    *agentConfig
+	log     *slog.Logger
+	started time.Time
+	client  *agent.Client
+	spool   *agent.Spool
+	tailer  *tail.Tailer // nil: no files
+	syslog  *syslogd.Server
+	counts  *syslogd.Stats
+	pipe    *stage.Pipe
+	host    collectors.Collector // nil: off
+}
+
+// Of an agent's memory most would be garbage that waits. It makes so little
+// that to collect it often costs nothing.
+const (
+	agentGC     = 20
+	agentMemory = 16 << 20
+)
+
+// runAgent runs an agent until ctx ends. What runs, and who waits for it:
+//
+//	runAgent ── errgroup
+//	  ├─ client: one request after the other ──> server
+//	  ├─ spool: what waits on disk ──> client
+//	  ├─ tailer: lines of files ──> stages ──> client
+//	  ├─ syslog server: sockets ──> stages ──> spool
+//	  ├─ stages: what they have counted ──> spool
+//	  ├─ host metrics, the agent's own ──> spool
+//	  └─ status: agent.sock in the data directory
+func runAgent(ctx context.Context, conf *agentConfig, log *slog.Logger) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(agentGC)
+		debug.SetMemoryLimit(agentMemory)
+	}
+	a := &agentRun{conf: conf, log: log, started: time.Now(), counts: syslogd.NewStats()}
+	if err := os.MkdirAll(conf.Data, 0o700); err != nil {
+		return fmt.Errorf("agent: data directory: %w", err)
+	}
+	if a.spool, err = agent.OpenSpool(filepath.Join(conf.Data, "spool"), conf.Spool, log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	if err := a.connect(ctx); err != nil {
+		return err
+	}
+	if err := a.build(); err != nil {
+		return err
+	}
+	status, err := listenStatus(conf.Data)
+	if err != nil {
+		return errors.Join(err, a.stopListening())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	// What brings messages ends first: the last words of a machine that stops
+	// for good are still sent.
+	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { return a.client.Run(sending) })
+	g.Go(func() error { return a.spool.Run(sending, a.client) })
+	g.Go(func() error {
+		defer stop()
+		err := a.listen(ctx, status)
+		a.lastWords()
+		return err
+	})
+	log.Info("agent runs", "version", release, "server", conf.Server, "data", conf.Data)
+	debug.FreeOSMemory() // what the start has needed
+	return g.Wait()
+}
+
+// listen runs all that brings messages and samples, until ctx ends.
+func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.serveStatus(ctx, status) })
+	g.Go(func() error { return a.syslog.Run(ctx) })
+	g.Go(func() error { return a.measure(ctx) })
+	if a.host != nil {
+		g.Go(func() error { return a.host.Run(ctx) })
+	}
+	if len(a.conf.Stages) > 0 {
+		g.Go(func() error { return a.settleStages(ctx) })
+	}
+	if a.tailer != nil {
+		g.Go(func() error { return a.tail(ctx) })
+	}
+	return g.Wait()
+}
+
+// lastWords waits until the spool is empty, if the server is there.
+func (a *agentRun) lastWords() {
+	const patience, pause = 10 * time.Second, 20 * time.Millisecond
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pause) {
+		if a.spool.Stats().Waiting == 0 || !a.client.State().Connected {
+			return
+		}
+	}
+}
+
+// connect makes the client.
+func (a *agentRun) connect(ctx context.Context) error {
+	c := a.conf
+	transport := agent.NewTransport()
+	if len(c.Fingerprints) > 0 {
+		// Whom the fingerprint names needs no authority.
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, VerifyConnection: pin.Verify(c.Fingerprints...)} //nolint:gosec // verified by its fingerprint
+	}
+	var metadata *imds.Client
+	if !c.EC2.Off {
+		metadata = imds.New(c.EC2.Endpoint)
+	}
+	id, err := c.identity(ctx, metadata, a.log)
+	if err != nil {
+		return err
+	}
+	if id.Instance == "" {
+		metadata = nil // there is none: nobody need wait for it again
+	}
+	key, carrier, err := a.credentials(id, metadata, transport)
+	if err != nil {
+		return err
+	}
+	a.client, err = agent.NewClient(agent.ClientOptions{
+		URL: c.Server, Key: key, Identity: id, Status: a.status, Transport: carrier, Log: a.log,
+	})
+	return err
+}
+
+// joinPrefix begins a join token, which is traded for a key.
+const joinPrefix = "rondo_join_"
+
+// credentials are where the key comes from: a join token is traded for one; any
+// other text is the key itself, read each time, so that it can be replaced.
+func (a *agentRun) credentials(id agent.Identity, metadata *imds.Client, transport http.RoundTripper) (func() (string, error), http.RoundTripper, error) {
+	text, err := os.ReadFile(a.conf.TokenFile)
+	if err == nil && !strings.HasPrefix(string(text), joinPrefix) {
+		return func() (string, error) {
+			text, err := os.ReadFile(a.conf.TokenFile)
+			return strings.TrimSpace(string(text)), err
+		}, transport, nil
+	}
+	e, err := enrol.New(enrol.Options{
+		Server: a.conf.Server, TokenFile: a.conf.TokenFile, KeyFile: filepath.Join(a.conf.Data, "key"),
+		Host: id.Host, Metadata: metadata, Transport: transport, Log: a.log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return e.Key, e, nil
+}
+
+// build makes what brings messages and samples. Its sockets are bound.
+func (a *agentRun) build() (err error) {
+	c := a.conf
+	if a.pipe, err = stage.New(c.Stages); err != nil {
+		return err
+	}
+	if !c.Metrics.Off {
+		own := c.Metrics.Config
+		own.Host = c.Host
+		env := collectors.Env{Log: a.log.With("collector", "host"), Store: a.spool, Stats: &collectors.Stats{}}
+		if a.host, err = host.New(env, own); err != nil {
+			return err
+		}
+	}
+	if len(c.Tail.Files) > 0 {
+		a.tailer, err = tail.New(c.Tail, tail.Options{State: filepath.Join(c.Data, "positions"), Log: a.log.With("component", "tail"), Host: c.Host})
+		if err != nil {
+			return err
+		}
+	}
+	machine, _ := os.Hostname() // without a name nothing is renamed
+	a.syslog, err = syslogd.NewServer(c.Syslog.config(), agentSink{a, machine}, a.counts, a.log.With("component", "syslogd"))
+	return err
+}
+
+// stopListening gives back the sockets of a syslog server that never ran.
+func (a *agentRun) stopListening() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return a.syslog.Run(ctx)
+}
+
+// prepare leaves out what is not to be sent, and takes the rest through the
+// stages.
+func (a *agentRun) prepare(batch []syslog.Message) []syslog.Message {
+	kept := keepMatching(a.conf.Filter, batch)
+	a.counts.Add("filtered", len(batch)-len(kept))
+	return a.pipe.Apply(time.Now(), kept)
+}
+
+// keepMatching copies only if something is left out.
+func keepMatching(f *filter.Filter, batch []syslog.Message) []syslog.Message {
+	if f == nil || f.Root == nil {
+		return batch
+	}
+	for i := range batch {
+		if f.Match(&batch[i]) {
+			continue
+		}
+		kept := append([]syslog.Message(nil), batch[:i]...)
+		for j := i + 1; j < len(batch); j++ {
+			if f.Match(&batch[j]) {
+				kept = append(kept, batch[j])
+			}
+		}
+		return kept
+	}
+	return batch
+}
+
+// settleStages puts what the stages have to say into the spool.
+func (a *agentRun) settleStages(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		var made []syslog.Message
+		select {
+		case now := <-tick.C:
+			made = a.pipe.Due(now)
+		case <-ctx.Done():
+			made = a.pipe.Close(time.Now())
+		}
+		a.pipe.Report(a.counts.Add)
+		if err := a.spool.Write(context.WithoutCancel(ctx), made); err != nil {
+			a.log.Error("what stages have counted is not kept", "messages", len(made), "err", err)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// agentSink is the way of messages that come over sockets.
+type agentSink struct {
+	a       *agentRun
+	machine string // as the kernel calls it
+}
+
+// Put implements syslogd.Sink.
+func (s agentSink) Put(ctx context.Context, batch []syslog.Message) error {
+	return s.a.spool.Put(ctx, s.a.prepare(s.named(batch)))
+}
+
+// Write implements syslogd.Writer.
+func (s agentSink) Write(ctx context.Context, batch []syslog.Message) error {
+	return s.a.spool.Write(ctx, s.a.prepare(s.named(batch)))
+}
+
+// named gives messages of this machine the name that the configuration has for
+// it.
+func (s agentSink) named(batch []syslog.Message) []syslog.Message {
+	own := s.a.conf.Host
+	if own == "" || own == s.machine {
+		return batch
+	}
+	named := slices.Clone(batch)
+	for i := range named {
+		if named[i].Host == s.machine {
+			named[i].Host = own
+		}
+	}
+	return named
+}
+
+// tail reads files, from where the server has got to.
+func (a *agentRun) tail(ctx context.Context) error {
+	known, err := a.client.Marks(ctx, "")
+	if err != nil {
+		return nil // ctx has ended
+	}
+	var marks []tail.Mark
+	for source, pos := range known {
+		marks = append(marks, tail.Mark{Source: source, Pos: pos})
+	}
+	return a.tailer.Run(ctx, marks, tail.SinkFunc(a.sendLines))
+}
+
+// sendLines returns when the server has the batch.
+func (a *agentRun) sendLines(ctx context.Context, b tail.Batch) error {
+	marks := make([]agent.Mark, len(b.Marks))
+	for i, m := range b.Marks {
+		marks[i] = agent.Mark{Source: m.Source, Pos: m.Pos}
+	}
+	return a.client.PushMarked(ctx, a.prepare(b.Messages), marks, b.Forget)
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"rondo/collectors/agent"
+	"rondo/collectors/agent/imds"
+	"rondo/collectors/host"
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/stage"
+	"rondo/syslogd/syslog/pin"
+	"rondo/syslogd/tail"
+)
+
+// agentConfig is the whole configuration of an agent.
+type agentConfig struct {
+	Server       string            `yaml:"server"`       // https://host:port
+	Fingerprints []pin.Fingerprint `yaml:"fingerprints"` // of its certificate; none: an authority of the system vouches for it
+	TokenFile    string            `yaml:"token_file"`   // a join token, or the key that the server's configuration names
+	Data         string            `yaml:"data"`
+	Log          slog.Level        `yaml:"log"`
+
+	Host  string            `yaml:"host"`  // this machine's name, if empty
+	Group string            `yaml:"group"` // where neither the key nor EC2 says one
+	Tags  map[string]string `yaml:"tags"`
+	EC2   agentEC2          `yaml:"ec2"`
+
+	Metrics agentMetrics      `yaml:"metrics"`
+	Syslog  agentSyslog       `yaml:"syslog"`
+	Tail    tail.Config       `yaml:",inline"`
+	Filter  *filter.Filter    `yaml:"filter"` // which messages are sent; none: all
+	Stages  []stage.Config    `yaml:"stages"` // what is done to them before
+	Spool   agent.SpoolConfig `yaml:"spool"`
+}
+
+// agentEC2 says whether this may be an instance.
+type agentEC2 struct {
+	Off      bool   `yaml:"off"`       // the metadata service is not asked
+	Endpoint string `yaml:"endpoint"`  // of the metadata service
+	GroupTag string `yaml:"group_tag"` // the tag that names the group
+}
+
+// agentMetrics are the figures of this machine.
+type agentMetrics struct {
+	Off         bool `yaml:"off"`
+	host.Config `yaml:",inline"`
+}
+
+// agentSyslog are the ways in for messages of this machine.
+type agentSyslog struct {
+	UDP             string                   `yaml:"udp"`
+	TCP             string                   `yaml:"tcp"`
+	Unix            string                   `yaml:"unix"` // /dev/log
+	Listeners       []syslogd.ListenerConfig `yaml:"listeners"`
+	syslogd.Options `yaml:",inline"`
+}
+
+// config is the section as the log server has it.
+func (s agentSyslog) config() syslogd.Config {
+	return syslogd.Config{UDP: s.UDP, TCP: s.TCP, Unix: s.Unix, Listeners: s.Listeners, Options: s.Options}
+}
+
+const (
+	defaultGroupTag = "rondo:group"
+	// agentBatch bounds what is read of files at a time, and agentLine a line: a
+	// batch must fit into one push.
+	agentBatch = 512 << 10
+	agentLine  = 512 << 10
+)
+
+// defaultAgentConfig sends the figures of this machine.
+func defaultAgentConfig() *agentConfig {
+	options := syslogd.DefaultConfig().Options
+	options.ReceiveBuffer, options.Sockets = 4<<20, 1
+	return &agentConfig{
+		Data: "./agent", EC2: agentEC2{GroupTag: defaultGroupTag}, Metrics: agentMetrics{Config: host.DefaultConfig()},
+		Syslog: agentSyslog{Options: options}, Spool: agent.DefaultSpoolConfig(),
+	}
+}
+
+// loadAgentConfig reads a file; none means the defaults.
+func loadAgentConfig(file string) (*agentConfig, error) {
+	c := defaultAgentConfig()
+	if file == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	root, err := parseTree(file, text)
+	if err != nil {
+		return nil, err
+	}
+	return c, decode(root, c)
+}
+
+// validate says what is wrong, each with its key.
+func (c *agentConfig) validate() error {
+	errs := []error{c.validateServer()}
+	in := func(section string, err error) {
+		for _, e := range flatten(err) {
+			errs = append(errs, fmt.Errorf("agent: %s%w", section, e))
+		}
+	}
+	if c.Data == "" {
+		errs = append(errs, errors.New("agent: data: a directory is wanted"))
+	}
+	in("metrics: ", c.Metrics.Validate())
+	syslog := c.Syslog.config()
+	in("syslog: ", syslog.Validate())
+	in("", c.Tail.Validate())
+	if c.Tail.BatchBytes > agentBatch {
+		in("", fmt.Errorf("batch_bytes: %d is more than %d", c.Tail.BatchBytes, agentBatch))
+	}
+	for i, f := range c.Tail.Files {
+		if f.MaxLine > agentLine {
+			in("", fmt.Errorf("files: %d: max_line: %d is more than %d", i+1, f.MaxLine, agentLine))
+		}
+	}
+	if c.Syslog.MaxMessage > agentLine {
+		in("syslog: ", fmt.Errorf("max_message: %d is more than %d", c.Syslog.MaxMessage, agentLine))
+	}
+	in("stages: ", stage.Validate(c.Stages))
+	in("spool: ", c.Spool.Validate())
+	return errors.Join(errs...)
+}
+
+// validateServer refuses to send keys and logs over a network in the clear.
+func (c *agentConfig) validateServer() error {
+	u, err := url.Parse(c.Server)
+	switch {
+	case c.Server == "":
+		return errors.New("agent: server: where is it? --server=https://host:port, or server: in the configuration")
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Path != "" && u.Path != "/":
+		return fmt.Errorf("agent: server %q: want https://host:port", c.Server)
+	case u.Scheme == "http" && !isLoopbackName(u.Hostname()):
+		return fmt.Errorf("agent: server %q: the key and the logs would go over the network in the clear; want https://", c.Server)
+	case c.TokenFile == "":
+		return errors.New("agent: token_file: which file holds the token? --token-file=FILE, or token_file: in the configuration")
+	}
+	return nil
+}
+
+// identity asks who this machine is. Its id is the one that a key is bound to:
+// the instance's, or its name.
+func (c *agentConfig) identity(ctx context.Context, metadata *imds.Client, log *slog.Logger) (agent.Identity, error) {
+	id := agent.Identity{Host: c.Host, Group: c.Group, Tags: c.Tags}
+	if id.Host == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return id, fmt.Errorf("agent: host: the machine has no name, name it in the configuration: %w", err)
+		}
+		id.Host = name
+	}
+	if metadata == nil {
+		id.ID = id.Host
+		return id, nil
+	}
+	i, err := askMetadata(ctx, metadata)
+	switch {
+	case errors.Is(err, imds.ErrNone):
+		log.Info("no instance metadata service answers: this is no instance of EC2")
+	case err != nil:
+		log.Warn("the instance metadata service fails", "err", err)
+	}
+	id.ID, id.Instance, id.Type, id.Zone = cmp.Or(i.ID, id.Host), i.ID, i.Type, i.Zone
+	if id.Tags == nil {
+		id.Tags = i.Tags
+	}
+	id.Group = cmp.Or(id.Group, i.Tags[c.EC2.GroupTag])
+	return id, nil
+}
+
+// askMetadata tries more than once where somebody answers: an instance whose id
+// is not known would be another agent.
+func askMetadata(ctx context.Context, metadata *imds.Client) (i imds.Instance, err error) {
+	const tries, pause = 5, 2 * time.Second
+	for try := 1; ; try++ {
+		if i, err = metadata.Instance(ctx); err == nil || errors.Is(err, imds.ErrNone) || try == tries {
+			return i, err
+		}
+		select {
+		case <-ctx.Done():
+			return i, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
