@@ -47,6 +47,36 @@ func TestReadmeConfiguration(t *testing.T) {
 	}
 }
 
+// TestReadmeAgent checks the agent's configuration that the README shows.
+func TestReadmeAgent(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## An agent on each machine")
+	_, section, ok := strings.Cut(section, "agent.yml` says what else:\n")
+	if !ok {
+		t.Fatal("the README shows no agent's configuration")
+	}
+	section, _, _ = strings.Cut(section, "\n\nLines of files")
+	var yaml strings.Builder
+	for line := range strings.Lines(section) {
+		yaml.WriteString(strings.TrimPrefix(line, "    "))
+	}
+	file := filepath.Join(t.TempDir(), "agent.yml")
+	certificate := strings.Replace(yaml.String(), "e12d...", strings.Repeat("e12d", 16), 1)
+	if err := os.WriteFile(file, []byte(certificate), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf, err := loadAgentConfig(file)
+	if err == nil {
+		err = conf.validate()
+	}
+	if err != nil || len(conf.Tail.Files) != 2 || len(conf.Stages) != 1 || conf.Filter == nil {
+		t.Fatalf("%v\n%s", err, yaml.String())
+	}
+}
+
 // TestReadmeQueries checks that what the README asks of the logs can be asked,
 // and that the help of the command line shows such examples too.
 func TestReadmeQueries(t *testing.T) {
