@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"rondo/rrd"
 	"rondo/rrd/store"
 	"rondo/syslogd"
 )
@@ -21,7 +23,7 @@ import (
 type queryCmd struct {
 	clientFlags
 	Expr string `arg:"" help:"PromQL expression."`
-	From string `help:"Start of a range: -1h, RFC 3339 or epoch seconds. Without it one instant is asked."`
+	From string `help:"Start of a range: -1h, RFC 3339, epoch seconds, or as RRDtool has it (end-1d, 'noon yesterday'). Without it one instant is asked."`
 	To   string `help:"End of the range, or the instant." default:"now"`
 	Step span   `help:"Distance of the points of a range, such as 5m or 1d; 0 takes a hundredth of it."`
 }
@@ -48,16 +50,12 @@ func (queryCmd) Help() string {
 
 func (c queryCmd) Run(ctx context.Context, out io.Writer) error {
 	now := time.Now()
-	to, err := syslogd.ParseTime(c.To, now)
+	from, to, err := parseRange(c.From, c.To, now)
 	if err != nil {
 		return err
 	}
 	path, q := "/api/v1/query", url.Values{"query": {c.Expr}, "time": {epoch(to)}}
 	if c.From != "" {
-		from, err := syslogd.ParseTime(c.From, now)
-		if err != nil {
-			return err
-		}
 		step := time.Duration(c.Step)
 		if step <= 0 {
 			step = max(to.Sub(from)/100, time.Second)
@@ -73,6 +71,25 @@ func (c queryCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return answer.print(out)
+}
+
+// parseRange reads the two ends of a range, of which the first may be empty.
+// What is not a time as everywhere else may be one of RRDtool's, where the ends
+// may be relative to each other.
+func parseRange(from, to string, now time.Time) (start, end time.Time, err error) {
+	start, err = syslogd.ParseTime(from, now)
+	if err == nil {
+		end, err = syslogd.ParseTime(to, now)
+	}
+	if err == nil {
+		return start, end, nil
+	}
+	first := cmp.Or(from, "end-1d") // as with RRDtool
+	s, e, atErr := rrd.ParseTimeRange(first, to, now)
+	if atErr != nil {
+		return start, end, fmt.Errorf("%w; nor is it one of RRDtool's: %w", err, atErr)
+	}
+	return s.Std(), e.Std(), nil
 }
 
 func epoch(t time.Time) string {
