@@ -98,6 +98,20 @@ func BenchmarkStages(b *testing.B) {
 	f("rewrite", Config{Rewrite: &RewriteConfig{Set: map[string]string{"facility": "local0", "sd.team": "shop"}}})
 }
 
+// BenchmarkPipe is what one would really use.
+func BenchmarkPipe(b *testing.B) {
+	benchmarkBatch(b, typical(),
+		Config{Filter: matching(b, "app:nginx /GET \\/health/"), Drop: true},
+		Config{Redact: &RedactConfig{}},
+		Config{Filter: matching(b, "app:nginx"), Parse: &ParseConfig{Format: "apache"}},
+		Config{Filter: matching(b, "app:checkout"), Parse: &ParseConfig{Format: "json"}},
+		Config{Filter: matching(b, "app:inventory"), Parse: &ParseConfig{Format: "kv"}},
+		Config{Filter: matching(b, "sd.level:*"), Rewrite: &RewriteConfig{Copy: map[string]string{"severity": "sd.level"}}},
+		Config{Filter: matching(b, "severity:debug"), Sample: &SampleConfig{OneIn: 10}},
+		Config{RateLimit: &RateLimitConfig{Rate: 1e9, By: []string{"host", "app"}}},
+	)
+}
+
 // BenchmarkDedupUnique is the price of messages that are never repeated.
 func BenchmarkDedupUnique(b *testing.B) {
 	p := pipe(b, Config{Dedup: &DedupConfig{}})
