@@ -249,21 +249,25 @@ func BenchmarkUDP(b *testing.B) {
 	}
 }
 
-// BenchmarkRelay is what a relay adds to the storing of a message.
-func BenchmarkRelay(b *testing.B) {
-	r, err := OpenRelay(RelayConfig{Name: "bench", To: "127.0.0.1:1", QueueBytes: 64 << 20}, b.TempDir(), NewStats(), quiet())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer r.Close()
+// BenchmarkRoute is what a route to a destination adds to the storing of a
+// message: it is matched, encoded and written to the queue.
+func BenchmarkRoute(b *testing.B) {
+	r := routerTo(b, discard{}, b.TempDir(), []string{"x"}, RouteConfig{Name: "r", Filter: parsed(b, "severity<=debug"), To: []string{"x", StoreName}})
 	batch := messages(0, 500)
 	b.ReportAllocs()
 	began, n := cpuTime(), 0
 	for b.Loop() {
 		if n%len(batch) == 0 {
-			r.enqueue(batch)
+			if err := r.Write(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
 		}
 		n++
 	}
 	reportCPU(b, began)
 }
+
+// discard is a store that keeps nothing.
+type discard struct{}
+
+func (discard) Put(context.Context, []syslog.Message) error { return nil }

@@ -50,7 +50,7 @@ func (n *Network) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// RelayConfig is one destination that messages are sent on to.
+// RelayConfig is the short form of a route to one destination, a syslog server.
 type RelayConfig struct {
 	Name       string         `yaml:"name"`        // names its queue; letters, digits, "-" and "_"
 	To         string         `yaml:"to"`          // TCP address of another syslog server
@@ -83,10 +83,7 @@ func DefaultConfig() Config {
 	}
 }
 
-const (
-	defaultQueueBytes = 1 << 30
-	minQueueBytes     = 1 << 20
-)
+const minQueueBytes = 1 << 20
 
 // Validate says what is wrong, each with its key.
 func (c *Config) Validate() error {
@@ -108,9 +105,7 @@ func (c *Config) Validate() error {
 // Validate says what is wrong, each with its key.
 func (r *RelayConfig) Validate() error {
 	var errs []error
-	if !isName(r.Name) {
-		errs = append(errs, fmt.Errorf("name: %q is not made of letters, digits, - and _", r.Name))
-	}
+	errs = append(errs, CheckName(r.Name))
 	if host, port, err := net.SplitHostPort(r.To); err != nil || host == "" || port == "" {
 		errs = append(errs, fmt.Errorf("to: %q is not host:port", r.To))
 	}
@@ -130,18 +125,12 @@ func (r *RelayConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults fills in what was left out.
-func (r RelayConfig) withDefaults() RelayConfig {
-	if r.Framing == "" {
-		r.Framing = FramingOctets
+// CheckName says whether s can name something of the configuration.
+func CheckName(s string) error {
+	if !isName(s) {
+		return fmt.Errorf("name: %q is not made of letters, digits, - and _", s)
 	}
-	if r.Format == "" {
-		r.Format = WireRFC5424
-	}
-	if r.QueueBytes == 0 {
-		r.QueueBytes = defaultQueueBytes
-	}
-	return r
+	return nil
 }
 
 func isName(s string) bool {

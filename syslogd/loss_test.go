@@ -104,7 +104,7 @@ func TestFullDiskIsToldOnce(t *testing.T) {
 			}
 			return nil
 		}
-		r := NewRouter(store, nil, nil, nil, NewStats(), slog.New(slog.NewTextHandler(log, nil)))
+		r := NewRouter(RouterOptions{Store: store, Stats: NewStats(), Log: slog.New(slog.NewTextHandler(log, nil))})
 		var senders sync.WaitGroup
 		for range 10 {
 			senders.Go(func() {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"rondo/syslogd/out/forward"
 	"rondo/syslogd/syslog"
 )
 
@@ -196,10 +197,9 @@ func TestRsyslogAnonymousIsRefused(t *testing.T) {
 	to := freePort(t)
 	_, in, _ := net.SplitHostPort(to)
 	runPeer(t, rsyslog(t, rsyslogd, in, fmt.Sprintf(`DefaultNetstreamDriverCAFile="%s"`, ca.file), fmt.Sprintf(gtlsAction, out, "x509/name")))
-	r := relayTo(t, to, t.TempDir(), nil)
-	t.Cleanup(func() { r.Close() })
-	runRelay(t, r)
-	r.enqueue(messages(0, 10))
+	r, run := relayTo(t, forward.Config{To: []string{to}}, t.TempDir())
+	run()
+	putAll(t, r, messages(0, 10))
 	eventually(t, func() bool { return s.Snapshot()["refused_tls_no_certificate"] > 0 })
 	if got := store.texts(); len(got) > 0 {
 		t.Errorf("%q", got)
@@ -295,15 +295,14 @@ func chain(t *testing.T, listener string, change func(*Config), peer func(in, ou
 	_, in, _ := net.SplitHostPort(to)
 	runPeer(t, peer(in, out))
 
-	r := relayTo(t, to, t.TempDir(), nil)
-	t.Cleanup(func() { r.Close() })
-	runRelay(t, r)
+	r, run := relayTo(t, forward.Config{To: []string{to}}, t.TempDir())
+	run()
 	n := 500
 	if listener == "udp" { // what must fit into a small buffer of the kernel
 		n = 100
 	}
 	sent := messages(0, n)
-	r.enqueue(sent)
+	putAll(t, r, sent)
 	store.wait(t, n)
 	for i := range sent {
 		got, want := store.at(i), &sent[i]

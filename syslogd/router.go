@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"rondo/rrd/seglog"
 	"rondo/syslogd/filter"
+	"rondo/syslogd/spool"
 	"rondo/syslogd/stage"
 	"rondo/syslogd/syslog"
 )
@@ -22,23 +24,35 @@ const (
 	longestPause = 2 * time.Second
 )
 
-// A Router is the Sink between the listeners and everything that keeps
-// messages: all go to the store, and to each relay whose filter matches.
-type Router struct {
-	store   Sink
-	relays  []*Relay
-	discard *filter.Filter // nil: none
-	stages  *stage.Pipe    // nil: none
-	stats   *Stats
-	log     *slog.Logger
-	full    state // the store's disk
+// RouterOptions are what a Router is made of. Only Store, Stats and Log are
+// needed.
+type RouterOptions struct {
+	Store   Sink
+	Discard *filter.Filter // what matches goes nowhere
+	Stages  *stage.Pipe    // what all other messages go through
+	Routes  []Route        // where they go then; none: to the store
+	Spool   *spool.Spool   // where they wait for the queues
+	Queues  []*spool.Queue
+	Stats   *Stats
+	Log     *slog.Logger
 }
 
-// NewRouter routes to a store and to relays. Messages that match discard, if
-// it is not nil, go nowhere; all others go through the stages first, if there
-// are any. Then Run must run.
-func NewRouter(store Sink, relays []*Relay, discard *filter.Filter, stages *stage.Pipe, stats *Stats, log *slog.Logger) *Router {
-	return &Router{store: store, relays: relays, discard: discard, stages: stages, stats: stats, log: log}
+// A Router is the Sink between the listeners and everything that keeps
+// messages: it takes them through the stages, and then along the routes to the
+// store and to the queues of destinations.
+type Router struct {
+	RouterOptions
+	plain  bool  // there are no routes: all goes to the store
+	full   state // the store's disk
+	routed sync.Pool
+}
+
+// NewRouter returns a router. Then Run must run.
+func NewRouter(o RouterOptions) *Router {
+	for i := range o.Routes {
+		o.Routes[i].name()
+	}
+	return &Router{RouterOptions: o, plain: len(o.Routes) == 0}
 }
 
 // Run writes what the stages have to say, each second and when ctx ends: then
@@ -50,104 +64,176 @@ func (r *Router) Run(ctx context.Context) error {
 	for {
 		select {
 		case now := <-tick.C:
-			r.tell(ctx, r.stages.Due(now))
+			r.tell(ctx, func(p *stage.Pipe) []syslog.Message { return p.Due(now) })
 		case <-ctx.Done():
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 			defer cancel()
-			r.tell(ctx, r.stages.Close(time.Now()))
+			r.tell(ctx, func(p *stage.Pipe) []syslog.Message { return p.Close(time.Now()) })
 			return nil
 		}
 	}
 }
 
-// tell writes messages that the stages have made.
-func (r *Router) tell(ctx context.Context, made []syslog.Message) {
-	r.stages.Report(r.stats.Add)
-	if len(made) == 0 {
+// tell writes messages that the stages have made: those of all messages go
+// along the routes, those of a route to where it leads.
+func (r *Router) tell(ctx context.Context, made func(*stage.Pipe) []syslog.Message) {
+	put := func(ctx context.Context, batch []syslog.Message) error { return write(ctx, r.Store, batch) }
+	all := made(r.Stages)
+	r.Stages.Report(r.Stats.Add)
+	w := r.take()
+	defer r.give(w)
+	if len(all) > 0 {
+		r.along(w, all)
+	}
+	for i := range r.Routes {
+		route := &r.Routes[i]
+		for _, m := range made(route.Stages) {
+			w.add(&m, route.To)
+			w.tallies[i].made++
+			w.tallies[i].routed++
+		}
+	}
+	r.report(w)
+	if len(w.batch) == 0 {
 		return
 	}
-	err := r.deliver(ctx, made, func(ctx context.Context, batch []syslog.Message) error { return write(ctx, r.store, batch) })
-	if err != nil {
-		r.log.Error("what stages have counted is not stored", "messages", len(made), "err", err)
+	if _, err := r.deliver(ctx, w, put); err != nil {
+		r.Log.Error("what stages have counted is not stored", "messages", len(w.batch), "err", err)
 	}
 }
 
 // Put routes a batch, and returns when it is on disk everywhere. It waits
-// while the store's disk is full. On error, the store has not taken it.
+// while the store's disk is full, and for queues that have senders wait. On
+// error, the store has not taken it.
 func (r *Router) Put(ctx context.Context, batch []syslog.Message) error {
-	if err := r.route(ctx, batch, r.store.Put); err != nil {
+	end, err := r.route(ctx, batch, r.Store.Put)
+	if err != nil {
 		return err
 	}
-	return r.syncRelays(ctx)
+	return r.commit(ctx, end)
 }
 
-func (r *Router) syncRelays(ctx context.Context) error {
-	for _, relay := range r.relays {
-		if err := relay.sync(ctx); err != nil {
-			return err
-		}
+// commit waits until what is in the queues before a position is on the device.
+func (r *Router) commit(ctx context.Context, end seglog.Pos) error {
+	if end == 0 {
+		return nil
+	}
+	if err := r.Spool.Commit(ctx, end); err != nil {
+		return fmt.Errorf("syslogd: %w", err)
 	}
 	return nil
 }
 
 // PutMarked is Put with marks, for a store that keeps them. The marks are those
-// of the whole batch, whatever becomes of its messages.
+// of the whole batch, whatever becomes of its messages. They are durable after
+// what is in the queues, so that what only these have is not forgotten.
 func (r *Router) PutMarked(ctx context.Context, batch []syslog.Message, marks []Mark) error {
-	store, ok := r.store.(Marker)
+	store, ok := r.Store.(Marker)
 	if !ok {
 		return errors.New("syslogd: the store keeps no marks")
 	}
-	err := r.route(ctx, batch, func(ctx context.Context, batch []syslog.Message) error { return store.PutMarked(ctx, batch, marks) })
+	w := r.take()
+	defer r.give(w)
+	r.along(w, r.prepare(batch))
+	r.report(w)
+	end, err := r.enqueue(ctx, w)
+	if err == nil {
+		err = r.commit(ctx, end)
+	}
 	if err != nil {
 		return err
 	}
-	return r.syncRelays(ctx)
+	return r.toStore(ctx, w, func(ctx context.Context, batch []syslog.Message) error { return store.PutMarked(ctx, batch, marks) })
+}
+
+// Marks implements Marker. A store that keeps none has none.
+func (r *Router) Marks(prefix string) []Mark {
+	if store, ok := r.Store.(Marker); ok {
+		return store.Marks(prefix)
+	}
+	return nil
 }
 
 // Write is Put without waiting for the device; see Writer.
 func (r *Router) Write(ctx context.Context, batch []syslog.Message) error {
-	return r.route(ctx, batch, func(ctx context.Context, batch []syslog.Message) error {
-		return write(ctx, r.store, batch)
+	_, err := r.route(ctx, batch, func(ctx context.Context, batch []syslog.Message) error {
+		return write(ctx, r.Store, batch)
 	})
+	return err
 }
 
-// route takes a batch through the stages and delivers what is left of it.
-func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) error {
-	batch = r.stages.Apply(time.Now(), r.keep(batch))
-	r.stages.Report(r.stats.Add)
-	return r.deliver(ctx, batch, put)
+// route takes a batch through the stages and along the routes, and returns
+// where it ends in the queues.
+func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) (seglog.Pos, error) {
+	w := r.take()
+	defer r.give(w)
+	r.along(w, r.prepare(batch))
+	r.report(w)
+	return r.deliver(ctx, w, put)
 }
 
-// deliver gives a batch to the relays first, once: the store may have to be
+// prepare leaves out what is to be discarded, and takes the rest through the
+// stages.
+func (r *Router) prepare(batch []syslog.Message) []syslog.Message {
+	batch = r.Stages.Apply(time.Now(), r.keep(batch))
+	r.Stages.Report(r.Stats.Add)
+	return batch
+}
+
+// deliver gives a batch to the queues first, once: the store may have to be
 // asked again.
-func (r *Router) deliver(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) error {
-	for _, relay := range r.relays {
-		relay.enqueue(batch)
+func (r *Router) deliver(ctx context.Context, w *routing, put func(context.Context, []syslog.Message) error) (seglog.Pos, error) {
+	end, err := r.enqueue(ctx, w)
+	if err != nil {
+		return 0, err
 	}
+	if w.none && w.all&storeSet == 0 {
+		return end, nil // none of it is for the store
+	}
+	return end, r.toStore(ctx, w, put)
+}
+
+func (r *Router) enqueue(ctx context.Context, w *routing) (seglog.Pos, error) {
+	if w.all&^storeSet == 0 {
+		return 0, nil
+	}
+	to := w.queued()
+	end, err := r.Spool.Append(ctx, r.Queues, w.batch, to)
+	if err != nil {
+		r.Stats.Add("not_queued", len(w.batch))
+		return 0, fmt.Errorf("syslogd: %w", err)
+	}
+	return end, nil
+}
+
+// toStore stores what is for the store. The empty batch is stored as well: who
+// gives it wants to know all before it on disk.
+func (r *Router) toStore(ctx context.Context, w *routing, put func(context.Context, []syslog.Message) error) error {
+	batch := w.stored()
 	if err := r.insist(ctx, batch, put); err != nil {
-		r.stats.Add("not_stored", len(batch))
+		r.Stats.Add("not_stored", len(batch))
 		return fmt.Errorf("syslogd: store %d messages: %w", len(batch), err)
 	}
-	r.stats.Add("stored", len(batch))
+	r.Stats.Add("stored", len(batch))
 	return nil
 }
 
 // keep leaves out what is to be discarded. It copies only if there is any.
 func (r *Router) keep(batch []syslog.Message) []syslog.Message {
-	if r.discard == nil || r.discard.Root == nil {
+	if r.Discard == nil || r.Discard.Root == nil {
 		return batch
 	}
 	for i := range batch {
-		if !r.discard.Match(&batch[i]) {
+		if !r.Discard.Match(&batch[i]) {
 			continue
 		}
 		kept := append([]syslog.Message(nil), batch[:i]...)
 		for j := i + 1; j < len(batch); j++ {
-			if !r.discard.Match(&batch[j]) {
+			if !r.Discard.Match(&batch[j]) {
 				kept = append(kept, batch[j])
 			}
 		}
-		r.stats.Add("discarded", len(batch)-len(kept))
+		r.Stats.Add("discarded", len(batch)-len(kept))
 		return kept
 	}
 	return batch
@@ -160,12 +246,12 @@ func (r *Router) insist(ctx context.Context, batch []syslog.Message, put func(co
 		err := put(ctx, batch)
 		full := errors.Is(err, seglog.ErrFull)
 		if err == nil && r.full.ends() {
-			r.log.Info("the disk has room again")
+			r.Log.Info("the disk has room again")
 		}
 		if full {
-			r.stats.Add("store_waits", 1)
+			r.Stats.Add("store_waits", 1)
 			if r.full.begins() {
-				r.log.Error("the disk is full: senders wait", "err", err)
+				r.Log.Error("the disk is full: senders wait", "err", err)
 			}
 		}
 		if err == nil || ctx.Err() != nil || !full && try >= storeTries {

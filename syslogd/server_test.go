@@ -335,7 +335,7 @@ func TestBackPressure(t *testing.T) {
 			return nil
 		}
 		stats := NewStats()
-		l := testListener(NewRouter(store, nil, nil, nil, stats, quiet()))
+		l := testListener(NewRouter(RouterOptions{Store: store, Stats: stats, Log: quiet()}))
 		client, server := net.Pipe()
 		go l.serveConn(t.Context(), server)
 		send(t, client, "<34>one\n")
@@ -367,7 +367,7 @@ func TestRouterGivesUp(t *testing.T) {
 		store := newMemory()
 		store.fail = func(int) error { return errors.New("broken") }
 		stats := NewStats()
-		r := NewRouter(store, nil, nil, nil, stats, quiet())
+		r := NewRouter(RouterOptions{Store: store, Stats: stats, Log: quiet()})
 		if err := r.Put(t.Context(), []syslog.Message{{Text: "x"}}); err == nil || store.tries != storeTries {
 			t.Errorf("%v after %d tries", err, store.tries)
 		}
@@ -383,7 +383,7 @@ func TestDiscard(t *testing.T) {
 		t.Fatal(err)
 	}
 	store, stats := newMemory(), NewStats()
-	r := NewRouter(store, nil, discard, nil, stats, quiet())
+	r := NewRouter(RouterOptions{Store: store, Discard: discard, Stats: stats, Log: quiet()})
 	batch := []syslog.Message{{Text: "a"}, {Text: "b", Severity: syslog.Debug}, {Text: "c"}, {Text: "d", Severity: syslog.Debug}}
 	if err := r.Put(t.Context(), batch); err != nil {
 		t.Fatal(err)

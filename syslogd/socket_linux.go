@@ -75,34 +75,3 @@ func dropsOf(r io.Reader, inode uint64) (drops uint64, found bool) {
 	}
 	return 0, false
 }
-
-// unacknowledged is how many bytes that were written to a TCP connection the
-// peer's kernel does not yet have. It is not known once the connection has
-// broken: the kernel has then thrown its queue away.
-func unacknowledged(conn net.Conn) (n int, known bool) {
-	c, ok := conn.(*net.TCPConn)
-	if !ok {
-		return 0, true
-	}
-	err := control(c, func(fd int) (err error) {
-		if n, err = unix.IoctlGetInt(fd, unix.SIOCOUTQ); err != nil {
-			return err
-		}
-		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-		if err != nil {
-			return err
-		}
-		// Asked second: if it is still connected now, it was so before.
-		if info.State != tcpEstablished && info.State != tcpCloseWait {
-			return net.ErrClosed
-		}
-		return nil
-	})
-	return n, err == nil
-}
-
-// States of a connection (tcp_states.h).
-const (
-	tcpEstablished = 1
-	tcpCloseWait   = 8
-)

@@ -40,39 +40,3 @@ func TestKernelDrops(t *testing.T) {
 		t.Errorf("%d dropped: %v", n, err)
 	}
 }
-
-func TestUnacknowledged(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	client := dial(t, "tcp", l.Addr())
-	server, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, known := unacknowledged(client); n != 0 || !known {
-		t.Errorf("%d %v before anything was written", n, known)
-	}
-	// The peer does not read: buffers fill up.
-	wrote := make(chan error)
-	go func() {
-		_, err := client.Write(make([]byte, 64<<20))
-		wrote <- err
-	}()
-	eventually(t, func() bool {
-		n, known := unacknowledged(client)
-		return n > 0 && known
-	})
-	// A reset throws the rest away: then nothing is known.
-	server.(*net.TCPConn).SetLinger(0)
-	server.Close()
-	if err := <-wrote; err == nil {
-		t.Error("wrote all")
-	}
-	client.Read(make([]byte, 1))
-	if n, known := unacknowledged(client); known {
-		t.Errorf("%d after a reset", n)
-	}
-}

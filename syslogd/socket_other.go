@@ -22,10 +22,6 @@ func kernelDrops(*net.UDPConn) (uint64, error) {
 	return 0, errors.New("syslogd: this kernel does not count dropped datagrams for a socket")
 }
 
-// unacknowledged is not known here: a relay then takes what it wrote as
-// delivered.
-func unacknowledged(net.Conn) (n int, known bool) { return 0, true }
-
 // A packetReader reads one datagram at a time.
 type packetReader struct {
 	conn net.PacketConn

@@ -30,6 +30,8 @@ type (
 	Groups = pages.Groups
 	System = pages.System
 	Dir    = pages.Dir
+	// A Destination is a place that log messages are delivered to.
+	Destination = pages.Destination
 )
 
 // grace is how long a stop waits for answers that are being written.

@@ -285,17 +285,12 @@ func (b *backups) snapshot() (dir string, free func(), err error) {
 
 // snapshot makes dir a copy of all stores, each as a kill would leave it.
 func (s *server) snapshot(dir string) error {
-	err := errors.Join(
+	return errors.Join(
 		s.stores.state.Snapshot(filepath.Join(dir, "state")),
 		s.stores.logs.Snapshot(filepath.Join(dir, "logs")),
 		s.stores.metrics.Snapshot(filepath.Join(dir, "metrics")),
+		s.stores.spool.Snapshot(filepath.Join(dir, "spool")),
 	)
-	if p := s.parts.Load(); p != nil {
-		for _, r := range p.relays {
-			err = errors.Join(err, r.Snapshot(filepath.Join(dir, "relay", r.Name())))
-		}
-	}
-	return err
 }
 
 // serveStatus answers GET /api/backup.

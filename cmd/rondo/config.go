@@ -62,9 +62,12 @@ func (c rrdConfig) lasting() rrdConfig {
 }
 
 type syslogConfig struct {
-	Server syslogd.Config  `yaml:",inline"`
-	Store  logstore.Config `yaml:"store"`
-	Canary canary.Config   `yaml:"canary"`
+	Server syslogd.Config `yaml:",inline"`
+	// Destinations are where messages are delivered to, and Routes say which.
+	Destinations []destinationConfig   `yaml:"destinations"`
+	Routes       []syslogd.RouteConfig `yaml:"routes"`
+	Store        logstore.Config       `yaml:"store"`
+	Canary       canary.Config         `yaml:"canary"`
 }
 
 type fleetConfig struct {
@@ -218,6 +221,7 @@ func (c *config) validate() error {
 	in("rrd", c.RRD.Store.Validate())
 	in("rrd", c.RRD.Query.Validate())
 	in("syslogd", c.Syslogd.Server.Validate())
+	in("syslogd", c.Syslogd.validateRoutes())
 	in("syslogd", c.Syslogd.Store.Validate())
 	in("syslogd", c.Syslogd.Canary.Validate())
 	for _, t := range c.Fleet.Templates {

@@ -21,6 +21,7 @@ type logsCmd struct {
 	Search  logsSearchCmd  `cmd:"" help:"Search the stored messages, or ask for counts of them."`
 	Context logsContextCmd `cmd:"" help:"Show a message with what came before and after it."`
 	Tail    logsTailCmd    `cmd:"" help:"Show messages as they arrive."`
+	Routes  logsRoutesCmd  `cmd:"" help:"Show where messages go, and what waits for whom."`
 	Stages  logsStagesCmd  `cmd:"" help:"Show what the stages of a configuration make of lines."`
 	Import  logsImportCmd  `cmd:"" help:"Take back what an archive keeps, and take over other log files."`
 }

@@ -61,6 +61,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/backup", http.HandlerFunc(s.backups.serveStatus))
 	w.Command("POST /api/backup", http.HandlerFunc(s.backups.serveNow))
 	w.StreamCommand("POST /api/backup/snapshot", http.HandlerFunc(s.backups.serveStage))
+	w.Handle("GET /api/routes", http.HandlerFunc(s.serveRoutes))
 	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
 	w.Open("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
 	w.Open("GET /readyz", http.HandlerFunc(s.ready))
@@ -124,7 +125,8 @@ func (s *server) system() web.System {
 			y.Dirs = append(y.Dirs, web.Dir{Name: "metrics: " + d.Name, Bytes: d.Bytes})
 		}
 	}
-	y.Dirs = append(y.Dirs, web.Dir{Name: "logs", Bytes: s.stores.logs.Stats().DiskBytes})
+	y.Dirs = append(y.Dirs, web.Dir{Name: "logs", Bytes: s.stores.logs.Stats().DiskBytes}, web.Dir{Name: "spool", Bytes: s.stores.spool.Bytes()})
+	y.Destinations = s.routes().forPages(time.Now())
 	return y
 }
 

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,7 +11,6 @@ import (
 	"rondo/collectors"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
-	"rondo/syslogd/stage"
 )
 
 // parts are what a reload replaces: everything that holds a socket of its own
@@ -28,9 +25,10 @@ type parts struct {
 	router     *syslogd.Router // what every message goes through
 	redact     redaction       // what imported messages go through
 	canary     *canary.Canary
-	relays     []*syslogd.Relay
-	controller *autoscale.Controller // nil where there is no group
-	cloud      *ec2.Cloud            // the controller's
+	// destinations are the queues, and where these are delivered to.
+	destinations []destination
+	controller   *autoscale.Controller // nil where there is no group
+	cloud        *ec2.Cloud            // the controller's
 }
 
 // buildParts builds the parts of a configuration. All sockets are bound when
@@ -74,21 +72,13 @@ func (s *server) buildParts(ctx context.Context, conf *config) (_ *parts, err er
 
 func (s *server) buildSyslog(conf *config, p *parts) error {
 	log := s.log.With("component", "syslogd")
-	for _, rc := range conf.Syslogd.Server.Relays {
-		r, err := syslogd.OpenRelay(rc, filepath.Join(conf.Data, "relay"), p.syslogged, log)
-		if err != nil {
-			return err
-		}
-		p.relays = append(p.relays, r)
-	}
-	stages, err := stage.New(conf.Syslogd.Server.Stages)
+	err := s.buildRouter(conf, p, log)
 	if err != nil {
 		return err
 	}
 	if p.redact, err = redactor(conf.Syslogd.Server.Stages); err != nil {
 		return err
 	}
-	p.router = syslogd.NewRouter(stored{s.stores.logs, s.fleet, s.taps}, p.relays, conf.Syslogd.Server.Discard, stages, p.syslogged, log)
 	p.syslog, err = s.sockets.NewServer(conf.Syslogd.Server, s.canary.Sink(p.router, s.stores.logs), p.syslogged, log)
 	return err
 }
@@ -122,8 +112,8 @@ func (p *parts) run(ctx context.Context) error {
 	for _, c := range p.collectors {
 		g.Go(func() error { return c.Run(after) })
 	}
-	for _, r := range p.relays {
-		g.Go(func() error { return r.Run(after) })
+	for _, d := range p.destinations {
+		g.Go(func() error { return d.queue.Run(after, d.to) })
 	}
 	g.Go(func() error { return p.router.Run(after) })
 	// The server ends after the canary: what that has sent is still received.
@@ -144,8 +134,7 @@ func (p *parts) run(ctx context.Context) error {
 	if p.controller != nil {
 		g.Go(func() error { return p.controller.Run(ctx) })
 	}
-	err := g.Wait()
-	return errors.Join(err, p.closeRelays())
+	return g.Wait()
 }
 
 // close gives back the sockets of parts that never ran: whoever owns them
@@ -159,13 +148,4 @@ func (p *parts) close() {
 	if p.syslog != nil {
 		_ = p.syslog.Run(ctx)
 	}
-	_ = p.closeRelays()
-}
-
-func (p *parts) closeRelays() error {
-	var errs []error
-	for _, r := range p.relays {
-		errs = append(errs, r.Close())
-	}
-	return errors.Join(errs...)
 }

@@ -33,8 +33,8 @@ func newSelf(s *server) *self {
 	me.set.RegisterMetricsWriter(func(w io.Writer) {
 		for _, f := range me.figures() {
 			name, labels := "rondo_"+strings.NewReplacer(".", "_", "-", "_").Replace(f.name), ""
-			if f.listener != "" {
-				labels = fmt.Sprintf("{listener=%q}", f.listener)
+			if f.label.Value != "" {
+				labels = fmt.Sprintf("{%s=%q}", f.label.Name, f.label.Value)
 			}
 			if f.counter {
 				metrics.WriteCounterFloat64(w, name+"_total"+labels, f.value)
@@ -72,15 +72,18 @@ func (me *self) serve(w http.ResponseWriter, _ *http.Request) {
 
 // A figure is one number about rondo itself.
 type figure struct {
-	name     string // room.what
-	value    float64
-	counter  bool
-	listener string // the label; "" for none
+	name    string // room.what
+	value   float64
+	counter bool
+	label   rrd.Label // of which listener or destination; empty for none
 }
 
 // key is what the figure is called in the store.
 func (f figure) key() (rrd.Key, error) {
-	return rrd.NewKey("rondo."+f.name, rrd.Label{Name: "listener", Value: f.listener})
+	if f.label.Value == "" {
+		return rrd.NewKey("rondo." + f.name)
+	}
+	return rrd.NewKey("rondo."+f.name, f.label)
 }
 
 // figures are all numbers there are now, by name.
@@ -97,14 +100,18 @@ func (me *self) figures() []figure {
 	for listener, counts := range me.s.canary.Snapshot() {
 		out = appendCanary(out, listener, counts)
 	}
+	if me.s.parts.Load() != nil {
+		out = me.s.routes().appendDestinations(out, time.Now())
+	}
 	slices.SortFunc(out, func(a, b figure) int {
-		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.listener, b.listener))
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.label.Value, b.label.Value))
 	})
 	return out
 }
 
 // appendCanary appends what became of the sentinels of a listener.
-func appendCanary(out []figure, listener string, c canary.Counts) []figure {
+func appendCanary(out []figure, name string, c canary.Counts) []figure {
+	listener := rrd.Label{Name: "listener", Value: name}
 	for what, n := range map[string]uint64{
 		"sent": c.Sent, "arrived": c.Arrived, "lost": c.Lost, "late": c.Late,
 		"duplicates": c.Duplicates, "reordered": c.Reordered, "failed": c.Failed,
@@ -213,9 +220,7 @@ func (me *self) gauges() map[string]float64 {
 		g["rrd.change_bytes"] = float64(p.Bytes)
 	}
 	if p := me.s.parts.Load(); p != nil {
-		for i, r := range p.relays {
-			g[fmt.Sprintf("syslogd.relay_%d_waiting", i)] = float64(r.Waiting())
-		}
+		g["syslogd.spool_bytes"] = float64(me.s.stores.spool.Bytes())
 		for what, v := range p.syslog.Gauges() {
 			g["syslogd."+what] = v
 		}

@@ -110,9 +110,9 @@ const gcPercent = 25
 //	  └─ keepParts ── errgroup, built anew by a reload
 //	       ├─ collectors: graphite, statsd, host ──> store
 //	       ├─ canary ──> the syslog server's listeners
-//	       ├─ syslog server ──> router, stages ──> logstore, relay queues
+//	       ├─ syslog server ──> router, stages ──> logstore, spool
 //	       ├─ router: what its stages have counted, each second
-//	       ├─ relays: queue ──> other servers
+//	       ├─ queues: spool ──> destinations
 //	       └─ controller: metric ──> Want ──> EC2
 //
 // The stores have no place in the group: they are closed, and flushed, after

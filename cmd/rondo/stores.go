@@ -14,6 +14,7 @@ import (
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/logstore"
+	"rondo/syslogd/spool"
 )
 
 // stores are what is on disk:
@@ -21,12 +22,13 @@ import (
 //	data/metrics   round-robin store
 //	data/logs      log store
 //	data/state     alert states, outbox, hosts, autoscaling journal
-//	data/relay     a queue for each relay
+//	data/spool     the queues of destinations
 //	data/snapshot  copies of the above by hard links, while a backup is made
 //	data/ballast   room for a start on a full disk
 type stores struct {
 	metrics *store.Store
 	logs    *logstore.Store
+	spool   *spool.Spool
 	state   *state.Disk
 
 	badStates []string // directories of earlier states, which were damaged
@@ -54,6 +56,9 @@ func openStores(conf *config, log *slog.Logger) (_ *stores, err error) {
 	}
 	s.logs, err = logstore.Open(filepath.Join(conf.Data, "logs"), logstore.Options{Config: conf.Syslogd.Store, Log: log})
 	if err != nil {
+		return nil, err
+	}
+	if s.spool, err = spool.Open(filepath.Join(conf.Data, "spool"), spool.Options{Log: log}); err != nil {
 		return nil, err
 	}
 	s.state, err = state.Open(stateDir(conf), state.Options{Log: log})
@@ -95,6 +100,9 @@ func (s *stores) close() error {
 	var errs []error
 	if s.state != nil {
 		errs = append(errs, s.state.Close())
+	}
+	if s.spool != nil {
+		errs = append(errs, s.spool.Close())
 	}
 	if s.logs != nil {
 		errs = append(errs, s.logs.Close())

@@ -63,6 +63,19 @@ type System struct {
 	Graphite  string // where our Graphite listener is, for the commands that pages show
 	Syslog    string // and the syslog listener
 	Dirs      []Dir
+
+	Destinations []Destination
+}
+
+// A Destination is a place that log messages are delivered to:
+// Routed = Delivered + Dropped + Waiting.
+type Destination struct {
+	Name, Kind                          string
+	Routed, Delivered, Dropped, Waiting int64
+	Why                                 string        // of what was dropped, by reason
+	Oldest                              time.Duration // for how long the oldest has been waiting
+	State                               string        // for people
+	Bad                                 bool          // State says that something is wrong
 }
 
 // A Dir is one part of the data directory with its size.
