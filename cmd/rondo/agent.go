@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,18 +12,15 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"rondo/collectors"
 	"rondo/collectors/agent"
 	"rondo/collectors/agent/enrol"
 	"rondo/collectors/agent/imds"
-	"rondo/collectors/host"
 	"rondo/syslogd"
-	"rondo/syslogd/filter"
-	"rondo/syslogd/stage"
 	"rondo/syslogd/syslog"
 	"rondo/syslogd/syslog/pin"
 	"rondo/syslogd/tail"
@@ -94,11 +90,14 @@ type agentRun struct {
 	started time.Time
 	client  *agent.Client
 	spool   *agent.Spool
-	tailer  *tail.Tailer // nil: no files
 	syslog  *syslogd.Server
 	counts  *syslogd.Stats
-	pipe    *stage.Pipe
-	host    collectors.Collector // nil: off
+	tailed  *tail.Stats // of all tailers, one after the other
+
+	profiles *profileClient  // nil: the server is not asked
+	changes  chan *agentWork // what is to replace the work
+	swapping sync.RWMutex
+	work     *agentWork
 }
 
 // Of an agent's memory most would be garbage that waits. It makes so little
@@ -113,17 +112,20 @@ const (
 //	runAgent ── errgroup
 //	  ├─ client: one request after the other ──> server
 //	  ├─ spool: what waits on disk ──> client
-//	  ├─ tailer: lines of files ──> stages ──> client
 //	  ├─ syslog server: sockets ──> stages ──> spool
-//	  ├─ stages: what they have counted ──> spool
-//	  ├─ host metrics, the agent's own ──> spool
+//	  ├─ the agent's own figures ──> spool
+//	  ├─ profile: asks the server what to do
+//	  ├─ keepWorking ── errgroup, built anew by a profile
+//	  │    ├─ tailer: lines of files ──> stages ──> client
+//	  │    ├─ stages: what they have counted ──> spool
+//	  │    └─ host metrics ──> spool
 //	  └─ status: agent.sock in the data directory
 func runAgent(ctx context.Context, conf *agentConfig, log *slog.Logger) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(agentGC)
 		debug.SetMemoryLimit(agentMemory)
 	}
-	a := &agentRun{conf: conf, log: log, started: time.Now(), counts: syslogd.NewStats()}
+	a := &agentRun{conf: conf, log: log, started: time.Now(), counts: syslogd.NewStats(), tailed: tail.NewStats(), changes: make(chan *agentWork)}
 	if err := os.MkdirAll(conf.Data, 0o700); err != nil {
 		return fmt.Errorf("agent: data directory: %w", err)
 	}
@@ -164,14 +166,9 @@ func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
 	g.Go(func() error { return a.serveStatus(ctx, status) })
 	g.Go(func() error { return a.syslog.Run(ctx) })
 	g.Go(func() error { return a.measure(ctx) })
-	if a.host != nil {
-		g.Go(func() error { return a.host.Run(ctx) })
-	}
-	if len(a.conf.Stages) > 0 {
-		g.Go(func() error { return a.settleStages(ctx) })
-	}
-	if a.tailer != nil {
-		g.Go(func() error { return a.tail(ctx) })
+	g.Go(func() error { return a.keepWorking(ctx) })
+	if a.profiles != nil {
+		g.Go(func() error { return a.profiles.run(ctx) })
 	}
 	return g.Wait()
 }
@@ -190,10 +187,7 @@ func (a *agentRun) lastWords() {
 func (a *agentRun) connect(ctx context.Context) error {
 	c := a.conf
 	transport := agent.NewTransport()
-	if len(c.Fingerprints) > 0 {
-		// Whom the fingerprint names needs no authority.
-		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, VerifyConnection: pin.Verify(c.Fingerprints...)} //nolint:gosec // verified by its fingerprint
-	}
+	transport.TLSClientConfig = pin.Client(c.Fingerprints...)
 	var metadata *imds.Client
 	if !c.EC2.Off {
 		metadata = imds.New(c.EC2.Endpoint)
@@ -208,6 +202,10 @@ func (a *agentRun) connect(ctx context.Context) error {
 	key, carrier, err := a.credentials(id, metadata, transport)
 	if err != nil {
 		return err
+	}
+	if !c.Profile.Off {
+		a.profiles = newProfileClient(c, key, carrier, a.apply, a.log)
+		carrier = a.profiles
 	}
 	a.client, err = agent.NewClient(agent.ClientOptions{
 		URL: c.Server, Key: key, Identity: id, Status: a.status, Transport: carrier, Log: a.log,
@@ -241,22 +239,8 @@ func (a *agentRun) credentials(id agent.Identity, metadata *imds.Client, transpo
 // build makes what brings messages and samples. Its sockets are bound.
 func (a *agentRun) build() (err error) {
 	c := a.conf
-	if a.pipe, err = stage.New(c.Stages); err != nil {
+	if err := a.startWork(); err != nil {
 		return err
-	}
-	if !c.Metrics.Off {
-		own := c.Metrics.Config
-		own.Host = c.Host
-		env := collectors.Env{Log: a.log.With("collector", "host"), Store: a.spool, Stats: &collectors.Stats{}}
-		if a.host, err = host.New(env, own); err != nil {
-			return err
-		}
-	}
-	if len(c.Tail.Files) > 0 {
-		a.tailer, err = tail.New(c.Tail, tail.Options{State: filepath.Join(c.Data, "positions"), Log: a.log.With("component", "tail"), Host: c.Host})
-		if err != nil {
-			return err
-		}
 	}
 	machine, _ := os.Hostname() // without a name nothing is renamed
 	a.syslog, err = syslogd.NewServer(c.Syslog.config(), agentSink{a, machine}, a.counts, a.log.With("component", "syslogd"))
@@ -268,56 +252,6 @@ func (a *agentRun) stopListening() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return a.syslog.Run(ctx)
-}
-
-// prepare leaves out what is not to be sent, and takes the rest through the
-// stages.
-func (a *agentRun) prepare(batch []syslog.Message) []syslog.Message {
-	kept := keepMatching(a.conf.Filter, batch)
-	a.counts.Add("filtered", len(batch)-len(kept))
-	return a.pipe.Apply(time.Now(), kept)
-}
-
-// keepMatching copies only if something is left out.
-func keepMatching(f *filter.Filter, batch []syslog.Message) []syslog.Message {
-	if f == nil || f.Root == nil {
-		return batch
-	}
-	for i := range batch {
-		if f.Match(&batch[i]) {
-			continue
-		}
-		kept := append([]syslog.Message(nil), batch[:i]...)
-		for j := i + 1; j < len(batch); j++ {
-			if f.Match(&batch[j]) {
-				kept = append(kept, batch[j])
-			}
-		}
-		return kept
-	}
-	return batch
-}
-
-// settleStages puts what the stages have to say into the spool.
-func (a *agentRun) settleStages(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		var made []syslog.Message
-		select {
-		case now := <-tick.C:
-			made = a.pipe.Due(now)
-		case <-ctx.Done():
-			made = a.pipe.Close(time.Now())
-		}
-		a.pipe.Report(a.counts.Add)
-		if err := a.spool.Write(context.WithoutCancel(ctx), made); err != nil {
-			a.log.Error("what stages have counted is not kept", "messages", len(made), "err", err)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-	}
 }
 
 // agentSink is the way of messages that come over sockets.
@@ -350,26 +284,4 @@ func (s agentSink) named(batch []syslog.Message) []syslog.Message {
 		}
 	}
 	return named
-}
-
-// tail reads files, from where the server has got to.
-func (a *agentRun) tail(ctx context.Context) error {
-	known, err := a.client.Marks(ctx, "")
-	if err != nil {
-		return nil // ctx has ended
-	}
-	var marks []tail.Mark
-	for source, pos := range known {
-		marks = append(marks, tail.Mark{Source: source, Pos: pos})
-	}
-	return a.tailer.Run(ctx, marks, tail.SinkFunc(a.sendLines))
-}
-
-// sendLines returns when the server has the batch.
-func (a *agentRun) sendLines(ctx context.Context, b tail.Batch) error {
-	marks := make([]agent.Mark, len(b.Marks))
-	for i, m := range b.Marks {
-		marks[i] = agent.Mark{Source: m.Source, Pos: m.Pos}
-	}
-	return a.client.PushMarked(ctx, a.prepare(b.Messages), marks, b.Forget)
 }

@@ -39,6 +39,14 @@ type agentConfig struct {
 	Filter  *filter.Filter    `yaml:"filter"` // which messages are sent; none: all
 	Stages  []stage.Config    `yaml:"stages"` // what is done to them before
 	Spool   agent.SpoolConfig `yaml:"spool"`
+
+	Profile    agentProfile `yaml:"profile"`
+	AllowPaths allowList    `yaml:"allow_paths"` // files that a profile may name
+}
+
+// agentProfile says whether the server may add to what this file says.
+type agentProfile struct {
+	Off bool `yaml:"off"` // the server is not asked for a profile
 }
 
 // agentEC2 says whether this may be an instance.
@@ -82,7 +90,7 @@ func defaultAgentConfig() *agentConfig {
 	options.ReceiveBuffer, options.Sockets = 4<<20, 1
 	return &agentConfig{
 		Data: "./agent", EC2: agentEC2{GroupTag: defaultGroupTag}, Metrics: agentMetrics{Config: host.DefaultConfig()},
-		Syslog: agentSyslog{Options: options}, Spool: agent.DefaultSpoolConfig(),
+		Syslog: agentSyslog{Options: options}, Spool: agent.DefaultSpoolConfig(), AllowPaths: defaultAllow(),
 	}
 }
 
@@ -131,6 +139,7 @@ func (c *agentConfig) validate() error {
 	}
 	in("stages: ", stage.Validate(c.Stages))
 	in("spool: ", c.Spool.Validate())
+	in("", c.AllowPaths.validate())
 	return errors.Join(errs...)
 }
 

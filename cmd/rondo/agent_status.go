@@ -30,6 +30,7 @@ type agentState struct {
 	Spool   agent.SpoolStats  `json:"spool"`
 	Files   map[string]uint64 `json:"files,omitempty"`   // see package tail
 	Sockets map[string]uint64 `json:"sockets,omitempty"` // see package syslogd
+	Profile string            `json:"profile,omitempty"` // the version that the server has handed out
 }
 
 // status is what the server is told.
@@ -39,13 +40,11 @@ func (a *agentRun) status() agent.Status {
 		Version: release, Started: a.started.UTC().Truncate(time.Second), Lag: st.Waiting, SpoolBytes: st.Bytes,
 		Sent: st.Sent, Dropped: st.Dropped, MemoryBytes: heldMemory(),
 	}
-	if a.tailer != nil {
-		files := a.tailer.Stats().Snapshot()
-		s.Sent += files["lines"]
-		for name, n := range files {
-			if strings.HasPrefix(name, "lost_files_") && n > 0 {
-				s.Dropped[name] = n
-			}
+	files := a.tailed.Snapshot()
+	s.Sent += files["lines"]
+	for name, n := range files {
+		if strings.HasPrefix(name, "lost_files_") && n > 0 {
+			s.Dropped[name] = n
 		}
 	}
 	return s
@@ -136,9 +135,9 @@ func (a *agentRun) serveStatus(ctx context.Context, l net.Listener) error {
 }
 
 func (a *agentRun) state() agentState {
-	s := agentState{Status: a.status(), Client: a.client.State(), Spool: a.spool.Stats(), Sockets: a.syslog.Snapshot()}
-	if a.tailer != nil {
-		s.Files = a.tailer.Stats().Snapshot()
+	s := agentState{Status: a.status(), Client: a.client.State(), Spool: a.spool.Stats(), Files: a.tailed.Snapshot(), Sockets: a.syslog.Snapshot()}
+	if a.profiles != nil {
+		s.Profile = a.profiles.words()
 	}
 	return s
 }
@@ -209,6 +208,9 @@ func (s *agentState) write(out io.Writer, now time.Time) error {
 		{"host", strings.TrimSuffix(s.Client.Host+", group "+s.Client.Group, ", group ")},
 		{"sent", fmt.Sprint(s.Sent, " messages")}, {"waiting", fmt.Sprint(s.Lag, " bytes")},
 		{"spool", fmt.Sprint(s.SpoolBytes, " bytes on disk")}, {"memory", fmt.Sprint(s.MemoryBytes, " bytes")},
+	}
+	if s.Profile != "" {
+		rows = append(rows, [2]string{"profile", s.Profile})
 	}
 	var reasons []string
 	for reason := range s.Dropped {

@@ -21,11 +21,12 @@ import (
 
 // agentsConfig is the section "agents": how agents reach us, whom we let in.
 type agentsConfig struct {
-	Address  string      `yaml:"address"`  // https://host:port, as agents call us
-	Trust    trust       `yaml:"trust"`    // how they know us: fingerprint, or system for the system's authorities
-	Binaries string      `yaml:"binaries"` // directory of rondo-linux-arm64 and the like, besides what runs
-	Identity join.Config `yaml:"identity"`
-	Token    string      `yaml:"token"` // a key for all agents that have no key of their own; empty: none
+	Address  string          `yaml:"address"`  // https://host:port, as agents call us
+	Trust    trust           `yaml:"trust"`    // how they know us: fingerprint, or system for the system's authorities
+	Binaries string          `yaml:"binaries"` // directory of rondo-linux-arm64 and the like, besides what runs
+	Identity join.Config     `yaml:"identity"`
+	Token    string          `yaml:"token"`    // a key for all agents that have no key of their own; empty: none
+	Profiles []profileConfig `yaml:"profiles"` // what agents do; the first that fits an agent is its own
 }
 
 // lasting is what a reload does not replace.
@@ -131,9 +132,14 @@ func (s *server) mountAgents(w *web.Server) (err error) {
 	}
 	w.Open("GET /install.sh", http.HandlerFunc(s.install.serveScript))
 	w.Open("GET /agent/v1/binary/{platform}", http.HandlerFunc(s.install.serveBinary))
+	s.handout = &handout{
+		auth: agentKeys{s.join, agent.StaticToken(s.conf.Agents.Token)}, last: map[string]handed{},
+		profiles: func() []profileConfig { return s.parts.Load().conf.Agents.Profiles },
+	}
+	w.Open("GET "+profilePath, s.handout)
 	w.Open("POST "+join.Path, s.join.Handler())
-	w.Open("POST "+agent.HelloPath, s.agents.Handler())
-	w.Open("POST "+agent.PushPath, s.agents.Handler())
+	w.Open("POST "+agent.HelloPath, s.handout.announce(s.agents.Handler()))
+	w.Open("POST "+agent.PushPath, s.handout.announce(s.agents.Handler()))
 	w.Handle("GET /api/agents", answer(s.agentList))
 	w.Handle("GET /api/agents/tokens", answer(s.tokenList))
 	w.Handle("GET /api/agents/keys", answer(s.keyList))

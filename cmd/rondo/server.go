@@ -81,6 +81,7 @@ type server struct {
 	fleet   *fleet.Fleet
 	join    *join.Authority // lets agents in
 	install *installer      // serves the script that installs them
+	handout *handout        // gives them their profiles
 	taps    *taps           // what sees the messages that the log store took
 	canary  *canary.Canary
 	sockets *syslogd.Sockets // of the syslog server; they outlive a reload

@@ -141,18 +141,18 @@ func (c tokenKeysCmd) Run(ctx context.Context, out io.Writer) error {
 	if c.Output == "json" {
 		return c.copyTo(ctx, out, "/api/agents/keys", nil)
 	}
-	var all []join.Key
+	var all []keyView
 	if err := c.get(ctx, "/api/agents/keys", nil, &all); err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tHOST\tGROUP\tJOINED\tSEEN\tFROM\tTOKEN")
+	fmt.Fprintln(w, "ID\tHOST\tGROUP\tJOINED\tSEEN\tFROM\tTOKEN\tPROFILE")
 	for _, k := range all {
 		seen := "-"
 		if !k.Seen.IsZero() {
 			seen = k.Seen.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Host, k.Group, k.Joined.Local().Format(time.DateTime), seen, k.Peer, k.Token)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Host, k.Group, k.Joined.Local().Format(time.DateTime), seen, k.Peer, k.Token, k.words())
 	}
 	return w.Flush()
 }
@@ -180,8 +180,6 @@ func (c tokenRevokeCmd) Run(ctx context.Context, out io.Writer) error {
 }
 
 func (s *server) tokenList(*http.Request, url.Values) (any, error) { return s.join.Tokens(), nil }
-
-func (s *server) keyList(*http.Request, url.Values) (any, error) { return s.join.Keys(), nil }
 
 func (s *server) tokenCreate(r *http.Request, q url.Values) (any, error) {
 	count, err := strconv.Atoi(q.Get("count"))

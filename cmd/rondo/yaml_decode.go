@@ -48,7 +48,8 @@ type nodeUnmarshaler interface{ unmarshalNode(n *node) error }
 func (d *decoder) value(n *node, v reflect.Value, path string) {
 	switch {
 	case v.Kind() == reflect.String && v.Type().Implements(verbatimType) && n.shape == scalar:
-		v.SetString(n.written)
+		n.text = n.written // wherever it is handed on
+		v.SetString(n.text)
 		return
 	case n.unset != nil && v.Kind() != reflect.Pointer:
 		d.errs = append(d.errs, n.unset)

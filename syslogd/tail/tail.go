@@ -45,6 +45,9 @@ type Options struct {
 	Log   *slog.Logger
 	// Host is the HOSTNAME of messages; that of the machine if empty.
 	Host string
+	// Stats are counted on, where one Tailer takes the place of another; new
+	// ones if nil.
+	Stats *Stats
 }
 
 // A Tailer reads files as they grow.
@@ -87,7 +90,10 @@ func New(c Config, o Options) (*Tailer, error) {
 	if host == "" {
 		host, _ = os.Hostname() // without a name, messages have the sender's address
 	}
-	t := &Tailer{limits: c.Limits.withDefaults(), state: o.State, log: o.Log, fs: osFS{}, stats: newStats()}
+	t := &Tailer{limits: c.Limits.withDefaults(), state: o.State, log: o.Log, fs: osFS{}, stats: o.Stats}
+	if t.stats == nil {
+		t.stats = NewStats()
+	}
 	for i := range c.Files {
 		in, err := c.Files[i].compile(host)
 		if err != nil {
@@ -272,7 +278,8 @@ type Stats struct {
 	counts map[string]uint64
 }
 
-func newStats() *Stats { return &Stats{counts: map[string]uint64{}} }
+// NewStats are those of Tailers that have not begun.
+func NewStats() *Stats { return &Stats{counts: map[string]uint64{}} }
 
 func (s *Stats) add(name string, n int) {
 	if n <= 0 {

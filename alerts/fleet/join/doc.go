@@ -31,8 +31,9 @@
 //     has a newer one.
 //   - Where there is none: the instance's ID, if EC2 says that it runs, carries
 //     our tag of the token's group, and has the address that asks.
-//   - With a static token: nothing. The host's name is its ID; a name that has
-//     a key gets no second one, or who holds the token could speak for others.
+//   - With a static token: nothing. The host's name is its ID, or that of the
+//     instance that it says it is; an ID that has a key gets no second one, or
+//     who holds the token could speak for others.
 //
 // # Key
 //

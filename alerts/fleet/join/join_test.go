@@ -235,7 +235,7 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestStatic: hosts outside EC2 prove nothing, so that a name is never given twice.
+// TestStatic: hosts outside EC2 prove nothing, so that an ID is never given twice.
 func TestStatic(t *testing.T) {
 	store := state.NewMemory()
 	a := newAuthority(t, store, Policy{Cloud: cloud{"i-00000001": {"web", addr, true}}})
@@ -245,7 +245,7 @@ func TestStatic(t *testing.T) {
 	token := create(t, a, Spec{Group: "office", Count: 2, For: time.Hour, Static: true})
 	ask := func(host string, from netip.Addr) (Answer, string) {
 		t.Helper()
-		answer, err := a.Redeem(t.Context(), Request{Token: token, Host: host, Instance: "i-00000007"}, from)
+		answer, err := a.Redeem(t.Context(), Request{Token: token, Host: host}, from)
 		return answer, reasonOf(t, err)
 	}
 	lost, reason := ask("printer", addr)
@@ -263,7 +263,7 @@ func TestStatic(t *testing.T) {
 		t.Error("the key is not good")
 	}
 	for host, want := range map[string]string{
-		"printer": "taken", "web-1": "name", "i-00000001": "name", "i-0123456789abcdef0": "name",
+		"printer": "taken", "web-1": "name", "i-00000001": "taken", "i-0123456789abcdef0": "name",
 		"": "malformed", "a b": "malformed", "-x": "malformed", "$(reboot)": "malformed", "../x": "malformed", strings.Repeat("x", 254): "malformed",
 	} {
 		if _, reason := ask(host, addr); reason != want {
@@ -279,8 +279,16 @@ func TestStatic(t *testing.T) {
 	if _, reason := ask("printer", other); reason != "" {
 		t.Error("after the key was revoked:", reason)
 	}
-	if _, reason := ask("scanner", addr); reason != "" {
-		t.Error(reason)
+	// An instance that has no document is known by its ID: it says so itself.
+	in, err := a.Redeem(t.Context(), Request{Token: token, Host: "scanner", Instance: "i-00000007"}, other)
+	if err != nil || in.ID != "i-00000007" {
+		t.Error(in, err)
+	}
+	if _, err := a.Redeem(t.Context(), Request{Token: token, Host: "x", Instance: "i-00000007"}, addr); reasonOf(t, err) != "taken" {
+		t.Error("another says it is that instance:", err)
+	}
+	if _, err := a.Redeem(t.Context(), Request{Token: token, Host: "x", Instance: "i-00000001"}, other); reasonOf(t, err) == "" {
+		t.Error("another says it is an instance that has proven it:", err)
 	}
 	if _, reason := ask("third", addr); reason != "count" {
 		t.Error(reason)

@@ -115,7 +115,10 @@ func (a *Authority) trade(ctx context.Context, r Request, p proof, peer netip.Ad
 		Peer: peer.String(), Joined: now.UTC().Truncate(time.Second), Pending: p.pending,
 	}
 	if t.Static {
-		k.ID = r.Host
+		k.ID, k.Instance = r.Host, ""
+		if iid.IsInstance(r.Instance) { // an instance that cannot prove it is one is known by its ID all the same
+			k.ID, k.Instance = r.Instance, r.Instance
+		}
 	}
 	old := a.keys[k.ID]
 	if err := a.admit(t, k, old, peer); err != nil {
@@ -151,13 +154,11 @@ func (a *Authority) admit(t *token, k Key, old *key, peer netip.Addr) error {
 		return refuse("count", "token %s was for %d, and all have joined", t.ID, t.Count)
 	case old == nil && len(a.keys) >= maxKeys:
 		return refuse("full", "there are %d keys already", len(a.keys))
-	case t.Static && iid.IsInstance(k.ID):
-		return refuse("name", "the name of a host outside EC2 cannot be that of an instance, %s", k.ID)
-	case t.Static && old == nil && a.find(k.ID) != nil:
-		return refuse("name", "an instance is called %s already", k.ID)
+	case t.Static && old == nil && a.find(k.Host) != nil:
+		return refuse("name", "another host is called %s already", k.Host)
 	case t.Static && old != nil && !old.unused(t, peer):
 		return refuse("taken", "%s has joined before; to let it join again: rondo token revoke %s", k.ID, k.ID)
-	case !t.Static && k.Host != k.ID && (iid.IsInstance(k.Host) || a.keys[k.Host] != nil):
+	case k.Host != k.Instance && (iid.IsInstance(k.Host) || k.Host != k.ID && a.keys[k.Host] != nil):
 		return refuse("name", "%s cannot be called %s: that is another's ID", k.ID, k.Host)
 	case old != nil && !k.Pending.IsZero() && k.Pending.Before(old.Pending):
 		return refuse("replay", "%s has shown a newer document before", k.ID)
