@@ -81,75 +81,97 @@ func parseFormat(name string) syslog.Format {
 
 // object is what Parse takes of a line.
 type object struct {
-	Time      text  `json:"time"`
-	Received  text  `json:"received"`
-	Host      text  `json:"host"`
-	App       text  `json:"app"`
-	PID       text  `json:"pid"`
-	MsgID     text  `json:"msgid"`
-	Facility  text  `json:"facility"`
-	Severity  text  `json:"severity"`
-	Sender    text  `json:"sender"`
-	SD        text  `json:"sd"`
-	Message   *text `json:"message"`
-	Raw       *text `json:"raw"`
-	Format    text  `json:"format"`
-	PRI       *bool `json:"pri"`
-	Truncated bool  `json:"truncated"`
+	time, received, host, app, pid, msgid, facility, severity, sender, sd, message, raw, format, pri, truncated member
 }
 
-// text is a string whose bytes need not be UTF-8.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler. A number stands for its digits.
-func (t *text) UnmarshalJSON(b []byte) error {
-	if len(b) < 2 || b[0] != '"' {
-		if b[0] == '{' || b[0] == '[' {
-			return errors.New("want a string")
-		}
-		*t = text(b)
-		return nil
+// member returns the place of a member, or nil.
+func (o *object) member(name string) *member {
+	switch name {
+	case "time":
+		return &o.time
+	case "received":
+		return &o.received
+	case "host":
+		return &o.host
+	case "app":
+		return &o.app
+	case "pid":
+		return &o.pid
+	case "msgid":
+		return &o.msgid
+	case "facility":
+		return &o.facility
+	case "severity":
+		return &o.severity
+	case "sender":
+		return &o.sender
+	case "sd":
+		return &o.sd
+	case "message":
+		return &o.message
+	case "raw":
+		return &o.raw
+	case "format":
+		return &o.format
+	case "pri":
+		return &o.pri
+	case "truncated":
+		return &o.truncated
 	}
-	*t = text(unquote(string(b[1 : len(b)-1])))
 	return nil
 }
 
-var errNoMessage = errors.New("jsonl: the object has no member message")
+// member is the value of one: a string, or what a number or a word is written
+// as.
+type member struct {
+	text  string
+	given bool
+}
 
 // Parse reads an object that Append wrote. Members that are not there are
 // empty, members that it does not know are passed over; without a message it is
-// an error. Times are in UTC.
+// an error. Times are in UTC. The message's strings are parts of one that holds
+// the line.
 func Parse(line []byte) (syslog.Message, error) {
-	var o object
-	if err := json.Unmarshal(line, &o); err != nil {
-		return syslog.Message{}, fmt.Errorf("jsonl: %w", err)
+	if !json.Valid(line) {
+		return syslog.Message{}, errNoJSON
 	}
-	if o.Message == nil {
+	var o object
+	if err := o.scan(string(line)); err != nil {
+		return syslog.Message{}, err
+	}
+	if !o.message.given {
 		return syslog.Message{}, errNoMessage
 	}
 	m := syslog.Message{
-		Raw: string(*o.Message), Format: parseFormat(string(o.Format)), HasPRI: o.PRI == nil || *o.PRI,
-		Facility: syslog.DefaultFacility, Severity: syslog.DefaultSeverity, Truncated: o.Truncated,
-		Host: string(o.Host), App: string(o.App), PID: string(o.PID), MsgID: string(o.MsgID), SD: string(o.SD), Text: string(*o.Message),
+		Raw: o.message.text, Format: parseFormat(o.format.text), HasPRI: o.pri.text != "false",
+		Facility: syslog.DefaultFacility, Severity: syslog.DefaultSeverity, Truncated: o.truncated.text == "true",
+		Host: o.host.text, App: o.app.text, PID: o.pid.text, MsgID: o.msgid.text, SD: o.sd.text, Text: o.message.text,
 	}
-	if o.Raw != nil {
-		m.Raw = string(*o.Raw)
+	if o.raw.given {
+		m.Raw = o.raw.text
 	}
 	return m, errors.Join(
-		parseMember("time", o.Time, &m.Time, parseTime),
-		parseMember("received", o.Received, &m.Received, parseTime),
-		parseMember("facility", o.Facility, &m.Facility, parseFacility),
-		parseMember("severity", o.Severity, &m.Severity, syslog.ParseSeverity),
-		parseMember("sender", o.Sender, &m.Sender, netip.ParseAddr),
+		parseMember("time", o.time, &m.Time, parseTime),
+		parseMember("received", o.received, &m.Received, parseTime),
+		parseMember("facility", o.facility, &m.Facility, parseFacility),
+		parseMember("severity", o.severity, &m.Severity, syslog.ParseSeverity),
+		parseMember("sender", o.sender, &m.Sender, netip.ParseAddr),
 	)
 }
 
+var (
+	errNoJSON    = errors.New("jsonl: no JSON")
+	errNoObject  = errors.New("jsonl: want an object")
+	errNoMessage = errors.New("jsonl: the object has no member message")
+)
+
 // parseMember sets dst to what a member says, if it is there.
-func parseMember[T any](name string, v text, dst *T, parse func(string) (T, error)) error {
-	if v == "" {
+func parseMember[T any](name string, v member, dst *T, parse func(string) (T, error)) error {
+	if v.text == "" {
 		return nil
 	}
-	x, err := parse(string(v))
+	x, err := parse(v.text)
 	if err != nil {
 		return fmt.Errorf("jsonl: %s: %w", name, err)
 	}

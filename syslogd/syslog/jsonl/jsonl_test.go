@@ -79,8 +79,10 @@ func TestParse(t *testing.T) {
 		`{"message":"x","severity":"warn","other":{"a":[1]},"facility":"local7"}`: "local7 warning x",
 		`{"raw":"x"}`:                       "jsonl: the object has no member message",
 		`{"message":"x","severity":"loud"}`: `jsonl: severity: severity "loud": want emerg, alert, crit, err, warning, notice, info, debug or 0-7`,
-		`{"message":{}}`:                    "jsonl: want a string",
-		`nothing`:                           "jsonl: invalid character 'o' in literal null (expecting 'u')",
+		`{"message":{}}`:                    "jsonl: message: want a string",
+		`nothing`:                           "jsonl: no JSON",
+		`[1]`:                               "jsonl: want an object", `7`: "jsonl: want an object", `{}`: "jsonl: the object has no member message",
+		` { "a" : [ {"message":"y"} , "]" , 1.5e3 ] , "message" : "x" , "pid" : -7 , "host" : null , "b" : true } `: "user notice x",
 	} {
 		m, err := Parse([]byte(line))
 		got := m.Facility.String() + " " + m.Severity.String() + " " + m.Text
@@ -101,6 +103,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"message":"\ud83d\udc80\ud83d\u00e9\u12","pid":7,"sender":"::1%a"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		m, err := Parse(line)
+		var object map[string]any
+		if isObject := json.Unmarshal(line, &object) == nil && object != nil; !isObject && err == nil {
+			t.Fatalf("%q is taken", line)
+		}
 		if err != nil {
 			return
 		}
