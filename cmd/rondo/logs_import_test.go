@@ -16,7 +16,7 @@ import (
 // TestLogsImportKilled: the import or the server is killed in the middle, again
 // and again. In the end each message is there once.
 func TestLogsImportKilled(t *testing.T) {
-	const n = 150_000
+	const n = 90_000
 	p := newProc(t, "web: {listen: \"127.0.0.1:{web}\"}\ncollectors: [{kind: host}]\nsyslogd: {udp: \"\", tcp: \"\", canary: {interval: 0}}\n")
 	p.start()
 	defer p.kill()
