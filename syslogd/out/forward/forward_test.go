@@ -37,6 +37,7 @@ func TestConformance(t *testing.T) {
 		"udp":         {Proto: UDP, Rate: 50_000},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			outtest.Run(t, func(t *testing.T) *outtest.Subject {
 				var config *tls.Config
 				if cfg.Proto.isTLS() {
@@ -51,6 +52,7 @@ func TestConformance(t *testing.T) {
 				}
 				if cfg.Proto == UDP { // there is nothing to cut
 					subject.Cut, subject.Stall = nil, nil
+					subject.Destination = lockstep{open(t, c), s}
 				}
 				return subject
 			})
@@ -63,6 +65,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceOfSeveral(t *testing.T) {
 	for _, mode := range []Mode{Failover, Balance} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			outtest.Run(t, func(t *testing.T) *outtest.Subject {
 				servers, cfg := several(t, 3, RELP)
 				cfg.Mode, cfg.Origin = mode, true

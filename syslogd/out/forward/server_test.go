@@ -1,16 +1,23 @@
 package forward
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"rondo/syslogd/out"
 	"rondo/syslogd/out/outtest"
 	"rondo/syslogd/relp"
 	"rondo/syslogd/syslog"
@@ -41,14 +48,44 @@ type record struct {
 
 func newServer(t *testing.T, proto Proto, config *tls.Config) *server {
 	t.Helper()
-	s := &server{t: t, proto: proto, tls: config, addr: "127.0.0.1:0", conns: map[net.Conn]bool{}, record: &record{}}
+	s := &server{t: t, proto: proto, tls: config, conns: map[net.Conn]bool{}, record: &record{}}
+	s.addr = reserve(t, proto == UDP)
 	s.up()
 	t.Cleanup(func() { s.down(); s.serving.Wait() })
 	return s
 }
 
+// reserve finds a port that stays the test's own while nobody listens on it: a
+// socket that is bound, and does not listen, keeps others from getting it.
+func reserve(t *testing.T, datagrams bool) (addr string) {
+	t.Helper()
+	kind := unix.SOCK_STREAM
+	if datagrams {
+		kind = unix.SOCK_DGRAM
+	}
+	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	loopback := unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), unix.Bind(fd, &loopback))
+	if datagrams { // connected: nothing that others send is for it
+		loopback.Port = 1
+		err = errors.Join(err, unix.Connect(fd, &loopback))
+	}
+	own, nameErr := unix.Getsockname(fd)
+	if err = errors.Join(err, nameErr); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", own.(*unix.SockaddrInet4).Port)
+}
+
 func (s *server) up() {
 	s.t.Helper()
+	if s.listener != nil {
+		return
+	}
 	if s.proto == UDP {
 		s.listenUDP()
 		return
@@ -57,7 +94,7 @@ func (s *server) up() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.listener, s.addr = l, l.Addr().String()
+	s.listener = l
 	s.wg.Go(func() {
 		last := closed()
 		for {
@@ -88,11 +125,14 @@ func closed() chan struct{} {
 }
 
 func (s *server) listenUDP() {
-	conn, err := net.ListenPacket("udp", s.addr)
+	reuse := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
+	}}
+	conn, err := reuse.ListenPacket(s.t.Context(), "udp", s.addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.listener, s.addr = conn, conn.LocalAddr().String()
+	s.listener = conn
 	s.wg.Go(func() {
 		buf := make([]byte, 64<<10)
 		for {
@@ -262,4 +302,40 @@ func (r *record) received() (all []outtest.Arrival) {
 		all = append(all, a)
 	}
 	return all
+}
+
+// A lockstep is a destination whose session waits, after each batch, until the
+// server has it: no datagram is lost for want of room.
+type lockstep struct {
+	*Destination
+	s *server
+}
+
+type lockstepSession struct {
+	out.Session
+	s *server
+}
+
+func (l lockstep) Open(ctx context.Context) (out.Session, error) {
+	session, err := l.Destination.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return lockstepSession{session, l.s}, nil
+}
+
+func (l lockstepSession) Send(ctx context.Context, batch out.Batch) error {
+	want := len(l.s.all()) + len(batch.Messages)
+	if err := l.Session.Send(ctx, batch); err != nil {
+		return err
+	}
+	eventually(l.s.t, func() bool {
+		select {
+		case <-l.Broken():
+			return true
+		default:
+			return len(l.s.all()) >= want
+		}
+	})
+	return nil
 }

@@ -134,7 +134,7 @@ func (s *stream) leave(ctx context.Context) error {
 		case <-left:
 			left = nil // what it has acknowledged may still be on its way
 		case <-ticker.C:
-			if s.settled() == s.sent && left == nil || !s.connected() {
+			if left == nil && (s.settled() == s.sent || !s.connected()) {
 				return nil
 			}
 		case <-patience.C:

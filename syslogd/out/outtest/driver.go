@@ -139,10 +139,16 @@ func (d *driver) ended() {
 	d.t.Helper()
 	d.look()
 	d.session, d.given = nil, d.settled
+	d.arrived(d.settled)
+}
+
+// arrived waits until the first n messages have.
+func (d *driver) arrived(n int) {
+	d.t.Helper()
 	wait := time.NewTicker(time.Millisecond)
 	defer wait.Stop()
 	for deadline := time.After(patience); ; {
-		missing := d.missing(d.settled)
+		missing := d.missing(n)
 		if missing < 0 {
 			return
 		}

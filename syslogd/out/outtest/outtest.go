@@ -110,6 +110,7 @@ func down(d *driver) {
 // learns: a session that is cut says so by itself.
 func learns(d *driver) {
 	d.deliver(10)
+	d.arrived(10)
 	d.Cut()
 	if broken := d.session.Broken(); broken != nil {
 		select {
