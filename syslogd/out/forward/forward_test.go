@@ -52,7 +52,7 @@ func TestConformance(t *testing.T) {
 				}
 				if cfg.Proto == UDP { // there is nothing to cut
 					subject.Cut, subject.Stall = nil, nil
-					subject.Destination = lockstep{open(t, c), s}
+					subject.Destination = lockstep{open(t, c), t, func() int { return len(s.all()) }}
 				}
 				return subject
 			})

@@ -308,12 +308,13 @@ func (r *record) received() (all []outtest.Arrival) {
 // server has it: no datagram is lost for want of room.
 type lockstep struct {
 	*Destination
-	s *server
+	t     *testing.T
+	count func() int // messages that the server has
 }
 
 type lockstepSession struct {
 	out.Session
-	s *server
+	lockstep
 }
 
 func (l lockstep) Open(ctx context.Context) (out.Session, error) {
@@ -321,20 +322,20 @@ func (l lockstep) Open(ctx context.Context) (out.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lockstepSession{session, l.s}, nil
+	return lockstepSession{session, l}, nil
 }
 
 func (l lockstepSession) Send(ctx context.Context, batch out.Batch) error {
-	want := len(l.s.all()) + len(batch.Messages)
+	want := l.count() + len(batch.Messages)
 	if err := l.Session.Send(ctx, batch); err != nil {
 		return err
 	}
-	eventually(l.s.t, func() bool {
+	eventually(l.t, func() bool {
 		select {
 		case <-l.Broken():
 			return true
 		default:
-			return len(l.s.all()) >= want
+			return l.count() >= want
 		}
 	})
 	return nil

@@ -23,6 +23,10 @@ type Subject struct {
 	// From Down to Up there is no other side: Open fails, or a session breaks
 	// at once. nil: there always is one.
 	Down, Up func()
+	// Forgets says that an other side that is cut or down forgets what it has
+	// and has not worked off. What had been settled before may be missing then,
+	// and nothing else.
+	Forgets bool
 	// Stall has the other side take nothing more, for good. nil: it cannot.
 	Stall func()
 }
