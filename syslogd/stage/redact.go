@@ -230,6 +230,9 @@ func (s *redact) search(f *finds, field int, text string, seen bool) (found bool
 			}
 			f.scratch = s.finders[i].find(f.scratch[:0], v.text)
 			for _, sp := range f.scratch {
+				if len(f.secrets) > maxSecrets {
+					break
+				}
 				found = s.take(f, field, v, sp, s.finders[i].exact, before) || found
 			}
 		}
@@ -275,9 +278,11 @@ func (s *redact) harmless(secret string) bool {
 	if ours && (rest == "" || len(s.key) > 0 && isHash(rest)) {
 		return true
 	}
-	switch strings.ToLower(secret) {
-	case "", "null", "nil", "none", "true", "false":
-		return true
+	if len(secret) <= len("false") {
+		switch strings.ToLower(secret) {
+		case "", "null", "nil", "none", "true", "false":
+			return true
+		}
 	}
 	return strings.Trim(secret, "*") == ""
 }

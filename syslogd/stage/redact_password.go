@@ -65,6 +65,7 @@ func endsWithWord(name, lower string) bool {
 // findNamed finds the values of names that is accepts, behind "=" or ":".
 func findNamed(dst []span, s string, is func(name string) bool) []span {
 	equals, colon := -1, -1
+	known := 0 // where the last value without quotes ended
 	for i := 0; i < len(s); i++ {
 		if equals < i {
 			equals = indexFrom(s, '=', i)
@@ -79,15 +80,16 @@ func findNamed(dst []span, s string, is func(name string) bool) []span {
 		if name == "" || !is(name) {
 			continue
 		}
-		sp := valueAfter(s, i, quoted, isAuthorization(name))
-		if sp.to <= sp.from {
+		sp, bare := valueAfter(s, i, quoted, isAuthorization(name), known)
+		switch {
+		case sp.to <= sp.from:
 			continue
+		case bare: // another name may stand in it: password: token=hunter2
+			known = sp.to
+		default:
+			i = sp.to - 1
 		}
 		dst = append(dst, sp)
-		// Names within a value hide in it, but for one at the end of a word.
-		if i = sp.to - 1; (s[i] == '=' || s[i] == ':') && !isQuote(s[sp.from-1]) {
-			i--
-		}
 	}
 	return dst
 }
@@ -119,9 +121,10 @@ func nameBefore(s string, i int) (name string, quoted bool) {
 
 func isNameByte(c byte) bool { return isAlnum(c) || c == '_' || c == '-' || c == '.' }
 
-// valueAfter is the value behind the separator at i. In JSON, where names are
-// in quotes, brackets and commas end one that is not.
-func valueAfter(s string, i int, json, authorization bool) span {
+// valueAfter is the value behind the separator at i, and whether it is bare: not
+// in quotes or brackets. In JSON, where names are in quotes, brackets and commas
+// end such a one. One that begins before the end of the last one ends with it.
+func valueAfter(s string, i int, json, authorization bool, known int) (sp span, bare bool) {
 	sep := s[i]
 	i++
 	if i < len(s) && (sep == '=' && s[i] == '>' || s[i] == '=') { // => := ==
@@ -130,19 +133,21 @@ func valueAfter(s string, i int, json, authorization bool) span {
 	i = skipBlanks(s, i)
 	switch {
 	case i == len(s) || strings.HasPrefix(s[i:], `\"`): // escapes are another view's
-		return span{}
+		return span{}, false
 	case isQuote(s[i]):
-		return span{i + 1, quoteEnd(s, i)}
+		return span{i + 1, quoteEnd(s, i)}, false
 	case json && (s[i] == '[' || s[i] == '{'):
-		return span{i, bracketEnd(s, i)}
+		return span{i, bracketEnd(s, i)}, false
+	case i < known:
+		return span{i, known}, true
 	}
 	end := wordEnd(s, i, json)
 	if authorization && isScheme(s[i:end]) {
 		if next := skipBlanks(s, end); next < len(s) {
-			return span{next, wordEnd(s, next, json)}
+			return span{next, wordEnd(s, next, json)}, true
 		}
 	}
-	return span{i, end}
+	return span{i, end}, true
 }
 
 func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }
@@ -234,6 +239,9 @@ func trimBracket(s string, from, to int) int {
 
 // isScheme knows what stands before the secret in a header.
 func isScheme(word string) bool {
+	if len(word) > len("negotiate") {
+		return false
+	}
 	switch strings.ToLower(word) {
 	case "basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm":
 		return true

@@ -227,6 +227,12 @@ func TestRedactLeavesNothing(t *testing.T) {
 				`pwd="` + e["json"](secret) + `"`, "https://ann:" + e["all hex"](secret) + "@host/",
 			}).Draw(t, "shown")
 		}
+		if password && regexp.MustCompile(`^[A-Za-z0-9$!^~_.%-]+$`).MatchString(secret) && secret[0] != '-' { // what ends it is no part of it
+			shown = rapid.SampledFrom([]string{
+				shown, "token=" + secret, "DB_PASSWD: " + secret, "--api-key " + secret, "/?a=1&client_secret=" + secret + "&b=2", "x=1,pwd=" + secret + ",y=2",
+				"Authorization: Token " + secret, "(user=x pass=" + secret + ")", "secret => '" + secret + "'",
+			}).Draw(t, "shown plainly")
+		}
 		copies := []string{shown}
 		for _, name := range rapid.SliceOfN(rapid.SampledFrom([]string{"json", "json twice", "sd", "path", "all hex"}), 0, 3).Draw(t, "copies") {
 			copies = append(copies, e[name](secret))
