@@ -19,6 +19,7 @@ type Agent struct {
 	Lag      uint64            `json:"lag_bytes"`          // what it has and we have not
 	Dropped  uint64            `json:"dropped"`            // messages, since it was started
 	Conflict string            `json:"conflict,omitempty"` // another machine uses its identity
+	Profile  string            `json:"profile,omitempty"`  // the one that we hand out to it, with its version, and whether it works by that
 }
 
 // Report notes what an agent says of itself and its host. A host that is new

@@ -69,7 +69,7 @@ func (k agentKeys) Authorize(ctx context.Context, key string, peer netip.Addr) (
 func (s *server) heardAgent(c agent.Contact) {
 	s.fleet.Report(c.Host, c.Group, c.Instance, fleet.Agent{
 		ID: c.ID, Version: c.Version, Type: c.Type, Zone: c.Zone, Tags: c.Tags, Address: c.Addr.String(), Seen: c.Seen,
-		Started: c.Started, Lag: c.Lag, Dropped: c.Lost(), Conflict: c.Conflict,
+		Started: c.Started, Lag: c.Lag, Dropped: c.Lost(), Conflict: c.Conflict, Profile: s.handout.of(c.ID).words(),
 	})
 }
 

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"rondo/syslogd/syslog/pin"
 )
 
 // clientFlags are the flags of all commands that ask a running server. They
@@ -22,6 +24,9 @@ type clientFlags struct {
 	Data   string `help:"Data directory of the running server, whose rondo.sock is asked." default:"./data" env:"RONDO_DATA" placeholder:"DIR"`
 	Server string `help:"Ask the server at this URL instead, for example http://127.0.0.1:8080." placeholder:"URL"`
 	Token  string `help:"Token for commands, where the server is asked by URL." env:"RONDO_TOKEN" placeholder:"TOKEN"`
+
+	Fingerprint []pin.Fingerprint `help:"Fingerprint of the server's certificate, where no authority vouches for it." placeholder:"sha-256:..."`
+
 	Output string `help:"table or json." short:"o" enum:"table,json" default:"table"`
 }
 
@@ -31,7 +36,7 @@ const socketName = "rondo.sock"
 // client returns an HTTP client for the server and the URL to put before paths.
 func (c clientFlags) client() (*http.Client, string) {
 	if c.Server != "" {
-		return &http.Client{}, strings.TrimSuffix(c.Server, "/")
+		return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: pin.Client(c.Fingerprint...), ForceAttemptHTTP2: true}}, strings.TrimSuffix(c.Server, "/")
 	}
 	path := filepath.Join(c.Data, socketName)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {

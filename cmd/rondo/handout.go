@@ -48,7 +48,7 @@ const maxHanded = 20_000
 func (h handed) words() string {
 	switch {
 	case h.Asked.IsZero():
-		return "-"
+		return ""
 	case h.Problem != "":
 		return h.Profile + " refused: " + h.Problem
 	case h.Profile == "":

@@ -145,3 +145,29 @@ func words(line string) (all []string) {
 	}
 	return all
 }
+
+// TestReadmeAgents checks what the README lets the server say to agents.
+func TestReadmeAgents(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(text), "without a restart:\n")
+	if !ok {
+		t.Fatal("the README shows no profiles")
+	}
+	section, _, _ = strings.Cut(section, "\n\nA profile adds")
+	n, err := parseTree("README.md", []byte(section))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := configOf(n)
+	if err != nil || len(conf.Agents.Profiles) != 2 || len(conf.Agents.Identity.Accounts) != 1 {
+		t.Fatalf("%v\n%s", err, section)
+	}
+	for _, p := range conf.Agents.Profiles {
+		if err := defaultAllow().check(&p.profile); err != nil {
+			t.Errorf("%s: an agent refuses it: %v", p.Name, err)
+		}
+	}
+}

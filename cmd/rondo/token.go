@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -152,7 +153,7 @@ func (c tokenKeysCmd) Run(ctx context.Context, out io.Writer) error {
 		if !k.Seen.IsZero() {
 			seen = k.Seen.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Host, k.Group, k.Joined.Local().Format(time.DateTime), seen, k.Peer, k.Token, k.words())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Host, k.Group, k.Joined.Local().Format(time.DateTime), seen, k.Peer, k.Token, cmp.Or(k.words(), "-"))
 	}
 	return w.Flush()
 }
