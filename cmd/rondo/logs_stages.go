@@ -9,14 +9,19 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
 	"rondo/syslogd/stage"
 	"rondo/syslogd/syslog"
 )
 
-// logsStagesCmd is a dry run of syslogd.stages. It talks to no server.
+// logsStagesCmd is a dry run of discard, stages and routes. It talks to no
+// server.
 type logsStagesCmd struct {
 	File   string `arg:"" optional:"" help:"Lines as they are received; without it, or as -, standard input."`
 	Config string `help:"Configuration file." type:"path" default:"rondo.yml"`
@@ -28,8 +33,9 @@ func (logsStagesCmd) Help() string {
   logger --stderr --no-act -p local0.info 'user=7 password=x' 2>&1 | rondo logs stages
 
 Behind < is a line as received, behind > what would be stored or sent on.
-Between them stands what each stage changed, or that it dropped the message.
-What stages have counted is said at the end, as at a stop. Nothing is sent
+Between them stands what each stage changed, or that it dropped the message,
+and below them which routes would take it, and what their stages change on that
+way. What stages have counted is said at the end, as at a stop. Nothing is sent
 anywhere.`
 }
 
@@ -42,12 +48,13 @@ func (c logsStagesCmd) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	pipe, err := stage.New(conf.Syslogd.Server.Stages)
+	buffered := bufio.NewWriter(out)
+	d, err := newDryRun(&conf.Syslogd, buffered)
 	if err != nil {
 		return err
 	}
-	if len(conf.Syslogd.Server.Stages) == 0 {
-		return fmt.Errorf("%s has no syslogd.stages", c.Config)
+	if len(conf.Syslogd.Server.Stages) == 0 && len(d.routes) == 0 && d.discard == nil {
+		return fmt.Errorf("%s has no syslogd.stages, no routes and no discard: messages are stored as they are", c.Config)
 	}
 	in := io.Reader(os.Stdin)
 	if c.File != "" && c.File != "-" {
@@ -60,39 +67,115 @@ func (c logsStagesCmd) Run(ctx context.Context, out io.Writer) error {
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxStagesLine)
-	buffered := bufio.NewWriter(out)
-	p := stagesPrinter{out: buffered}
 	for ctx.Err() == nil && lines.Scan() {
-		p.line(pipe, lines.Text())
+		d.line(lines.Text())
 	}
-	p.end(pipe)
+	d.end()
 	return errors.Join(lines.Err(), buffered.Flush())
 }
 
-// A stagesPrinter writes to a buffer, which keeps its first error.
-type stagesPrinter struct{ out io.Writer }
+// A dryRun takes messages the way that a router does, and writes what becomes
+// of them to a buffer, which keeps its first error.
+type dryRun struct {
+	out     io.Writer
+	discard *filter.Filter // nil: none
+	pipe    *stage.Pipe
+	routes  []dryRoute
+}
 
-func (p stagesPrinter) line(pipe *stage.Pipe, line string) {
-	fmt.Fprintln(p.out, "<", line)
+type dryRoute struct {
+	syslogd.RouteConfig
+	pipe *stage.Pipe
+}
+
+func newDryRun(conf *syslogConfig, out io.Writer) (*dryRun, error) {
+	pipe, err := stage.New(conf.Server.Stages)
+	if err != nil {
+		return nil, err
+	}
+	d := &dryRun{out: out, discard: conf.Server.Discard, pipe: pipe}
+	for _, r := range conf.routes() {
+		pipe, err := stage.New(r.Stages)
+		if err != nil {
+			return nil, err
+		}
+		d.routes = append(d.routes, dryRoute{r, pipe})
+	}
+	return d, nil
+}
+
+func (d *dryRun) say(who, what string) { fmt.Fprintf(d.out, "  %-14s %s\n", who, what) }
+
+func (d *dryRun) line(line string) {
+	fmt.Fprintln(d.out, "<", line)
 	now := time.Now()
-	out, steps := pipe.Trace(now, syslog.Parse(line, now, netip.Addr{}))
-	for _, s := range steps {
-		p.step(s)
+	m := syslog.Parse(line, now, netip.Addr{})
+	if d.discard != nil && d.discard.Root != nil && d.discard.Match(&m) {
+		d.say("discard", "dropped")
+		return
 	}
-	p.made(out)
+	out, steps := d.pipe.Trace(now, m)
+	d.steps("", steps)
+	d.made(now, out)
 }
 
-// made prints what comes out, in the form that says all.
-func (p stagesPrinter) made(out []syslog.Message) {
+// made prints what comes out of the stages, in the form that says all, and
+// where it goes.
+func (d *dryRun) made(now time.Time, out []syslog.Message) {
 	for i := range out {
-		fmt.Fprintf(p.out, "> %s\n", syslog.AppendRFC5424(nil, &out[i]))
+		fmt.Fprintf(d.out, "> %s\n", syslog.AppendRFC5424(nil, &out[i]))
+		if len(d.routes) > 0 {
+			d.along(now, &out[i])
+		}
 	}
 }
 
-func (p stagesPrinter) step(s stage.Step) {
-	say := func(what string) { fmt.Fprintf(p.out, "  %-14s %s\n", s.Stage, what) }
+// along takes a message along the routes: a destination gets it by the first
+// route that leads there.
+func (d *dryRun) along(now time.Time, m *syslog.Message) {
+	var seen []string
+	for i := range d.routes {
+		r := &d.routes[i]
+		if !r.Filter.Match(m) {
+			continue
+		}
+		to := slices.DeleteFunc(slices.Clone(r.To), func(name string) bool { return slices.Contains(seen, name) })
+		seen = append(seen, to...)
+		if len(to) > 0 {
+			out, steps := r.pipe.Trace(now, *m)
+			d.steps(r.Name+"/", steps)
+			d.goes(r, to, m, out)
+		}
+		if r.Final {
+			break
+		}
+	}
+	if len(seen) == 0 {
+		d.say("routes", "none takes it")
+	}
+}
+
+// goes prints where a route leads, and what goes there if its stages have
+// changed it.
+func (d *dryRun) goes(r *dryRoute, to []string, m *syslog.Message, out []syslog.Message) {
+	for i := range out {
+		as := ""
+		if m == nil || out[i] != *m {
+			as = ": " + string(syslog.AppendRFC5424(nil, &out[i]))
+		}
+		d.say(r.Name, "to "+strings.Join(to, ", ")+as)
+	}
+}
+
+func (d *dryRun) steps(prefix string, steps []stage.Step) {
+	for i := range steps {
+		d.step(prefix+steps[i].Stage, &steps[i])
+	}
+}
+
+func (d *dryRun) step(name string, s *stage.Step) {
 	if s.Dropped != "" {
-		say("dropped: " + string(s.Dropped))
+		d.say(name, "dropped: "+string(s.Dropped))
 	}
 	if !s.Changed {
 		return
@@ -104,24 +187,34 @@ func (p stagesPrinter) step(s stage.Step) {
 		{"sd", b.SD, a.SD}, {"text", b.Text, a.Text},
 	} {
 		if f.before != f.after {
-			say(f.name + ": " + cmp.Or(f.after, "-"))
+			d.say(name, f.name+": "+cmp.Or(f.after, "-"))
 		}
 	}
 	if b.Raw != a.Raw {
-		say("and the line as received")
+		d.say(name, "and the line as received")
 	}
 }
 
 // end prints what is said at a stop, and the counts.
-func (p stagesPrinter) end(pipe *stage.Pipe) {
-	if out := pipe.Close(time.Now()); len(out) > 0 {
-		fmt.Fprintln(p.out, "at the end")
-		p.made(out)
+func (d *dryRun) end() {
+	now := time.Now()
+	fmt.Fprintln(d.out, "at the end")
+	d.made(now, d.pipe.Close(now))
+	for i := range d.routes {
+		r := &d.routes[i]
+		d.goes(r, r.To, nil, r.pipe.Close(now))
 	}
-	table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "stage\tkind\tmatched\tchanged\tdropped\tmade")
-	for _, c := range pipe.Counts() {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\n", c.Stage, c.Kind, c.Matched, c.Changed, c.Dropped, c.Made)
+	counts(table, "", d.pipe)
+	for i := range d.routes {
+		counts(table, d.routes[i].Name+"/", d.routes[i].pipe)
 	}
 	_ = table.Flush() // to a buffer
+}
+
+func counts(out io.Writer, prefix string, p *stage.Pipe) {
+	for _, c := range p.Counts() {
+		fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%d\t%d\n", prefix+c.Stage, c.Kind, c.Matched, c.Changed, c.Dropped, c.Made)
+	}
 }
