@@ -34,11 +34,7 @@ func TestArchiveAndBack(t *testing.T) {
 		To: "s3://bucket/some/prefix", Size: 100 << 10, Age: time.Minute,
 		Endpoint: conf.Endpoint, AccessKey: conf.AccessKey, SecretKey: out.Secret(conf.SecretKey),
 	}
-	open, err := archiveBucket(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := archive.New(c, open)
+	d, err := s3Config{&c}.build()
 	if err != nil {
 		t.Fatal(err)
 	}

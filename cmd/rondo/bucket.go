@@ -10,6 +10,7 @@ import (
 
 	"rondo/autoscale/s3"
 	"rondo/cmd/rondo/backup"
+	"rondo/syslogd/out"
 	"rondo/syslogd/out/archive"
 )
 
@@ -43,34 +44,53 @@ func (f bucketFlags) open(ctx context.Context, name string) (*s3.Bucket, error) 
 
 // bucketConfig is what a configuration says of a bucket.
 func (c *config) bucketConfig(name string) s3.Config {
+	for _, d := range c.Syslogd.Destinations {
+		if d.S3 == nil {
+			continue
+		}
+		if bucket, _, err := s3.ParseURL(d.S3.To); err == nil && bucket == name {
+			return s3Config{d.S3}.server()
+		}
+	}
 	if bucket, _, err := s3.ParseURL(c.Backup.To); err == nil && bucket == name {
 		return c.Backup.S3
 	}
 	return s3.Config{}
 }
 
-// archiveBucket checks what a configuration says of an archive's bucket, and
-// returns what opens it.
-func archiveBucket(c *archive.Config) (func(ctx context.Context) (archive.Bucket, error), error) {
+// s3Config is an archive, with what only the bucket's client can say of it.
+type s3Config struct{ *archive.Config }
+
+// Validate says what is wrong, each with its key.
+func (c s3Config) Validate() error {
+	err := c.Config.Validate()
+	if err == nil {
+		_, err = c.build()
+	}
+	return err
+}
+
+// build makes the destination, whose bucket is opened when it is first needed.
+func (c s3Config) build() (out.Destination, error) {
 	bucket, prefix, err := s3.ParseURL(c.To)
 	if err != nil {
 		return nil, fmt.Errorf("to: %w", err)
 	}
-	server := serverOf(c)
 	keys, err := backup.ParseRecipients(c.Recipients)
-	if err := errors.Join(server.Validate(), err); err != nil {
+	if err := errors.Join(c.server().Validate(), err); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (archive.Bucket, error) {
-		b, err := s3.New(ctx, server, bucket, prefix)
+	return archive.New(*c.Config, func(ctx context.Context) (archive.Bucket, error) {
+		b, err := s3.New(ctx, c.server(), bucket, prefix)
 		if err != nil || len(c.Recipients) == 0 {
 			return b, err
 		}
 		return sealedBucket{b, keys}, nil
-	}, nil
+	})
 }
 
-func serverOf(c *archive.Config) s3.Config {
+// server is where the bucket is.
+func (c s3Config) server() s3.Config {
 	return s3.Config{Endpoint: c.Endpoint, Region: c.Region, AccessKey: c.AccessKey, SecretKey: string(c.SecretKey), PathStyle: c.PathStyle}
 }
 

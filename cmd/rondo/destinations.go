@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"rondo/autoscale/s3"
 	"rondo/syslogd"
 	"rondo/syslogd/out"
 	"rondo/syslogd/out/archive"
@@ -45,7 +44,7 @@ func (d *destinationConfig) kinds() []destinationKind {
 		{"syslog", d.Syslog != nil, d.Syslog, func(log *slog.Logger) (out.Destination, error) { return forward.New(*d.Syslog, log) }},
 		{"file", d.File != nil, d.File, func(log *slog.Logger) (out.Destination, error) { return file.New(*d.File, log) }},
 		{"http", d.HTTP != nil, d.HTTP, func(log *slog.Logger) (out.Destination, error) { return push.New(*d.HTTP, log) }},
-		{"s3", d.S3 != nil, d.S3, func(*slog.Logger) (out.Destination, error) { return archive.New(*d.S3, bucketOf(*d.S3)) }},
+		{"s3", d.S3 != nil, s3Config{d.S3}, func(*slog.Logger) (out.Destination, error) { return s3Config{d.S3}.build() }},
 	}
 }
 
@@ -86,19 +85,6 @@ func prefixed(key string, err error) error {
 		errs = append(errs, fmt.Errorf("%s: %w", key, e))
 	}
 	return errors.Join(errs...)
-}
-
-// bucketOf opens the bucket of an archive when that is first needed.
-func bucketOf(c archive.Config) func(ctx context.Context) (archive.Bucket, error) {
-	return func(ctx context.Context) (archive.Bucket, error) {
-		bucket, prefix, err := s3.ParseURL(c.To)
-		if err != nil {
-			return nil, err
-		}
-		return s3.New(ctx, s3.Config{
-			Endpoint: c.Endpoint, Region: c.Region, AccessKey: c.AccessKey, SecretKey: string(c.SecretKey), PathStyle: c.PathStyle,
-		}, bucket, prefix)
-	}
 }
 
 // destinations are those of the configuration, and one for each relay, which

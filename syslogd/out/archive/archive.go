@@ -242,7 +242,8 @@ func (s *session) takeOver(timer *time.Timer) *round {
 		return nil
 	}
 	// A clock that was set back does not hold a round for ever.
-	left := min(time.Until(r.period.Add(s.conf.Age)), time.Until(r.began.Add(s.conf.Age)))
+	end := s.conf.Age + s.conf.grace()
+	left := min(time.Until(r.period.Add(end)), time.Until(r.began.Add(end)))
 	if left > 0 {
 		timer.Reset(left)
 		return nil

@@ -75,6 +75,10 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// grace is how long messages of a period may be on their way from the listener
+// to the queue.
+func (c *Config) grace() time.Duration { return min(c.Age/2, 2*time.Second) }
+
 func orDefault[T comparable](v *T, byDefault T) {
 	if *v == *new(T) {
 		*v = byDefault

@@ -25,7 +25,7 @@
 //	  of an hour of 5 minutes begin at :00, :05, ...)
 //	before its lines would be more than size, or its objects more than
 //	  max_objects
-//	when its period is over and nothing more waits
+//	when its period has been over for a moment and nothing more waits
 //	when the session ends
 //
 // One round is put while the next one is gathered. So twice size, uncompressed
