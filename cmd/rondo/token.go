@@ -168,7 +168,8 @@ func (tokenRevokeCmd) Help() string {
   rondo token revoke k3f9x2ab
   rondo token revoke web-7
 
-Hosts that have joined with a token keep their keys when it is revoked.`
+Hosts that have joined with a token keep their keys when it is revoked. A host
+whose key is revoked needs another token to join again.`
 }
 
 func (c tokenRevokeCmd) Run(ctx context.Context, out io.Writer) error {

@@ -53,7 +53,7 @@ type token struct {
 	Token
 	Digest digest `json:"digest"`
 
-	used map[string]bool // by whom
+	used map[string]bool // by whom; false: whose key was revoked
 }
 
 type key struct {
@@ -124,10 +124,10 @@ func (a *Authority) loadToken(id string, value []byte) error {
 	return nil
 }
 
-func (a *Authority) loadUsed(name string, _ []byte) error {
+func (a *Authority) loadUsed(name string, value []byte) error {
 	id, host, _ := strings.Cut(name, "/")
 	if t := a.tokens[id]; t != nil {
-		t.use(host)
+		t.use(host, string(value) != revokedUse)
 	}
 	return nil
 }
@@ -151,9 +151,12 @@ func (a *Authority) loadGone(instance string, value []byte) error {
 	return err
 }
 
-// use notes who joined with the token.
-func (t *token) use(id string) {
-	t.used[id] = true
+// revokedUse is the stored use of a token by a host whose key was revoked.
+const revokedUse = "revoked"
+
+// use notes who joined with the token, and whether he may again.
+func (t *token) use(id string, again bool) {
+	t.used[id] = again
 	t.Used = len(t.used)
 }
 
@@ -271,9 +274,8 @@ func (k *key) view() Key {
 	return v
 }
 
-// Revoke ends a token, or the key of a host or instance, and says which. An
-// instance whose key was revoked may trade a token for another one; one that
-// was retired may not.
+// Revoke ends a token, or the key of a host or instance, and says which. A host
+// whose key was revoked may join again, but not with the token that it has.
 func (a *Authority) Revoke(ctx context.Context, name, by string) (what string, err error) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
@@ -296,10 +298,20 @@ func (a *Authority) Revoke(ctx context.Context, name, by string) (what string, e
 	if k == nil {
 		return "", fmt.Errorf("%w: %.60q", ErrNotFound, name)
 	}
-	if err := a.store.Write(ctx, state.Delete(keyKey+k.ID)); err != nil {
+	changes := []state.Change{state.Delete(keyKey + k.ID)}
+	t := a.tokens[k.Token]
+	if t != nil {
+		changes = append(changes, state.Put(usedKey+t.ID+"/"+k.ID, []byte(revokedUse)))
+	}
+	if err := a.store.Write(ctx, changes...); err != nil {
 		return "", fmt.Errorf("join: %w", err)
 	}
 	a.enter(nil, nil, k)
+	if t != nil {
+		a.mu.Lock()
+		t.use(k.ID, false)
+		a.mu.Unlock()
+	}
 	a.log.Info("key revoked", "id", k.ID, "host", k.Host, "group", k.Group, "by", by)
 	return "key of " + k.ID, nil
 }

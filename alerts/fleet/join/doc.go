@@ -44,6 +44,8 @@
 // last lines, and neither its document nor its ID is taken again: EC2 never gives
 // an ID twice.
 //
+// A key that is revoked stays so: its host needs another token.
+//
 // Of tokens and keys only the SHA-256 is stored. They are 130 random bits, so
 // that nothing slower is needed, and they are compared in constant time.
 //

@@ -276,8 +276,15 @@ func TestStatic(t *testing.T) {
 	if _, ok := a.Authorize(again.Key, addr); ok {
 		t.Error("a revoked key is good")
 	}
-	if _, reason := ask("printer", other); reason != "" {
-		t.Error("after the key was revoked:", reason)
+	if _, reason := ask("printer", addr); reason != "revoked" {
+		t.Error("with the token that it has:", reason)
+	}
+	a = newAuthority(t, store, *a.policy.Load())
+	if _, reason := ask("printer", addr); reason != "revoked" {
+		t.Error("after a restart:", reason)
+	}
+	if _, err := a.Redeem(t.Context(), Request{Token: create(t, a, Spec{Group: "office", Count: 1, For: time.Hour, Static: true}), Host: "printer"}, other); err != nil {
+		t.Error("with another token:", err)
 	}
 	// An instance that has no document is known by its ID: it says so itself.
 	in, err := a.Redeem(t.Context(), Request{Token: token, Host: "scanner", Instance: "i-00000007"}, other)
@@ -446,6 +453,7 @@ type model struct {
 	now    time.Time
 	tokens map[string]*modelToken // by text
 	key    map[string]string      // ID to its only good key
+	by     map[string]*modelToken // ID to what its key was traded for
 	dead   map[string]string      // keys that ended, and their ID
 	gone   map[string]bool
 }
@@ -454,7 +462,7 @@ type modelToken struct {
 	Spec
 	until   time.Time
 	revoked bool
-	used    map[string]bool
+	used    map[string]bool // false: the key was revoked
 }
 
 // TestLaws: whatever is done in whatever order, with restarts between, a token
@@ -471,7 +479,7 @@ func TestLaws(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		store := state.NewMemory()
 		a := newAuthority(r, store, policy)
-		m := model{clock(), map[string]*modelToken{}, map[string]string{}, map[string]string{}, map[string]bool{}}
+		m := model{clock(), map[string]*modelToken{}, map[string]string{}, map[string]*modelToken{}, map[string]string{}, map[string]bool{}}
 		r.Repeat(map[string]func(*rapid.T){
 			"create": func(r *rapid.T) { m.create(r, a) },
 			"redeem": func(r *rapid.T) {
@@ -526,7 +534,8 @@ func (m *model) redeem(r *rapid.T, a *Authority, req Request, id string, from ne
 	if t.Static {
 		id = req.Host
 	}
-	open := m.now.Before(t.until) && !t.revoked && (t.used[id] || len(t.used) < t.Count) && !m.gone[id]
+	again, joined := t.used[id]
+	open := m.now.Before(t.until) && !t.revoked && (again || !joined && len(t.used) < t.Count) && !m.gone[id]
 	proven := t.Static || !static && honest
 	answer, err := a.redeem(context.Background(), req, from, m.now)
 	if err == nil && (!open || !proven || answer.ID != id || answer.Group != t.Group) {
@@ -538,7 +547,7 @@ func (m *model) redeem(r *rapid.T, a *Authority, req Request, id string, from ne
 	}
 	if err == nil {
 		m.end(id)
-		m.key[id] = answer.Key
+		m.key[id], m.by[id] = answer.Key, t
 		t.used[id] = true
 	}
 }
@@ -556,6 +565,7 @@ func (m *model) revoke(r *rapid.T, a *Authority) {
 	if _, err := a.Revoke(context.Background(), id, "test"); err != nil {
 		r.Fatal(err)
 	}
+	m.by[id].used[id] = false
 	m.end(id)
 }
 

@@ -147,17 +147,20 @@ func (a *Authority) trade(ctx context.Context, r Request, p proof, peer netip.Ad
 // admit says why who has proven to be k.ID gets no key.
 func (a *Authority) admit(t *token, k Key, old *key, peer netip.Addr) error {
 	_, retired := a.gone[k.ID]
+	again, joined := t.used[k.ID]
 	switch {
 	case retired:
 		return refuse("retired", "%s is retired", k.ID)
-	case !t.used[k.ID] && len(t.used) >= t.Count:
+	case joined && !again:
+		return refuse("revoked", "the key that %s had for token %s was revoked; it needs another token", k.ID, t.ID)
+	case !joined && len(t.used) >= t.Count:
 		return refuse("count", "token %s was for %d, and all have joined", t.ID, t.Count)
 	case old == nil && len(a.keys) >= maxKeys:
 		return refuse("full", "there are %d keys already", len(a.keys))
 	case t.Static && old == nil && a.find(k.Host) != nil:
 		return refuse("name", "another host is called %s already", k.Host)
 	case t.Static && old != nil && !old.unused(t, peer):
-		return refuse("taken", "%s has joined before; to let it join again: rondo token revoke %s", k.ID, k.ID)
+		return refuse("taken", "%s has joined before; to let it join again: rondo token revoke %s, and another token", k.ID, k.ID)
 	case k.Host != k.Instance && (iid.IsInstance(k.Host) || k.Host != k.ID && a.keys[k.Host] != nil):
 		return refuse("name", "%s cannot be called %s: that is another's ID", k.ID, k.Host)
 	case old != nil && !k.Pending.IsZero() && k.Pending.Before(old.Pending):
@@ -183,6 +186,6 @@ func (a *Authority) enter(t *token, k, old *key) {
 	}
 	if k != nil {
 		a.keys[k.ID], a.byKey[k.KeyID] = k, k
-		t.use(k.ID)
+		t.use(k.ID, true)
 	}
 }
