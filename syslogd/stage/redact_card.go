@@ -9,7 +9,7 @@ const (
 )
 
 // findCards finds the numbers of payment cards: 13 to 19 digits that begin as
-// such numbers do and have the right check digit (Luhn), in one piece or in
+// numbers of that length do and have the right check digit (Luhn), in one piece or in
 // groups of four, or of 4, 6 and 4 or 5, with the same blank, "-" or "+"
 // between them.
 //
@@ -95,7 +95,9 @@ func isCardShape(shape string) bool {
 	return false
 }
 
-// isCard reports whether the digits of s are the number of a card.
+// isCard reports whether the digits of s are the number of a card. Long numbers
+// that are none are frequent, in hexadecimal identifiers above all: one in ten
+// has the right check digit by chance.
 func isCard(s string) bool {
 	n, sum := 0, 0
 	for i := len(s) - 1; i >= 0; i-- {
@@ -111,7 +113,26 @@ func isCard(s string) bool {
 		sum += d
 		n++
 	}
-	return n >= minCard && n <= maxCard && sum%10 == 0 && s[0] >= '2' && s[0] <= '6'
+	return sum%10 == 0 && isIssued(s, n)
+}
+
+// isIssued reports whether some issuer has numbers of so many digits that begin
+// like s.
+func isIssued(s string, digits int) bool {
+	two := s[:min(2, len(s))]
+	switch digits {
+	case 13:
+		return s[0] == '4' // Visa, formerly
+	case 14:
+		return two == "30" || two == "36" || two == "38" || two == "39" // Diners
+	case 15:
+		return two == "34" || two == "37" // American Express
+	case 16:
+		return s[0] >= '4' && s[0] <= '6' || two >= "22" && two <= "27" || two >= "35" && two <= "39" || two == "30"
+	case 17, 18, maxCard:
+		return s[0] == '4' || two == "50" || two >= "56" && s[0] <= '6' // Visa, Maestro, UnionPay
+	}
+	return false
 }
 
 // withoutSeparators makes one spelling of all of a card's number.

@@ -82,7 +82,7 @@ func findNamed(dst []span, s string, is func(name string) bool) []span {
 		}
 		sp, bare := valueAfter(s, i, quoted, isAuthorization(name), known)
 		switch {
-		case sp.to <= sp.from:
+		case sp.to <= sp.from, name == "PWD" && s[sp.from] == '/': // sudo's: a directory
 			continue
 		case bare: // another name may stand in it: password: token=hunter2
 			known = sp.to
