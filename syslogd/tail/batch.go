@@ -6,7 +6,7 @@ import "rondo/syslogd/syslog"
 type batch struct {
 	messages []syslog.Message
 	given    []*position
-	patterns []string // to be known from now on
+	patterns []string // that were looked for
 	read     int      // bytes
 }
 
@@ -18,25 +18,13 @@ func (b *batch) give(p *position) {
 	}
 }
 
-// knowing adds the patterns that are new: files that they find from now on are
-// read from the beginning, wherever it was begun with the first ones.
-func (b *batch) knowing(inputs []*input, known map[string]bool) {
-	for _, in := range inputs {
-		for _, p := range in.patterns {
-			if !known[p.mark()] {
-				b.patterns = append(b.patterns, p.mark())
-			}
-		}
-	}
-}
-
-func (b *batch) build() Batch {
+func (b *batch) build(looked int64) Batch {
 	out := Batch{Messages: b.messages}
 	for _, p := range b.given {
 		out.Marks = append(out.Marks, p.mark())
 	}
 	for _, key := range b.patterns {
-		out.Marks = append(out.Marks, Mark{key, 1})
+		out.Marks = append(out.Marks, Mark{key, uint64(looked)})
 	}
 	return out
 }

@@ -2,25 +2,71 @@ package tail
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/zeebo/xxh3"
 )
 
+// place gives a file without a position one, if it is to be read now.
+func (t *Tailer) place(f *file, now time.Time) bool {
+	if f.twin != nil {
+		if f.copied == f.content.size {
+			return false
+		}
+		f.was, f.twin = f.twin, nil // it was a copy; there is more of it now
+	}
+	f.found.size = max(f.found.size, f.content.size)
+	t.decide(now)
+	return f.pos != nil && f.fd != nil && !t.rescan
+}
+
+// decide classifies all files without a position before one of them is read.
+// Those with names as rotation makes them come last, because they may be copies
+// of others; and the others must be known to have what they had.
+func (t *Tailer) decide(now time.Time) {
+	unknown := t.those(func(f *file) bool { return f.pos == nil && f.twin == nil && f.found.size > 0 })
+	slices.SortStableFunc(unknown, func(a, b *file) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.found.changed, b.found.changed))
+	})
+	for _, f := range unknown {
+		if rank(f) > 0 {
+			for _, of := range t.those(func(of *file) bool { return of.pos != nil && rank(of) == 0 && related(of.path, f.path) }) {
+				t.still(of.pos, now)
+			}
+		}
+		if t.rescan {
+			return
+		}
+		if t.open(f, now) && t.check(f, now) {
+			t.classify(f, now)
+		}
+		f.fromEnd = false
+	}
+}
+
+// rank is 1 for names as rotation makes them.
+func rank(f *file) int {
+	if rotatedName(f.path) {
+		return 1
+	}
+	return 0
+}
+
 // classify decides what the content of a file is that has no position: the
 // rest of something known, a copy of what another file has, or new. It reports
 // whether the file is to be read now.
 func (t *Tailer) classify(f *file, now time.Time) bool {
-	if f.twin != nil && f.copied == f.content.size {
-		return false
-	}
-	was := f.twin
-	f.twin = nil
+	was := f.was
+	f.was = nil
+	t.pinned = f
+	defer func() { t.pinned = nil }()
 	head := f.content.head
 	if !t.enough(f, now) {
 		return false
 	}
-	begin := int64(0)
+	begin := f.content.lead
 	for _, p := range t.positions.alike(head) {
 		if p.home != nil && !t.still(p, now) {
 			p.home = nil
@@ -29,9 +75,13 @@ func (t *Tailer) classify(f *file, now time.Time) bool {
 		case p.home == nil && t.mayBe(f, p) && f.content.holds(p):
 			t.claim(f, p)
 			return true
+		case p.home == nil && f.content.torn():
+			return false // it is being written
 		case p.home == nil && t.shorter(f, p, was):
-			t.copyOf(f, p)
-			return false
+			t.stats.add("copies", 1)
+			size, _ := f.content.length()
+			t.start(f, size) // there may never be anything else to know it by
+			return true
 		case p.home == nil || p.home == f || !related(p.home.path, f.path):
 		case t.isCopy(f, p.home):
 			t.copyOf(f, p)
@@ -51,7 +101,7 @@ func (t *Tailer) enough(f *file, now time.Time) bool {
 	if len(head) == 0 {
 		return false
 	}
-	return len(head) == headLen || bytes.IndexByte(head, '\n') >= 0 || f.content.packed != plain ||
+	return len(head) == headLen || bytes.IndexByte(head, '\n') >= 0 || f.content.packed != plain && !f.content.torn() ||
 		f.rotated() && now.Sub(f.grown) >= f.input.linger
 }
 
@@ -67,8 +117,8 @@ func (t *Tailer) still(p *position, now time.Time) bool {
 	if !t.open(f, now) || !t.check(f, now) || f.pos != p {
 		return f.pos == p
 	}
-	if f.content.packed != plain {
-		return true
+	if f.packed != plain && f.packed == p.packed {
+		return true // nobody changes these
 	}
 	if sum, ok := f.content.before(p.next); ok && p.sameTail(sum) {
 		return true
@@ -87,26 +137,32 @@ func (t *Tailer) isCopy(f, other *file) bool {
 		return false
 	}
 	defer theirs.close()
-	if f.content.packed != plain || theirs.packed != plain {
-		n := min(len(f.content.head), len(theirs.head))
-		return bytes.Equal(f.content.head[:n], theirs.head[:n])
+	switch {
+	case f.content.packed != plain: // complete or not
+		return bytes.HasPrefix(theirs.head, f.content.head)
+	case theirs.packed != plain:
+		return f.content.holds(other.pos)
 	}
 	return f.content.begins(theirs)
 }
 
-// shorter reports whether a file is a copy of less than what was read, as is
-// left of one that ran out of room. There is no telling from its tail.
+// shorter reports whether a file is a copy of less than what was read: it was
+// made before the last lines were written, or there was no room for more.
 func (t *Tailer) shorter(f *file, p *position, was *position) bool {
-	if f.content.packed != plain || f.content.size >= p.next || f.key == p.key || f.path == p.path || p.path == "" {
+	if size, ok := f.content.length(); !ok || size >= p.next || f.key == p.key || f.path == p.path || p.path == "" {
 		return false
 	}
-	return was == p && f.copied == f.content.size || p.head.n == headLen && related(p.path, f.path)
+	return was == p && f.copied == f.content.size || related(p.path, f.path) && p.head.mayBegin(f.content.head)
 }
 
 func (t *Tailer) copyOf(f *file, p *position) {
 	f.twin, f.copied = p, f.content.size
 	t.stats.add("copies", 1)
+	t.log.Debug("tail: a copy is not read", "path", f.path, "source", p.id, "of", p.path)
 	t.closeFile(f)
+	if f.outside { // found again when it is needed
+		delete(t.files, f.key)
+	}
 }
 
 // claim: the file has the content that p tells of.
@@ -125,7 +181,8 @@ func (t *Tailer) claim(f *file, p *position) {
 	if p.first == "" {
 		p.first = f.path
 	}
-	f.pos, p.home = p, f
+	t.log.Debug("tail: reading on", "path", f.path, "source", p.id, "was", p.path, "offset", p.next)
+	f.pos, p.home, p.packed = p, f, f.packed
 	p.key, p.path, p.why, p.search, p.finished = f.key, f.path, "", 0, false
 	t.unsaved = true
 }
@@ -137,18 +194,20 @@ func (t *Tailer) start(f *file, begin int64) {
 		begin = t.lastLine(f)
 	}
 	born := headOf(firstLine(head))
-	p := &position{id: t.positions.unused(f.key, born), born: born, head: headOf(head), key: f.key, path: f.path, first: f.path, home: f}
-	p.tail = xxh3.Hash(nil)
+	p := &position{id: t.positions.unused(f.key, born), born: born, head: beginningOf(head), key: f.key, path: f.path, first: f.path, home: f}
+	p.taken = xxh3.Hash(nil)
+	p.tail = p.taken
 	if begin > 0 {
 		if sum, ok := f.content.before(begin); ok {
-			p.next, p.tail = begin, sum
+			p.begin, p.next, p.tail = begin, begin, sum
 			t.skip = append(t.skip, p)
 		}
 	}
 	p.size = max(p.next, f.content.size)
-	f.pos = p
+	p.packed, f.pos = f.packed, p
 	t.positions.add(p)
 	t.stats.add("files", 1)
+	t.log.Debug("tail: new content", "path", f.path, "source", p.id, "offset", p.next)
 }
 
 // lastLine is the offset behind the last whole line.

@@ -17,7 +17,8 @@ type content struct {
 	packed packing
 	size   int64       // in the file system
 	r      io.ReaderAt // the unpacked bytes
-	head   []byte
+	lead   int64       // NULs in front
+	head   []byte      // what follows them
 }
 
 // packing is how a rotated file was compressed.
@@ -59,8 +60,36 @@ func look(f openFile) (*content, error) {
 		c.r = u
 		n, _ = u.ReadAt(buf[:], 0)
 	}
+	if n > 0 && buf[0] == 0 {
+		if c.lead, err = firstData(c.r, f); err != nil {
+			return nil, err
+		}
+		n, _ = c.r.ReadAt(buf[:], c.lead)
+	}
 	c.head = append([]byte(nil), buf[:n]...)
 	return c, nil
+}
+
+// firstData is how many NULs a file begins with: the hole that is left where it
+// was truncated under a program that did not open it for appending.
+func firstData(r io.ReaderAt, f openFile) (at int64, err error) {
+	if s, ok := f.(interface{ hole() int64 }); ok && r == io.ReaderAt(f) {
+		at = s.hole()
+	}
+	for buf := make([]byte, unpackStep); ; {
+		n, err := r.ReadAt(buf, at)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return at, err
+		}
+		rest := len(bytes.TrimLeft(buf[:n], "\x00"))
+		at += int64(n - rest)
+		switch {
+		case rest > 0:
+			return at &^ 1, nil // a character of UTF-16 may begin with one
+		case n < len(buf):
+			return at, nil
+		}
+	}
 }
 
 // close gives back what unpacking needs; the file stays open.
@@ -68,6 +97,22 @@ func (c *content) close() {
 	if u, ok := c.r.(*unpacked); ok {
 		u.reset()
 	}
+}
+
+// torn reports whether a compressed file ends too soon, as far as it was read:
+// it is being written, or damaged.
+func (c *content) torn() bool {
+	u, ok := c.r.(*unpacked)
+	return ok && u.err != nil && u.err != io.EOF
+}
+
+// length is that of the unpacked content, if it has been read to its end.
+func (c *content) length() (int64, bool) {
+	u, ok := c.r.(*unpacked)
+	if !ok {
+		return c.size, true
+	}
+	return u.base + int64(len(u.buf)), u.err == io.EOF
 }
 
 // holds reports whether this is the content that p tells of.
@@ -96,7 +141,7 @@ func (c *content) before(offset int64) (uint64, bool) {
 // begins reports whether other begins with all of c, as far as two looks can
 // tell.
 func (c *content) begins(other *content) bool {
-	if c.packed != plain || len(c.head) == 0 || c.size > other.size || !bytes.HasPrefix(other.head, c.head) {
+	if c.packed != plain || len(c.head) == 0 || c.lead != other.lead || c.size > other.size || !bytes.HasPrefix(other.head, c.head) {
 		return false
 	}
 	mine, ok := c.before(c.size)

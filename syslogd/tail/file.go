@@ -1,9 +1,11 @@
 package tail
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -28,9 +30,11 @@ type file struct {
 	packed   packing
 	pos      *position
 	twin     *position // it is a copy of what another file has: not read
+	was      *position // likewise, before there was more of it
 	copied   int64     // how much of it was found to be a copy
 	form     *form     // how its lines are read
 	queued   bool
+	found    fileInfo  // as the last scan saw it
 	info     fileInfo  // as last looked at
 	grown    time.Time // when that was seen to be different
 	deadline time.Time // when to look though nothing changes; zero: never
@@ -49,7 +53,7 @@ func (t *Tailer) open(f *file, now time.Time) bool {
 	if f.fd != nil {
 		return true
 	}
-	t.makeRoom(f)
+	t.makeRoom(f, now)
 	fd, err := t.fs.Open(f.path)
 	if err != nil {
 		t.stats.add("open_failures", 1)
@@ -75,16 +79,16 @@ func (t *Tailer) open(f *file, now time.Time) bool {
 
 // makeRoom closes the file that was quiet for the longest, if too many are
 // open. A file without a name is closed last: nobody could open it again.
-func (t *Tailer) makeRoom(but *file) {
+func (t *Tailer) makeRoom(but *file, now time.Time) {
 	if t.opened < t.limits.MaxOpen {
 		return
 	}
 	var victim *file
 	for _, f := range t.files {
-		if f.fd == nil || f == but {
+		if f.fd == nil || f == but || f == t.pinned {
 			continue
 		}
-		if victim == nil || victim.gone && !f.gone || victim.gone == f.gone && f.used.Before(victim.used) {
+		if victim == nil || victim.gone && !f.gone || victim.gone == f.gone && older(f, victim) {
 			victim = f
 		}
 	}
@@ -94,10 +98,14 @@ func (t *Tailer) makeRoom(but *file) {
 	if victim.gone {
 		t.stats.add("closed_deleted", 1)
 		t.warn("max_open_files are open: a deleted file is closed before it is read", "path", victim.path)
-		t.finish(victim)
+		t.finish(victim, now)
 		return
 	}
 	t.closeFile(victim)
+}
+
+func older(a, b *file) bool {
+	return a.used.Before(b.used) || a.used.Equal(b.used) && a.path < b.path
 }
 
 func (t *Tailer) closeFile(f *file) {
@@ -130,9 +138,9 @@ func (t *Tailer) turn(f *file, now time.Time) (more bool) {
 		}
 		t.unpacking = f
 	}
-	if f.pos == nil && !t.classify(f, now) {
+	if f.pos == nil && !t.place(f, now) {
 		t.wait(f, now, false)
-		return false
+		return t.rescan
 	}
 	return t.read(f, now)
 }
@@ -175,13 +183,18 @@ func (t *Tailer) read(f *file, now time.Time) (more bool) {
 	p := f.pos
 	k := min(p.next, tailLen)
 	n, err := f.content.r.ReadAt(t.buf, p.next-k)
-	if int64(n) < k || !p.sameTail(xxh3.Hash(t.buf[:k])) {
-		if f.content.packed != plain {
+	sum := xxh3.Hash(t.buf[:min(k, int64(n))])
+	if int64(n) < k || !p.sameTail(sum) {
+		if f.packed != plain && f.packed == p.packed && f.content.torn() {
 			t.broken(f, err)
 			return false
 		}
 		t.changed(f, "rewritten", now)
 		return false
+	}
+	p.packed, p.path = f.packed, f.path // now that it is certain that the inode was not used again
+	if p.weak {
+		p.taken, p.tail, p.weak = sum, sum, false
 	}
 	data := t.buf[k:n]
 	t.growHead(f, p, t.buf[:n])
@@ -189,7 +202,7 @@ func (t *Tailer) read(f *file, now time.Time) (more bool) {
 	if taken > 0 {
 		to := k + int64(taken)
 		p.next += int64(taken)
-		p.tail, p.weak = xxh3.Hash(t.buf[to-min(p.next, tailLen):to]), false
+		p.tail = xxh3.Hash(t.buf[to-min(p.next, tailLen) : to])
 		t.batch.give(p)
 		t.batch.read += taken
 		t.stats.add("bytes", taken)
@@ -207,11 +220,11 @@ func (t *Tailer) growHead(f *file, p *position, buf []byte) {
 		return
 	}
 	head := f.content.head
-	if p.next <= tailLen {
+	if p.next <= tailLen && f.content.lead == 0 {
 		head = buf[:min(len(buf), headLen)] // which begins at 0
 	}
 	if len(head) > p.head.n && p.head.agrees(head) {
-		p.head = headOf(head)
+		p.head = beginningOf(head)
 		t.unsaved = true
 	}
 }
@@ -247,7 +260,7 @@ func (t *Tailer) wait(f *file, now time.Time, rest bool) {
 		if still < f.input.linger {
 			f.deadline = f.grown.Add(f.input.linger)
 		} else if f.gone {
-			t.finish(f)
+			t.finish(f, now)
 		}
 	}
 	if rest && f.input.multi.pattern != nil && still < f.input.flush {
@@ -256,12 +269,12 @@ func (t *Tailer) wait(f *file, now time.Time, rest bool) {
 }
 
 // finish lets go of a file that has no name and is read to its end.
-func (t *Tailer) finish(f *file) {
+func (t *Tailer) finish(f *file, now time.Time) {
 	t.closeFile(f)
 	delete(t.files, f.key)
 	f.gone = true
 	if p := f.pos; p != nil {
-		p.home, p.finished = nil, true
+		p.home, p.finished, p.seen = nil, true, now.Unix()
 		t.release(p)
 	}
 	t.unsaved = true
@@ -301,12 +314,22 @@ func (t *Tailer) orphan(p *position, why string, now time.Time) {
 // release lets the copies of some content be looked at anew: one of them may
 // be all that is left of it.
 func (t *Tailer) release(p *position) {
+	for _, f := range t.those(func(f *file) bool { return f.twin == p }) {
+		f.was, f.twin = p, nil
+		t.enqueueFirst(f)
+	}
+}
+
+// those are the files of some kind, in the order of their names, so that the
+// same always happens in the same order.
+func (t *Tailer) those(are func(*file) bool) (list []*file) {
 	for _, f := range t.files {
-		if f.twin == p {
-			f.twin = nil
-			t.enqueueFirst(f)
+		if are(f) {
+			list = append(list, f)
 		}
 	}
+	slices.SortFunc(list, func(a, b *file) int { return cmp.Compare(a.path, b.path) })
+	return list
 }
 
 func (t *Tailer) enqueueFirst(f *file) {

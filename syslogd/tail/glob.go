@@ -42,9 +42,9 @@ func (p pattern) rotations() []pattern {
 	if last == "*" {
 		return nil // has them all
 	}
-	names := []string{last + "[-.~_0-9]*"}
+	names := []string{last + `[.~_0-9\-]*`}
 	if ext := filepath.Ext(last); ext != "" && ext != last && !strings.ContainsAny(ext, "*?[\\") {
-		names = append(names, strings.TrimSuffix(last, ext)+"[-._0-9]*"+ext+"*")
+		names = append(names, strings.TrimSuffix(last, ext)+`[._0-9\-]*`+ext+"*")
 	}
 	var all []pattern
 	for _, name := range names {

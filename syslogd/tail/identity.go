@@ -28,6 +28,48 @@ func (h headSum) agrees(head []byte) bool {
 	return len(head) >= h.n && xxh3.Hash(head[:h.n]) == h.sum
 }
 
+// A beginning is what is known of the first bytes of some content. Steps are
+// fingerprints of the first 16, 32, 64, 128, 192 ... bytes: they tell whether
+// something shorter begins alike.
+type beginning struct {
+	headSum
+	steps [beginSteps]uint32
+}
+
+const beginSteps = 2 + headLen/64
+
+// stepAt is how many bytes the step i is about.
+func stepAt(i int) int {
+	if i < 2 {
+		return 16 << i
+	}
+	return (i - 1) * 64
+}
+
+func beginningOf(head []byte) beginning {
+	b := beginning{headSum: headOf(head)}
+	for i := range b.steps {
+		if n := stepAt(i); n <= len(head) {
+			b.steps[i] = uint32(xxh3.Hash(head[:n]))
+		}
+	}
+	return b
+}
+
+// mayBegin reports whether the content may begin with head, which is shorter,
+// as far as the last step in it tells.
+func (b *beginning) mayBegin(head []byte) bool {
+	if len(head) >= b.n {
+		return b.agrees(head)
+	}
+	for i := beginSteps - 1; i >= 0; i-- {
+		if n := stepAt(i); n <= len(head) {
+			return uint32(xxh3.Hash(head[:n])) == b.steps[i]
+		}
+	}
+	return false
+}
+
 // firstLine is what of the beginning of a file is part of its name: the same
 // whenever one looks, however much the file has grown.
 func firstLine(head []byte) []byte {
@@ -57,13 +99,15 @@ func packPos(offset int64, tail uint64) uint64 { return uint64(offset)<<posBits 
 // it again, and how far it has been read.
 type position struct {
 	id    string
-	born  headSum // in the id
-	head  headSum // of as much as was there, up to headLen
-	key   fileKey // which file had it last
-	path  string  // and under which name; "" if only a mark tells of it
-	first string  // the name under which it was found
+	born  headSum   // in the id
+	head  beginning // of as much as was there, up to headLen
+	key   fileKey   // which file had it last
+	path  string    // and under which name; "" if only a mark tells of it
+	first string    // the name under which it was found
 
+	begin  int64  // where reading began
 	offset int64  // all before has been taken by the sink
+	taken  uint64 // fingerprint of up to tailLen bytes before offset
 	next   int64  // all before has been given to the sink
 	tail   uint64 // fingerprint of up to tailLen bytes before next
 	weak   bool   // only posBits bits of tail are known
@@ -71,10 +115,11 @@ type position struct {
 	size   int64  // of the file, when it was last looked at
 	seen   int64  // seconds since 1970: when some file had it last
 
-	home     *file  // nil if no file is known to have it
-	finished bool   // it was read to its end, and nobody can add to it
-	search   int64  // ns since 1970: until when it is looked for in rotated files; 0: not
-	why      string // it has no home, and might have been read on
+	packed   packing // of the file that had it last
+	home     *file   // nil if no file is known to have it
+	finished bool    // it was read to its end, and nobody can add to it
+	search   int64   // ns since 1970: until when it is looked for in rotated files; 0: not
+	why      string  // it has no home, and might have been read on
 }
 
 // sourceID is the name of content that was first read in a file: device, inode,
@@ -102,10 +147,10 @@ func fromMark(m Mark) (*position, bool) {
 		return nil, false
 	}
 	born := headSum{int(n), sum}
-	offset := int64(m.Pos >> posBits)
+	offset, tail := int64(m.Pos>>posBits), m.Pos&(1<<posBits-1)
 	return &position{
-		id: m.Source, born: born, head: born, key: fileKey{dev, ino},
-		offset: offset, next: offset, size: offset, tail: m.Pos & (1<<posBits - 1), weak: true,
+		id: m.Source, born: born, head: beginning{headSum: born}, key: fileKey{dev, ino},
+		offset: offset, next: offset, size: offset, taken: tail, tail: tail, weak: true,
 	}, true
 }
 
@@ -130,7 +175,7 @@ func (p *position) join(q *position) {
 	}
 	p.size, p.seen = max(p.size, q.size), max(p.seen, q.seen)
 	if q.next > p.next || q.next == p.next && p.weak {
-		p.offset, p.next, p.tail, p.weak = q.offset, q.next, q.tail, q.weak
+		p.offset, p.next, p.taken, p.tail, p.weak = q.offset, q.next, q.taken, q.tail, q.weak
 	}
 }
 
@@ -147,6 +192,9 @@ func family(path string) string {
 	}
 	return name
 }
+
+// rotatedName reports whether a name looks as rotation makes it.
+func rotatedName(path string) bool { return family(path) != path[strings.LastIndexByte(path, '/')+1:] }
 
 // withoutNumber cuts dates and numbers off a name, which begin with a
 // separator.

@@ -66,7 +66,7 @@ func (t *Tailer) take(f *file, data []byte, offset int64, end ending, now time.T
 		f.form = newForm(f.input, f.pos.first, f.content.head)
 	}
 	fm := f.form
-	if offset == 0 {
+	if offset == f.content.lead {
 		_, mark := fm.in.encoding.byMark(data)
 		taken = mark
 	}

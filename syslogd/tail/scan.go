@@ -30,17 +30,33 @@ func (t *Tailer) scan(now time.Time) {
 		}
 	}
 	t.stats.add("folders_beyond_limit", w.cut)
-	t.missing(found, w, now)
+	lost := t.missing(found)
 	t.claimByKey(fresh, now)
-	t.searchRotated(w, now)
+	fresh = append(fresh, t.lookAround(w, lost, now)...)
 	t.begun(fresh, now)
 	t.expire(now)
+	t.looked = t.settled(now)
+	for key := range t.known {
+		t.known[key] = t.looked
+	}
 	for _, f := range t.files {
 		if f.target != "" {
 			w.folders[filepath.Dir(f.target)] = true
 		}
 	}
 	t.folders = w.folders
+}
+
+// settled is when the last look was of which nothing is left to be read: what
+// changed since may be unknown to the receiver, whatever its name is by then.
+func (t *Tailer) settled(now time.Time) int64 {
+	at := now
+	for _, f := range t.files {
+		if f.twin == nil && (f.pos == nil || f.pos.offset == 0) && f.found.size > 0 {
+			at = minTime(at, time.Unix(0, f.found.changed))
+		}
+	}
+	return max(at.Unix(), 1)
 }
 
 // meet takes note of a name. It returns the file if it is new.
@@ -68,29 +84,26 @@ func (t *Tailer) meet(in *input, p pattern, path string, found map[fileKey]bool,
 	if real := t.fs.Real(path); real != path {
 		f.target = real
 	}
-	f.fromEnd = in.from == FromEnd && !t.known[p.mark()] && info.size > 0
-	f.info.changed = info.changed // to be sorted by
+	f.fromEnd = in.from == FromEnd && t.known[p.mark()] == 0 && info.size > 0
+	f.found = info
 	t.files[info.key] = f
 	return f
 }
 
 // named: the file has this name, and perhaps had another.
 func (t *Tailer) named(f *file, path string, info fileInfo) {
+	f.found = info
 	if f.path != path || f.gone {
 		f.path, f.gone = path, false
 		t.enqueue(f)
-	}
-	if f.pos != nil {
-		f.pos.path = path
 	}
 	if info.size != f.info.size || info.changed != f.info.changed {
 		t.enqueue(f)
 	}
 }
 
-// missing looks for the files that no pattern finds any more.
-func (t *Tailer) missing(found map[fileKey]bool, w *walk, now time.Time) {
-	var lost []*file
+// missing are the files that no pattern finds any more.
+func (t *Tailer) missing(found map[fileKey]bool) (lost []*file) {
 	for key, f := range t.files {
 		if found[key] || f.gone {
 			continue
@@ -103,10 +116,39 @@ func (t *Tailer) missing(found map[fileKey]bool, w *walk, now time.Time) {
 		}
 		lost = append(lost, f)
 	}
-	if len(lost) == 0 {
-		return
+	return lost
+}
+
+// lookAround looks among the names that rotation makes for files that lost
+// theirs, for content that lost its file, and for what came and was rotated
+// since the last look.
+func (t *Tailer) lookAround(w *walk, lost []*file, now time.Time) (young []*file) {
+	searching := false
+	for p := range t.positions.orphans {
+		searching = searching || p.search > 0
 	}
 	names := t.rotatedNames(w)
+	t.renamed(lost, names, now)
+	var list []name
+	for key, n := range names {
+		if t.files[key] == nil && n.info.size > 0 {
+			list = append(list, n)
+		}
+	}
+	// Whole files before those that may be in the making.
+	slices.SortFunc(list, func(a, b name) int { return cmp.Or(cmp.Compare(b.info.size, a.info.size), cmp.Compare(a.path, b.path)) })
+	for _, n := range list {
+		if (!searching || !t.adopt(n, now)) && t.young(n) {
+			f := &file{key: n.info.key, path: n.path, input: n.in, outside: true, found: n.info}
+			t.files[f.key] = f
+			young = append(young, f)
+		}
+	}
+	return young
+}
+
+// renamed: files that no pattern finds have one of these names, or none.
+func (t *Tailer) renamed(lost []*file, names map[fileKey]name, now time.Time) {
 	for _, f := range lost {
 		switch n, ok := names[f.key]; {
 		case ok:
@@ -132,31 +174,54 @@ func (t *Tailer) vanished(f *file, now time.Time) {
 
 // A name is one that rotation may have made.
 type name struct {
-	path string
-	in   *input
-	info fileInfo
+	path  string
+	in    *input
+	since int64 // ns since 1970: when the pattern was last looked for; 0: never
+	info  fileInfo
 }
+
+// young reports whether a file changed since the last look. Its content was
+// under the name of an input then, and is rotated already.
+func (t *Tailer) young(n name) bool {
+	return n.since > 0 && n.info.changed >= n.since && len(t.files) < t.limits.MaxFiles
+}
+
+// clockSlack is how far the times of files may be behind ours.
+const clockSlack = 2 * time.Second
 
 // rotatedNames are the files that have such a name and none of an input.
 func (t *Tailer) rotatedNames(w *walk) map[fileKey]name {
 	names := map[fileKey]name{}
 	for _, in := range t.inputs {
-		for _, p := range in.rotated {
-			w.find(p, func(path string) {
-				if in.excluded(path) || len(names) >= t.limits.MaxFiles {
-					return
-				}
-				info, err := t.fs.Stat(path)
-				if err != nil || !info.regular {
-					return
-				}
-				if _, twice := names[info.key]; !twice {
-					names[info.key] = name{path, in, info}
-				}
-			})
+		for _, p := range in.patterns {
+			since := int64(0)
+			if at := t.known[p.mark()]; at > 0 {
+				since = time.Unix(at, 0).Add(-clockSlack).UnixNano()
+			}
+			for _, r := range p.rotations() {
+				w.find(r, func(path string) { t.rotatedName(names, name{path: path, in: in, since: since}, p) })
+			}
 		}
 	}
 	return names
+}
+
+func (t *Tailer) rotatedName(names map[fileKey]name, n name, p pattern) {
+	if n.in.excluded(n.path) || len(names) >= t.limits.MaxFiles {
+		return
+	}
+	info, err := t.fs.Stat(n.path)
+	if err != nil || !info.regular {
+		return
+	}
+	if _, twice := names[info.key]; twice {
+		return
+	}
+	if !p.match(filepath.Join(filepath.Dir(n.path), family(n.path))) {
+		n.since = 0 // it has another name in front: app.log.lock
+	}
+	n.info = info
+	names[info.key] = n
 }
 
 // claimByKey gives new files the positions of content that was in the same
@@ -165,17 +230,11 @@ func (t *Tailer) claimByKey(fresh []*file, now time.Time) {
 	if len(fresh) == 0 {
 		return
 	}
-	slices.SortFunc(fresh, func(a, b *file) int {
-		return cmp.Or(cmp.Compare(a.info.changed, b.info.changed), cmp.Compare(a.path, b.path))
-	})
 	byKey := map[fileKey][]*position{}
 	for p := range t.positions.orphans {
 		byKey[p.key] = append(byKey[p.key], p)
 	}
 	for _, f := range fresh {
-		f.info = fileInfo{}
-		t.follows(f)
-		t.enqueue(f)
 		ps := byKey[f.key]
 		if len(ps) == 0 || !t.open(f, now) {
 			continue
@@ -192,61 +251,42 @@ func (t *Tailer) claimByKey(fresh []*file, now time.Time) {
 
 // follows lets what had the name of a new file before be read first.
 func (t *Tailer) follows(f *file) {
-	for _, old := range t.files {
-		if old != f && old.queued && related(old.path, f.path) && (old.rotated() || family(old.path) != filepath.Base(old.path)) {
+	for _, old := range t.those(func(old *file) bool { return old.queued }) {
+		if old != f && related(old.path, f.path) && (old.rotated() || rotatedName(old.path)) {
 			f.after = old
 		}
 	}
 }
 
-// searchRotated looks for the rest of content that was not read to its end
-// among the names that rotation makes, also those that no input has.
-func (t *Tailer) searchRotated(w *walk, now time.Time) {
-	wanted := false
-	for p := range t.positions.orphans {
-		wanted = wanted || p.search > 0
-	}
-	if !wanted {
-		return
-	}
-	var list []name
-	for key, n := range t.rotatedNames(w) {
-		if t.files[key] == nil && n.info.size > 0 {
-			list = append(list, n)
-		}
-	}
-	// Whole files before those that may be in the making.
-	slices.SortFunc(list, func(a, b name) int { return cmp.Or(cmp.Compare(b.info.size, a.info.size), cmp.Compare(a.path, b.path)) })
-	for _, n := range list {
-		t.adopt(n, now)
-	}
-}
-
-// adopt reads on in a file that has what is searched for.
-func (t *Tailer) adopt(n name, now time.Time) {
-	f := &file{key: n.info.key, path: n.path, input: n.in, outside: true}
+// adopt reads on in a file, if it has what is searched for.
+func (t *Tailer) adopt(n name, now time.Time) bool {
+	f := &file{key: n.info.key, path: n.path, input: n.in, outside: true, found: n.info}
 	if !t.open(f, now) {
-		return
+		return false
 	}
 	for _, p := range t.positions.alike(f.content.head) {
 		if p.home == nil && p.search > 0 && t.mayBe(f, p) && f.content.holds(p) {
 			t.files[f.key] = f
 			t.claim(f, p)
 			t.enqueueFirst(f)
-			return
+			return true
 		}
 	}
 	t.closeFile(f)
+	return false
 }
 
-// begun decides at once about files that are not to be read from the
-// beginning.
+// begun puts new files into the queue, the oldest first.
 func (t *Tailer) begun(fresh []*file, now time.Time) {
+	t.decide(now)
+	slices.SortFunc(fresh, func(a, b *file) int {
+		return cmp.Or(cmp.Compare(a.found.changed, b.found.changed), cmp.Compare(a.path, b.path))
+	})
 	for _, f := range fresh {
-		if f.fromEnd && f.pos == nil && t.open(f, now) && t.check(f, now) {
-			t.classify(f, now)
+		if t.files[f.key] == f {
+			t.follows(f)
+			t.enqueue(f)
 		}
-		f.fromEnd = false
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 // The state file is text, a line for each thing that is known:
 //
 //	rondo tail 1
-//	seen glob-6f1d0c9a8b7e5d4c
-//	at SOURCE OFFSET TAIL HEADLEN HEAD DEV INO SIZE SEEN FLAGS "PATH" "FIRST"
+//	seen glob-6f1d0c9a8b7e5d4c SECONDS
+//	at SOURCE OFFSET TAIL HEADLEN HEAD STEPS DEV INO SIZE SEEN FLAGS "PATH" "FIRST"
 //	sum CHECKSUM of all that stands before
 //
 // Numbers are decimal, fingerprints and inodes hexadecimal.
@@ -28,14 +28,15 @@ const (
 	stateMagic  = "rondo tail 1\n"
 	maxState    = 16 << 20
 	savePeriod  = time.Second // at most once in it
-	flagsNone   = "-"
-	flagsEnded  = "f"
-	stateFields = 12
+	none        = "-"         // ends what may be empty
+	flagEnded   = "f"         // position.finished
+	flagWeak    = "w"         // position.weak
+	stateFields = 13
 )
 
 // savedState is what a state file tells.
 type savedState struct {
-	known     map[string]bool
+	known     map[string]int64
 	positions []*position
 }
 
@@ -96,7 +97,7 @@ func syncDir(dir string) error {
 }
 
 // appendState writes what the sink has taken.
-func appendState(dst []byte, known map[string]bool, byID map[string]*position) []byte {
+func appendState(dst []byte, known map[string]int64, byID map[string]*position) []byte {
 	dst = append(dst, stateMagic...)
 	var keys []string
 	for k := range known {
@@ -104,7 +105,7 @@ func appendState(dst []byte, known map[string]bool, byID map[string]*position) [
 	}
 	slices.Sort(keys)
 	for _, k := range keys {
-		dst = fmt.Appendf(dst, "seen %s\n", k)
+		dst = fmt.Appendf(dst, "seen %s %d\n", k, known[k])
 	}
 	keys = keys[:0]
 	for id := range byID {
@@ -112,7 +113,7 @@ func appendState(dst []byte, known map[string]bool, byID map[string]*position) [
 	}
 	slices.Sort(keys)
 	for _, id := range keys {
-		if p := byID[id]; p.offset > 0 && p.offset == p.next && !p.weak {
+		if p := byID[id]; p.offset >= p.begin { // else the sink does not know what is not to be read
 			dst = appendPosition(dst, p)
 		}
 	}
@@ -120,12 +121,15 @@ func appendState(dst []byte, known map[string]bool, byID map[string]*position) [
 }
 
 func appendPosition(dst []byte, p *position) []byte {
-	flags := flagsNone
+	flags := ""
 	if p.finished {
-		flags = flagsEnded
+		flags += flagEnded
 	}
-	return fmt.Appendf(dst, "at %s %d %016x %d %016x %x %x %d %d %s %q %q\n",
-		p.id, p.offset, p.tail, p.head.n, p.head.sum, p.key.dev, p.key.ino, p.size, p.seen, flags, p.path, p.first)
+	if p.weak {
+		flags += flagWeak
+	}
+	return fmt.Appendf(dst, "at %s %d %016x %d %016x %s %x %x %d %d %s %q %q\n",
+		p.id, p.offset, p.taken, p.head.n, p.head.sum, p.head.hex(), p.key.dev, p.key.ino, p.size, p.seen, flags+none, p.path, p.first)
 }
 
 // loadState reads a state file. One that is not there tells nothing; of a
@@ -153,7 +157,7 @@ func loadState(path string) (savedState, error) {
 }
 
 func parseState(data []byte) (savedState, error) {
-	st := savedState{known: map[string]bool{}}
+	st := savedState{known: map[string]int64{}}
 	at := bytes.LastIndex(data, []byte("\nsum ")) + 1
 	if !bytes.HasPrefix(data, []byte(stateMagic)) || at == 0 || string(data[at:]) != fmt.Sprintf("sum %016x\n", xxh3.Hash(data[:at])) {
 		return savedState{}, errState
@@ -164,7 +168,11 @@ func parseState(data []byte) (savedState, error) {
 		kind, rest, _ := strings.Cut(lines.Text(), " ")
 		switch kind {
 		case "seen":
-			st.known[rest] = true
+			var n numbers
+			key, at, _ := strings.Cut(rest, " ")
+			if st.known[key] = n.int(at); n.bad {
+				return savedState{}, errState
+			}
 		case "at":
 			p, err := parsePosition(rest)
 			if err != nil {
@@ -183,28 +191,50 @@ func parsePosition(s string) (*position, error) {
 		return nil, errState
 	}
 	p, ok := fromMark(Mark{Source: part[0]})
-	quoted, err := strconv.QuotedPrefix(part[10])
+	quoted, err := strconv.QuotedPrefix(part[11])
 	if err == nil {
 		path, err = strconv.Unquote(quoted)
 	}
 	var first string
 	if err == nil {
-		first, err = strconv.Unquote(strings.TrimPrefix(part[10][len(quoted):], " "))
+		first, err = strconv.Unquote(strings.TrimPrefix(part[11][len(quoted):], " "))
 	}
 	if !ok || err != nil {
 		return nil, errState
 	}
 	var n numbers
 	p.offset = n.int(part[1])
-	p.tail, p.weak = n.hex(part[2]), false
-	p.head = headSum{int(n.int(part[3])), n.hex(part[4])}
-	p.key = fileKey{n.hex(part[5]), n.hex(part[6])}
-	p.size, p.seen = n.int(part[7]), n.int(part[8])
-	p.next, p.finished, p.path, p.first = p.offset, part[9] == flagsEnded, path, first
+	p.taken, p.weak = n.hex(part[2]), strings.Contains(part[10], flagWeak)
+	p.head = beginning{headSum: headSum{int(n.int(part[3])), n.hex(part[4])}}
+	p.head.setHex(part[5], &n)
+	p.key = fileKey{n.hex(part[6]), n.hex(part[7])}
+	p.size, p.seen = n.int(part[8]), n.int(part[9])
+	p.next, p.tail = p.offset, p.taken
+	p.finished, p.path, p.first = strings.Contains(part[10], flagEnded), path, first
 	if n.bad || p.head.n < p.born.n || p.head.n > headLen {
 		return nil, errState
 	}
 	return p, nil
+}
+
+// hex writes the steps that there are, 8 digits each.
+func (b *beginning) hex() string {
+	var s strings.Builder
+	for i, sum := range b.steps {
+		if stepAt(i) <= b.n {
+			fmt.Fprintf(&s, "%08x", sum)
+		}
+	}
+	return s.String() + none
+}
+
+func (b *beginning) setHex(s string, n *numbers) {
+	s = strings.TrimSuffix(s, none)
+	n.bad = n.bad || len(s)%8 != 0 || len(s) > 8*beginSteps
+	for i := 0; !n.bad && len(s) > 0; i++ {
+		b.steps[i] = uint32(n.hex(s[:8]))
+		s = s[8:]
+	}
 }
 
 // numbers reads some, and remembers whether one was none.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,9 +62,11 @@ type Tailer struct {
 
 	files     map[fileKey]*file
 	positions *positions
-	known     map[string]bool // patterns that have been looked for before
-	ready     []*file         // to be read, in turns
+	known     map[string]int64 // patterns that have been looked for: when last, in seconds since 1970
+	told      map[string]int64 // the same, as the receiver knows it
+	ready     []*file          // to be read, in turns
 	opened    int
+	pinned    *file // is compared with others: not to be closed
 	unpacking *file // the one compressed file that is being read
 	buf       []byte
 	batch     batch
@@ -76,6 +79,7 @@ type Tailer struct {
 	scanAt   time.Time       // when they are to be looked at next
 	rescan   bool            // which is at once
 	folders  map[string]bool // as of the last scan
+	looked   int64           // see settled; as of the last scan
 	unsaved  bool
 	saved    time.Time
 	lastWarn map[string]time.Time
@@ -112,7 +116,12 @@ func (t *Tailer) Stats() *Stats { return t.stats }
 // those that the receiver has; of them and the state file, whichever is farther
 // is true.
 func (t *Tailer) Run(ctx context.Context, marks []Mark, sink Sink) error {
-	t.begin(marks)
+	saved, err := loadState(t.state)
+	if err != nil {
+		t.stats.add("state_damaged", 1)
+		t.log.Warn("tail: the state file is damaged: going on with the receiver's marks", "path", t.state, "err", err)
+	}
+	t.begin(saved, marks, time.Now())
 	defer t.end()
 	w := newWatcher(t.log)
 	defer w.close()
@@ -143,8 +152,9 @@ func (t *Tailer) Run(ctx context.Context, marks []Mark, sink Sink) error {
 }
 
 // begin forgets all about an earlier run.
-func (t *Tailer) begin(marks []Mark) {
-	t.files, t.positions, t.known = map[fileKey]*file{}, newPositions(), map[string]bool{}
+func (t *Tailer) begin(saved savedState, marks []Mark, now time.Time) {
+	t.files, t.positions = map[fileKey]*file{}, newPositions()
+	t.known, t.told = map[string]int64{}, map[string]int64{}
 	t.ready, t.opened, t.unpacking, t.forget, t.skip = nil, 0, nil, nil, nil
 	t.scanned, t.scanAt, t.rescan, t.folders, t.unsaved = time.Time{}, time.Time{}, true, nil, false
 	t.lastWarn = map[string]time.Time{}
@@ -155,23 +165,18 @@ func (t *Tailer) begin(marks []Mark) {
 		room = max(room, split.room())
 	}
 	t.buf = make([]byte, tailLen+max(room, turnBytes))
-	t.recall(marks)
+	t.recall(saved, marks, now)
 }
 
 // recall brings together what the state file and the marks tell.
-func (t *Tailer) recall(marks []Mark) {
-	st, err := loadState(t.state)
-	if err != nil {
-		t.stats.add("state_damaged", 1)
-		t.log.Warn("tail: the state file is damaged: going on with the receiver's marks", "path", t.state, "err", err)
-	}
-	maps.Copy(t.known, st.known)
-	for _, p := range st.positions {
+func (t *Tailer) recall(saved savedState, marks []Mark, now time.Time) {
+	maps.Copy(t.known, saved.known)
+	for _, p := range saved.positions {
 		t.positions.add(p)
 	}
 	for _, m := range marks {
 		if isPatternMark(m) {
-			t.known[m.Source] = true
+			t.known[m.Source] = max(t.known[m.Source], int64(m.Pos))
 		} else if p, ok := fromMark(m); ok {
 			if old := t.positions.byID[p.id]; old != nil {
 				old.join(p)
@@ -180,7 +185,6 @@ func (t *Tailer) recall(marks []Mark) {
 			}
 		}
 	}
-	now := time.Now()
 	for _, p := range t.positions.byID {
 		if p.seen == 0 {
 			p.seen = now.Unix()
@@ -204,11 +208,12 @@ func (t *Tailer) step(ctx context.Context, now time.Time, sink Sink) (bool, erro
 	}
 	t.due(now)
 	t.fill(now)
-	b := t.batch.build()
-	b.Forget = t.forget
-	if len(b.Messages)+len(b.Marks)+len(b.Forget) == 0 {
+	if len(t.batch.given)+len(t.forget) == 0 && !t.newPatterns() {
+		t.batch.reset()
 		return t.rescan, nil
 	}
+	b := t.batch.build(t.looked)
+	b.Forget = t.forget
 	if err := sink.Put(ctx, b); err != nil {
 		return false, fmt.Errorf("tail: hand over %d messages: %w", len(b.Messages), err)
 	}
@@ -223,13 +228,28 @@ func (t *Tailer) fill(now time.Time) {
 		t.batch.give(p)
 	}
 	t.skip = nil
-	t.batch.knowing(t.inputs, t.known)
+	t.knowing(now)
 	for len(t.ready) > 0 && !t.rescan && t.batch.read < t.limits.BatchBytes && len(t.batch.messages) < t.limits.BatchBytes/minMessage {
 		f := t.ready[0]
 		t.ready = t.ready[1:]
 		f.queued = false
 		if t.turn(f, now) {
 			t.enqueue(f)
+		}
+	}
+}
+
+// tellPeriod is how often the receiver is told when names were looked at.
+const tellPeriod = time.Minute
+
+// knowing adds marks of the patterns: files that they find from now on are read
+// from the beginning, wherever it was begun with the first ones.
+func (t *Tailer) knowing(now time.Time) {
+	for _, in := range t.inputs {
+		for _, p := range in.patterns {
+			if key := p.mark(); t.told[key] <= now.Add(-tellPeriod).Unix() {
+				t.batch.patterns = append(t.batch.patterns, key)
+			}
 		}
 	}
 }
@@ -245,13 +265,18 @@ func (t *Tailer) enqueue(f *file) {
 	}
 }
 
+// newPatterns reports whether some pattern was looked for the first time.
+func (t *Tailer) newPatterns() bool {
+	return slices.ContainsFunc(t.batch.patterns, func(key string) bool { return t.known[key] == 0 })
+}
+
 // commit: the batch is durable.
 func (t *Tailer) commit(now time.Time) {
 	for _, p := range t.batch.given {
-		p.offset, p.given = p.next, false
+		p.offset, p.taken, p.given = p.next, p.tail, false
 	}
 	for _, key := range t.batch.patterns {
-		t.known[key] = true
+		t.known[key], t.told[key] = t.looked, now.Unix()
 	}
 	t.stats.add("lines", len(t.batch.messages))
 	t.batch.reset()

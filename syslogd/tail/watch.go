@@ -198,10 +198,8 @@ func (t *Tailer) wake(now time.Time, blind bool) time.Time {
 
 // due makes ready the files that were to be looked at by now.
 func (t *Tailer) due(now time.Time) {
-	for _, f := range t.files {
-		if !f.deadline.IsZero() && !f.deadline.After(now) {
-			f.deadline = time.Time{}
-			t.enqueue(f)
-		}
+	for _, f := range t.those(func(f *file) bool { return !f.deadline.IsZero() && !f.deadline.After(now) }) {
+		f.deadline = time.Time{}
+		t.enqueue(f)
 	}
 }

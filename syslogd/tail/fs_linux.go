@@ -2,6 +2,21 @@ package tail
 
 import "golang.org/x/sys/unix"
 
+// hole is how many bytes in front are surely none that were written.
+func (f osFile) hole() int64 {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	at := int64(0)
+	if err := conn.Control(func(fd uintptr) {
+		at, err = unix.Seek(int(fd), 0, unix.SEEK_DATA) // nobody reads from where this leads
+	}); err != nil {
+		return 0
+	}
+	return max(at, 0)
+}
+
 // remote reports whether others may change files of a folder without the
 // kernel knowing.
 func remote(dir string) bool {
