@@ -149,7 +149,7 @@ func (t *Tailer) isCopy(f, other *file) bool {
 // shorter reports whether a file is a copy of less than what was read: it was
 // made before the last lines were written, or there was no room for more.
 func (t *Tailer) shorter(f *file, p *position, was *position) bool {
-	if size, ok := f.content.length(); !ok || size >= p.next || f.key == p.key || f.path == p.path || p.path == "" {
+	if size, ok := f.content.length(); !ok || size >= p.next || f.packed == plain && f.key == p.key || f.path == p.path || p.path == "" {
 		return false
 	}
 	return was == p && f.copied == f.content.size || related(p.path, f.path) && p.head.mayBegin(f.content.head)

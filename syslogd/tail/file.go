@@ -124,7 +124,7 @@ func (t *Tailer) closeFile(f *file) {
 // turn reads some of a file. It reports whether there may be more.
 func (t *Tailer) turn(f *file, now time.Time) (more bool) {
 	if f.after != nil {
-		if f.after.queued {
+		if f.after.queued && !f.after.waitsFor(f) {
 			return true
 		}
 		f.after = nil
@@ -134,7 +134,10 @@ func (t *Tailer) turn(f *file, now time.Time) (more bool) {
 	}
 	if f.content.packed != plain {
 		if t.unpacking != nil && t.unpacking != f {
-			return true
+			if t.unpacking.queued {
+				return true
+			}
+			t.unpacking.content.close()
 		}
 		t.unpacking = f
 	}
@@ -143,6 +146,18 @@ func (t *Tailer) turn(f *file, now time.Time) (more bool) {
 		return t.rescan
 	}
 	return t.read(f, now)
+}
+
+// waitsFor reports whether a file is to be read after another, or after one
+// that is.
+func (f *file) waitsFor(other *file) bool {
+	for hops := 0; f != nil && hops < 100; hops++ {
+		if f == other {
+			return true
+		}
+		f = f.after
+	}
+	return f != nil
 }
 
 // check looks at the file's size and time. It reports false if there is
