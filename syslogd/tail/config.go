@@ -14,9 +14,10 @@ import (
 
 // Config says what is read.
 type Config struct {
-	Files []Input `yaml:"files"`
-
-	Limits `yaml:",inline"`
+	Files   []Input       `yaml:"files"`
+	FIFOs   []FIFO        `yaml:"fifos"`
+	Journal *JournalInput `yaml:"journal"`
+	Limits  `yaml:",inline"`
 }
 
 // Limits bound what a Tailer holds and does.
@@ -125,6 +126,16 @@ func (c *Config) Validate() error {
 	for i := range c.Files {
 		if err := c.Files[i].Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("files: %d: %w", i+1, err))
+		}
+	}
+	for i := range c.FIFOs {
+		if _, err := c.FIFOs[i].input(""); err != nil {
+			errs = append(errs, fmt.Errorf("fifos: %d: %w", i+1, err))
+		}
+	}
+	if c.Journal != nil {
+		if err := c.Journal.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("journal: %w", err))
 		}
 	}
 	return errors.Join(errs...)

@@ -199,7 +199,7 @@ func (t *Tailer) read(f *file, now time.Time) (more bool) {
 	k := min(p.next, tailLen)
 	n, err := f.content.r.ReadAt(t.buf, p.next-k)
 	sum := xxh3.Hash(t.buf[:min(k, int64(n))])
-	if int64(n) < k || !p.sameTail(sum) {
+	if int64(n) < k || !p.sameTail(sum) || !t.sameHead(f, p, t.buf[:n], p.next-k) {
 		if f.packed != plain && f.packed == p.packed && f.content.torn() {
 			t.broken(f, err)
 			return false
@@ -212,7 +212,6 @@ func (t *Tailer) read(f *file, now time.Time) (more bool) {
 		p.taken, p.tail, p.weak = sum, sum, false
 	}
 	data := t.buf[k:n]
-	t.growHead(f, p, t.buf[:n])
 	taken := t.take(f, data, p.next, f.ending(now, n < len(t.buf), err), now)
 	if taken > 0 {
 		to := k + int64(taken)
@@ -229,19 +228,26 @@ func (t *Tailer) read(f *file, now time.Time) (more bool) {
 	return false
 }
 
-// growHead: the more of the beginning is known, the better.
-func (t *Tailer) growHead(f *file, p *position, buf []byte) {
-	if p.head.n == headLen || p.head.n == int(min(f.info.size, headLen)) && f.content.packed == plain {
-		return
+// sameHead reports whether the file begins as it did, as far as what was read,
+// from offset, shows: the tail alone says little while it is short. The more of
+// the beginning is known, the better.
+func (t *Tailer) sameHead(f *file, p *position, buf []byte, offset int64) bool {
+	from := f.content.lead - offset
+	if from < 0 || from > int64(len(buf)) {
+		if p.head.n < headLen && len(f.content.head) > p.head.n && p.head.agrees(f.content.head) {
+			p.head = beginningOf(f.content.head)
+		}
+		return true
 	}
-	head := f.content.head
-	if p.next <= tailLen && f.content.lead == 0 {
-		head = buf[:min(len(buf), headLen)] // which begins at 0
+	head := buf[from:min(int64(len(buf)), from+headLen)]
+	if !p.head.agrees(head) {
+		return false
 	}
-	if len(head) > p.head.n && p.head.agrees(head) {
+	if len(head) > p.head.n {
 		p.head = beginningOf(head)
 		t.unsaved = true
 	}
+	return true
 }
 
 // ending says whether what is at the end of the file can be complete.

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	histories = flag.Int("tail.histories", 500, "how many random histories of rotation")
+	histories = flag.Int("tail.histories", 200, "how many random histories of rotation")
 	firstSeed = flag.Uint64("tail.seed", 1, "of the first history")
 	tell      = flag.Bool("tail.tell", false, "print what happens")
 )
@@ -288,7 +288,7 @@ func (h *history) step() bool {
 	did, err := h.tl.step(h.t.Context(), h.fs.now, h)
 	if err != nil {
 		h.note("crash")
-		if h.pick(2) == 0 {
+		if !h.loses || h.pick(2) == 0 {
 			h.save() // as Run does; else all of it was killed
 		}
 		h.stop()

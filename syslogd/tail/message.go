@@ -65,12 +65,33 @@ func (t *Tailer) take(f *file, data []byte, offset int64, end ending, now time.T
 	if f.form == nil {
 		f.form = newForm(f.input, f.pos.first, f.content.head)
 	}
-	fm := f.form
+	mark := 0
 	if offset == f.content.lead {
-		_, mark := fm.in.encoding.byMark(data)
-		taken = mark
+		_, mark = f.input.encoding.byMark(data)
 	}
-	lines, text := t.lines[:0], t.text[:0]
+	t.batch.messages, taken = f.form.cut(t.batch.messages, data[mark:], end, now, &t.scratch, t.stats)
+	return mark + taken
+}
+
+// maxTurnLines bounds the messages of a turn.
+const maxTurnLines = 2048
+
+// scratch is room that is used again.
+type scratch struct {
+	lines []line
+	text  []byte
+}
+
+// A line is a record within the text of a turn.
+type line struct {
+	begin, end int
+	cut        bool
+}
+
+// cut appends messages of the complete records at the beginning of data, those
+// that the filter lets through, and returns how many bytes the records have.
+func (fm *form) cut(dst []syslog.Message, data []byte, end ending, now time.Time, s *scratch, stats *Stats) (_ []syslog.Message, taken int) {
+	lines, text, empty := s.lines[:0], s.text[:0], 0
 	for len(lines) < maxTurnLines {
 		record, n, cut := fm.split.next(data[taken:], end)
 		if n == 0 {
@@ -78,7 +99,7 @@ func (t *Tailer) take(f *file, data []byte, offset int64, end ending, now time.T
 		}
 		taken += n
 		if len(record) == 0 {
-			t.stats.add("empty", 1)
+			empty++
 			continue
 		}
 		from := len(text)
@@ -86,18 +107,20 @@ func (t *Tailer) take(f *file, data []byte, offset int64, end ending, now time.T
 		text = fm.split.encoding.appendText(text, record)
 		lines = append(lines, line{from, len(text), cut})
 	}
-	t.lines, t.text = lines, text
-	t.add(fm, string(text), lines, now)
-	return taken
-}
-
-// maxTurnLines bounds the messages of a turn.
-const maxTurnLines = 2048
-
-// A line is a record within the text of a turn.
-type line struct {
-	begin, end int
-	cut        bool
+	s.lines, s.text = lines, text
+	stats.add("empty", empty)
+	left := 0
+	for all := string(text); len(lines) > 0; lines = lines[1:] {
+		m := fm.message(all[lines[0].begin:lines[0].end], now)
+		m.Truncated = lines[0].cut
+		if !fm.in.filter.Match(&m) {
+			left++
+			continue
+		}
+		dst = append(dst, m)
+	}
+	stats.add("filtered", left)
+	return dst, taken
 }
 
 // prefix is what stands in front of each record in the text of a turn.
@@ -106,21 +129,6 @@ func (fm *form) prefix() string {
 		return fm.header
 	}
 	return ""
-}
-
-// add puts the messages into the batch that the filter lets through.
-func (t *Tailer) add(fm *form, text string, lines []line, now time.Time) {
-	left := 0
-	for _, l := range lines {
-		m := fm.message(text[l.begin:l.end], now)
-		m.Truncated = l.cut
-		if !fm.in.filter.Match(&m) {
-			left++
-			continue
-		}
-		t.batch.messages = append(t.batch.messages, m)
-	}
-	t.stats.add("filtered", left)
 }
 
 func (fm *form) message(line string, now time.Time) syslog.Message {

@@ -70,8 +70,7 @@ type Tailer struct {
 	unpacking *file // the one compressed file that is being read
 	buf       []byte
 	batch     batch
-	lines     []line // scratch of take, as text is
-	text      []byte
+	scratch   scratch
 	forget    []string
 	skip      []*position // are behind content that is not to be read; to be told to the sink
 

@@ -25,6 +25,7 @@
 //	_PID, else SYSLOG_PID         PID
 //	_HOSTNAME                     Host
 //	MESSAGE_ID                    MsgID
+//	__CURSOR                      none: see Reader.Cursor
 //	_SOURCE_REALTIME_TIMESTAMP,   Time: when the program said it, else when
 //	else __REALTIME_TIMESTAMP     journald wrote it down
 //	other names with __           none: they describe the journal's file

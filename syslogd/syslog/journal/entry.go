@@ -18,6 +18,7 @@ type entry struct {
 	params    int
 	truncated bool
 
+	cursor              string
 	text, host, msgid   string
 	identifier, command string
 	pid, claimedPID     string
@@ -77,6 +78,8 @@ func (e *entry) own(name string, v []byte) bool {
 		return setOnce(&e.identifier, v)
 	case "_PID":
 		return setOnce(&e.pid, v)
+	case "__CURSOR":
+		return setOnce(&e.cursor, v)
 	case "MESSAGE_ID":
 		return setOnce(&e.msgid, v)
 	case "__REALTIME_TIMESTAMP":

@@ -87,6 +87,10 @@ func NewReader(r io.Reader, sender netip.Addr, limits Limits) *Reader {
 // Stats says what was read so far.
 func (r *Reader) Stats() Stats { return r.stats }
 
+// Cursor names the entry that Next returned last, as journalctl
+// --after-cursor takes it; "" if the entry has no such name.
+func (r *Reader) Cursor() string { return r.entry.cursor }
+
 // Next returns the next entry as a message, and io.EOF behind the last one.
 // Any other error is an *Error and final; with it comes what was understood of
 // its entry, in a message that is zero if that is nothing.
