@@ -167,7 +167,7 @@ func (c JournalInput) follow(ctx context.Context, at *journalPos, stats *Stats, 
 	if command == "" {
 		command = "journalctl"
 	}
-	cmd := exec.commandContext(ctx, command, c.args(*at)...)
+	cmd := exec.CommandContext(ctx, command, c.args(*at)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
