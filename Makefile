@@ -41,6 +41,8 @@ bench: pages
 # Hours, not minutes. Each run prints its seed and count.
 soak:
 	RONDO_KILLS=1000 $(GO) test -timeout=0 -count=1 -v -run 'TestCrash$$' ./cmd/rondo
+	RONDO_AGENT_KILLS=500 $(GO) test -timeout=0 -count=1 -v -run 'TestAgentKilled$$' ./cmd/rondo
+	$(GO) test -timeout=0 -count=1 -v -run 'TestOnce$$' ./collectors/agent -rapid.checks=100000
 	$(GO) test -timeout=0 -count=1 -v -run 'TestModel$$|TestPowerLoss$$|TestFullDisk$$' ./rrd/store -rapid.checks=10000
 	RONDO_LOG_CRASHES=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrashAtSteps ./syslogd/logstore
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store

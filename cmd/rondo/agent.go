@@ -100,12 +100,11 @@ type agentRun struct {
 	work     *agentWork
 }
 
-// Of an agent's memory most would be garbage that waits. It makes so little
-// that to collect it often costs nothing.
-const (
-	agentGC     = 20
-	agentMemory = 16 << 20
-)
+// agentGC is how much garbage may wait, in percent of what is in use. Of an
+// agent's memory most would be that, and it makes so little of it that to
+// collect it often costs nothing. A limit of memory would cost much more while
+// large files are read.
+const agentGC = 20
 
 // runAgent runs an agent until ctx ends. What runs, and who waits for it:
 //
@@ -123,7 +122,6 @@ const (
 func runAgent(ctx context.Context, conf *agentConfig, log *slog.Logger) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(agentGC)
-		debug.SetMemoryLimit(agentMemory)
 	}
 	a := &agentRun{conf: conf, log: log, started: time.Now(), counts: syslogd.NewStats(), tailed: tail.NewStats(), changes: make(chan *agentWork)}
 	if err := os.MkdirAll(conf.Data, 0o700); err != nil {

@@ -88,10 +88,12 @@ const (
 func defaultAgentConfig() *agentConfig {
 	options := syslogd.DefaultConfig().Options
 	options.ReceiveBuffer, options.Sockets = 4<<20, 1
-	return &agentConfig{
+	c := &agentConfig{
 		Data: "./agent", EC2: agentEC2{GroupTag: defaultGroupTag}, Metrics: agentMetrics{Config: host.DefaultConfig()},
 		Syslog: agentSyslog{Options: options}, Spool: agent.DefaultSpoolConfig(), AllowPaths: defaultAllow(),
 	}
+	c.Tail.BatchBytes = agentBatch
+	return c
 }
 
 // loadAgentConfig reads a file; none means the defaults.

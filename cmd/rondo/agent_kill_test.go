@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,36 +39,6 @@ syslog: {listeners: [{proto: relp, listen: "{relp}"}]}
 files: [{paths: ["{dir}/logs/a.log*"], app: lines}] # rotated ones too: some come and go while nobody looks
 `
 
-// agentProc is an agent in a process of its own.
-type agentProc struct {
-	t      *testing.T
-	dir    string
-	cmd    *exec.Cmd
-	output lockedBuffer
-}
-
-func (a *agentProc) start() {
-	a.t.Helper()
-	bin, err := exec.LookPath("rondo")
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.cmd = exec.Command(bin, "agent", "--config", filepath.Join(a.dir, "agent.yml"))
-	a.cmd.Stdout, a.cmd.Stderr = &a.output, &a.output
-	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := a.cmd.Start(); err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-func (a *agentProc) kill() {
-	if a.cmd != nil {
-		_ = a.cmd.Process.Kill()
-		_ = a.cmd.Wait()
-	}
-	a.cmd = nil
-}
-
 // TestAgentKilled kills the agent, the server or both, over and over, while
 // lines are written to files that are rotated, and messages are sent to the
 // agent's RELP port. At the end the store has each line once, and each message
@@ -90,10 +59,14 @@ agents: {token: "0123456789abcdef"}
 	if err := os.Mkdir(filepath.Join(p.dir, "logs"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	a := &agentProc{t: t, dir: p.dir}
-	t.Cleanup(a.kill)
+	bin, err := exec.LookPath("rondo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &proc{t: t}
+	start := func() { a.run(exec.Command(bin, "agent", "--config", filepath.Join(p.dir, "agent.yml"))) }
 	p.start()
-	a.start()
+	start()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	var lines int
@@ -111,7 +84,7 @@ agents: {token: "0123456789abcdef"}
 			p.start()
 		}
 		if which != 0 {
-			a.start()
+			start()
 		}
 	}
 	close(stop)
@@ -196,7 +169,7 @@ func answered(reader *relp.Reader, txnr int) bool {
 }
 
 // awaitOnce waits until all is stored, and looks that it is there once.
-func awaitOnce(t *testing.T, p *proc, a *agentProc, lines int, acked map[string]bool) {
+func awaitOnce(t *testing.T, p *proc, a *proc, lines int, acked map[string]bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		files, ids := storedTexts(t, p, "lines"), storedTexts(t, p, "relp")

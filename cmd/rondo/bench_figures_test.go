@@ -29,6 +29,7 @@ func BenchmarkFigures(b *testing.B) {
 	var t table
 	before := machineTime(b)
 	b.Run("idle", t.idle)
+	b.Run("agent", t.agent)
 	b.Run("ingest", t.ingest)
 	b.Run("sizes", t.sizes)
 	b.Run("history", t.history)

@@ -75,13 +75,7 @@ func (p *proc) start(prefix ...string) {
 		p.t.Fatal(err)
 	}
 	args := append(prefix, bin, "server", "--config", filepath.Join(p.dir, "rondo.yml"), "--data", filepath.Join(p.dir, "data"))
-	p.cmd = exec.Command(args[0], args[1:]...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(p.kill)
+	p.run(exec.Command(args[0], args[1:]...))
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get(p.url("/readyz"))
 		if err == nil {
@@ -94,6 +88,18 @@ func (p *proc) start(prefix ...string) {
 			p.t.Fatalf("server is not ready:\n%s", p.output.String())
 		}
 	}
+}
+
+// run starts a program that does not outlive the test.
+func (p *proc) run(cmd *exec.Cmd) {
+	p.t.Helper()
+	p.cmd = cmd
+	cmd.Stdout, cmd.Stderr = &p.output, &p.output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(p.kill)
 }
 
 // kill ends the server as a power switch would, with nothing flushed.

@@ -54,7 +54,8 @@ const (
 	maxAnswer    = 4 << 20
 	mergeBytes   = 1 << 20 // pushes that wait are sent together up to this
 	mostBytes    = maxBatch - maxStatus - 256
-	keepBytes    = 256 << 10 // larger buffers are not kept
+	keepBytes    = 64 << 10 // larger buffers are not kept by who is quiet
+	maxBuffers   = 4
 
 	severalSources = "several" // the portion with messages of more than one
 )
@@ -74,6 +75,7 @@ type Client struct {
 	http    *http.Client
 	encoder *zstd.Encoder
 	waiting chan *push
+	buffers chan []byte // to be used again
 
 	// Run's own.
 	seq         uint64
@@ -121,7 +123,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	o.URL = strings.TrimSuffix(o.URL, "/")
 	return &Client{
 		o: o, session: rand.Text(), seq: uint64(mathrand.Uint32()) << 32, http: &http.Client{Transport: o.Transport, Timeout: answerTime}, encoder: e,
-		waiting: make(chan *push, 16), greeted: make(chan struct{}), state: ClientState{Since: time.Now()},
+		waiting: make(chan *push, 16), buffers: make(chan []byte, maxBuffers), greeted: make(chan struct{}), state: ClientState{Since: time.Now()},
 	}, nil
 }
 
@@ -155,19 +157,7 @@ func (c *Client) Marks(ctx context.Context, prefix string) (map[string]uint64, e
 // on disk. It waits as long as that takes. After an error, which comes from ctx
 // or is ErrOverlap, they are stored whole or not at all. It retains nothing.
 func (c *Client) Push(ctx context.Context, portions []Portion, samples []rrd.Sample) error {
-	p := &push{samples: len(samples), done: make(chan error, 1)}
-	var payload []byte
-	for i := range portions {
-		payload = appendPortion(payload[:0], &portions[i])
-		p.frames = appendFrame(p.frames, framePortion, payload)
-		p.messages += len(portions[i].Messages)
-		light := portions[i]
-		light.Messages = nil
-		p.portions = append(p.portions, light)
-	}
-	if len(samples) > 0 {
-		p.frames = appendFrame(p.frames, frameSamples, appendSamples(payload[:0], samples))
-	}
+	p := c.encode(portions, samples)
 	if l := (load{}).plus(p); l.tooMuch(mostBytes) {
 		return fmt.Errorf("%w: %+v is too much for one push", ErrWire, l)
 	}
@@ -181,6 +171,54 @@ func (c *Client) Push(ctx context.Context, portions []Portion, samples []rrd.Sam
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// encode writes the frames of a push, into memory that is used again.
+func (c *Client) encode(portions []Portion, samples []rrd.Sample) *push {
+	p := &push{samples: len(samples), done: make(chan error, 1), frames: c.buffer()}
+	payload := c.buffer()
+	for i := range portions {
+		payload = appendPortion(payload[:0], &portions[i])
+		p.frames = appendFrame(p.frames, framePortion, payload)
+		p.messages += len(portions[i].Messages)
+		light := portions[i]
+		light.Messages = nil
+		p.portions = append(p.portions, light)
+	}
+	if len(samples) > 0 {
+		payload = appendSamples(payload[:0], samples)
+		p.frames = appendFrame(p.frames, frameSamples, payload)
+	}
+	c.giveBack(payload)
+	return p
+}
+
+// buffer is an empty one, perhaps with room.
+func (c *Client) buffer() []byte {
+	select {
+	case b := <-c.buffers:
+		return b[:0]
+	default:
+		return nil
+	}
+}
+
+// giveBack keeps a buffer for the next push.
+func (c *Client) giveBack(b []byte) {
+	select {
+	case c.buffers <- b:
+	default:
+	}
+}
+
+// rest gives up what a quiet client does not need.
+func (c *Client) rest() {
+	for len(c.buffers) > 0 {
+		<-c.buffers
+	}
+	if cap(c.plain) > keepBytes {
+		c.plain, c.body = nil, nil
 	}
 }
 
@@ -230,6 +268,7 @@ func (c *Client) Run(ctx context.Context) error {
 				return nil
 			case next = <-c.waiting:
 			case <-beat.C:
+				c.rest()
 			}
 		}
 		var group []*push
@@ -243,6 +282,7 @@ func (c *Client) Run(ctx context.Context) error {
 			if err == nil {
 				c.stored(p)
 			}
+			c.giveBack(p.frames)
 			p.done <- err
 		}
 	}
@@ -378,9 +418,6 @@ func (c *Client) send(ctx context.Context, group []*push) error {
 	c.plain = appendFrame(c.plain, frameStatus, status)
 	c.body = c.encoder.EncodeAll(c.plain, c.body[:0])
 	_, err = c.post(ctx, PushPath, c.body)
-	if cap(c.plain) > keepBytes {
-		c.plain, c.body = nil, nil
-	}
 	if err == nil {
 		c.note(nil)
 	}
