@@ -11,8 +11,10 @@ import (
 	"rondo/syslogd"
 	"rondo/syslogd/out"
 	"rondo/syslogd/out/archive"
+	"rondo/syslogd/out/fifo"
 	"rondo/syslogd/out/file"
 	"rondo/syslogd/out/forward"
+	"rondo/syslogd/out/program"
 	"rondo/syslogd/out/push"
 	"rondo/syslogd/spool"
 	"rondo/syslogd/stage"
@@ -24,10 +26,12 @@ type destinationConfig struct {
 	Name  string       `yaml:"name"` // names its queue; letters, digits, "-" and "_"
 	Queue spool.Limits `yaml:"queue"`
 
-	Syslog *forward.Config `yaml:"syslog"`
-	File   *file.Config    `yaml:"file"`
-	HTTP   *push.Config    `yaml:"http"`
-	S3     *archive.Config `yaml:"s3"`
+	Syslog  *forward.Config `yaml:"syslog"`
+	File    *file.Config    `yaml:"file"`
+	HTTP    *push.Config    `yaml:"http"`
+	Program *program.Config `yaml:"program"`
+	FIFO    *fifo.Config    `yaml:"fifo"`
+	S3      *archive.Config `yaml:"s3"`
 }
 
 // A destinationKind is one way to deliver: a line in kinds.
@@ -44,6 +48,8 @@ func (d *destinationConfig) kinds() []destinationKind {
 		{"syslog", d.Syslog != nil, d.Syslog, func(log *slog.Logger) (out.Destination, error) { return forward.New(*d.Syslog, log) }},
 		{"file", d.File != nil, d.File, func(log *slog.Logger) (out.Destination, error) { return file.New(*d.File, log) }},
 		{"http", d.HTTP != nil, d.HTTP, func(log *slog.Logger) (out.Destination, error) { return push.New(*d.HTTP, log) }},
+		{"program", d.Program != nil, d.Program, func(log *slog.Logger) (out.Destination, error) { return program.New(*d.Program, log) }},
+		{"fifo", d.FIFO != nil, d.FIFO, func(*slog.Logger) (out.Destination, error) { return fifo.New(*d.FIFO) }},
 		{"s3", d.S3 != nil, s3Config{d.S3}, func(*slog.Logger) (out.Destination, error) { return s3Config{d.S3}.build() }},
 	}
 }
