@@ -21,9 +21,10 @@ type Bucket interface {
 
 // A Destination is a bucket.
 type Destination struct {
-	conf Config
-	key  *macro.Template
-	open func(ctx context.Context) (Bucket, error)
+	conf   Config
+	key    *macro.Template
+	packer *packer
+	open   func(ctx context.Context) (Bucket, error)
 }
 
 // New makes a destination. open makes a client of the bucket that c names; it
@@ -34,7 +35,11 @@ func New(c Config, open func(ctx context.Context) (Bucket, error)) (*Destination
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	return &Destination{conf: c, key: key, open: open}, nil
+	p, err := newPacker(c.Compress)
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	return &Destination{conf: c, key: key, packer: p, open: open}, nil
 }
 
 // Open implements out.Destination.
@@ -43,12 +48,8 @@ func (d *Destination) Open(ctx context.Context) (out.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	p, err := newPacker(d.conf.Compress)
-	if err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
-	}
 	s := &session{
-		conf: d.conf, key: d.key, bucket: bucket, packer: p,
+		conf: d.conf, key: d.key, bucket: bucket, packer: d.packer,
 		full: make(chan *round), idle: make(chan struct{}, 1), broken: make(chan struct{}),
 	}
 	var life context.Context

@@ -28,6 +28,8 @@
 //	when its period has been over for a moment and nothing more waits
 //	when the session ends
 //
+// The queue must hold what arrives in a period, and twice size at the least: one
+// that holds less of what is not settled ends sessions early, with small objects.
 // One round is put while the next one is gathered. So twice size, uncompressed
 // lines at worst, bounds the memory.
 //
