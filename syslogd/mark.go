@@ -14,6 +14,11 @@ type Mark struct {
 	Pos    uint64 // all before it has been taken; only the sender knows its unit. At 0 a mark is as none, and is forgotten
 }
 
+// ImportMarks begins the sources of files that were imported. There can be very
+// many, of which few are asked for again: where there are too many marks these
+// are the first to be forgotten.
+const ImportMarks = "import/"
+
 // A Marker is a Sink that keeps marks with messages.
 type Marker interface {
 	Sink

@@ -229,7 +229,7 @@ func TestRemote(t *testing.T) {
 func positions(m *memory) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for source := range m.marks {
-			if !yield(strings.TrimPrefix(source, markPrefix)) {
+			if !yield(strings.TrimPrefix(source, syslogd.ImportMarks)) {
 				return
 			}
 		}

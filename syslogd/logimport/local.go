@@ -65,19 +65,17 @@ func NewLocal(store Store, redact func(batch []syslog.Message) []syslog.Message)
 	return &Local{store: store, redact: redact}
 }
 
-const (
-	markPrefix = "import/"
-	doneBit    = 1 << 63
-)
+// doneBit marks, in a position, a file that was imported to its end.
+const doneBit = 1 << 63
 
 func position(m syslogd.Mark) Position {
-	return Position{strings.TrimPrefix(m.Source, markPrefix), m.Pos &^ doneBit, m.Pos&doneBit != 0}
+	return Position{strings.TrimPrefix(m.Source, syslogd.ImportMarks), m.Pos &^ doneBit, m.Pos&doneBit != 0}
 }
 
 // Positions implements Target.
 func (l *Local) Positions(_ context.Context, prefix string) ([]Position, error) {
 	var all []Position
-	for _, m := range l.store.Marks(markPrefix + prefix) {
+	for _, m := range l.store.Marks(syslogd.ImportMarks + prefix) {
 		all = append(all, position(m))
 	}
 	return all, nil
@@ -91,7 +89,7 @@ func (l *Local) Put(ctx context.Context, p Portion) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := Position{}
-	for _, m := range l.store.Marks(markPrefix + p.Source) {
+	for _, m := range l.store.Marks(syslogd.ImportMarks + p.Source) {
 		if x := position(m); x.Source == p.Source {
 			at = x
 		}
@@ -106,7 +104,7 @@ func (l *Local) Put(ctx context.Context, p Portion) error {
 			m.Received = now
 		}
 	}
-	mark := syslogd.Mark{Source: markPrefix + p.Source, Pos: p.To}
+	mark := syslogd.Mark{Source: syslogd.ImportMarks + p.Source, Pos: p.To}
 	if p.Done {
 		mark.Pos |= doneBit
 	}

@@ -86,15 +86,23 @@ func (m *marks) set(marks []markedAt, at seglog.Pos) {
 	}
 }
 
-// evict forgets those renewed longest ago, a few at once, for it looks at all.
+// evict forgets those renewed longest ago, those of imports before all others: a
+// sender that is still there does not lose its mark to them. It forgets a few
+// at once, for it looks at all.
 func (m *marks) evict() {
 	names := make([]string, 0, len(m.all))
 	for name := range m.all {
 		names = append(names, name)
 	}
+	kept := func(source string) int {
+		if strings.HasPrefix(source, syslogd.ImportMarks) {
+			return 0
+		}
+		return 1
+	}
 	slices.SortFunc(names, func(a, b string) int {
 		x, y := m.all[a], m.all[b]
-		return cmp.Or(cmp.Compare(x.renewed, y.renewed), cmp.Compare(x.at, y.at), cmp.Compare(a, b))
+		return cmp.Or(kept(a)-kept(b), cmp.Compare(x.renewed, y.renewed), cmp.Compare(x.at, y.at), cmp.Compare(a, b))
 	})
 	for _, name := range names[:len(names)-m.max+m.max/50] {
 		delete(m.all, name)

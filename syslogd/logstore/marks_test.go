@@ -116,6 +116,16 @@ func TestMarkBounds(t *testing.T) {
 	}
 }
 
+// TestImportMarksGoFirst: however many files are imported, and however late.
+func TestImportMarksGoFirst(t *testing.T) {
+	s := open(t, t.TempDir(), Options{MaxMarks: 3})
+	defer s.Close()
+	for _, source := range []string{"agent/a", "agent/b", "import/1", "import/2", "import/3"} {
+		putMarked(t, s, []syslogd.Mark{{Source: source, Pos: 1}})
+	}
+	checkMarks(t, s, "", syslogd.Mark{Source: "agent/a", Pos: 1}, syslogd.Mark{Source: "agent/b", Pos: 1}, syslogd.Mark{Source: "import/3", Pos: 1})
+}
+
 // powerFS is a disk that knows how much of each segment is synced.
 type powerFS struct {
 	seglog.OS
