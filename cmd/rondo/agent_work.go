@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -115,10 +116,22 @@ func (a *agentRun) do(ctx, working context.Context, w *agentWork) error {
 	if w.stages > 0 {
 		g.Go(func() error { return a.settleStages(working, w.pipe) })
 	}
+	send := tail.SinkFunc(func(_ context.Context, b tail.Batch) error { return a.sendLines(ctx, b) })
 	if w.tailer != nil {
+		g.Go(func() error { return a.tail(working, w.tailer, send) })
+	}
+	if journal := a.conf.Tail.Journal; journal != nil {
 		g.Go(func() error {
-			return a.tail(working, w.tailer, func(_ context.Context, b tail.Batch) error { return a.sendLines(ctx, b) })
+			marks, err := a.marks(working)
+			if err != nil {
+				return nil // working has ended
+			}
+			return journal.Run(working, a.log, a.tailed, marks, send)
 		})
+	}
+	for _, fifo := range a.conf.Tail.FIFOs {
+		fifo.Host = cmp.Or(fifo.Host, a.conf.Host)
+		g.Go(func() error { return fifo.Run(working, a.log, a.tailed, tail.SinkFunc(a.spoolLines)) })
 	}
 	g.Go(func() error { <-working.Done(); return nil })
 	return g.Wait()
@@ -198,15 +211,26 @@ func keepMatching(f *filter.Filter, batch []syslog.Message) []syslog.Message {
 
 // tail reads files, from where the server has got to.
 func (a *agentRun) tail(ctx context.Context, t *tail.Tailer, sink tail.SinkFunc) error {
-	known, err := a.client.Marks(ctx, "")
+	marks, err := a.marks(ctx)
 	if err != nil {
 		return nil // ctx has ended
 	}
+	return t.Run(ctx, marks, sink)
+}
+
+// marks are what the server has of this agent. It fails only if ctx ends.
+func (a *agentRun) marks(ctx context.Context) ([]tail.Mark, error) {
+	known, err := a.client.Marks(ctx, "")
 	var marks []tail.Mark
 	for source, pos := range known {
 		marks = append(marks, tail.Mark{Source: source, Pos: pos})
 	}
-	return t.Run(ctx, marks, sink)
+	return marks, err
+}
+
+// spoolLines keeps what cannot be read again.
+func (a *agentRun) spoolLines(ctx context.Context, b tail.Batch) error {
+	return a.spool.Write(ctx, a.prepare(b.Messages))
 }
 
 // sendLines returns when the server has the batch.
