@@ -118,7 +118,13 @@ func (s *dedup) open(now time.Time, w *work) {
 	s.runs[r.key] = s.order.PushBack(r)
 }
 
-func (r *repeats) size() int { return runBytes + len(r.key) + len(r.m.SD) + len(r.m.Text) }
+func (r *repeats) size() int {
+	n := runBytes + len(r.key)
+	for _, field := range texts(&r.m) {
+		n += len(*field)
+	}
+	return n
+}
 
 // header is a copy of a message without its line.
 func header(m *syslog.Message) syslog.Message {

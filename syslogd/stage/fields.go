@@ -93,3 +93,10 @@ func addSD(sd, id string, params []byte) string {
 	b.WriteString(sd[at:])
 	return b.String()
 }
+
+// texts are all of a message that reach the disk.
+func texts(m *syslog.Message) [fieldCount]*string {
+	return [...]*string{&m.Raw, &m.Host, &m.App, &m.PID, &m.MsgID, &m.SD, &m.Text}
+}
+
+const fieldCount = 7

@@ -48,7 +48,7 @@ func FuzzRedact(f *testing.F) {
 		}
 		m = line(`<13>1 - h a - - [x@1 password="` + strings.ReplaceAll(secret, "]", `\]`) + `"] ` + text)
 		out = p.Apply(start, []syslog.Message{m})[0]
-		for _, field := range secretFields(&out) {
+		for _, field := range texts(&out) {
 			if strings.Contains(*field, secret) {
 				t.Fatalf("%q is in %q of %q", secret, *field, m.Raw)
 			}

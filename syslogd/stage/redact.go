@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"rondo/syslogd/syslog"
 )
 
 // RedactConfig replaces secrets in all that is kept of a message: the line as
@@ -143,13 +141,6 @@ func isLetter(c byte) bool {
 	return 'a' <= c && c <= 'z'
 }
 
-// secretFields are all texts of a message that reach the disk.
-func secretFields(m *syslog.Message) [fieldCount]*string {
-	return [...]*string{&m.Raw, &m.Host, &m.App, &m.PID, &m.MsgID, &m.SD, &m.Text}
-}
-
-const fieldCount = 7
-
 // finds are the secrets of one message.
 type finds struct {
 	spans   [fieldCount][]span // where
@@ -171,7 +162,7 @@ func (f *finds) reset() {
 // field, and the secret in another, or the same with other escapes.
 func (s *redact) apply(_ time.Time, w *work) verdict {
 	f := &w.finds
-	fields := secretFields(&w.m)
+	fields := texts(&w.m)
 	found := false
 	for i, field := range fields {
 		seen := i > 0 && !found && standsIn(w.m.Raw, *field)

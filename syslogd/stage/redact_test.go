@@ -115,7 +115,7 @@ func TestRedactHeader(t *testing.T) {
 	f := func(text string, secrets ...string) {
 		t.Helper()
 		m := apply(p, text)[0]
-		for _, field := range secretFields(&m) {
+		for _, field := range texts(&m) {
 			for _, secret := range secrets {
 				if strings.Contains(*field, secret) {
 					t.Errorf("%s: %s", text, *field)
@@ -266,7 +266,7 @@ func TestRedactLeavesNothing(t *testing.T) {
 			"<13>Oct 11 22:14:15 h app: ", "<13>1 - h a - - - ", `<13>1 - h a - - [x@1 s="` + e["sd"](shown) + `"] `, "", "<13>password: ",
 		}).Draw(t, "header") + text
 		m := p.Apply(start, []syslog.Message{line(in)})[0]
-		for i, field := range secretFields(&m) {
+		for i, field := range texts(&m) {
 			for name, escape := range e {
 				if strings.Contains(*field, escape(secret)) && !strings.Contains(defaultReplacement, escape(secret)) {
 					t.Fatalf("%q\nfield %d has %q, escaped as %s:\n%q", in, i, secret, name, *field)
@@ -296,7 +296,7 @@ func TestRedactSeen(t *testing.T) {
 		text := strings.Join(rapid.SliceOfN(part, 1, 12).Draw(t, "parts"), "")
 		m := line(rapid.SampledFrom([]string{"<13>Oct 11 22:14:15 h app: ", "<13>1 - h a 4111 password ", "<13>1 - h a 1 - ", "<13>"}).Draw(t, "header") + text)
 		raw := m.Raw
-		fields := secretFields(&m)
+		fields := texts(&m)
 		for i, field := range fields {
 			var f finds
 			if !s.search(&f, 0, raw, false) && standsIn(raw, *field) && s.search(&f, i, *field, false) {
