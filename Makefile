@@ -43,6 +43,7 @@ soak:
 	RONDO_KILLS=1000 $(GO) test -timeout=0 -count=1 -v -run 'TestCrash$$' ./cmd/rondo
 	RONDO_AGENT_KILLS=500 $(GO) test -timeout=0 -count=1 -v -run 'TestAgentKilled$$' ./cmd/rondo
 	$(GO) test -timeout=0 -count=1 -v -run 'TestOnce$$' ./collectors/agent -rapid.checks=100000
+	RONDO_RELAY_KILLS=1000 $(GO) test -timeout=0 -count=1 -v -run 'TestRelayKilled$$' ./cmd/rondo
 	$(GO) test -timeout=0 -count=1 -v -run 'TestModel$$|TestPowerLoss$$|TestFullDisk$$' ./rrd/store -rapid.checks=10000
 	RONDO_LOG_CRASHES=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrashAtSteps ./syslogd/logstore
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store
