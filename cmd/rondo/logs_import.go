@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -82,6 +83,8 @@ func (c logsImportCmd) Run(ctx context.Context, out io.Writer, stderr errorWrite
 		tally: newTally(imported, stderr), dry: c.DryRun,
 		importer: logimport.Importer{Target: to, Selection: selection, DryRun: c.DryRun, Again: c.Again},
 	}
+	job.inside = func() string { return fmt.Sprintf("%d messages read", job.read.Load()) }
+	job.importer.Progress = func(read, _ uint64) { job.read.Add(read) }
 	err = job.run(ctx, files)
 	return errors.Join(err, job.sum(out, c.Output))
 }
@@ -209,6 +212,7 @@ type logsImport struct {
 	importer logimport.Importer
 	dry      bool
 	results  []logimport.Result // of a dry run
+	read     atomic.Uint64
 	stored   uint64
 	others   uint64
 	cut      uint64

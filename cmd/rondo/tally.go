@@ -26,6 +26,7 @@ type tally struct {
 	done    int
 	skipped int
 	refused []refusedFile
+	inside  func() string // how far things are within the files; nil: nobody knows
 }
 
 // A refusedFile is one that stays as it is, and why.
@@ -95,6 +96,9 @@ func (t *tally) progress() {
 	worked := t.worked()
 	rate := float64(worked) / max(time.Since(t.began).Seconds(), 1e-3)
 	line := fmt.Sprintf("%d of %d files, %.0f/s, %d refused", worked, max(t.found, worked), rate, len(t.refused))
+	if t.inside != nil {
+		line += ", " + t.inside()
+	}
 	if !t.bar {
 		_, _ = fmt.Fprintln(t.out, line)
 		return
