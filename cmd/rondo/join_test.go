@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,9 @@ import (
 	"rondo/alerts/fleet/iid/iidtest"
 	"rondo/alerts/fleet/join"
 	"rondo/alerts/state"
+	"rondo/autoscale"
+	"rondo/autoscale/ec2"
+	"rondo/autoscale/ec2sim"
 	"rondo/collectors/agent/enrol"
 	"rondo/collectors/agent/imds"
 )
@@ -150,4 +154,51 @@ func TestRetiredInstanceLosesItsKey(t *testing.T) {
 	if _, err := a.Redeem(t.Context(), q, ip); err == nil || !strings.Contains(err.Error(), "retired") {
 		t.Error(err)
 	}
+}
+
+// TestInstanceJoinsByTag: where there is no document, what EC2 says of the ID
+// decides.
+func TestInstanceJoinsByTag(t *testing.T) {
+	sim := ec2sim.New(ec2sim.Options{})
+	srv := httptest.NewServer(sim)
+	defer srv.Close()
+	cloud, err := ec2.New(t.Context(), ec2.Config{Endpoint: srv.URL, Region: "us-east-1", AccessKey: "demo", SecretKey: "demo", LoopbackOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	launched := func(group string) ec2sim.Instance {
+		t.Helper()
+		is, err := sim.Launch(1, map[string]string{autoscale.TagGroup: group})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is[0]
+	}
+	web, other, db, over := launched("web"), launched("web"), launched("db"), launched("web")
+	if _, err := cloud.Terminate(t.Context(), "web", []string{over.ID}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := join.New(state.NewMemory(), join.Policy{Cloud: tagged{cloud}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := a.Create(t.Context(), join.Spec{Group: "web", Count: 9, For: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(want, id, from string) {
+		t.Helper()
+		answer, err := a.Redeem(t.Context(), join.Request{Token: token, Host: "h", Instance: id}, netip.MustParseAddr(from))
+		no, _ := errors.AsType[*join.Refusal](err)
+		if want == "" && (err != nil || answer.ID != id) || want != "" && (no == nil || no.Reason != want) {
+			t.Errorf("%s from %s: %+v, %v; want %q", id, from, answer, err, want)
+		}
+	}
+	f("", web.ID, web.PrivateIP)
+	f("address", web.ID, other.PrivateIP)
+	f("tag", db.ID, db.PrivateIP)
+	f("cloud", over.ID, over.PrivateIP)
+	f("cloud", "i-0fffffffffffffff0", web.PrivateIP)
+	srv.Close()
+	f("cloud_failed", other.ID, other.PrivateIP)
 }
