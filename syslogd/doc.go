@@ -1,11 +1,11 @@
 // Package syslogd is the log server: it receives messages in many ways and
-// routes them to sinks (the log store, relays).
+// routes them to the log store and to destinations.
 //
 //	udp ----- recvmmsg, several sockets --.
 //	unix ---- datagrams, credentials -----+-> packets --.     (fair when full)
 //	                                                    |              stages
 //	tcp ------------------.                             +-> parse -> Router -> Sink (logstore)
-//	unix-stream ----------+-> frame, one goroutine -----+                 \-> Relay -> another server
+//	unix-stream ----------+-> frame, one goroutine -----+                 \-> spool -> destinations
 //	tls --- handshake ----'   for each connection       |
 //	                                                    |
 //	relp, relp-tls -> frames of one read = one batch ---'
@@ -69,11 +69,11 @@
 //	bad_relp bad_journal         connections that ceased to be that
 //	gelf_REASON                  see gelf.Reason: kept as text
 //	journal_skipped_fields       over a limit of journal.Limits
-//	discarded stored not_stored  by the Router
+//	discarded stored not_stored  by the Router; not_queued: senders were told to wait, and left
+//	unrouted                     messages that no route took
+//	route_NAME_WHAT              see RouteCounts, and stage.Pipe.Report
 //	dropped_REASON stages_made   by its stages; stage_NAME_WHAT for each: see stage.Pipe.Report
 //	store_waits                  times that the disk was full
-//	relay_NAME_WHAT              filtered, queued (arrivals), relayed; dropped_queue_full,
-//	                             dropped_disk_full, dropped_damaged; connections, failures
 //
 // # Asking
 //
@@ -83,17 +83,23 @@
 //	query            a filter and pipes: rows of messages, rows of rows; extract finds values in texts
 //	logapi, loki     all that over HTTP, in our words and in Loki's
 //
-// # Relays
+// # Routes
 //
-// Each relay has a queue on disk of its own and a cursor in it, so that a
-// destination that is down slows nobody and a restart forgets nothing. The
-// cursor follows what the peer's kernel has acknowledged: a connection that
-// breaks is followed by one that sends the rest again, at least once. When a
-// queue reaches its limit, the oldest segment of it is dropped, and counted.
+//	stages -> route 1: filter, stages -> store, destinations   once to each,
+//	          route 2: filter, stages -> ...                   until one is final
 //
-// # Why a queue for each relay
+// A Router takes messages through the stages, and then along the routes, in
+// their order. Each has a filter, stages of its own, and leads to destinations,
+// of which the store is one. A destination gets a message by the first route
+// that leads there and by no other; a final route keeps what matches from those
+// behind it. Without any route everything is stored.
 //
-// A cursor in the store's log would save the second copy, but a relay sees
-// only what its filter lets through, and a destination that is down for a week
-// must not keep the store from removing its log.
+// Stages of a route run here, before the message waits for anybody, and not
+// when it is delivered: they have a memory (dedup, rate_limit), and a message
+// that is sent again after a failure must be the same.
+//
+// Messages for destinations wait in package spool, and are delivered by the
+// packages below out. Of each batch the queues are written first: then a
+// sender that is told that the store has failed, and sends it again, delivers
+// it twice rather than never. With marks they are durable first.
 package syslogd

@@ -37,6 +37,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("rrdcached", t.rrdcached)
 	b.Run("logs", t.logs)
 	b.Run("servers", t.logServers)
+	b.Run("relay", t.relay)
 	b.Run("tail", t.tail)
 	b.Run("datagrams", t.datagrams)
 	b.Run("relp", t.relp)

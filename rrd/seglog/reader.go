@@ -37,22 +37,46 @@ func isDamage(err error) bool {
 // it. Records that are appended meanwhile are yielded too.
 func (l *Log) Records(from Pos) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		r := &segmentReader{maxRecord: l.o.MaxRecord}
-		defer func() { r.close() }()
+		r := l.NewReader()
+		defer r.Close()
+		r.Records(from)(yield)
+	}
+}
+
+// A Reader is for those who read a log again and again, each time from where
+// they stopped: it keeps the file and what it has read ahead. It is used by
+// one goroutine at a time.
+type Reader struct {
+	l *Log
+	r segmentReader
+}
+
+// NewReader returns a reader, which is to be closed.
+func (l *Log) NewReader() *Reader {
+	return &Reader{l, segmentReader{maxRecord: l.o.MaxRecord}}
+}
+
+// Close closes the reader's file.
+func (r *Reader) Close() { r.r.close() }
+
+// Records is as that of the Log.
+func (r *Reader) Records(from Pos) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		r.r.stopped = false
 		for pos := from; ; {
-			base, end, more := l.segmentAt(pos)
+			base, end, more := r.l.segmentAt(pos)
 			if !more {
 				return
 			}
 			pos = max(pos, base+headerSize)
-			if err := r.open(l, base, pos, end); err != nil {
-				if errors.Is(err, fs.ErrNotExist) && base < l.First() {
+			if err := r.r.open(r.l, base, pos, end); err != nil {
+				if errors.Is(err, fs.ErrNotExist) && base < r.l.First() {
 					continue // cut while we came
 				}
 				yield(Record{}, fmt.Errorf("seglog: read: %w", err))
 				return
 			}
-			if pos = r.each(yield); r.stopped {
+			if pos = r.r.each(yield); r.r.stopped {
 				return
 			}
 		}

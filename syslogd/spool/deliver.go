@@ -91,6 +91,7 @@ func (q *Queue) connect(ctx context.Context, d out.Destination) error {
 	}
 	q.connected(true)
 	one := &delivery{q: q, session: session, poll: firstPoll, moved: time.Now()}
+	defer one.reading.close()
 	for err == nil {
 		err = one.step(ctx)
 	}

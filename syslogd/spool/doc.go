@@ -29,7 +29,7 @@
 //	queue_full   its bound; see Policy        damaged      the log could not be read
 //	too_old      its age                      refused      by the destination, for good
 //	disk_full    it could not be written      removed      its destination has left
-//	disk_error   likewise
+//	disk_error   likewise                     log_full     the log's bound; see below
 //
 // Counts are kept with the cursors. After kill -9 both are those of at most a
 // second ago, and what was delivered since is delivered again, with the same
@@ -44,6 +44,13 @@
 // log; what comes goes (drop-newest); or senders wait (block): then nothing is
 // dropped, and everything waits that comes through the same door. Half of a
 // queue may be in flight.
+//
+// The log as a whole has no more than all queues together may have, and 64 MiB.
+// So a queue that waits with little, while others move much, keeps that little
+// until as much as that sum has passed; then its oldest go (log_full). Whoever
+// has a destination of few messages that may be down for long, beside one of
+// many, gives it a queue of more bytes, or has it block: of a queue that blocks
+// nothing is dropped, and it can hold back the log until the disk is full.
 //
 // Age is that of the record, by the clock that wrote it, to the second. In one
 // run of the program a step of the clock does not make anything older.

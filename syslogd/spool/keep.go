@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"rondo/rrd/seglog"
 )
 
 // orphanAge is how long the queue of a destination that has left the
@@ -42,8 +44,42 @@ func (s *Spool) expire(now time.Time) {
 			q.expireAll(s.log.End())
 		}
 	}
+	s.fit()
 	s.queues = slices.DeleteFunc(s.queues, func(q *Queue) bool { return q.remove(now, s.o.Log) })
 }
+
+// fit keeps the log within what all queues together may have: a queue that
+// waits with little while others move much must not hold back all of that,
+// unless nothing of it may be dropped.
+func (s *Spool) fit() {
+	most := slack
+	for _, q := range s.queues {
+		q.mu.Lock()
+		most += q.limits.Bytes
+		q.mu.Unlock()
+	}
+	end := s.log.End()
+	if int64(end) <= most {
+		return
+	}
+	if late := s.marks.from(end - seglog.Pos(most)); len(late) > 0 {
+		for _, q := range s.queues {
+			if q.policy() != Block {
+				q.expire(late[0], LogFull)
+			}
+		}
+	}
+}
+
+func (q *Queue) policy() Policy {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.limits.WhenFull
+}
+
+// slack is how much longer than that the log may be: it is cut in segments,
+// and once a second.
+const slack = int64(64 << 20)
 
 // remove drops an orphan whose time has come, and reports whether it is gone.
 func (q *Queue) remove(now time.Time, log *slog.Logger) bool {

@@ -14,6 +14,7 @@ type Reason string
 // The reasons.
 const (
 	QueueFull Reason = "queue_full" // the queue had no room; see Policy
+	LogFull   Reason = "log_full"   // so much of other queues came after it that the log had no room
 	TooOld    Reason = "too_old"    // it waited longer than the queue's age
 	Refused   Reason = "refused"    // the destination will never take it
 	DiskFull  Reason = "disk_full"  // it could not be written

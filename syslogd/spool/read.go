@@ -16,6 +16,7 @@ const (
 // A reading is the next batch of a queue, on its way from the log to a session.
 // Its memory is used again.
 type reading struct {
+	log      *seglog.Reader
 	batch    out.Batch
 	from, to place  // what it is of the queue; from is behind what was lost
 	lost     uint64 // in front of it
@@ -54,8 +55,11 @@ func (q *Queue) next() (s span, version uint64, ok bool) {
 // read reads a batch from the beginning of a span. Its messages follow one
 // another; those that the log does not have any more are lost.
 func (q *Queue) read(r *reading, s span) error {
+	if r.log == nil {
+		r.log = q.spool.log.NewReader()
+	}
 	r.reset(q.spool.id, s.from)
-	for rec, err := range q.spool.log.Records(s.from.pos) {
+	for rec, err := range r.log.Records(s.from.pos) {
 		if _, damaged := errors.AsType[*seglog.DamageError](err); damaged {
 			q.spool.o.Log.Warn("part of the queues is damaged", "destination", q.name, "err", err)
 			continue // what is behind it says how much that was
@@ -80,8 +84,16 @@ func (r *reading) miss(p place) {
 	}
 }
 
+// close gives the log back.
+func (r *reading) close() {
+	if r.log != nil {
+		r.log.Close()
+	}
+}
+
 func (r *reading) reset(log string, from place) {
 	clear(r.batch.Messages) // their strings are not needed any more
+	r.body.forget()
 	r.batch = out.Batch{Log: log, Numbers: r.batch.Numbers[:0], Messages: r.batch.Messages[:0]}
 	r.from, r.to, r.lost, r.size = from, from, 0, 0
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+	"unsafe"
 
 	"rondo/rrd/seglog"
 	"rondo/syslogd/syslog"
@@ -193,17 +194,34 @@ func readTail(rec []byte, pos seglog.Pos, t *tail) (body []byte, err error) {
 }
 
 // A bodyReader yields the messages of a record that are for one queue.
+//
+// The strings of the messages lie in memory that is used again for the next
+// batch: a session retains none (package outtest sees to that).
 type bodyReader struct {
-	rest  string
-	base  int64
-	bit   int
-	index uint64 // of the next message in the record
-	zones map[int64]*time.Location
+	memory []byte
+	rest   string
+	base   int64
+	bit    int
+	index  uint64 // of the next message in the record
+	zones  map[int64]*time.Location
 }
+
+// forget makes what was read so far invalid.
+func (b *bodyReader) forget() {
+	if cap(b.memory) > maxMemory {
+		b.memory = nil
+	}
+	b.memory = b.memory[:0]
+}
+
+// maxMemory is how much is kept for the next batch.
+const maxMemory = 4 << 20
 
 // reset makes it read the body of a record for the queue at place bit.
 func (b *bodyReader) reset(body []byte, bit int) {
-	head := syslog.NewBinaryReader(string(body))
+	start := len(b.memory)
+	b.memory = append(b.memory, body...) // what moves stays where it was for those who have it
+	head := syslog.NewBinaryReader(unsafe.String(unsafe.SliceData(b.memory[start:]), len(body)))
 	b.base = head.Varint()
 	b.rest, b.bit, b.index = head.Rest(), bit, 0
 }

@@ -511,3 +511,30 @@ func TestSnapshot(t *testing.T) {
 		t.Errorf("%d messages", len(got))
 	}
 }
+
+// The log is bounded by what all queues may have, whoever waits with how little.
+func TestLogIsBounded(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	defer s.Close()
+	queues := queuesOf(t, s, Limits{Bytes: minBytes}, "rare", "busy")
+	put(t, s, queues, messages(0, 1), 1)
+	put(t, s, queues, messages(1, 2), 2)
+	most := slack + 2*minBytes
+	for s.Bytes() < most+most/8 {
+		batch := messages(0, 100)
+		for i := range batch {
+			batch[i].SD = string(make([]byte, 16<<10))
+		}
+		put(t, s, queues, batch, 2)
+	}
+	s.expire(time.Now())
+	if err := s.keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Bytes(); n > most {
+		t.Errorf("the log has %d bytes", n)
+	}
+	if st := check(t, queues[0]); st.Waiting != 0 || st.Dropped[LogFull] != 1 {
+		t.Errorf("%+v", st)
+	}
+}
