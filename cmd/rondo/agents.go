@@ -25,7 +25,7 @@ type agentsConfig struct {
 	Trust    trust           `yaml:"trust"`    // how they know us: fingerprint, or system for the system's authorities
 	Binaries string          `yaml:"binaries"` // directory of rondo-linux-arm64 and the like, besides what runs
 	Identity join.Config     `yaml:"identity"`
-	Token    string          `yaml:"token"`    // a key for all agents that have no key of their own; empty: none
+	Token    string          `yaml:"token"`    // a key for agents that have none of their own; who has it can speak for any host. Empty: none
 	Profiles []profileConfig `yaml:"profiles"` // what agents do; the first that fits an agent is its own
 }
 

@@ -60,8 +60,8 @@ func (s *Spool) resume(ctx context.Context, to Pusher) (seglog.Pos, error) {
 		return 0, err
 	}
 	at := seglog.Pos(marks[s.name])
-	if at > s.seg.End() {
-		s.log.Error("the spool is older than what the server has of it: a disk was put back, what it lacks was sent before")
+	if !s.holds(at) {
+		s.log.Error("the spool is not the one that the server knows: a disk was put back; it is sent anew, and some of it was sent before")
 		if err := s.rename(); err != nil {
 			return 0, err
 		}
@@ -81,6 +81,19 @@ func (s *Spool) resume(ctx context.Context, to Pusher) (seglog.Pos, error) {
 		return at, to.Push(ctx, lost[:min(len(lost), maxPortions)], nil)
 	}
 	return at, nil
+}
+
+// holds reports whether a position is the beginning of a record, or the end. In
+// a spool that was put back, and has grown since, it is most likely neither.
+func (s *Spool) holds(at seglog.Pos) bool {
+	if at > s.seg.End() {
+		return false
+	}
+	for _, err := range s.seg.Records(at) {
+		damage, damaged := errors.AsType[*seglog.DamageError](err)
+		return !damaged || damage.From != at
+	}
+	return true
 }
 
 // drained is what a step of Run takes out of the spool.

@@ -107,6 +107,14 @@ func (w *world) read() {
 		batch.Portions = append(batch.Portions, x)
 		p.to[x.Source] = x.To
 	}
+	if rapid.Bool().Draw(w.t, "together") { // as PushMarked does with several files
+		all := Portion{Source: severalSources}
+		for i := range batch.Portions {
+			all.Messages = append(all.Messages, batch.Portions[i].Messages...)
+			batch.Portions[i].Messages = nil
+		}
+		batch.Portions = append([]Portion{all}, batch.Portions...)
+	}
 	p.body = w.client.encoder.EncodeAll(encode(&batch), nil)
 	w.pending = p
 	w.sent = append(w.sent, *p)

@@ -180,19 +180,16 @@ func (s *Server) sift(a *session, b *Batch, known Contact) (messages []syslog.Me
 			marks = append(marks, Mark{p.Source, p.To})
 		}
 	}
-	if len(a.marks)+len(at) > maxMarks && !forgets(b) {
+	fresh := 0
+	for source, pos := range at {
+		if _, known := a.marks[source]; !known && pos != 0 {
+			fresh++
+		}
+	}
+	if fresh > 0 && len(a.marks)+fresh > maxMarks {
 		return nil, nil, refuse(http.StatusInsufficientStorage, "marks", "more than %d sources of one agent", maxMarks)
 	}
 	return messages, marks, nil
-}
-
-func forgets(b *Batch) bool {
-	for _, p := range b.Portions {
-		if p.Forget {
-			return true
-		}
-	}
-	return false
 }
 
 // received makes a message one that was received here: by our clock, from the

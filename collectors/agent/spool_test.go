@@ -196,6 +196,16 @@ func TestSpoolLost(t *testing.T) {
 	if st := s.Stats(); st.Dropped["lost_spools"] != 1 {
 		t.Errorf("%+v", st)
 	}
+	s.Close()
+	// A disk that has grown since, beyond what the server has.
+	s = openSpool(t, dir, nil)
+	to.marks = map[string]uint64{s.Source(): uint64(s.seg.End()) - 3}
+	put(t, s, "five")
+	drain(t, s, to)
+	if got := to.texts(); got[len(got)-1] != "five" || s.Stats().Dropped["damaged"] > 0 {
+		t.Errorf("%q, %+v", got, s.Stats())
+	}
+	to.got = to.got[:5]
 	// What was sent from the disk that was put back is sent again: it is another one.
 	if got := to.texts(); !slices.Equal(got, []string{"one", "two", "one", "3", "four"}) {
 		t.Errorf("%q", got)
