@@ -15,6 +15,7 @@ type encoder struct {
 	format Format
 	origin bool
 	sd     []byte
+	value  []byte
 }
 
 // A keyed message is one with what its key is made of.
@@ -47,14 +48,15 @@ func (e *encoder) withOrigin(m keyed) string {
 	sd := append(e.sd[:0], m.SD...)
 	if m.Sender.IsValid() && !hasElement(m.SD, "origin") {
 		sd = append(sd, "[origin"...)
-		sd = syslog.AppendSDParam(sd, "ip", m.Sender.Unmap().String())
-		sd = append(sd, ']')
+		e.value = m.Sender.Unmap().AppendTo(e.value[:0])
+		sd = append(syslog.AppendSDParam(sd, []byte("ip"), e.value), ']')
 	}
 	if !hasElement(m.SD, relayElement) {
 		sd = append(sd, "["+relayElement...)
-		sd = syslog.AppendSDParam(sd, "received", m.Received.UTC().Format(time.RFC3339Nano))
-		sd = syslog.AppendSDParam(sd, "key", m.log+"-"+strconv.FormatUint(m.number, 10))
-		sd = append(sd, ']')
+		e.value = m.Received.UTC().AppendFormat(e.value[:0], time.RFC3339Nano)
+		sd = syslog.AppendSDParam(sd, []byte("received"), e.value)
+		e.value = strconv.AppendUint(append(append(e.value[:0], m.log...), '-'), m.number, 10)
+		sd = append(syslog.AppendSDParam(sd, []byte("key"), e.value), ']')
 	}
 	e.sd = sd
 	return string(sd)
