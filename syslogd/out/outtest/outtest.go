@@ -81,7 +81,7 @@ func delivers(d *driver) {
 
 // cuts: the session is cut at any point.
 func cuts(d *driver) {
-	const n, cuts = 6000, 12
+	const n, cuts = 4000, 8
 	for i := 1; i <= cuts; i++ {
 		d.send(d.given + rand.N(n/cuts))
 		d.Cut()
