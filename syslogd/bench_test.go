@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rondo/rrd/seglog"
+	"rondo/syslogd/peertest"
 	"rondo/syslogd/relp"
 	"rondo/syslogd/syslog"
 )
@@ -85,10 +86,10 @@ func BenchmarkTCP(b *testing.B) {
 }
 
 func BenchmarkTLS(b *testing.B) {
-	ca := newAuthority(b)
-	id := ca.issue(b, "server.test", time.Hour)
-	s := benchServer(b, func(c *Config) { c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: id.cert, Key: id.key}} })
-	conn, err := tls.Dial("tcp", s.Addr("tls").String(), ca.client(b))
+	ca := peertest.NewAuthority(b)
+	id := ca.Issue(b, "server.test", time.Hour)
+	s := benchServer(b, func(c *Config) { c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: id.Cert, Key: id.Key}} })
+	conn, err := tls.Dial("tcp", s.Addr("tls").String(), ca.Client(b))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -97,12 +98,12 @@ func BenchmarkTLS(b *testing.B) {
 
 // BenchmarkTLSHandshake is a connection with certificates of both sides.
 func BenchmarkTLSHandshake(b *testing.B) {
-	ca := newAuthority(b)
-	id := ca.issue(b, "server.test", time.Hour)
+	ca := peertest.NewAuthority(b)
+	id := ca.Issue(b, "server.test", time.Hour)
 	s := benchServer(b, func(c *Config) {
-		c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: id.cert, Key: id.key, ClientCA: ca.file}}
+		c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: id.Cert, Key: id.Key, ClientCA: ca.File}}
 	})
-	client := ca.client(b, id)
+	client := ca.Client(b, id)
 	for b.Loop() {
 		conn, err := tls.Dial("tcp", s.Addr("tls").String(), client)
 		if err != nil {

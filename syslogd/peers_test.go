@@ -12,49 +12,13 @@ import (
 	"time"
 
 	"rondo/syslogd/out/forward"
+	"rondo/syslogd/peertest"
 	"rondo/syslogd/syslog"
 )
 
-// program finds a program that the tests talk to: installed, or unpacked
-// below .cache/peers by .ci/deps.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	unpacked, err := filepath.Abs("../.cache/peers/usr/sbin/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(unpacked); err == nil {
-		return unpacked
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("SKIPPED: %s is missing: run .ci/deps", name)
-	}
-	return path
-}
-
-// libraries returns the folders of an unpacked program's libraries that match
-// the patterns, or nothing for one that is installed.
-func libraries(t *testing.T, path string, patterns ...string) string {
-	t.Helper()
-	root, unpacked := strings.CutSuffix(filepath.Dir(path), "/usr/sbin")
-	if !unpacked || root == "" {
-		return ""
-	}
-	var all []string
-	for _, pattern := range patterns {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, found...)
-	}
-	return strings.Join(all, ":")
-}
-
 // Every form in which logger(1) sends is understood whole.
 func TestLogger(t *testing.T) {
-	logger := program(t, "logger")
+	logger := peertest.Find(t, "logger").Path
 	store := newMemory()
 	socket := filepath.Join(t.TempDir(), "log")
 	s, _ := start(t, store, func(c *Config) { c.Unix = socket })
@@ -98,7 +62,7 @@ func TestLogger(t *testing.T) {
 
 // rsyslog returns the command that runs rsyslog: it takes TCP on a port and
 // does what the action says.
-func rsyslog(t *testing.T, path, in, global, action string) *exec.Cmd {
+func rsyslog(t *testing.T, p peertest.Program, in, global, action string) *exec.Cmd {
 	t.Helper()
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`
@@ -108,18 +72,18 @@ func rsyslog(t *testing.T, path, in, global, action string) *exec.Cmd {
 		%s
 	`, dir, global, in, action)
 	args := []string{"-n", "-f", writeConf(t, dir, conf), "-i", filepath.Join(dir, "pid")}
-	if modules := libraries(t, path, "usr/lib/*/rsyslog"); modules != "" {
+	if modules := p.Folders("usr/lib/*/rsyslog"); modules != "" {
 		args = append(args, "-M", modules)
 	}
-	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries(t, path, "usr/lib/*-linux-gnu", "lib/*-linux-gnu"))
+	cmd := exec.Command(p.Path, args...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+p.Folders("usr/lib/*-linux-gnu", "lib/*-linux-gnu"))
 	return cmd
 }
 
 // Our relay sends to rsyslog, and rsyslog to our server, in every framing and
 // format that both have.
 func TestRsyslog(t *testing.T) {
-	rsyslogd := program(t, "rsyslogd")
+	rsyslogd := peertest.Find(t, "rsyslogd")
 	for _, c := range []struct{ protocol, framing, template string }{
 		{"tcp", "octet-counted", "RSYSLOG_SyslogProtocol23Format"},
 		{"tcp", "traditional", "RSYSLOG_SyslogProtocol23Format"},
@@ -140,17 +104,17 @@ func TestRsyslog(t *testing.T) {
 
 // rsyslog acknowledges with RELP, in the clear and over TLS.
 func TestRsyslogRELP(t *testing.T) {
-	rsyslogd, ca := program(t, "rsyslogd"), newAuthority(t)
-	server, client := ca.issue(t, "server.test", time.Hour), ca.issue(t, "client.test", time.Hour)
+	rsyslogd, ca := peertest.Find(t, "rsyslogd"), peertest.NewAuthority(t)
+	server, client := ca.Issue(t, "server.test", time.Hour), ca.Issue(t, "client.test", time.Hour)
 	for _, c := range []struct {
 		proto Proto
 		tls   TLSConfig
 		peer  string
 	}{
 		{RELP, TLSConfig{}, ""},
-		{RELPTLS, TLSConfig{Cert: server.cert, Key: server.key, ClientCA: ca.file}, fmt.Sprintf(
+		{RELPTLS, TLSConfig{Cert: server.Cert, Key: server.Key, ClientCA: ca.File}, fmt.Sprintf(
 			`tls="on" tls.caCert="%s" tls.myCert="%s" tls.myPrivKey="%s" tls.authMode="name" tls.permittedPeer="server.test"`,
-			ca.file, client.cert, client.key)},
+			ca.File, client.Cert, client.Key)},
 	} {
 		t.Run(string(c.proto), func(t *testing.T) {
 			listen := func(cfg *Config) {
@@ -170,13 +134,13 @@ const gtlsAction = `action(type="omfwd" target="127.0.0.1" port="%s" protocol="t
 
 // rsyslog shows a certificate and looks at ours.
 func TestRsyslogTLS(t *testing.T) {
-	rsyslogd, ca := program(t, "rsyslogd"), newAuthority(t)
-	server, client := ca.issue(t, "server.test", time.Hour), ca.issue(t, "client.test", time.Hour)
+	rsyslogd, ca := peertest.Find(t, "rsyslogd"), peertest.NewAuthority(t)
+	server, client := ca.Issue(t, "server.test", time.Hour), ca.Issue(t, "client.test", time.Hour)
 	files := fmt.Sprintf(`DefaultNetstreamDriverCAFile="%s" DefaultNetstreamDriverCertFile="%s" DefaultNetstreamDriverKeyFile="%s"`,
-		ca.file, client.cert, client.key)
+		ca.File, client.Cert, client.Key)
 	for name, wants := range map[string]TLSConfig{
-		"authority":   {Cert: server.cert, Key: server.key, ClientCA: ca.file},
-		"fingerprint": {Cert: server.cert, Key: server.key, Fingerprints: []Fingerprint{client.fingerprint}, MinVersion: "1.3"},
+		"authority":   {Cert: server.Cert, Key: server.Key, ClientCA: ca.File},
+		"fingerprint": {Cert: server.Cert, Key: server.Key, Fingerprints: []Fingerprint{client.Fingerprint}, MinVersion: "1.3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			chain(t, "tls", func(c *Config) { c.TLS = TLSListener{"127.0.0.1:0", wants} }, func(in, out string) *exec.Cmd {
@@ -188,15 +152,15 @@ func TestRsyslogTLS(t *testing.T) {
 
 // An rsyslog without a certificate is refused, and says so itself.
 func TestRsyslogAnonymousIsRefused(t *testing.T) {
-	rsyslogd, ca, store := program(t, "rsyslogd"), newAuthority(t), newMemory()
-	server := ca.issue(t, "server.test", time.Hour)
+	rsyslogd, ca, store := peertest.Find(t, "rsyslogd"), peertest.NewAuthority(t), newMemory()
+	server := ca.Issue(t, "server.test", time.Hour)
 	s, _ := start(t, store, func(c *Config) {
-		c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: server.cert, Key: server.key, ClientCA: ca.file}}
+		c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: server.Cert, Key: server.Key, ClientCA: ca.File}}
 	})
 	_, out, _ := net.SplitHostPort(s.Addr("tls").String())
 	to := freePort(t)
 	_, in, _ := net.SplitHostPort(to)
-	runPeer(t, rsyslog(t, rsyslogd, in, fmt.Sprintf(`DefaultNetstreamDriverCAFile="%s"`, ca.file), fmt.Sprintf(gtlsAction, out, "x509/name")))
+	runPeer(t, rsyslog(t, rsyslogd, in, fmt.Sprintf(`DefaultNetstreamDriverCAFile="%s"`, ca.File), fmt.Sprintf(gtlsAction, out, "x509/name")))
 	r, run := relayTo(t, forward.Config{To: []string{to}}, t.TempDir())
 	run()
 	putAll(t, r, messages(0, 10))
@@ -208,9 +172,9 @@ func TestRsyslogAnonymousIsRefused(t *testing.T) {
 
 // The same with syslog-ng, whose drivers bind framing and format together.
 func TestSyslogNG(t *testing.T) {
-	syslogNG, ca := program(t, "syslog-ng"), newAuthority(t)
-	server, client := ca.issue(t, "server.test", time.Hour), ca.issue(t, "client.test", time.Hour)
-	secured := fmt.Sprintf(`transport("tls") tls(ca-file("%s") cert-file("%s") key-file("%s") peer-verify(yes))`, ca.file, client.cert, client.key)
+	syslogNG, ca := peertest.Find(t, "syslog-ng"), peertest.NewAuthority(t)
+	server, client := ca.Issue(t, "server.test", time.Hour), ca.Issue(t, "client.test", time.Hour)
+	secured := fmt.Sprintf(`transport("tls") tls(ca-file("%s") cert-file("%s") key-file("%s") peer-verify(yes))`, ca.File, client.Cert, client.Key)
 	for _, c := range []struct{ driver, listener, options string }{
 		{"syslog", "tcp", `transport("tcp")`},
 		{"network", "tcp", `transport("tcp")`},
@@ -219,7 +183,7 @@ func TestSyslogNG(t *testing.T) {
 		{"network", "tls", secured},
 	} {
 		listen := func(cfg *Config) {
-			cfg.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: server.cert, Key: server.key, ClientCA: ca.file}}
+			cfg.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: server.Cert, Key: server.Key, ClientCA: ca.File}}
 		}
 		t.Run(c.driver+"/"+c.listener, func(t *testing.T) {
 			chain(t, c.listener, listen, func(in, out string) *exec.Cmd {
@@ -232,11 +196,11 @@ func TestSyslogNG(t *testing.T) {
 					"-F", "--no-caps", "-f", writeConf(t, dir, conf), "--persist-file=" + filepath.Join(dir, "persist"),
 					"--pidfile=" + filepath.Join(dir, "pid"), "--control=" + filepath.Join(dir, "ctl"),
 				}
-				if modules := libraries(t, syslogNG, "usr/lib/syslog-ng/*"); modules != "" {
+				if modules := syslogNG.Folders("usr/lib/syslog-ng/*"); modules != "" {
 					args = append(args, "--module-path="+modules)
 				}
-				cmd := exec.Command(syslogNG, args...)
-				cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries(t, syslogNG, "usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib/syslog-ng"))
+				cmd := exec.Command(syslogNG.Path, args...)
+				cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+syslogNG.Folders("usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib/syslog-ng"))
 				return cmd
 			})
 		})

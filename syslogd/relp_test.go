@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"rondo/syslogd/peertest"
 	"rondo/syslogd/relp"
 )
 
@@ -133,12 +134,12 @@ func TestRELPStop(t *testing.T) {
 }
 
 func TestRELPOverTLS(t *testing.T) {
-	store, ca := newMemory(), newAuthority(t)
-	server, client := ca.issue(t, "server.test", time.Hour), ca.issue(t, "client.test", time.Hour)
+	store, ca := newMemory(), peertest.NewAuthority(t)
+	server, client := ca.Issue(t, "server.test", time.Hour), ca.Issue(t, "client.test", time.Hour)
 	s, _ := startRELP(t, store, func(l *ListenerConfig) {
-		l.Proto, l.TLS = RELPTLS, TLSConfig{Cert: server.cert, Key: server.key, ClientCA: ca.file}
+		l.Proto, l.TLS = RELPTLS, TLSConfig{Cert: server.Cert, Key: server.Key, ClientCA: ca.File}
 	})
-	conn, err := tls.Dial("tcp", s.Addr("relp-tls").String(), ca.client(t, client))
+	conn, err := tls.Dial("tcp", s.Addr("relp-tls").String(), ca.Client(t, client))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestRELPOverTLS(t *testing.T) {
 	if fmt.Sprint(got) != "[1 rsp 200 OK 2 rsp 200 OK 3 rsp 0 serverclose]" || len(store.texts()) != 1 {
 		t.Errorf("%q", got)
 	}
-	anonymous, err := tls.Dial("tcp", s.Addr("relp-tls").String(), ca.client(t))
+	anonymous, err := tls.Dial("tcp", s.Addr("relp-tls").String(), ca.Client(t))
 	if err == nil {
 		_, err = anonymous.Read(make([]byte, 1))
 	}

@@ -13,16 +13,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"rondo/syslogd/peertest"
 )
 
 // startTLS runs a server with one TLS listener.
-func startTLS(t *testing.T, sink Sink, change func(*TLSConfig)) (*Server, *authority) {
+func startTLS(t *testing.T, sink Sink, change func(*TLSConfig)) (*Server, *peertest.Authority) {
 	t.Helper()
-	ca := newAuthority(t)
-	id := ca.issue(t, "server.test", time.Hour)
+	ca := peertest.NewAuthority(t)
+	id := ca.Issue(t, "server.test", time.Hour)
 	s, _ := start(t, sink, func(c *Config) {
 		c.UDP, c.TCP, c.TLS.Listen = "", "", "127.0.0.1:0"
-		c.TLS.Cert, c.TLS.Key = id.cert, id.key
+		c.TLS.Cert, c.TLS.Key = id.Cert, id.Key
 		if change != nil {
 			change(&c.TLS.TLSConfig)
 		}
@@ -45,7 +47,7 @@ const framed = "38 <34>Oct 11 22:14:15 h su[7]: two\nlines"
 func TestTLS(t *testing.T) {
 	store := newMemory()
 	s, ca := startTLS(t, store, nil)
-	conn := dialTLS(t, s, ca.client(t))
+	conn := dialTLS(t, s, ca.Client(t))
 	send(t, conn, framed+framed)
 	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
@@ -69,7 +71,7 @@ func TestTLS(t *testing.T) {
 func TestTLSWithoutCloseNotify(t *testing.T) {
 	store := newMemory()
 	s, ca := startTLS(t, store, nil)
-	conn := dialTLS(t, s, ca.client(t))
+	conn := dialTLS(t, s, ca.Client(t))
 	send(t, conn, framed+"<34>Oct 11 22:14:15 h su[7]: unfinished")
 	if err := conn.NetConn().(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
@@ -81,7 +83,7 @@ func TestTLSWithoutCloseNotify(t *testing.T) {
 
 func TestTLSLossResetsConnection(t *testing.T) {
 	s, ca := startTLS(t, unsynced{newMemory()}, nil)
-	conn := dialTLS(t, s, ca.client(t))
+	conn := dialTLS(t, s, ca.Client(t))
 	send(t, conn, framed)
 	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
@@ -93,39 +95,39 @@ func TestTLSLossResetsConnection(t *testing.T) {
 
 // Who may come in, and what is counted of those who may not.
 func TestTLSClients(t *testing.T) {
-	ca, stranger := newAuthority(t), newAuthority(t)
-	server := ca.issue(t, "server.test", time.Hour)
-	good, other := ca.issue(t, "good.test", time.Hour), ca.issue(t, "other.test", time.Hour)
-	expired := ca.issue(t, "expired.test", -time.Minute)
-	foreign := stranger.issue(t, "foreign.test", time.Hour)
-	byCA := TLSConfig{ClientCA: ca.file}
-	byPrint := TLSConfig{Fingerprints: []Fingerprint{good.fingerprint, foreign.fingerprint}}
-	both := TLSConfig{ClientCA: ca.file, Fingerprints: byPrint.Fingerprints}
+	ca, stranger := peertest.NewAuthority(t), peertest.NewAuthority(t)
+	server := ca.Issue(t, "server.test", time.Hour)
+	good, other := ca.Issue(t, "good.test", time.Hour), ca.Issue(t, "other.test", time.Hour)
+	expired := ca.Issue(t, "expired.test", -time.Minute)
+	foreign := stranger.Issue(t, "foreign.test", time.Hour)
+	byCA := TLSConfig{ClientCA: ca.File}
+	byPrint := TLSConfig{Fingerprints: []Fingerprint{good.Fingerprint, foreign.Fingerprint}}
+	both := TLSConfig{ClientCA: ca.File, Fingerprints: byPrint.Fingerprints}
 	for _, c := range []struct {
 		name   string
 		wants  TLSConfig
 		client *tls.Config
 		reason string // none: it may come in
 	}{
-		{"nothing is asked for", TLSConfig{}, ca.client(t), ""},
-		{"authority", byCA, ca.client(t, good), ""},
-		{"anonymous", byCA, ca.client(t), "no_certificate"},
-		{"foreign authority", byCA, ca.client(t, foreign), "authority"},
-		{"expired", byCA, ca.client(t, expired), "expired"},
-		{"fingerprint", byPrint, ca.client(t, good), ""},
-		{"fingerprint of another authority", byPrint, ca.client(t, foreign), ""},
-		{"unknown fingerprint", byPrint, ca.client(t, other), "fingerprint"},
-		{"anonymous, by fingerprint", byPrint, ca.client(t), "no_certificate"},
-		{"both", both, ca.client(t, good), ""},
-		{"fingerprint without authority", both, ca.client(t, foreign), "authority"},
-		{"authority without fingerprint", both, ca.client(t, other), "fingerprint"},
-		{"too old", TLSConfig{MinVersion: "1.3"}, &tls.Config{RootCAs: ca.client(t).RootCAs, MaxVersion: tls.VersionTLS12}, "other"},
+		{"nothing is asked for", TLSConfig{}, ca.Client(t), ""},
+		{"authority", byCA, ca.Client(t, good), ""},
+		{"anonymous", byCA, ca.Client(t), "no_certificate"},
+		{"foreign authority", byCA, ca.Client(t, foreign), "authority"},
+		{"expired", byCA, ca.Client(t, expired), "expired"},
+		{"fingerprint", byPrint, ca.Client(t, good), ""},
+		{"fingerprint of another authority", byPrint, ca.Client(t, foreign), ""},
+		{"unknown fingerprint", byPrint, ca.Client(t, other), "fingerprint"},
+		{"anonymous, by fingerprint", byPrint, ca.Client(t), "no_certificate"},
+		{"both", both, ca.Client(t, good), ""},
+		{"fingerprint without authority", both, ca.Client(t, foreign), "authority"},
+		{"authority without fingerprint", both, ca.Client(t, other), "fingerprint"},
+		{"too old", TLSConfig{MinVersion: "1.3"}, &tls.Config{RootCAs: ca.Client(t).RootCAs, MaxVersion: tls.VersionTLS12}, "other"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store, log := newMemory(), &lines{}
 			cfg := DefaultConfig()
 			cfg.UDP, cfg.TCP, cfg.TLS = "", "", TLSListener{"127.0.0.1:0", c.wants}
-			cfg.TLS.Cert, cfg.TLS.Key = server.cert, server.key
+			cfg.TLS.Cert, cfg.TLS.Key = server.Cert, server.Key
 			s, _ := run(t, cfg, store, slog.New(slog.NewTextHandler(log, nil)))
 			conn, err := tls.Dial("tcp", s.Addr("tls").String(), c.client)
 			if err == nil { // in TLS 1.3 a client may not know yet
@@ -152,10 +154,10 @@ func TestTLSClients(t *testing.T) {
 }
 
 func TestPlainTextOnTLS(t *testing.T) {
-	store, ca := newMemory(), newAuthority(t)
-	id := ca.issue(t, "server.test", time.Hour)
+	store, ca := newMemory(), peertest.NewAuthority(t)
+	id := ca.Issue(t, "server.test", time.Hour)
 	s, stop := start(t, store, func(c *Config) {
-		c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: id.cert, Key: id.key}}
+		c.TLS = TLSListener{"127.0.0.1:0", TLSConfig{Cert: id.Cert, Key: id.Key}}
 	})
 	conn := dial(t, "tcp", s.Addr("tls"))
 	send(t, conn, "<34>Oct 11 22:14:15 h su[7]: one\n")
@@ -169,12 +171,12 @@ func TestPlainTextOnTLS(t *testing.T) {
 // A client that does not go on with its handshake holds nobody up, and is
 // sent away in the end.
 func TestSlowHandshake(t *testing.T) {
-	ca := newAuthority(t)
-	id := ca.issue(t, "server.test", 1e6*time.Hour) // bubbles begin in the year 2000
+	ca := peertest.NewAuthority(t)
+	id := ca.Issue(t, "server.test", 1e6*time.Hour) // bubbles begin in the year 2000
 	synctest.Test(t, func(t *testing.T) {
 		l := testListener(newMemory())
 		var err error
-		if l.certs, err = openCertificates(TLSConfig{Cert: id.cert, Key: id.key}); err != nil {
+		if l.certs, err = openCertificates(TLSConfig{Cert: id.Cert, Key: id.Key}); err != nil {
 			t.Fatal(err)
 		}
 		client, server := net.Pipe()
@@ -192,12 +194,12 @@ func TestSlowHandshake(t *testing.T) {
 
 // Certificates that change on disk are used; bad ones leave the old ones.
 func TestCertificatesAreReadAnew(t *testing.T) {
-	ca := newAuthority(t)
-	id := ca.issue(t, "server.test", time.Hour)
+	ca := peertest.NewAuthority(t)
+	id := ca.Issue(t, "server.test", time.Hour)
 	l, log := testListener(newMemory()), &lines{}
 	l.log = slog.New(slog.NewTextHandler(log, nil))
 	var err error
-	if l.certs, err = openCertificates(TLSConfig{Cert: id.cert, Key: id.key}); err != nil {
+	if l.certs, err = openCertificates(TLSConfig{Cert: id.Cert, Key: id.Key}); err != nil {
 		t.Fatal(err)
 	}
 	first, bad := l.certs.config(), &state{}
@@ -205,7 +207,7 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 	if l.certs.config() != first {
 		t.Error("the same files are read as new ones")
 	}
-	if err := os.WriteFile(id.cert, []byte("no certificate"), 0o600); err != nil {
+	if err := os.WriteFile(id.Cert, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	l.reloadCertificates(bad)
@@ -213,12 +215,12 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 	if l.certs.config() != first || l.srv.Snapshot()["tls_reload_failures"] != 1 || log.count("level=ERROR") != 1 {
 		t.Errorf("%v %s", l.srv.Snapshot(), log.all.String())
 	}
-	ca.issue(t, "server.test", time.Hour)
+	ca.Issue(t, "server.test", time.Hour)
 	l.reloadCertificates(bad)
 	if l.certs.config() == first || log.count("new certificates are in use") != 1 {
 		t.Errorf("the new ones are not in use: %s", log.all.String())
 	}
-	if err := os.Remove(id.key); err != nil {
+	if err := os.Remove(id.Key); err != nil {
 		t.Fatal(err)
 	}
 	l.reloadCertificates(bad)
@@ -229,14 +231,14 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 }
 
 func TestCheckFiles(t *testing.T) {
-	ca := newAuthority(t)
-	id, other := ca.issue(t, "server.test", time.Hour), ca.issue(t, "other.test", time.Hour)
+	ca := peertest.NewAuthority(t)
+	id, other := ca.Issue(t, "server.test", time.Hour), ca.Issue(t, "other.test", time.Hour)
 	for want, c := range map[string]TLSConfig{
-		"":                                {Cert: id.cert, Key: id.key, ClientCA: ca.file},
-		`"edge": tls: cert: open `:        {Cert: "/none", Key: id.key},
-		`"edge": tls: key: open `:         {Cert: id.cert, Key: "/none"},
-		`"edge": tls: cert: tls: private`: {Cert: id.cert, Key: other.key},
-		`holds no certificate`:            {Cert: id.cert, Key: id.key, ClientCA: id.key},
+		"":                                {Cert: id.Cert, Key: id.Key, ClientCA: ca.File},
+		`"edge": tls: cert: open `:        {Cert: "/none", Key: id.Key},
+		`"edge": tls: key: open `:         {Cert: id.Cert, Key: "/none"},
+		`"edge": tls: cert: tls: private`: {Cert: id.Cert, Key: other.Key},
+		`holds no certificate`:            {Cert: id.Cert, Key: id.Key, ClientCA: id.Key},
 	} {
 		cfg := DefaultConfig()
 		cfg.Listeners = []ListenerConfig{{Name: "edge", Proto: TLS, Listen: "127.0.0.1:0", TLS: c}}

@@ -21,8 +21,8 @@ import (
 // An Authority issues certificates into files of a folder, as an operator's
 // own would.
 type Authority struct {
-	Dir  string
 	File string // its certificate
+	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
@@ -36,7 +36,7 @@ type Identity struct {
 // NewAuthority makes an authority for this test alone.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
-	a := &Authority{Dir: t.TempDir()}
+	a := &Authority{dir: t.TempDir()}
 	template := certificate("test authority", time.Hour)
 	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
 	a.key = newKey(t)
@@ -47,7 +47,7 @@ func NewAuthority(t testing.TB) *Authority {
 	if a.cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
-	a.File = filepath.Join(a.Dir, "ca.pem")
+	a.File = filepath.Join(a.dir, "ca.pem")
 	writePEM(t, a.File, "CERTIFICATE", der)
 	return a
 }
@@ -95,7 +95,7 @@ func (a *Authority) Issue(t testing.TB, name string, lasts time.Duration) Identi
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := Identity{filepath.Join(a.Dir, name+".pem"), filepath.Join(a.Dir, name+".key"), pin.Of(cert)}
+	id := Identity{filepath.Join(a.dir, name+".pem"), filepath.Join(a.dir, name+".key"), pin.Of(cert)}
 	writePEM(t, id.Cert, "CERTIFICATE", der)
 	writePEM(t, id.Key, "PRIVATE KEY", keyDER)
 	return id
@@ -109,6 +109,18 @@ func (id Identity) Pair(t testing.TB) tls.Certificate {
 		t.Fatal(err)
 	}
 	return pair
+}
+
+// Client is the configuration of a client that trusts the authority and shows
+// the certificates, whatever the server asks for: it shall judge.
+func (a *Authority) Client(t testing.TB, ids ...Identity) *tls.Config {
+	t.Helper()
+	c := &tls.Config{RootCAs: a.Pool()}
+	for _, id := range ids {
+		pair := id.Pair(t)
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	return c
 }
 
 func writePEM(t testing.TB, path, kind string, der []byte) {
