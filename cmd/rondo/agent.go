@@ -113,6 +113,7 @@ const agentGC = 20
 //	  ├─ spool: what waits on disk ──> client
 //	  ├─ syslog server: sockets ──> stages ──> spool
 //	  ├─ the agent's own figures ──> spool
+//	  ├─ journal ──> stages ──> client; FIFOs ──> stages ──> spool
 //	  ├─ profile: asks the server what to do
 //	  ├─ keepWorking ── errgroup, built anew by a profile
 //	  │    ├─ tailer: lines of files ──> stages ──> client
@@ -164,6 +165,7 @@ func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
 	g.Go(func() error { return a.serveStatus(ctx, status) })
 	g.Go(func() error { return a.syslog.Run(ctx) })
 	g.Go(func() error { return a.measure(ctx) })
+	g.Go(func() error { return a.readStreams(ctx) })
 	g.Go(func() error { return a.keepWorking(ctx) })
 	if a.profiles != nil {
 		g.Go(func() error { return a.profiles.run(ctx) })

@@ -116,24 +116,32 @@ func (a *agentRun) do(ctx, working context.Context, w *agentWork) error {
 	if w.stages > 0 {
 		g.Go(func() error { return a.settleStages(working, w.pipe) })
 	}
-	send := tail.SinkFunc(func(_ context.Context, b tail.Batch) error { return a.sendLines(ctx, b) })
 	if w.tailer != nil {
+		send := tail.SinkFunc(func(_ context.Context, b tail.Batch) error { return a.sendLines(ctx, b) })
 		g.Go(func() error { return a.tail(working, w.tailer, send) })
 	}
+	g.Go(func() error { <-working.Done(); return nil })
+	return g.Wait()
+}
+
+// readStreams reads the journal and FIFOs until ctx ends. They are the agent's
+// own file's, and no profile interrupts them: who writes to a FIFO that nobody
+// reads is killed.
+func (a *agentRun) readStreams(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
 	if journal := a.conf.Tail.Journal; journal != nil {
 		g.Go(func() error {
-			marks, err := a.marks(working)
+			marks, err := a.marks(ctx)
 			if err != nil {
-				return nil // working has ended
+				return nil // ctx has ended
 			}
-			return journal.Run(working, a.log, a.tailed, marks, send)
+			return journal.Run(ctx, a.log, a.tailed, marks, tail.SinkFunc(a.sendLines))
 		})
 	}
 	for _, fifo := range a.conf.Tail.FIFOs {
 		fifo.Host = cmp.Or(fifo.Host, a.conf.Host)
-		g.Go(func() error { return fifo.Run(working, a.log, a.tailed, tail.SinkFunc(a.spoolLines)) })
+		g.Go(func() error { return fifo.Run(ctx, a.log, a.tailed, tail.SinkFunc(a.spoolLines)) })
 	}
-	g.Go(func() error { <-working.Done(); return nil })
 	return g.Wait()
 }
 

@@ -20,6 +20,9 @@ func (h HostRow) AgentFacts(now time.Time) []Fact {
 		{"Not sent yet", bytes(int64(min(a.Lag, 1<<62)))},
 		{"Dropped", fmt.Sprintf("%d messages since %s", a.Dropped, a.Started.Format(time.DateTime))},
 	}
+	if a.Profile != "" {
+		facts = append(facts, Fact{"Profile", a.Profile})
+	}
 	if machine := strings.Join(strings.Fields(a.Type+" "+a.Zone+" "+a.Address), ", "); machine != "" {
 		facts = append(facts, Fact{"Machine", machine})
 	}

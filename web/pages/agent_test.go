@@ -29,8 +29,8 @@ func TestAgent(t *testing.T) {
 	if got := (HostRow{}).AgentTrouble(now); got != "" || (HostRow{}).AgentFacts(now) != nil {
 		t.Errorf("without an agent: %q", got)
 	}
-	want := "[{Agent 1.2, last contact " + ago(now, now.Add(-3*time.Second)) + "} {Not sent yet " + bytes(0) + "} {Dropped 0 messages since 2026-11-19 10:00:00} {Machine m7g.large, eu-central-1a, 10.0.0.7}]"
-	if got := fmt.Sprint(row(func(*fleet.Agent) {}).AgentFacts(now)); got != want {
+	want := "[{Agent 1.2, last contact " + ago(now, now.Add(-3*time.Second)) + "} {Not sent yet " + bytes(0) + "} {Dropped 0 messages since 2026-11-19 10:00:00} {Profile web 4c1d} {Machine m7g.large, eu-central-1a, 10.0.0.7}]"
+	if got := fmt.Sprint(row(func(a *fleet.Agent) { a.Profile = "web 4c1d" }).AgentFacts(now)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
