@@ -42,6 +42,7 @@ func (a *agentRun) status() agent.Status {
 	}
 	files := a.tailed.Snapshot()
 	s.Sent += files["lines"]
+	s.Lag += files["unread_bytes"]
 	for name, n := range files {
 		if strings.HasPrefix(name, "lost_files_") && n > 0 {
 			s.Dropped[name] = n

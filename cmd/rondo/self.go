@@ -208,6 +208,7 @@ func (me *self) gauges() map[string]float64 {
 		"logs.raw_bytes":     float64(logs.RawBytes),
 		"logs.disk_bytes":    float64(logs.DiskBytes),
 		"logs.backlog":       float64(logs.Backlog),
+		"logs.marks":         float64(logs.Marks),
 		"rrd.series":         float64(me.s.stores.metrics.Series()),
 		"process.heap_bytes": float64(mem.HeapAlloc),
 		"process.gc_cpu":     mem.GCCPUFraction,

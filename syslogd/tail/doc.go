@@ -92,6 +92,7 @@
 //	closed_deleted           deleted files closed for max_open_files
 //	files_beyond_limit folders_beyond_limit
 //	open_failures packed_damaged state_damaged state_failures forgotten
+//	unread_bytes             of files, now; of compressed ones it is not known
 //
 // What was written and cut away between two looks is known to nobody, so it is
 // in no count: gone_truncated says how often that may have happened.

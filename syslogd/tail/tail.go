@@ -213,11 +213,24 @@ func (t *Tailer) step(ctx context.Context, now time.Time, sink Sink) (bool, erro
 	}
 	b := t.batch.build(t.looked)
 	b.Forget = t.forget
+	t.stats.set("unread_bytes", t.unread())
 	if err := sink.Put(ctx, b); err != nil {
 		return false, fmt.Errorf("tail: hand over %d messages: %w", len(b.Messages), err)
 	}
 	t.commit(now)
+	t.stats.set("unread_bytes", t.unread())
 	return true, nil
+}
+
+// unread is how much of the files the sink does not have yet, as they were when
+// last looked at.
+func (t *Tailer) unread() (n int64) {
+	for _, f := range t.files {
+		if f.pos != nil && f.twin == nil && f.packed == plain {
+			n += max(0, f.found.size-f.pos.offset, f.info.size-f.pos.offset)
+		}
+	}
+	return n
 }
 
 // fill reads into the batch until it is full, or there is nothing to read. Each
@@ -314,7 +327,13 @@ func (s *Stats) add(name string, n int) {
 	s.counts[name] += uint64(n)
 }
 
-// Snapshot returns all counts that are not zero; the package comment has their
+func (s *Stats) set(name string, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[name] = uint64(n)
+}
+
+// Snapshot returns all counts, those that are zero perhaps not; the package comment has their
 // names.
 func (s *Stats) Snapshot() map[string]uint64 {
 	s.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,5 +141,31 @@ func TestSinkFails(t *testing.T) {
 	err := tl.Run(t.Context(), nil, SinkFunc(func(context.Context, Batch) error { return failure }))
 	if !errors.Is(err, failure) {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// TestUnread: what the sink does not have yet is known while it is away.
+func TestUnread(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a.log")
+	if err := os.WriteFile(name, []byte(strings.Repeat("0123456789abcde\n", 64)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tailer, err := New(Config{Files: []Input{{Paths: []string{name}}}, Limits: Limits{BatchBytes: 4 << 10}}, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var away uint64
+	err = tailer.Run(ctx, nil, SinkFunc(func(_ context.Context, b Batch) error {
+		if len(b.Messages) > 0 {
+			away = tailer.Stats().Snapshot()["unread_bytes"]
+			cancel()
+		}
+		return nil
+	}))
+	if left := tailer.Stats().Snapshot()["unread_bytes"]; err != nil || away != 1024 || left != 0 {
+		t.Errorf("%v: %d bytes unread while the sink had the batch, %d after it", err, away, left)
 	}
 }
