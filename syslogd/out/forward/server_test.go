@@ -63,11 +63,12 @@ func reserve(t *testing.T, datagrams bool) (addr string) {
 	if datagrams {
 		kind = unix.SOCK_DGRAM
 	}
-	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_INET, kind, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
+	unix.CloseOnExec(fd) // or a server that is started holds it
 	loopback := unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), unix.Bind(fd, &loopback))
 	if datagrams { // connected: nothing that others send is for it
@@ -109,9 +110,7 @@ func (s *server) up() {
 				defer close(done)
 				// What is still on its way over a connection that was cut is
 				// not to be mixed with what follows it.
-				if s.proto == TCP || s.proto == TLS {
-					<-before
-				}
+				<-before
 				s.serve(conn)
 			})
 		}
