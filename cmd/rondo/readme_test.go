@@ -138,7 +138,7 @@ func commandParser(t *testing.T) *kong.Kong {
 func words(line string) (all []string) {
 	line, _, _ = strings.Cut(line, "  #")
 	for _, w := range regexp.MustCompile(`('[^']*'|[^ '])+`).FindAllString(line, -1) {
-		if w == "#" {
+		if w == "#" || w == "&" {
 			break
 		}
 		all = append(all, strings.ReplaceAll(w, "'", ""))
