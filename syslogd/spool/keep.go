@@ -62,19 +62,23 @@ func (s *Spool) fit() {
 	if int64(end) <= most {
 		return
 	}
-	if late := s.marks.from(end - seglog.Pos(most)); len(late) > 0 {
+	first := end - seglog.Pos(most)
+	if late := s.marks.from(first); len(late) > 0 {
 		for _, q := range s.queues {
-			if q.policy() != Block {
+			if q.holdsBack(first) {
 				q.expire(late[0], LogFull)
 			}
 		}
 	}
 }
 
-func (q *Queue) policy() Policy {
+// holdsBack reports whether the queue has something before p that is to be
+// sent, and that may be dropped. A queue that has not must not be moved to the
+// first mark behind p: its own place may lie before that.
+func (q *Queue) holdsBack(p seglog.Pos) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.limits.WhenFull
+	return q.limits.WhenFull != Block && q.unsentFrom().pos < p
 }
 
 // slack is how much longer than that the log may be: it is cut in segments,

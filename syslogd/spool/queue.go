@@ -128,10 +128,15 @@ func (q *Queue) waiting() amount { return q.unsent().plus(amountOf(q.flight)) }
 
 // first is the place of the oldest message that waits.
 func (q *Queue) first() place {
-	switch {
-	case len(q.flight) > 0:
+	if len(q.flight) > 0 {
 		return q.flight[0].from
-	case len(q.again) > 0:
+	}
+	return q.unsentFrom()
+}
+
+// unsentFrom is the place of the oldest message that is to be sent.
+func (q *Queue) unsentFrom() place {
+	if len(q.again) > 0 {
 		return q.again[0].from
 	}
 	return q.head
@@ -216,11 +221,7 @@ func (q *Queue) shrink(all marks, end seglog.Pos) {
 	if !over() {
 		return
 	}
-	oldest := q.head
-	if len(q.again) > 0 {
-		oldest = q.again[0].from
-	}
-	for _, m := range all.from(oldest.pos) {
+	for _, m := range all.from(q.unsentFrom().pos) {
 		if !over() {
 			return
 		}

@@ -199,7 +199,7 @@ func (s *Spool) appendPart(ctx context.Context, queues []*Queue, p *part) (seglo
 		end, full, err := s.tryAppend(queues, p)
 		switch {
 		case full != nil:
-			if err := full.wait(ctx); err != nil {
+			if err := full.wait(ctx, p.amounts[slices.Index(queues, full)]); err != nil {
 				return 0, fmt.Errorf("queue %s is full: %w", full.name, err)
 			}
 		case err == nil:
@@ -326,9 +326,14 @@ func (s *Spool) tellDisk(err error) {
 	s.o.Log.Info("the queues can be written again")
 }
 
-// wait waits until something is taken away from a queue.
-func (q *Queue) wait(ctx context.Context) error {
+// wait waits until something is taken away from a queue that has no room for
+// more. It looks again first: what was taken away before it waits tells nobody.
+func (q *Queue) wait(ctx context.Context, more amount) error {
 	q.mu.Lock()
+	if q.fits(more) {
+		q.mu.Unlock()
+		return nil
+	}
 	room := q.room
 	if q.senders++; q.senders == 1 {
 		q.spool.o.Log.Warn("the queue is full: senders wait", "destination", q.name)

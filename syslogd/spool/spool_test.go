@@ -538,3 +538,58 @@ func TestLogIsBounded(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// What waits is dropped for the log's sake only where the log is too long, not
+// because much has gone through it.
+func TestLongLifeDropsNothing(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	defer s.Close()
+	q := queuesOf(t, s, Limits{Bytes: minBytes}, "a")
+	var r reading
+	defer r.close()
+	deliver := func() {
+		if _, err := q[0].fetch(&r); err != nil {
+			t.Fatal(err)
+		}
+		q[0].settle(uint64(len(r.batch.Messages)), 0)
+	}
+	big := messages(0, 1)
+	big[0].SD = string(make([]byte, minBytes/2))
+	for int64(s.log.End()) < slack+2*minBytes {
+		put(t, s, q, big, 1)
+		deliver()
+	}
+	for i := range 35 { // several records between two marks
+		put(t, s, q, messages(100*i, 100*i+100), 1)
+	}
+	for q[0].Stats().Waiting > 0 {
+		deliver()
+		if err := s.keep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.expire(time.Now())
+	}
+	if st := check(t, q[0]); len(st.Dropped) > 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Room that is made after a sender has found none, and before it waits, is
+// found: nobody would tell it later.
+func TestRoomBeforeTheWait(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	defer s.Close()
+	q := queuesOf(t, s, Limits{Bytes: minBytes, WhenFull: Block}, "a")
+	put(t, s, q, messages(0, 1), 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var r reading
+	defer r.close()
+	if ok, err := q[0].fetch(&r); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	q[0].settle(1, 0)
+	if err := q[0].wait(ctx, amount{1, minBytes + 1}); err != nil {
+		t.Errorf("an empty queue has no room: %v", err)
+	}
+}
