@@ -46,6 +46,7 @@ soak:
 	RONDO_RELAY_KILLS=1000 $(GO) test -timeout=0 -count=1 -v -run 'TestRelayKilled$$' ./cmd/rondo
 	$(GO) test -timeout=0 -count=1 -v -run 'TestModel$$|TestPowerLoss$$|TestFullDisk$$' ./rrd/store -rapid.checks=10000
 	RONDO_LOG_CRASHES=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrashAtSteps ./syslogd/logstore
+	$(GO) test -timeout=0 -count=1 -v -run TestHistories ./syslogd/tail -tail.histories=1000000 -tail.seed=$$(date +%s)000000
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000

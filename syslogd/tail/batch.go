@@ -7,6 +7,7 @@ type batch struct {
 	messages []syslog.Message
 	given    []*position
 	patterns []string // that were looked for
+	looked   int64    // see Tailer.settle
 	read     int      // bytes
 }
 
@@ -19,6 +20,7 @@ func (b *batch) give(p *position) {
 }
 
 func (b *batch) build(looked int64) Batch {
+	b.looked = looked
 	out := Batch{Messages: b.messages}
 	for _, p := range b.given {
 		out.Marks = append(out.Marks, p.mark())

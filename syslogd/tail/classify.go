@@ -114,13 +114,22 @@ func (t *Tailer) mayBe(f *file, p *position) bool {
 // still looks whether the file that should have some content has it.
 func (t *Tailer) still(p *position, now time.Time) bool {
 	f := p.home
+	was := f.info
 	if !t.open(f, now) || !t.check(f, now) || f.pos != p {
 		return f.pos == p
+	}
+	if f.info != was {
+		t.enqueue(f) // the look at its size is not to hide that there is more to read
 	}
 	if f.packed != plain && f.packed == p.packed {
 		return true // nobody changes these
 	}
-	if sum, ok := f.content.before(p.next); ok && p.sameTail(sum) {
+	c, err := look(f.fd)
+	if err != nil {
+		return true
+	}
+	defer c.close()
+	if c.holds(p) {
 		return true
 	}
 	t.changed(f, "rewritten", now)
@@ -200,7 +209,11 @@ func (t *Tailer) start(f *file, begin int64) {
 	if begin > 0 {
 		if sum, ok := f.content.before(begin); ok {
 			p.begin, p.next, p.tail = begin, begin, sum
-			t.skip = append(t.skip, p)
+			if begin > f.content.lead {
+				t.skip = append(t.skip, p)
+			} else { // there is nothing to be told of NULs
+				p.offset, p.taken = begin, sum
+			}
 		}
 	}
 	p.size = max(p.next, f.content.size)

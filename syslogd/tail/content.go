@@ -117,7 +117,7 @@ func (c *content) length() (int64, bool) {
 
 // holds reports whether this is the content that p tells of.
 func (c *content) holds(p *position) bool {
-	if !p.born.agrees(c.head) || !p.head.agrees(c.head) {
+	if !p.born.agrees(c.head) || !p.sameHead(c.head, c.lead) {
 		return false
 	}
 	sum, ok := c.before(p.next)

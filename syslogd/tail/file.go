@@ -37,6 +37,8 @@ type file struct {
 	found    fileInfo  // as the last scan saw it
 	info     fileInfo  // as last looked at
 	grown    time.Time // when that was seen to be different
+	ended    time.Time // when it was last read to its end
+	clean    time.Time // the same, and the sink has all of it
 	deadline time.Time // when to look though nothing changes; zero: never
 	used     time.Time
 }
@@ -199,7 +201,7 @@ func (t *Tailer) read(f *file, now time.Time) (more bool) {
 	k := min(p.next, tailLen)
 	n, err := f.content.r.ReadAt(t.buf, p.next-k)
 	sum := xxh3.Hash(t.buf[:min(k, int64(n))])
-	if int64(n) < k || !p.sameTail(sum) || !t.sameHead(f, p, t.buf[:n], p.next-k) {
+	if int64(n) < k || !p.sameTail(sum) || !t.begins(f, p, t.buf[:n], p.next-k) {
 		if f.packed != plain && f.packed == p.packed && f.content.torn() {
 			t.broken(f, err)
 			return false
@@ -224,14 +226,18 @@ func (t *Tailer) read(f *file, now time.Time) (more bool) {
 	if n == len(t.buf) {
 		return true
 	}
+	f.ended = now
+	if p.offset == p.next {
+		f.clean = now
+	}
 	t.wait(f, now, taken < len(data))
 	return false
 }
 
-// sameHead reports whether the file begins as it did, as far as what was read,
+// begins reports whether the file begins as it did, as far as what was read,
 // from offset, shows: the tail alone says little while it is short. The more of
 // the beginning is known, the better.
-func (t *Tailer) sameHead(f *file, p *position, buf []byte, offset int64) bool {
+func (t *Tailer) begins(f *file, p *position, buf []byte, offset int64) bool {
 	from := f.content.lead - offset
 	if from < 0 || from > int64(len(buf)) {
 		if p.head.n < headLen && len(f.content.head) > p.head.n && p.head.agrees(f.content.head) {
@@ -240,7 +246,7 @@ func (t *Tailer) sameHead(f *file, p *position, buf []byte, offset int64) bool {
 		return true
 	}
 	head := buf[from:min(int64(len(buf)), from+headLen)]
-	if !p.head.agrees(head) {
+	if !p.sameHead(head, f.content.lead) {
 		return false
 	}
 	if len(head) > p.head.n {

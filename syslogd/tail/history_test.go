@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	histories = flag.Int("tail.histories", 200, "how many random histories of rotation")
+	histories = flag.Int("tail.histories", 500, "how many random histories of rotation")
 	firstSeed = flag.Uint64("tail.seed", 1, "of the first history")
 	tell      = flag.Bool("tail.tell", false, "print what happens")
 )
@@ -280,6 +280,7 @@ func (h *history) save() {
 			p.seen = h.fs.now.Unix()
 		}
 	}
+	h.tl.settle()
 	h.state = appendState(nil, h.tl.known, h.tl.positions.byID)
 }
 
@@ -661,9 +662,19 @@ func (h *history) check() {
 	}
 	for text := range h.must {
 		if !seen[text] && !h.lines[text].partial && text != "# header" && text != "" {
-			fail("lost: %.60q", text)
+			fail("lost: %.60q, which is in %q", text, h.in(text))
 		}
 	}
+}
+
+// in are the files that have a line.
+func (h *history) in(text string) (names []string) {
+	for path, n := range h.fs.names {
+		if bytes.Contains(n.content(), []byte(text)) {
+			names = append(names, path)
+		}
+	}
+	return names
 }
 
 func newHistory(t *testing.T, seed uint64) *history {

@@ -56,8 +56,8 @@ func beginningOf(head []byte) beginning {
 	return b
 }
 
-// mayBegin reports whether the content may begin with head, which is shorter,
-// as far as the last step in it tells.
+// mayBegin reports whether the content may begin with head, be it shorter, as
+// far as the last step in it tells.
 func (b *beginning) mayBegin(head []byte) bool {
 	if len(head) >= b.n {
 		return b.agrees(head)
@@ -67,7 +67,7 @@ func (b *beginning) mayBegin(head []byte) bool {
 			return uint32(xxh3.Hash(head[:n])) == b.steps[i]
 		}
 	}
-	return false
+	return true
 }
 
 // firstLine is what of the beginning of a file is part of its name: the same
@@ -112,6 +112,7 @@ type position struct {
 	tail   uint64 // fingerprint of up to tailLen bytes before next
 	weak   bool   // only posBits bits of tail are known
 	given  bool   // is in the batch
+	told   bool   // the sink has a mark of it
 	size   int64  // of the file, when it was last looked at
 	seen   int64  // seconds since 1970: when some file had it last
 
@@ -150,11 +151,21 @@ func fromMark(m Mark) (*position, bool) {
 	offset, tail := int64(m.Pos>>posBits), m.Pos&(1<<posBits-1)
 	return &position{
 		id: m.Source, born: born, head: beginning{headSum: born}, key: fileKey{dev, ino},
-		offset: offset, next: offset, size: offset, taken: tail, tail: tail, weak: true,
+		offset: offset, next: offset, size: offset, taken: tail, tail: tail, weak: true, told: true,
 	}, true
 }
 
 func (p *position) mark() Mark { return Mark{p.id, packPos(p.next, p.tail)} }
+
+// sameHead compares the beginning of a file, behind NULs in front. It may be
+// shorter than what was known, if the tail bears it out: what was in the file
+// beyond the position may not be in a copy of it.
+func (p *position) sameHead(head []byte, lead int64) bool {
+	if p.next <= lead {
+		return p.head.agrees(head)
+	}
+	return p.head.mayBegin(head)
+}
 
 // sameTail compares as many bits as are known.
 func (p *position) sameTail(sum uint64) bool {
@@ -173,6 +184,7 @@ func (p *position) join(q *position) {
 	if p.path == "" {
 		p.path, p.first, p.key = q.path, q.first, q.key
 	}
+	p.told = p.told || q.told
 	p.size, p.seen = max(p.size, q.size), max(p.seen, q.seen)
 	if q.next > p.next || q.next == p.next && p.weak {
 		p.offset, p.next, p.taken, p.tail, p.weak = q.offset, q.next, q.taken, q.tail, q.weak

@@ -35,10 +35,7 @@ func (t *Tailer) scan(now time.Time) {
 	fresh = append(fresh, t.lookAround(w, lost, now)...)
 	t.begun(fresh, now)
 	t.expire(now)
-	t.looked = t.settled(now)
-	for key := range t.known {
-		t.known[key] = t.looked
-	}
+	t.settle()
 	for _, f := range t.files {
 		if f.target != "" {
 			w.folders[filepath.Dir(f.target)] = true
@@ -47,17 +44,32 @@ func (t *Tailer) scan(now time.Time) {
 	t.folders = w.folders
 }
 
-// settled is when the last look was of which nothing is left to be read: what
-// changed since may be unknown to the receiver, whatever its name is by then.
-func (t *Tailer) settled(now time.Time) int64 {
-	at := now
+// settle notes for each known pattern since when there may be content that the
+// receiver does not know: whatever changed since then is looked at, whichever
+// name it has by then.
+func (t *Tailer) settle() int64 {
+	if t.scanned.IsZero() {
+		return 0 // what is known is what an earlier run knew
+	}
+	at := t.scanned
 	for _, f := range t.files {
-		if f.twin == nil && (f.pos == nil || f.pos.offset == 0) && f.found.size > 0 {
-			at = minTime(at, time.Unix(0, f.found.changed))
+		if f.twin == nil && f.found.size > 0 && (f.queued || f.pos == nil || !f.pos.told) {
+			since := f.clean
+			if since.IsZero() {
+				since = time.Unix(0, f.found.changed)
+			}
+			at = minTime(at, since)
 		}
 	}
-	return max(at.Unix(), 1)
+	seconds := max(at.Unix(), firstLook)
+	for key := range t.known {
+		t.known[key] = seconds
+	}
+	return seconds
 }
+
+// firstLook is what is noted at least: later than never.
+const firstLook = int64(clockSlack/time.Second) + 1
 
 // meet takes note of a name. It returns the file if it is new.
 func (t *Tailer) meet(in *input, p pattern, path string, found map[fileKey]bool, now time.Time) *file {

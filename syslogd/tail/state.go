@@ -56,6 +56,7 @@ func (t *Tailer) save(now time.Time) error {
 		return nil
 	}
 	t.saved = now
+	t.settle()
 	for _, p := range t.positions.byID {
 		if p.home != nil {
 			p.seen = now.Unix()
@@ -117,8 +118,10 @@ func appendState(dst []byte, known map[string]int64, byID map[string]*position) 
 			dst = appendPosition(dst, p)
 		}
 	}
-	return fmt.Appendf(dst, "sum %016x\n", xxh3.Hash(dst))
+	return sealState(dst)
 }
+
+func sealState(dst []byte) []byte { return fmt.Appendf(dst, "sum %016x\n", xxh3.Hash(dst)) }
 
 func appendPosition(dst []byte, p *position) []byte {
 	flags := ""
@@ -207,6 +210,7 @@ func parsePosition(s string) (*position, error) {
 	p.taken, p.weak = n.hex(part[2]), strings.Contains(part[10], flagWeak)
 	p.head = beginning{headSum: headSum{int(n.int(part[3])), n.hex(part[4])}}
 	p.head.setHex(part[5], &n)
+	p.told = p.offset > 0
 	p.key = fileKey{n.hex(part[6]), n.hex(part[7])}
 	p.size, p.seen = n.int(part[8]), n.int(part[9])
 	p.next, p.tail = p.offset, p.taken

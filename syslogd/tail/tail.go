@@ -78,7 +78,6 @@ type Tailer struct {
 	scanAt   time.Time       // when they are to be looked at next
 	rescan   bool            // which is at once
 	folders  map[string]bool // as of the last scan
-	looked   int64           // see settled; as of the last scan
 	unsaved  bool
 	saved    time.Time
 	lastWarn map[string]time.Time
@@ -211,7 +210,7 @@ func (t *Tailer) step(ctx context.Context, now time.Time, sink Sink) (bool, erro
 		t.batch.reset()
 		return t.rescan, nil
 	}
-	b := t.batch.build(t.looked)
+	b := t.batch.build(t.settle())
 	b.Forget = t.forget
 	t.stats.set("unread_bytes", t.unread())
 	if err := sink.Put(ctx, b); err != nil {
@@ -285,10 +284,13 @@ func (t *Tailer) newPatterns() bool {
 // commit: the batch is durable.
 func (t *Tailer) commit(now time.Time) {
 	for _, p := range t.batch.given {
-		p.offset, p.taken, p.given = p.next, p.tail, false
+		p.offset, p.taken, p.given, p.told = p.next, p.tail, false, true
+		if p.home != nil {
+			p.home.clean = p.home.ended
+		}
 	}
 	for _, key := range t.batch.patterns {
-		t.known[key], t.told[key] = t.looked, now.Unix()
+		t.known[key], t.told[key] = t.batch.looked, now.Unix()
 	}
 	t.stats.add("lines", len(t.batch.messages))
 	t.batch.reset()
