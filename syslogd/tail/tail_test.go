@@ -47,7 +47,7 @@ func (r *receiver) list() []Mark {
 	return all
 }
 
-func newTailer(t *testing.T, c Config, state string) *Tailer {
+func newTailer(t testing.TB, c Config, state string) *Tailer {
 	t.Helper()
 	tl, err := New(c, Options{State: state, Log: slog.New(slog.DiscardHandler), Host: "h"})
 	if err != nil {
