@@ -117,8 +117,8 @@ func writeRotated(t *testing.T, dir string, stop chan struct{}) (n int) {
 			}
 			f = open()
 		}
-		if n%2 == 0 {
-			time.Sleep(time.Millisecond)
+		if n%2 == 0 { // so that one answer of the server can hold all lines, also of a long run
+			time.Sleep(max(time.Millisecond, time.Duration(agentKills())*20*time.Microsecond))
 		}
 	}
 	return n
