@@ -52,7 +52,7 @@ func (s *Spool) expire(now time.Time) {
 // waits with little while others move much must not hold back all of that,
 // unless nothing of it may be dropped.
 func (s *Spool) fit() {
-	most := slack
+	most := s.o.SlackBytes
 	for _, q := range s.queues {
 		q.mu.Lock()
 		most += q.limits.Bytes
@@ -80,10 +80,6 @@ func (q *Queue) holdsBack(p seglog.Pos) bool {
 	defer q.mu.Unlock()
 	return q.limits.WhenFull != Block && q.unsentFrom().pos < p
 }
-
-// slack is how much longer than that the log may be: it is cut in segments,
-// and once a second.
-const slack = int64(64 << 20)
 
 // remove drops an orphan whose time has come, and reports whether it is gone.
 func (q *Queue) remove(now time.Time, log *slog.Logger) bool {

@@ -17,6 +17,7 @@ import (
 // Options of a Spool. The zero value of each means its default.
 type Options struct {
 	SegmentBytes int64     // of the log, which is removed in segments; 8 MiB
+	SlackBytes   int64     // how much longer the log may be than all queues together; 64 MiB
 	FS           seglog.FS // of the log; the real one
 	Log          *slog.Logger
 }
@@ -56,6 +57,9 @@ type Spool struct {
 func Open(dir string, o Options) (*Spool, error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = 8 << 20
+	}
+	if o.SlackBytes == 0 {
+		o.SlackBytes = 64 << 20
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
