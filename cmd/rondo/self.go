@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -242,6 +243,9 @@ func (me *self) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-ticker.C:
+			if os.Getenv("GOGC") == "" {
+				paceGC()
+			}
 			if err := me.record(ctx, now); err != nil && ctx.Err() == nil {
 				me.s.log.Warn("own figures could not be stored", "err", err)
 			}

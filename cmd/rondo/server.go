@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"reflect"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -99,6 +100,22 @@ type server struct {
 // pointers: a collection is cheap, and memory that waits for one is not.
 const gcPercent = 25
 
+// minGarbage may wait in any case: where little is in use, a quarter of it is
+// soon gone, and collections are what a relay would do most.
+const minGarbage = 8 << 20
+
+// paceGC sets how much garbage may wait, by what was in use at the last
+// collection.
+func paceGC() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	percent := gcPercent
+	if n := live[0].Value.Uint64(); n > 0 {
+		percent = max(percent, int(100*minGarbage/n))
+	}
+	debug.SetGCPercent(min(percent, 400))
+}
+
 // serve runs a server until ctx ends. What runs, and who waits for it:
 //
 //	serve ── errgroup
@@ -120,7 +137,7 @@ const gcPercent = 25
 // everybody who writes to them has ended.
 func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		paceGC()
 	}
 	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, canary: canary.New(opt.log.With("component", "canary")), sockets: syslogd.NewSockets(), started: time.Now()}
 	defer s.sockets.Close()
