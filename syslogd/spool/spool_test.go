@@ -555,7 +555,7 @@ func TestLongLifeDropsNothing(t *testing.T) {
 	}
 	big := messages(0, 1)
 	big[0].SD = string(make([]byte, minBytes/2))
-	for int64(s.log.End()) < slack+2*minBytes {
+	for int64(s.log.End()) < s.o.SlackBytes+2*minBytes {
 		put(t, s, q, big, 1)
 		deliver()
 	}
