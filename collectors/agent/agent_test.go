@@ -1,15 +1,19 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,6 +220,72 @@ func TestAnswerLost(t *testing.T) {
 	if got := m.texts(); !slices.Equal(got, []string{"one", "two", "three", "four"}) {
 		t.Errorf("stored %q", got)
 	}
+}
+
+// slowStore is a Store whose disk is full until room is closed.
+type slowStore struct {
+	*memory
+	room  chan struct{}
+	tries atomic.Int64
+}
+
+func (s *slowStore) PutMarked(ctx context.Context, batch []syslog.Message, marks []Mark) error {
+	s.tries.Add(1)
+	select {
+	case <-s.room:
+		return s.memory.PutMarked(ctx, batch, marks)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestAgentTiresOfWaiting: a store is not asked twice to take what it is about
+// to take: on the way there messages are counted, and compared.
+func TestAgentTiresOfWaiting(t *testing.T) {
+	m := &slowStore{memory: newMemory(), room: make(chan struct{})}
+	s, err := NewServer(Options{Store: m, Metrics: m, Auth: StaticToken(testKey), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewServer(s.Handler())
+	t.Cleanup(h.Close)
+	tired := make(chan struct{}, 100)
+	c := newTestClient(t, h.URL, func(o *ClientOptions) {
+		o.Transport = tiring{NewTransport(), tired}
+	})
+	start(t, c.Run)
+	go func() {
+		<-tired
+		<-tired
+		close(m.room)
+	}()
+	send(t, c, Portion{Source: "f", To: 1, Messages: lines("one")})
+	if got, n := m.texts(), m.tries.Load(); n != 1 || !slices.Equal(got, []string{"one"}) {
+		t.Errorf("stored %q in %d tries", got, n)
+	}
+}
+
+// tiring gives up pushes that are not answered soon.
+type tiring struct {
+	to    http.RoundTripper
+	tired chan struct{}
+}
+
+func (p tiring) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path != PushPath {
+		return p.to.RoundTrip(r)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 100*time.Millisecond)
+	defer cancel()
+	answer, err := p.to.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		p.tired <- struct{}{}
+		return nil, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, err
 }
 
 func TestTwoOfOneID(t *testing.T) {

@@ -125,7 +125,11 @@ func (s *Server) take(ctx context.Context, a *session, b *Batch, c caller) (any,
 	}
 	n, err := s.samples(ctx, &known.Identity, b.Samples)
 	if err == nil && len(marks)+len(messages) > 0 {
-		err = s.put(ctx, known.ID, b.Seq, messages, marks)
+		// An agent that tires of waiting for a full disk comes again with the
+		// same batch. Stages that have seen these messages would take those
+		// for repeated ones, so this try goes on to its end, and the next one
+		// waits for it.
+		err = s.put(context.WithoutCancel(ctx), known.ID, b.Seq, messages, marks)
 	}
 	if err != nil {
 		a.end()

@@ -18,6 +18,7 @@ func (q *Queue) orphan(now time.Time, log *slog.Logger) {
 	defer q.mu.Unlock()
 	if q.left.IsZero() {
 		q.left = now
+		q.taken() // who waits for room does not wait any longer
 	}
 	if n := q.waiting().count; n > 0 {
 		log.Warn("a destination is not configured any more; what waits for it is dropped unless it comes back",

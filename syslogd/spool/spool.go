@@ -253,10 +253,14 @@ func (s *Spool) tryAppend(queues []*Queue, p *part) (end seglog.Pos, full *Queue
 	return end, nil, nil
 }
 
-// admits reports whether the queue has room, and its policy.
+// admits reports whether the queue has room, and its policy. Nobody waits for
+// an orphan: nothing is taken away from it.
 func (q *Queue) admits(a amount) (bool, Policy) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.limits.WhenFull == Block && !q.left.IsZero() {
+		return q.fits(a), DropNewest
+	}
 	return q.fits(a), q.limits.WhenFull
 }
 

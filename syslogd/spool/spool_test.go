@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -591,5 +592,33 @@ func TestRoomBeforeTheWait(t *testing.T) {
 	q[0].settle(1, 0)
 	if err := q[0].wait(ctx, amount{1, minBytes + 1}); err != nil {
 		t.Errorf("an empty queue has no room: %v", err)
+	}
+}
+
+// A sender that waits for a queue goes on when its destination leaves the
+// configuration, and what it has is counted.
+func TestOrphanBlocksNobody(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	defer s.Close()
+	q := queuesOf(t, s, Limits{Bytes: minBytes, WhenFull: Block}, "a")
+	big := messages(0, 1)
+	big[0].SD = string(make([]byte, minBytes-1000))
+	put(t, s, q, big, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := s.Append(ctx, q, big, all(big, 1))
+		sent <- err
+	}()
+	for q[0].Stats().Senders == 0 {
+		runtime.Gosched()
+	}
+	queuesOf(t, s, Limits{})
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if st := check(t, q[0]); st.Waiting != 1 || st.Dropped[QueueFull] != 1 {
+		t.Errorf("%+v", st)
 	}
 }
