@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -219,4 +220,14 @@ func writeFile(t *testing.T, dir, name, text string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// isolated is what runs a program as root of a world of its own, which the
+// flags of unshare say more about; nil where the kernel does not allow that.
+func isolated(flags ...string) []string {
+	prefix := append([]string{"unshare", "--user", "--map-root-user"}, flags...)
+	if exec.Command(prefix[0], append(prefix[1:], "true")...).Run() != nil {
+		return nil
+	}
+	return prefix
 }
