@@ -55,7 +55,7 @@ soak:
 	$(GO) test -timeout=0 -run '^$$' -fuzz '^FuzzVerify$$' -fuzztime=$(FUZZTIME) ./alerts/fleet/iid
 	$(GO) test -timeout=0 -count=1 -v -run 'TestRedact|TestDedupIsExact|TestAccounts' ./syslogd/stage -rapid.checks=1000000
 	for t in syslog:FuzzParse syslog:FuzzBinary syslog:FuzzRoundTrip spool:FuzzTail syslog:FuzzFramer syslog:FuzzSD syslog/gelf:FuzzDecode syslog/gelf:FuzzChunks \
-		syslog/gelf:FuzzStream syslog/gelf:FuzzJSON syslog/journal:FuzzReader .:FuzzEqualsGoSyslog \
+		tail:FuzzSplit tail:FuzzState tail:FuzzMark syslog/gelf:FuzzStream syslog/gelf:FuzzJSON syslog/journal:FuzzReader .:FuzzEqualsGoSyslog \
 		macro:FuzzPath macro:FuzzLine syslog/jsonl:FuzzParse logfile:FuzzReader logimport:FuzzParsePortion stage:FuzzRedact stage:FuzzParse extract:FuzzJSON; do \
 		$(GO) test -timeout=0 -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime=$(FUZZTIME) ./syslogd/$${t%:*} || exit 1; done
 

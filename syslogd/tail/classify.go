@@ -68,6 +68,9 @@ func (t *Tailer) classify(f *file, now time.Time) bool {
 	}
 	begin := f.content.lead
 	for _, p := range t.positions.alike(head) {
+		if p.home != nil && !related(p.path, f.path) && !related(p.home.path, f.path) {
+			continue // many files may begin alike
+		}
 		if p.home != nil && !t.still(p, now) {
 			p.home = nil
 		}

@@ -29,7 +29,9 @@
 //	id    DEV-INODE-N-FINGERPRINT[-AGAIN]: where and with which first line
 //	      content was first seen. It is a name; nothing but its fingerprint is
 //	      ever compared with a file.
-//	head  fingerprint of the first 1024 bytes, as far as they are there.
+//	head  fingerprint of the first 1024 bytes, as far as they are there, and of
+//	      shorter beginnings of them, by which a shorter copy is known. NULs in
+//	      front do not count.
 //	tail  fingerprint of the 1024 bytes before the offset. A mark has 16 bits
 //	      of it: Pos = offset<<16 | tail, so that a mark alone can be tested.
 //
@@ -47,6 +49,8 @@
 //	copied and truncated       the copy is read on from the offset; the file
 //	                           from its beginning, after the copy
 //	a copy is being made       it is not read: all of it is in another file
+//	a copy was made before     it is not read, if its beginning is known; see below
+//	the last lines were read
 //	truncated and rewritten    what is unread of the old content is lost, and
 //	                           counted as far as it was seen; the new is read
 //	                           from its beginning, be it shorter, longer, or of
@@ -62,6 +66,8 @@
 //	replaced (sed -i, editors) read on, if all before the offset is the same
 //	several names, links       one file, once
 //	all that while down        the same, from the state file or the marks
+//	created and rotated while  read, if it has a name that rotation makes, and
+//	down, or between looks     changed since the last look of which all was read
 //	a line has no end yet      it waits. If the file was renamed or deleted and
 //	                           is quiet for Linger, it is taken as it is
 //	a line is too long         several messages, all but the last Truncated
@@ -70,6 +76,19 @@
 //	changed in the middle      not seen, if neither the first nor the last
 //	                           1024 bytes before the offset change
 //	cut to a part of itself    taken for a new file, and read again
+//	the state file is lost,    its lines come twice: marks do not know enough of
+//	and a copy was made before the beginning
+//	the last lines were read
+//
+// All of this, but for the last three rows, is what random histories test:
+// programs, logrotate, crashes of either side, and inodes that are used again at
+// once, against what was written and could be read.
+//
+// # FIFOs and the journal
+//
+// A FIFO cannot be read again: it has no marks, and its sink should keep what it
+// takes. Of the journal, a mark is the number of an entry, from which its cursor
+// is made.
 //
 // # Bounds
 //

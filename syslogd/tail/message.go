@@ -111,13 +111,13 @@ func (fm *form) cut(dst []syslog.Message, data []byte, end ending, now time.Time
 	stats.add("empty", empty)
 	left := 0
 	for all := string(text); len(lines) > 0; lines = lines[1:] {
-		m := fm.message(all[lines[0].begin:lines[0].end], now)
+		dst = append(dst, fm.message(all[lines[0].begin:lines[0].end], now))
+		m := &dst[len(dst)-1]
 		m.Truncated = lines[0].cut
-		if !fm.in.filter.Match(&m) {
+		if !fm.in.filter.Match(m) {
+			dst = dst[:len(dst)-1]
 			left++
-			continue
 		}
-		dst = append(dst, m)
 	}
 	stats.add("filtered", left)
 	return dst, taken

@@ -234,11 +234,18 @@ func (b *beginning) hex() string {
 
 func (b *beginning) setHex(s string, n *numbers) {
 	s = strings.TrimSuffix(s, none)
-	n.bad = n.bad || len(s)%8 != 0 || len(s) > 8*beginSteps
-	for i := 0; !n.bad && len(s) > 0; i++ {
+	for i := range b.steps {
+		if stepAt(i) > b.n || n.bad {
+			break
+		}
+		if len(s) < 8 {
+			n.bad = true
+			return
+		}
 		b.steps[i] = uint32(n.hex(s[:8]))
 		s = s[8:]
 	}
+	n.bad = n.bad || s != ""
 }
 
 // numbers reads some, and remembers whether one was none.
