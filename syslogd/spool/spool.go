@@ -101,21 +101,25 @@ func (s *Spool) Queues(configs []QueueConfig) ([]*Queue, error) {
 			return nil, fmt.Errorf("spool: queue %s: %w", c.Name, err)
 		}
 	}
-	list := s.configure(configs)
-	// Their names are on disk before a record has their numbers.
-	if err := s.keep(context.Background()); err != nil {
+	list, made := s.configure(configs)
+	err := s.keep(context.Background())
+	if err != nil && made { // a name is on disk before a record has its number
 		return nil, fmt.Errorf("spool: %w", err)
+	}
+	if err != nil {
+		s.o.Log.Error("the cursors of the queues cannot be written", "err", err)
 	}
 	return list, nil
 }
 
-func (s *Spool) configure(configs []QueueConfig) (list []*Queue) {
+// configure also reports whether queues were made.
+func (s *Spool) configure(configs []QueueConfig) (list []*Queue, made bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range configs {
 		i := slices.IndexFunc(s.queues, func(q *Queue) bool { return q.name == c.Name })
 		if i < 0 {
-			i = len(s.queues)
+			i, made = len(s.queues), true
 			s.lastID++
 			s.queues = append(s.queues, s.newQueue(s.lastID, c.Name))
 		}
@@ -127,7 +131,7 @@ func (s *Spool) configure(configs []QueueConfig) (list []*Queue) {
 			q.orphan(time.Now(), s.o.Log)
 		}
 	}
-	return list
+	return list, made
 }
 
 func (s *Spool) newQueue(id uint64, name string) *Queue {
