@@ -144,6 +144,9 @@ func (t *Tailer) turn(f *file, now time.Time) (more bool) {
 		t.unpacking = f
 	}
 	if f.pos == nil && !t.place(f, now) {
+		if f.pos != nil { // but it was closed for another one
+			return true
+		}
 		t.wait(f, now, false)
 		return t.rescan
 	}
