@@ -80,7 +80,13 @@ func (c agentRunCmd) Run(ctx context.Context, stderr errorWriter) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: conf.Log}))
-	return runAgent(ctx, conf, log)
+	for {
+		err := runAgent(ctx, conf, log)
+		if !errors.Is(err, agent.ErrPutBack) || ctx.Err() != nil {
+			return err
+		}
+		log.Error("beginning again where the server is", "err", err)
+	}
 }
 
 // An agentRun is one running agent.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -288,6 +289,32 @@ func (p tiring) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
+// TestPutBack: a server that was restored from a backup has less than the agent
+// believes. The agent does not go on as if nothing were missing.
+func TestPutBack(t *testing.T) {
+	m := newMemory()
+	_, url := newTestServer(t, m)
+	lossy := &lossyTransport{to: NewTransport()}
+	c := newTestClient(t, url, func(o *ClientOptions) { o.Transport = lossy })
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(t.Context()) }()
+	send(t, c, Portion{Source: "f", To: 1, Messages: lines("one")})
+	backup := newMemory()
+	backup.marks = maps.Clone(m.marks)
+	send(t, c, Portion{Source: "f", From: 1, To: 2, Messages: lines("two")})
+	_, restored := newTestServer(t, backup)
+	lossy.url.Store(&restored)
+	if err := c.Push(t.Context(), []Portion{{Source: "f", From: 2, To: 3, Messages: lines("three")}}, nil); !errors.Is(err, ErrPutBack) {
+		t.Errorf("pushed: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, ErrPutBack) {
+		t.Errorf("ended: %v", err)
+	}
+	if got := backup.texts(); len(got) > 0 {
+		t.Errorf("stored %q", got)
+	}
+}
+
 func TestTwoOfOneID(t *testing.T) {
 	m := newMemory()
 	s, url := newTestServer(t, m)
@@ -355,6 +382,10 @@ func TestIdentityRefused(t *testing.T) {
 func TestBoundKey(t *testing.T) {
 	id, err := Identity{ID: "a", Host: "h", Group: "g", Tags: map[string]string{"x": "1", "y": "2"}}.bind(Identity{Group: "db", Tags: map[string]string{"x": "3"}})
 	if err != nil || id.Group != "db" || id.Host != "h" || fmt.Sprint(id.Tags) != "map[x:3 y:2]" {
+		t.Errorf("%+v, %v", id, err)
+	}
+	id, err = Identity{ID: "a", Host: "h", Instance: "i-0123456789abcdef0"}.bind(Identity{ID: "a", Host: "h", Group: "db"})
+	if err != nil || id.Instance != "" {
 		t.Errorf("%+v, %v", id, err)
 	}
 }

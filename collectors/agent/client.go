@@ -64,6 +64,11 @@ const (
 // must begin again at its mark.
 var ErrOverlap = errors.New("agent: part of a portion is stored already")
 
+// ErrPutBack says that the server has less than it confirmed: it was put back to
+// an earlier state, from a backup. Whoever runs the agent begins again, at the
+// marks that the server has now.
+var ErrPutBack = errors.New("agent: the server has less than it confirmed: it was put back to an earlier state")
+
 // errAgain says that the server wants a hello.
 var errAgain = errors.New("agent: the server does not know the session")
 
@@ -253,10 +258,10 @@ func (c *Client) PushMarked(ctx context.Context, messages []syslog.Message, mark
 	return c.Push(ctx, portions, nil)
 }
 
-// Run says hello and sends until ctx ends.
+// Run says hello and sends until ctx ends, which is no error, or ErrPutBack.
 func (c *Client) Run(ctx context.Context) error {
 	if _, err := c.greet(ctx); err != nil {
-		return nil // ctx has ended
+		return unless(ctx, err)
 	}
 	beat := time.NewTicker(c.o.Heartbeat)
 	defer beat.Stop()
@@ -285,7 +290,18 @@ func (c *Client) Run(ctx context.Context) error {
 			c.giveBack(p.frames)
 			p.done <- err
 		}
+		if errors.Is(err, ErrPutBack) {
+			return err
+		}
 	}
+}
+
+// unless is err, if ctx has not ended.
+func unless(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // A load is what bounds a batch.
@@ -345,7 +361,7 @@ func (c *Client) deliver(ctx context.Context, group []*push) error {
 				continue
 			}
 		}
-		if err == nil || ctx.Err() != nil || errors.Is(err, ErrOverlap) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrOverlap) || errors.Is(err, ErrPutBack) {
 			return err
 		}
 		c.note(err)
@@ -365,8 +381,7 @@ func (c *Client) greet(ctx context.Context) (seq uint64, err error) {
 	for wait := firstPause; ; {
 		var w welcome
 		if w, err = c.hello(ctx); err == nil {
-			c.welcomed(w)
-			return w.Seq, nil
+			return w.Seq, c.welcomed(w)
 		}
 		if ctx.Err() != nil {
 			return 0, err
@@ -393,16 +408,29 @@ func (c *Client) hello(ctx context.Context) (w welcome, err error) {
 	return w, nil
 }
 
-func (c *Client) welcomed(w welcome) {
+// welcomed notes where the server is. What it has confirmed it must have: nobody
+// will send it again. If it has the newest batch, a mark that went back did so
+// with that.
+func (c *Client) welcomed(w welcome) error {
 	c.mu.Lock()
+	was := c.marks
+	if sameRun(w.Seq, c.seq) && w.Seq >= c.seq {
+		was = nil
+	}
 	c.marks = make(map[string]uint64, len(w.Marks))
+	var err error
 	for _, m := range w.Marks {
-		c.marks[m.Source] = m.Pos
+		if c.marks[m.Source] = m.Pos; m.Pos < was[m.Source] {
+			err = fmt.Errorf("%w: %s up to %d, and it was %d", ErrPutBack, m.Source, m.Pos, was[m.Source])
+		}
 	}
 	c.state.Host, c.state.Group = w.Host, w.Group
 	c.mu.Unlock()
-	c.note(nil)
-	c.greeting.Do(func() { close(c.greeted) })
+	c.note(err)
+	if err == nil {
+		c.greeting.Do(func() { close(c.greeted) })
+	}
+	return err
 }
 
 // send sends a batch once.

@@ -53,6 +53,10 @@
 // one that begins behind it leaves a gap, which is counted; one that the mark
 // lies within is refused, for to cut it is up to whoever has read the source.
 //
+// A server that was put back to an earlier state, from a backup, has less than it
+// confirmed. Its marks tell: at the next hello the agent begins again at them,
+// and sends what can still be read once more.
+//
 // Samples have no marks: they are stored before, and to store one twice is to
 // store it once.
 //

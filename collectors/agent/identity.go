@@ -80,12 +80,16 @@ func (t StaticToken) Authorize(_ context.Context, key string, _ netip.Addr) (Ide
 	return Identity{}, nil
 }
 
-// bind is what an agent says of itself, but for what its key says.
+// bind is what an agent says of itself, but for what its key says. Whose key has
+// no instance is none: it must not stand for one in the fleet.
 func (i Identity) bind(key Identity) (Identity, error) {
 	if key.ID != "" && key.ID != i.ID {
 		return i, errors.New("agent: the key belongs to another agent")
 	}
 	i.Host, i.Group, i.Instance = cmp.Or(key.Host, i.Host), cmp.Or(key.Group, i.Group), cmp.Or(key.Instance, i.Instance)
+	if key.ID != "" {
+		i.Instance = key.Instance
+	}
 	i.Type, i.Zone = cmp.Or(key.Type, i.Type), cmp.Or(key.Zone, i.Zone)
 	if len(key.Tags) > 0 {
 		tags := maps.Clone(key.Tags)

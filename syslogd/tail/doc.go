@@ -11,8 +11,9 @@
 // A receiver that keeps marks in the same write as messages (syslogd.Marker)
 // has each message once: Run is given these marks when it begins, and goes on
 // behind them. The state file serves receivers without marks, and knows what
-// marks do not: paths, and what else identifies a file. Of the two, whichever is
-// farther is true, because neither is written before the messages are durable.
+// marks do not: paths, and what else identifies a file. Of the two the mark is
+// true: it is behind the state file only if the receiver was put back to an
+// earlier state, from a backup, and then what it has lost is read again.
 // Two Runs for one receiver must not overlap: the first one's last batch must
 // be stored, or lost for certain, before the second asks for the marks.
 //

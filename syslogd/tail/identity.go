@@ -175,20 +175,16 @@ func (p *position) sameTail(sum uint64) bool {
 	return sum == p.tail
 }
 
-// join takes over what two sources know of the same content: the position that
-// is farther is true, since nobody says that something was taken before it was.
-func (p *position) join(q *position) {
-	if p.head.n < q.head.n {
-		p.head = q.head
+// believe takes over what the receiver knows of the same content. It has no
+// less than it said that it has, unless it was put back to an earlier state:
+// then what it has lost is read again.
+func (p *position) believe(q *position) {
+	if q.next < p.next {
+		p.finished = false
+	} else if q.next == p.next && !p.weak {
+		return
 	}
-	if p.path == "" {
-		p.path, p.first, p.key = q.path, q.first, q.key
-	}
-	p.told = p.told || q.told
-	p.size, p.seen = max(p.size, q.size), max(p.seen, q.seen)
-	if q.next > p.next || q.next == p.next && p.weak {
-		p.offset, p.next, p.taken, p.tail, p.weak = q.offset, q.next, q.taken, q.tail, q.weak
-	}
+	p.offset, p.next, p.taken, p.tail, p.weak = q.offset, q.next, q.taken, q.tail, q.weak
 }
 
 // family is the name that a file had before it was rotated, as far as one can

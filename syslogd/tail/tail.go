@@ -111,8 +111,8 @@ func New(c Config, o Options) (*Tailer, error) {
 func (t *Tailer) Stats() *Stats { return t.stats }
 
 // Run reads until ctx ends, which is no error, or the sink fails. Marks are
-// those that the receiver has; of them and the state file, whichever is farther
-// is true.
+// those that the receiver has; where it has one, the state file's offset does not
+// count.
 func (t *Tailer) Run(ctx context.Context, marks []Mark, sink Sink) error {
 	saved, err := loadState(t.state)
 	if err != nil {
@@ -177,7 +177,7 @@ func (t *Tailer) recall(saved savedState, marks []Mark, now time.Time) {
 			t.known[m.Source] = max(t.known[m.Source], int64(m.Pos))
 		} else if p, ok := fromMark(m); ok {
 			if old := t.positions.byID[p.id]; old != nil {
-				old.join(p)
+				old.believe(p)
 			} else {
 				t.positions.add(p)
 			}

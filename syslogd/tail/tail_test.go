@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -130,6 +131,41 @@ func TestRun(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A receiver that was put back to an earlier state gets what it has lost once
+// more, whatever the state file says.
+func TestReceiverPutBack(t *testing.T) {
+	dir := t.TempDir()
+	log, state := filepath.Join(dir, "app.log"), filepath.Join(dir, "state")
+	c := Config{Files: []Input{{Paths: []string{log}}}}
+	r := newReceiver()
+	again := func() {
+		tl := newTailer(t, c, state)
+		saved, err := loadState(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		tl.begin(saved, r.list(), now)
+		defer tl.end()
+		drain(t, tl, now, r)
+		if err := tl.save(now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, log, "one\ntwo\n")
+	again()
+	expect(t, r, "one", "two")
+	backup := maps.Clone(r.marks)
+	write(t, log, "three\n")
+	again()
+	expect(t, r, "three")
+	r.marks = backup
+	again()
+	expect(t, r, "three")
+	again()
+	expect(t, r)
 }
 
 func TestSinkFails(t *testing.T) {
