@@ -474,6 +474,14 @@ func rich(n int) web.Deps {
 				Version: "0.1.0", Started: w.crowd.Add(-41 * time.Hour), Retention: "30 days or 10 GiB", Graphite: "127.0.0.1:2003", Syslog: "127.0.0.1:5514",
 				Story: "A small web shop is linked from a large site. Its run queue climbs to 137 where it should be below 1; servers are launched, and retired when the crowd has gone. Boot takes 12 s here instead of minutes.",
 				Dirs:  []pages.Dir{{Name: "metrics", Bytes: 48 << 20}, {Name: "logs", Bytes: 210 << 20}},
+				Routes: []pages.LogRoute{
+					{Name: "noise", To: "store", Received: 10_024, Filtered: 10_014, Routed: 10},
+					{Name: "all", To: "store, central, archive", Received: 10_014, Staged: 90, Made: 1, Already: 5, Routed: 9920},
+				},
+				Destinations: []pages.Destination{
+					{Name: "archive", Kind: "s3", Routed: 9920, Delivered: 9920, State: "ok"},
+					{Name: "central", Kind: "syslog", Routed: 9920, Dropped: 900, Why: "900 queue_full", Waiting: 9020, Oldest: 70 * time.Minute, State: "forward: 10.0.9.9:514: dial tcp 10.0.9.9:514: connect: connection refused", Bad: true},
+				},
 			}
 		},
 	}
@@ -538,6 +546,12 @@ func empty() web.Deps {
 func calm() web.Deps {
 	d := rich(4)
 	d.Alerts, d.Groups = calmAlerts{d.Alerts}, oneGroup{d.Groups}
+	busy := d.System
+	d.System = func() pages.System {
+		s := busy()
+		s.Destinations = s.Destinations[:1]
+		return s
+	}
 	return d
 }
 

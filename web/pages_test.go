@@ -255,7 +255,10 @@ func TestHostileTextStaysText(t *testing.T) {
 	w := hostileWorld{}
 	deps := web.Deps{Metrics: w, Index: w, Ranger: w, Logs: w, Alerts: w, Fleet: w, Groups: hostileGroups{}}
 	deps.System = func() web.System {
-		return web.System{Version: hostile, Story: hostile, Retention: hostile, Graphite: hostile, Syslog: hostile}
+		return web.System{
+			Version: hostile, Story: hostile, Retention: hostile, Graphite: hostile, Syslog: hostile, Routes: []web.LogRoute{{Name: hostile, To: hostile}},
+			Destinations: []web.Destination{{Name: hostile, Kind: hostile, Waiting: 1, Bad: true, State: hostile, Why: hostile}},
+		}
 	}
 	s := newServer(t, web.Default(), deps)
 	q := "=" + strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E", " ", "%20", "{", "%7B", "}", "%7D", "'", "%27").Replace(hostile)
@@ -444,7 +447,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 				continue
 			}
 			seen[kind] = true
-			if w := getPage(t, s, link); w.Code != 200 {
+			if w := getPage(t, s, strings.TrimSuffix(link, "#"+at.Fragment)); w.Code != 200 {
 				t.Errorf("%s links to %s: %d", page, link, w.Code)
 			}
 			if strings.HasPrefix(at.Path, "/static") || at.Path == "/ui/chart.css" {
@@ -457,5 +460,15 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 	if len(seen) < 20 {
 		t.Errorf("only %d sorts of links", len(seen))
+	}
+}
+
+// TestRoutes: a destination that takes nothing is told on the pages that one
+// looks at, and the page of logs has the counts.
+func TestRoutes(t *testing.T) {
+	contains(t, rich(3), "/", "1 destination takes no messages", "9,020 waiting, 900 dropped", "connection refused", "#destinations")
+	contains(t, rich(3), "/logs", "1 destination takes no messages", "store, central, archive", "-90 +1", "900 queue_full")
+	if body := getPage(t, newServer(t, web.Default(), calm()), "/").Body.String(); strings.Contains(body, "takes no messages") {
+		t.Error("a calm system has a destination that takes nothing")
 	}
 }

@@ -32,6 +32,8 @@ type (
 	Dir    = pages.Dir
 	// A Destination is a place that log messages are delivered to.
 	Destination = pages.Destination
+	// A LogRoute is a way that log messages go.
+	LogRoute = pages.LogRoute
 )
 
 // grace is how long a stop waits for answers that are being written.

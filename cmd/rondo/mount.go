@@ -126,7 +126,7 @@ func (s *server) system() web.System {
 		}
 	}
 	y.Dirs = append(y.Dirs, web.Dir{Name: "logs", Bytes: s.stores.logs.Stats().DiskBytes}, web.Dir{Name: "spool", Bytes: s.stores.spool.Bytes()})
-	y.Destinations = s.routes().forPages(time.Now())
+	y.Routes, y.Destinations = s.routes().forPages(time.Now())
 	return y
 }
 

@@ -156,8 +156,15 @@ func (v routesView) appendDestinations(out []figure, now time.Time) []figure {
 	return out
 }
 
-// forPages are the destinations as the pages show them.
-func (v routesView) forPages(now time.Time) (all []web.Destination) {
+// forPages are the routes and destinations as the pages show them.
+func (v routesView) forPages(now time.Time) (routes []web.LogRoute, all []web.Destination) {
+	for _, r := range v.Routes {
+		n := func(what string) int64 { return int64(r.Counts[what]) }
+		routes = append(routes, web.LogRoute{
+			Name: r.Name, To: strings.Join(r.To, ", "), Received: n("received"), Made: n("made"),
+			Filtered: n("filtered"), Staged: n("staged"), Already: n("already"), Routed: n("routed"),
+		})
+	}
 	for _, d := range v.Destinations {
 		one := web.Destination{
 			Name: d.Name, Kind: d.Kind, Routed: int64(d.Routed), Delivered: int64(d.Delivered), Dropped: int64(d.dropped()),
@@ -168,7 +175,7 @@ func (v routesView) forPages(now time.Time) (all []web.Destination) {
 		}
 		all = append(all, one)
 	}
-	return all
+	return routes, all
 }
 
 // reasons lists counts by reason.
@@ -206,8 +213,13 @@ func (c logsRoutesCmd) Run(ctx context.Context, stdout io.Writer) error {
 	if err := c.get(ctx, "/api/routes", nil, &v); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "stored %d, not stored %d, along no route %d\n\n", v.Stored, v.NotStored, v.Unrouted)
-	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	return v.write(stdout, time.Now())
+}
+
+// write prints a table of routes and one of destinations.
+func (v routesView) write(out io.Writer, now time.Time) error {
+	fmt.Fprintf(out, "stored %d, not stored %d, along no route %d\n\n", v.Stored, v.NotStored, v.Unrouted)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if len(v.Routes) > 0 {
 		fmt.Fprintln(w, "ROUTE\tTO\tRECEIVED\tMADE\tFILTERED\tSTAGED\tALREADY\tROUTED")
 	}
@@ -219,15 +231,20 @@ func (c logsRoutesCmd) Run(ctx context.Context, stdout io.Writer) error {
 	if len(v.Destinations) > 0 {
 		fmt.Fprintln(w, "\nDESTINATION\tKIND\tROUTED\tDELIVERED\tDROPPED\tWAITING\tOLDEST\tSTATE")
 	}
+	var dropped strings.Builder // below the table, of which a line with fewer columns would be the end
 	for _, d := range v.Destinations {
 		oldest := "-"
 		if !d.Oldest.IsZero() {
-			oldest = max(0, time.Since(d.Oldest)).Round(time.Second).String()
+			oldest = max(0, now.Sub(d.Oldest)).Round(time.Second).String()
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", d.Name, cmp.Or(d.Kind, "-"), d.Routed, d.Delivered, d.dropped(), d.Waiting, oldest, d.state())
 		if why := reasons(d.Dropped); why != "" {
-			fmt.Fprintf(w, "  dropped:\t%s\n", why)
+			fmt.Fprintf(&dropped, "%s dropped %s\n", d.Name, why)
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || dropped.Len() == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%s", dropped.String())
+	return err
 }

@@ -10,6 +10,10 @@
 //	__CURSOR= and the like  the journal export format (package journal)
 //	anything else           lines, as syslog.Parse takes them
 //
+// What has a zero byte in its first 4 KiB, other than at its very beginning, is
+// no text and refused (ErrNotText), and so are journald's own files, xz, bzip2
+// and lz4.
+//
 // A line that is longer than a limit is cut, and the rest of it skipped; an
 // object that is no message of ours is a message with that line as text.
 // Nothing is held but the line at hand, whatever a file unpacks to.

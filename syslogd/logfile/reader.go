@@ -33,8 +33,13 @@ const (
 	// maxWindow bounds the memory that a compressed file may ask for; it is
 	// that of "zstd --ultra".
 	maxWindow = 128 << 20
-	headBytes = 64
+	headBytes = 4 << 10
 )
+
+// ErrNotText is what files are refused with that hold no lines of text. To
+// take them as lines would fill a store with rubbish that nobody can take out
+// of it again.
+var ErrNotText = errors.New("no log file: its content is not text")
 
 // Options of a Reader.
 type Options struct {
@@ -67,7 +72,12 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 		out.close()
 		return nil, fmt.Errorf("logfile: %w", err)
 	}
-	if out.format = formatOf(head); out.format == Journal {
+	out.format = formatOf(head)
+	if err := notText(head); err != nil && out.format == Lines {
+		out.close()
+		return nil, fmt.Errorf("logfile: %w", err)
+	}
+	if out.format == Journal {
 		out.journal = journal.NewReader(out.in, netip.Addr{}, journal.Limits{Message: o.MaxLine})
 	}
 	return out, nil
@@ -105,6 +115,25 @@ func formatOf(head []byte) Format {
 		return Journal
 	}
 	return Lines
+}
+
+// notText says whether a file of lines begins with what is none. A run of zero
+// bytes in front is the hole that copytruncate leaves, and not the content.
+func notText(head []byte) error {
+	for magic, hint := range map[string]string{
+		"LPKSHHRH":      "a journal; import what `journalctl --file=FILE -o export` prints",
+		"\xfd7zXZ\x00":  "xz; import what `xz -dc` prints",
+		"BZh":           "bzip2; import what `bzip2 -dc` prints",
+		"\x04\x22M\x18": "lz4; import what `lz4 -dc` prints",
+	} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return fmt.Errorf("%w (%s)", ErrNotText, hint)
+		}
+	}
+	if bytes.IndexByte(bytes.TrimLeft(head, "\x00"), 0) >= 0 {
+		return ErrNotText
+	}
+	return nil
 }
 
 // Format is how the file's messages are written.

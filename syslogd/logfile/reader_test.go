@@ -110,6 +110,25 @@ func TestCutFile(t *testing.T) {
 	}
 }
 
+// TestNotText: files that lie among logs and are none are refused, and a hole
+// in front of lines is none of theirs.
+func TestNotText(t *testing.T) {
+	for name, content := range map[string]string{
+		"wtmp": "\x02\x00\x00\x00\x00~\x00\x00", "journal": "LPKSHHRH\x00", "xz": "\xfd7zXZ\x00\x00",
+		"bzip2": "BZh91AY&SY", "lz4": "\x04\x22M\x18d@", "program": "\x7fELF\x02\x01\x01\x00\x00", "UTF-16": "\xff\xfeo\x00k\x00\n\x00",
+	} {
+		for how, p := range packed(t, content) {
+			if got, err := read(bytes.NewReader(p), Options{Written: written()}); !errors.Is(err, ErrNotText) || got != "" {
+				t.Errorf("%s, %s: %q, %v", name, how, got, err)
+			}
+		}
+	}
+	hole := strings.Repeat("\x00", 3000) + "Dec 31 23:00:00 web app[7]: one\n"
+	if got, err := read(strings.NewReader(hole), Options{Written: written()}); err != nil || strings.Count(got, "\n") != 1 {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 // TestJournalExport reads what journalctl printed.
 func TestJournalExport(t *testing.T) {
 	f, err := os.Open("../testdata/journal.export")

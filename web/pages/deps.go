@@ -64,7 +64,25 @@ type System struct {
 	Syslog    string // and the syslog listener
 	Dirs      []Dir
 
+	Routes       []LogRoute
 	Destinations []Destination
+}
+
+// Failing are the destinations for which messages wait in vain.
+func (s System) Failing() (out []Destination) {
+	for _, d := range s.Destinations {
+		if d.Bad && d.Waiting > 0 {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// A LogRoute is a way that log messages go, with what became of them since the
+// start: Received + Made = Filtered + Staged + Already + Routed.
+type LogRoute struct {
+	Name, To                                          string
+	Received, Made, Filtered, Staged, Already, Routed int64
 }
 
 // A Destination is a place that log messages are delivered to:

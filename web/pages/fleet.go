@@ -143,6 +143,8 @@ func hostRow(h fleet.Host, v alerts.View, checked bool, now time.Time) HostRow {
 		row.Badge, row.Why = Badge{"gone", "○", "withdrawn"}, "retired on purpose"
 	case checked && v.Status != alerts.OK:
 		row.Badge, row.Why = badge(v), v.Rule
+	case newest.IsZero(): // what it sent before is not in memory
+		row.Badge, row.Why = silent, "not heard of since rondo started"
 	case row.Stale:
 		row.Badge, row.Why = silent, "last heard of "+ago(now, newest)
 	}
