@@ -164,3 +164,28 @@ func FuzzParseTree(f *testing.F) {
 		_ = decode(n, &c) // must not panic
 	})
 }
+
+// Addresses need no quotes in a list in brackets.
+func TestAddressesInLists(t *testing.T) {
+	n, err := parseTree("a.yml", []byte("to: [a:6514, 10.0.0.7:6514, 'c:1',\n  d.example.com:514]\nmore:\n  - e:6514\nmaps: [{a: 1}, b: 2]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		To   []string         `yaml:"to"`
+		More []string         `yaml:"more"`
+		Maps []map[string]int `yaml:"maps"`
+	}
+	if err := decode(n, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a:6514", "10.0.0.7:6514", "c:1", "d.example.com:514"}, got.To); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"e:6514"}, got.More); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]map[string]int{{"a": 1}, {"b": 2}}, got.Maps); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -134,6 +134,10 @@ func (b *treeBuilder) node(n ast.Node) *node {
 	case *ast.SequenceNode:
 		out := &node{at: at, shape: list}
 		for _, v := range n.Values {
+			if text, ok := plainText(v); ok && n.IsFlowStyle {
+				out.items = append(out.items, scalarNode(b.place(v.(*ast.MappingValueNode).Key), text))
+				continue
+			}
 			out.items = append(out.items, b.node(v))
 		}
 		return out
@@ -153,6 +157,21 @@ func (b *treeBuilder) node(n ast.Node) *node {
 		return scalarNode(at, n.Value)
 	}
 	return scalarNode(at, n.GetToken().Value)
+}
+
+// plainText is what the parser takes for a mapping in a list such as
+// [a:6514, b:6514]. A colon with no blank behind it is part of the text (YAML
+// 1.2.2, 7.3.3).
+func plainText(n ast.Node) (string, bool) {
+	m, ok := n.(*ast.MappingValueNode)
+	if !ok || m.Start == nil || m.Key.GetToken().Type == token.DoubleQuoteType || m.Key.GetToken().Type == token.SingleQuoteType {
+		return "", false
+	}
+	if _, ok := m.Value.(ast.ScalarNode); !ok {
+		return "", false
+	}
+	value := m.Value.GetToken()
+	return m.Key.GetToken().Value + ":" + value.Value, value.Position.Line == m.Start.Position.Line && value.Position.Column == m.Start.Position.Column+1
 }
 
 func (b *treeBuilder) alias(at place, n *ast.AliasNode) *node {
