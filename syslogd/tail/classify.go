@@ -18,14 +18,19 @@ func (t *Tailer) place(f *file, now time.Time) bool {
 		f.was, f.twin = f.twin, nil // it was a copy; there is more of it now
 	}
 	f.found.size = max(f.found.size, f.content.size)
-	t.decide(now)
+	for _, g := range t.decide(now) {
+		if g != f {
+			t.enqueue(g)
+		}
+	}
 	return f.pos != nil && f.fd != nil && !t.rescan
 }
 
 // decide classifies all files without a position before one of them is read.
 // Those with names as rotation makes them come last, because they may be copies
-// of others; and the others must be known to have what they had.
-func (t *Tailer) decide(now time.Time) {
+// of others; and the others must be known to have what they had. It returns
+// those that are to be read.
+func (t *Tailer) decide(now time.Time) (placed []*file) {
 	unknown := t.those(func(f *file) bool { return f.pos == nil && f.twin == nil && f.found.size > 0 })
 	slices.SortStableFunc(unknown, func(a, b *file) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.found.changed, b.found.changed))
@@ -37,13 +42,14 @@ func (t *Tailer) decide(now time.Time) {
 			}
 		}
 		if t.rescan {
-			return
+			break
 		}
-		if t.open(f, now) && t.check(f, now) {
-			t.classify(f, now)
+		if t.open(f, now) && t.check(f, now) && t.classify(f, now) {
+			placed = append(placed, f)
 		}
 		f.fromEnd = false
 	}
+	return placed
 }
 
 // rank is 1 for names as rotation makes them.

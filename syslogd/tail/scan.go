@@ -290,7 +290,7 @@ func (t *Tailer) adopt(n name, now time.Time) bool {
 
 // begun puts new files into the queue, the oldest first.
 func (t *Tailer) begun(fresh []*file, now time.Time) {
-	t.decide(now)
+	placed := t.decide(now)
 	slices.SortFunc(fresh, func(a, b *file) int {
 		return cmp.Or(cmp.Compare(a.found.changed, b.found.changed), cmp.Compare(a.path, b.path))
 	})
@@ -299,6 +299,9 @@ func (t *Tailer) begun(fresh []*file, now time.Time) {
 			t.follows(f)
 			t.enqueue(f)
 		}
+	}
+	for _, f := range placed {
+		t.enqueue(f)
 	}
 }
 
