@@ -100,11 +100,10 @@ type binary struct {
 }
 
 // open opens the file and returns its SHA-256, which is computed anew when the
-// file has changed.
-func (b *binary) open() (*os.File, string, error) {
-	f, err := os.Open(b.path)
-	if err != nil {
-		return nil, "", err
+// file has changed, and when that was.
+func (b *binary) open() (f *os.File, sum string, changed time.Time, err error) {
+	if f, err = os.Open(b.path); err != nil {
+		return nil, "", changed, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,9 +115,9 @@ func (b *binary) open() (*os.File, string, error) {
 		}
 	}
 	if err != nil {
-		return nil, "", errors.Join(err, f.Close())
+		return nil, "", changed, errors.Join(err, f.Close())
 	}
-	return f, b.sum, nil
+	return f, b.sum, info.ModTime(), nil
 }
 
 // trusted reports whether agents know the server by its fingerprint.
@@ -137,7 +136,7 @@ func (in *installer) render() ([]byte, error) {
 		data.Pin, data.Fingerprint = pin.Key(in.leaf), pin.Of(in.leaf).String()
 	}
 	for _, b := range in.binaries {
-		f, sum, err := b.open()
+		f, sum, _, err := b.open()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the script says so to whom it concerns
 		}
@@ -196,7 +195,7 @@ func (in *installer) send(w http.ResponseWriter, r *http.Request, b *binary) {
 		http.Error(w, fmt.Sprintf("%d downloads are under way; come again", maxDownloads), http.StatusServiceUnavailable)
 		return
 	}
-	f, sum, err := b.open()
+	f, sum, changed, err := b.open()
 	if err != nil {
 		http.Error(w, "there is no program for "+b.platform+" (agents: binaries)", http.StatusNotFound)
 		return
@@ -206,7 +205,7 @@ func (in *installer) send(w http.ResponseWriter, r *http.Request, b *binary) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(downloadLimit))
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("ETag", `"`+sum+`"`)
-	http.ServeContent(w, r, "", b.seen.ModTime(), f)
+	http.ServeContent(w, r, "", changed, f)
 }
 
 // fetch is a line that downloads the script to a file, or to standard output.

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,6 +116,30 @@ func TestBinary(t *testing.T) {
 	if w := get(own); w.Code != 503 || w.Header().Get("Retry-After") == "" {
 		t.Error("a download too many:", w.Code)
 	}
+}
+
+// TestBinaryIsReplaced while it is downloaded; go test -race sees more of it.
+func TestBinaryIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	b := &binary{platform: "linux-riscv64", path: filepath.Join(dir, "program")}
+	in := &installer{binaries: []*binary{b}, places: make(chan struct{}, maxDownloads)}
+	var all sync.WaitGroup
+	for i := range 8 {
+		if err := replaceFile(b.path, []byte(strings.Repeat("x", i+1))); err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			r := httptest.NewRequest("GET", "/agent/v1/binary/x", nil)
+			r.SetPathValue("platform", b.platform)
+			w := httptest.NewRecorder()
+			in.serveBinary(w, r)
+			sum := sha256.Sum256(w.Body.Bytes())
+			if want := `"` + hex.EncodeToString(sum[:]) + `"`; w.Code != 200 || w.Header().Get("ETag") != want {
+				t.Errorf("%d, ETag %s, want %s", w.Code, w.Header().Get("ETag"), want)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestAgentsConfig(t *testing.T) {

@@ -311,6 +311,25 @@ func TestStatic(t *testing.T) {
 	}
 }
 
+// TestStaticAfterRestart: that a key was not shown since the start does not say
+// that nobody has it.
+func TestStaticAfterRestart(t *testing.T) {
+	store := state.NewMemory()
+	a := newAuthority(t, store, Policy{})
+	token := create(t, a, Spec{Group: "office", Count: 2, For: time.Hour, Static: true})
+	answer, err := a.Redeem(t.Context(), Request{Token: token, Host: "printer"}, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a = newAuthority(t, store, Policy{})
+	if _, err := a.redeem(t.Context(), Request{Token: token, Host: "printer"}, addr, time.Now().Add(lostAnswer)); reasonOf(t, err) != "taken" {
+		t.Error("somebody else behind the same NAT:", err)
+	}
+	if _, ok := a.Authorize(answer.Key, addr); !ok {
+		t.Error("the key is not good any more")
+	}
+}
+
 func TestSpec(t *testing.T) {
 	a := newAuthority(t, state.NewMemory(), Policy{})
 	for _, s := range []Spec{

@@ -159,7 +159,7 @@ func (a *Authority) admit(t *token, k Key, old *key, peer netip.Addr) error {
 		return refuse("full", "there are %d keys already", len(a.keys))
 	case t.Static && old == nil && a.find(k.Host) != nil:
 		return refuse("name", "another host is called %s already", k.Host)
-	case t.Static && old != nil && !old.unused(t, peer):
+	case t.Static && old != nil && !old.unused(t, peer, k.Joined):
 		return refuse("taken", "%s has joined before; to let it join again: rondo token revoke %s, and another token", k.ID, k.ID)
 	case k.Host != k.Instance && (iid.IsInstance(k.Host) || k.Host != k.ID && a.keys[k.Host] != nil):
 		return refuse("name", "%s cannot be called %s: that is another's ID", k.ID, k.Host)
@@ -169,10 +169,14 @@ func (a *Authority) admit(t *token, k Key, old *key, peer netip.Addr) error {
 	return nil
 }
 
+// lostAnswer is how long an agent may ask for a key once more.
+const lostAnswer = 15 * time.Minute
+
 // unused says whether a key was made by the same token for the same address
-// and never shown: the answer with it was lost.
-func (k *key) unused(t *token, peer netip.Addr) bool {
-	return k.Token == t.ID && k.Peer == peer.String() && k.seen.Load() == 0
+// and never shown: the answer with it was lost. After a restart none was shown
+// yet, and behind one NAT all have the same address: so it must be a new one.
+func (k *key) unused(t *token, peer netip.Addr, now time.Time) bool {
+	return k.Token == t.ID && k.Peer == peer.String() && k.seen.Load() == 0 && now.Sub(k.Joined) < lostAnswer
 }
 
 // enter makes a stored key count in place of an old one, with the token that it
