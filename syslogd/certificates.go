@@ -107,7 +107,7 @@ func (t *TLSConfig) build(files [][]byte) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cert: %w", err)
 	}
-	version, err := t.minVersion()
+	version, err := pin.MinVersion(t.MinVersion)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,7 @@
 package syslogd
 
 import (
-	"crypto/tls"
 	"errors"
-	"fmt"
 
 	"rondo/syslogd/syslog/pin"
 )
@@ -40,18 +38,8 @@ func (t *TLSConfig) validate() error {
 	if t.Key == "" {
 		errs = append(errs, errors.New("tls: key: the file of the certificate's key is wanted"))
 	}
-	if _, err := t.minVersion(); err != nil {
+	if _, err := pin.MinVersion(t.MinVersion); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-func (t *TLSConfig) minVersion() (uint16, error) {
-	switch t.MinVersion {
-	case "", "1.2":
-		return tls.VersionTLS12, nil
-	case "1.3":
-		return tls.VersionTLS13, nil
-	}
-	return 0, fmt.Errorf(`tls: min_version: %q is neither "1.2" nor "1.3"`, t.MinVersion)
 }

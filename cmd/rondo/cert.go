@@ -43,7 +43,7 @@ printed: no authority is needed. Files that are there are not touched.`
 // maxDays is as far as a certificate may reach: the year stays below 2050.
 const maxDays = 7300
 
-func (c certMakeCmd) Run(_ context.Context, out io.Writer) error {
+func (c certMakeCmd) Run(ctx context.Context, out io.Writer) error {
 	if c.Days < 1 || c.Days > maxDays {
 		return fmt.Errorf("--days=%d: want 1 to %d", c.Days, maxDays)
 	}
@@ -61,7 +61,7 @@ func (c certMakeCmd) Run(_ context.Context, out io.Writer) error {
 	if _, err := fmt.Fprintf(out, "tls: {cert: %s, key: %s}\n", certFile, keyFile); err != nil {
 		return err
 	}
-	return certShowCmd{certFile}.Run(nil, out)
+	return certShowCmd{certFile}.Run(ctx, out)
 }
 
 // writeNew writes a file that must not be there, and brings it to disk.

@@ -14,14 +14,14 @@ import (
 type commandLine struct {
 	Demo    demoCmd    `cmd:"" help:"Show the whole job with a simulated fleet and EC2: no account, no configuration."`
 	Server  serverCmd  `cmd:"" help:"Run the server."`
-	Agent   agentCmd   `cmd:"" help:"Run on each machine: send its metrics and logs to a server."`
 	Config  configCmd  `cmd:"" help:"Check a configuration."`
+	Agent   agentCmd   `cmd:"" help:"Run on each machine: send its metrics and logs to a server."`
+	Token   tokenCmd   `cmd:"" help:"Let agents join: make, list and revoke tokens and keys."`
+	Cert    certCmd    `cmd:"" help:"Make a certificate that signs itself, or show the fingerprint of one."`
 	Query   queryCmd   `cmd:"" help:"Ask a running server for metrics, in PromQL."`
 	Logs    logsCmd    `cmd:"" help:"Search or follow a running server's logs."`
 	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts."`
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
-	Token   tokenCmd   `cmd:"" help:"Let agents join: make, list and revoke tokens and keys."`
-	Cert    certCmd    `cmd:"" help:"Make a certificate that signs itself, or show the fingerprint of one."`
 	Series  seriesCmd  `cmd:"" help:"Show a running server's series and change how they are kept."`
 	Set     setCmd     `cmd:"" help:"Change how a running server keeps sets, which are RRDtool's files."`
 	Import  importCmd  `cmd:"" help:"Take over what other programs keep."`

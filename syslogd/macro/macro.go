@@ -53,16 +53,6 @@ func (p *part) isLiteral() bool { return p.value == nil && p.clock == nil && p.p
 // String is the template as written.
 func (t *Template) String() string { return t.text }
 
-// Constant reports whether the template has no macros.
-func (t *Template) Constant() bool {
-	for i := range t.parts {
-		if !t.parts[i].isLiteral() {
-			return false
-		}
-	}
-	return true
-}
-
 // Append appends the text of a message. It allocates nothing but for dst.
 func (t *Template) Append(dst []byte, m *syslog.Message) []byte {
 	begin := len(dst)

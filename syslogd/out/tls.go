@@ -38,25 +38,15 @@ func (t *TLS) Validate() error {
 	if (t.Cert == "") != (t.Key == "") {
 		errs = append(errs, errors.New("tls: cert and key: want both or neither"))
 	}
-	if _, err := t.minVersion(); err != nil {
+	if _, err := pin.MinVersion(t.MinVersion); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (t *TLS) minVersion() (uint16, error) {
-	switch t.MinVersion {
-	case "", "1.2":
-		return tls.VersionTLS12, nil
-	case "1.3":
-		return tls.VersionTLS13, nil
-	}
-	return 0, fmt.Errorf(`tls: min_version: %q is neither "1.2" nor "1.3"`, t.MinVersion)
-}
-
 // Config makes what tls.Client and net/http want. It reads the authorities.
 func (t *TLS) Config() (*tls.Config, error) {
-	version, err := t.minVersion()
+	version, err := pin.MinVersion(t.MinVersion)
 	if err != nil {
 		return nil, err
 	}

@@ -83,16 +83,15 @@ func put(t tester, s *Spool, queues []*Queue, batch []syslog.Message, to Set) {
 
 // A place to deliver to that keeps what it gets.
 type memory struct {
-	mu      sync.Mutex
-	cond    *sync.Cond
-	got     []string // texts, in order
-	keys    map[string]string
-	opened  int
-	fail    int // of the next calls of Open and Send
-	hold    int // messages that are not settled until Flush
-	refuse  func(text string) bool
-	dead    bool // nothing is settled
-	blocked chan struct{}
+	mu     sync.Mutex
+	cond   *sync.Cond
+	got    []string // texts, in order
+	keys   map[string]string
+	opened int
+	fail   int // of the next calls of Open and Send
+	hold   int // messages that are not settled until Flush
+	refuse func(text string) bool
+	dead   bool // nothing is settled
 }
 
 func newMemory() *memory {
@@ -138,7 +137,6 @@ type memorySession struct {
 	m                *memory
 	settled, refused uint64
 	held             []syslog.Message
-	closed           bool
 }
 
 func (s *memorySession) Send(_ context.Context, b out.Batch) error {

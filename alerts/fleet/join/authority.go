@@ -1,6 +1,7 @@
 package join
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -242,16 +243,9 @@ func (a *Authority) Tokens() []Token {
 		out = append(out, t.Token)
 	}
 	slices.SortFunc(out, func(a, b Token) int {
-		return cmpOr(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
 	})
 	return out
-}
-
-func cmpOr(a, b int) int {
-	if a != 0 {
-		return a
-	}
-	return b
 }
 
 // Keys returns all keys, sorted by ID.

@@ -18,7 +18,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -74,10 +73,8 @@ type Enroller struct {
 }
 
 const (
-	patience   = time.Minute
-	maxAnswer  = 64 << 10
-	firstPause = time.Second
-	mostPause  = 2 * time.Minute
+	patience  = time.Minute
+	maxAnswer = 64 << 10
 )
 
 // New makes an enroller with the key of the key file, if there is one.
@@ -95,25 +92,6 @@ func New(o Options) (*Enroller, error) {
 		e.have = Credentials{}
 	}
 	return e, nil
-}
-
-// Enrol returns the credentials, and trades the token for them where there are
-// none. It tries until it has them or ctx ends.
-func (e *Enroller) Enrol(ctx context.Context) (Credentials, error) {
-	for pause := firstPause; ; pause = min(2*pause, mostPause) {
-		c, err := e.credentials(ctx)
-		if err == nil || ctx.Err() != nil {
-			return c, err
-		}
-		e.o.Log.Warn("not let in yet", "server", e.o.Server, "err", err)
-		t := time.NewTimer(pause/2 + mathrand.N(pause/2)) // so that a launch of many does not come at once
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return Credentials{}, ctx.Err()
-		}
-	}
 }
 
 // Key is the key for a request. Where the server has refused the one that there

@@ -16,16 +16,5 @@ func unread(pipe *os.File) (n int, known bool) {
 	return n, err == nil
 }
 
-// Watch returns when the pipe has no reader any more, or is closed.
-func Watch(pipe *os.File) {
-	raw, err := pipe.SyscallConn()
-	if err != nil {
-		return
-	}
-	// Nothing can be read from this end; but that is how an error wakes us.
-	_ = raw.Read(func(fd uintptr) (done bool) {
-		fds := []unix.PollFd{{Fd: int32(fd)}}
-		_, err := unix.Poll(fds, 0)
-		return err != nil && err != unix.EINTR || fds[0].Revents&(unix.POLLERR|unix.POLLNVAL) != 0
-	})
-}
+// gone is what poll says of a pipe whose reader has gone.
+const gone = unix.POLLERR | unix.POLLNVAL

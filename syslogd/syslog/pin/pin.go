@@ -81,6 +81,18 @@ func Verify(want ...Fingerprint) func(tls.ConnectionState) error {
 	}
 }
 
+// MinVersion is the oldest version of TLS that is accepted, as min_version of a
+// configuration says it: "1.2", which is the default, or "1.3".
+func MinVersion(text string) (uint16, error) {
+	switch text {
+	case "", "1.2":
+		return tls.VersionTLS12, nil
+	case "1.3":
+		return tls.VersionTLS13, nil
+	}
+	return 0, fmt.Errorf(`tls: min_version: %q is neither "1.2" nor "1.3"`, text)
+}
+
 // Client is the configuration of a client that knows its server by a
 // fingerprint: neither authority, name nor expiry count then, the fingerprint
 // says all. With none it is that of any client, which trusts the system's
