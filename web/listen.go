@@ -41,6 +41,15 @@ func Listen(cfg Config, dataDir string) ([]net.Listener, error) {
 	return []net.Listener{tcp, sock}, nil
 }
 
+// CheckFiles reads the files that c names, and says which cannot be used.
+func (c Config) CheckFiles() error {
+	if c.TLS.Cert == "" {
+		return nil
+	}
+	_, err := c.TLS.load()
+	return err
+}
+
 // load reads the certificate. Without a client authority no client
 // certificate is asked for.
 func (t TLS) load() (*tls.Config, error) {

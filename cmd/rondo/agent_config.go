@@ -42,6 +42,8 @@ type agentConfig struct {
 
 	Profile    agentProfile `yaml:"profile"`
 	AllowPaths allowList    `yaml:"allow_paths"` // files that a profile may name
+
+	tree *node // as it is in the file, for the places of errors; nil: there is none
 }
 
 // agentProfile says whether the server may add to what this file says.
@@ -110,7 +112,29 @@ func loadAgentConfig(file string) (*agentConfig, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.tree = root
 	return c, decode(root, c)
+}
+
+// isAgentConfig says whether a file is an agent's configuration, which names
+// its server, as a server's does not.
+func isAgentConfig(file string) bool {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	root, err := parseTree(file, text)
+	return err == nil && root.get("server") != nil
+}
+
+// locate puts the place in the file before an error that begins with keys.
+func (c *agentConfig) locate(err error) error {
+	if c.tree != nil {
+		if at, _ := c.tree.followed(err.Error()); at.file != "" {
+			return fmt.Errorf("%s: %w", at, err)
+		}
+	}
+	return fmt.Errorf("agent: %w", err)
 }
 
 // validate says what is wrong, each with its key.
@@ -118,7 +142,7 @@ func (c *agentConfig) validate() error {
 	errs := []error{c.validateServer()}
 	in := func(section string, err error) {
 		for _, e := range flatten(err) {
-			errs = append(errs, fmt.Errorf("agent: %s%w", section, e))
+			errs = append(errs, c.locate(fmt.Errorf("%s%w", section, e)))
 		}
 	}
 	if c.Data == "" {

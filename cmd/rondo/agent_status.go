@@ -180,7 +180,7 @@ func (c agentStatusCmd) Run(ctx context.Context, out io.Writer) error {
 	case !s.Client.Connected:
 		return &exitError{stateWarning, fmt.Errorf("the server is away: %s", s.Client.Err)}
 	case s.Lost() > 0:
-		return &exitError{stateWarning, fmt.Errorf("%d messages were dropped", s.Lost())}
+		return &exitError{stateWarning, fmt.Errorf("not all was sent: %s", reasons(s.Dropped))}
 	}
 	return nil
 }

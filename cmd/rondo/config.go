@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -340,7 +339,7 @@ func flatten(err error) []error {
 
 // configCmd checks configurations.
 type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"Check a configuration file and what lies in conf.d beside it."`
+	Check configCheckCmd `cmd:"" help:"Check a configuration file, of a server with conf.d beside it, or of an agent."`
 }
 
 type configCheckCmd struct {
@@ -350,24 +349,38 @@ type configCheckCmd struct {
 func (configCheckCmd) Help() string {
 	return `Examples:
   rondo config check /etc/rondo/rondo.yml
+  rondo config check /etc/rondo/agent.yml
 
-Says all that is wrong, each with file, line and column. Exits 0 or 1.`
+Says all that is wrong, each with file, line and column. A file that names its
+server is an agent's. Exits 0 or 1.`
 }
 
 // Run checks everything that can be checked without opening a socket.
 func (c configCheckCmd) Run(_ context.Context, out io.Writer) error {
-	conf, err := loadConfig(c.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return err
+	if _, err := os.Stat(c.File); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
-	if err == nil {
-		err = conf.checkParts()
-	}
-	if err != nil {
+	if err := checkConfig(c.File); err != nil {
 		return fmt.Errorf("configuration is not good:\n%w", err)
 	}
-	_, err = fmt.Fprintf(out, "%s: configuration is good\n", c.File)
+	_, err := fmt.Fprintf(out, "%s: configuration is good\n", c.File)
 	return err
+}
+
+// checkConfig checks a server's file, or an agent's.
+func checkConfig(file string) error {
+	if isAgentConfig(file) {
+		conf, err := loadAgentConfig(file)
+		if err != nil {
+			return err
+		}
+		return conf.validate()
+	}
+	conf, err := loadConfig(file)
+	if err != nil {
+		return err
+	}
+	return conf.checkParts()
 }
 
 // errDecoded stops the building of a collector after its configuration was
@@ -378,6 +391,9 @@ var errDecoded = errors.New("decoded")
 // socket: the collectors' own configuration, and files that are named.
 func (c *config) checkParts() error {
 	errs := []error{c.checkCollectors()}
+	if err := c.Web.CheckFiles(); err != nil {
+		errs = append(errs, c.locate("web", err))
+	}
 	for _, e := range flatten(c.Syslogd.Server.CheckFiles()) {
 		errs = append(errs, c.locate("syslogd", fmt.Errorf("listeners: %w", e)))
 	}

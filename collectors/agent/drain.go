@@ -209,10 +209,10 @@ func (s *Spool) count(reason string, n int) {
 
 // SpoolStats is how a spool stands.
 type SpoolStats struct {
-	Bytes   uint64            // on disk
-	Waiting uint64            // bytes that the server does not have
-	Sent    uint64            // messages
-	Dropped map[string]uint64 // messages by reason: full, disk_full, too_old, failed; places: damaged; spools: lost_spools
+	Bytes   uint64            `json:"bytes"`   // on disk
+	Waiting uint64            `json:"waiting"` // bytes that the server does not have
+	Sent    uint64            `json:"sent"`    // messages
+	Dropped map[string]uint64 `json:"dropped"` // messages by reason: full, disk_full, too_old, failed; places: damaged; spools: lost_spools
 }
 
 // Stats returns the figures of now; counts are since the start.

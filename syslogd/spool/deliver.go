@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"rondo/syslogd/out"
@@ -71,7 +72,7 @@ func (q *Queue) failed(err error) {
 		q.spool.o.Log.Warn("the destination failed; messages wait on disk", "destination", q.name, "err", err)
 	}
 	q.state.Failures++
-	q.state.Error = err.Error()
+	q.state.Error = strings.ReplaceAll(err.Error(), "\n", ": ") // it stands in tables
 }
 
 func (q *Queue) back() {
