@@ -235,13 +235,8 @@ func cmdReadme(ts *testscript.TestScript, _ bool, args []string) {
 
 // readmeBlocks are the indented blocks of a section of the README.
 func readmeBlocks(ts *testscript.TestScript, heading string) (blocks []string) {
-	text, err := os.ReadFile(readmeFile)
+	section, err := readmeSection(heading)
 	ts.Check(err)
-	_, section, ok := strings.Cut(string(text), "\n## "+heading+"\n")
-	if !ok {
-		ts.Fatalf("the README has no section %q", heading)
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
 	inside := false
 	for line := range strings.Lines(section) {
 		code, is := strings.CutPrefix(line, "    ")
@@ -255,7 +250,22 @@ func readmeBlocks(ts *testscript.TestScript, heading string) (blocks []string) {
 	return blocks
 }
 
-const readmeFile = "../../README.md"
+// readmeSection is what stands below a heading of the README, up to the next
+// one of any level.
+func readmeSection(heading string) (string, error) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		return "", err
+	}
+	_, section, ok := strings.Cut(string(text), "# "+heading+"\n")
+	if !ok {
+		return "", fmt.Errorf("the README has no section %q", heading)
+	}
+	if next := regexp.MustCompile("(?m)^##").FindStringIndex(section); next != nil {
+		section = section[:next[0]]
+	}
+	return section, nil
+}
 
 // cmdEnvsubst replaces $NAME in files.
 func cmdEnvsubst(ts *testscript.TestScript, _ bool, files []string) {

@@ -16,15 +16,10 @@ import (
 // TestReadmeConfiguration checks the configuration that the README shows.
 func TestReadmeConfiguration(t *testing.T) {
 	t.Setenv("PAGER_URL", "https://pager.example/hook")
-	text, err := os.ReadFile("../../README.md")
+	section, err := readmeSection("A configuration that one would really use")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, ok := strings.Cut(string(text), "## A configuration")
-	if !ok {
-		t.Fatal("the README shows no configuration")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
 	var yaml strings.Builder
 	for line := range strings.Lines(section) {
 		if code, ok := strings.CutPrefix(line, "    "); ok {
@@ -49,11 +44,10 @@ func TestReadmeConfiguration(t *testing.T) {
 
 // TestReadmeAgent checks the agent's configuration that the README shows.
 func TestReadmeAgent(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	section, err := readmeSection("An agent on each machine")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "## An agent on each machine")
 	_, section, ok := strings.Cut(section, "agent.yml` says what else:\n")
 	if !ok {
 		t.Fatal("the README shows no agent's configuration")
@@ -148,11 +142,11 @@ func words(line string) (all []string) {
 
 // TestReadmeAgents checks what the README lets the server say to agents.
 func TestReadmeAgents(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	section, err := readmeSection("Installing agents")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, ok := strings.Cut(string(text), "without a restart:\n")
+	_, section, ok := strings.Cut(section, "without a restart:\n")
 	if !ok {
 		t.Fatal("the README shows no profiles")
 	}

@@ -18,7 +18,7 @@ import (
 func TestReadmeTiers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	blocks := readmeFiles(t, "## Three tiers")
+	blocks := readmeFiles(t, "Three tiers")
 	for _, file := range []string{"central.yml", "zone-a.yml", "agent.yml"} {
 		if blocks[file] == "" {
 			t.Fatalf("the README has no %s", file)
@@ -65,7 +65,7 @@ func TestReadmeHTTP(t *testing.T) {
 	for _, name := range []string{"LOKI_PASSWORD", "ES_PASSWORD", "HOOK_TOKEN"} {
 		t.Setenv(name, "secret")
 	}
-	conf, err := loadConfig(writeFile(t, t.TempDir(), "rondo.yml", readmeFiles(t, "## Over HTTP")[""]))
+	conf, err := loadConfig(writeFile(t, t.TempDir(), "rondo.yml", readmeFiles(t, "Over HTTP")[""]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,14 +76,12 @@ func TestReadmeHTTP(t *testing.T) {
 
 // readmeFiles is the code of a section of the README, by the comment that it
 // begins with.
-func readmeFiles(t *testing.T, title string) map[string]string {
+func readmeFiles(t *testing.T, heading string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	section, err := readmeSection(heading)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), title+"\n")
-	section, _, _ = strings.Cut(section, "\n## ")
 	blocks := map[string]string{}
 	name := ""
 	for line := range strings.Lines(section) {
