@@ -78,13 +78,49 @@ func (t *table) agent(b *testing.B) {
 	t.note("collectd beside it %s", quantity(percent(peer.cpu()-peerBefore), "%"))
 	quiet.kill()
 	peer.kill()
-	t.agentFile(b, server)
+	file, size := largeLog(b)
+	t.agentFile(b, server, file, size)
 	server.stop()
+	t.peerFile(b, "rsyslogd", "rsyslog imfile", rsyslogReads, file, size)
+	t.peerFile(b, "syslog-ng", "syslog-ng file()", syslogNGReads, file, size)
 }
 
-// agentFile is a large file, until the server has all of it.
-func (t *table) agentFile(b *testing.B, server *proc) {
-	file := filepath.Join(server.dir, "large.log")
+const (
+	rsyslogReads = `
+		global(workDirectory="{dir}")
+		module(load="imfile")
+		input(type="imfile" file="{in}" tag="large")
+		action(type="omfile" file="{out}" template="RSYSLOG_FileFormat")
+	`
+	syslogNGReads = `@version: 3.38
+		options { stats-freq(0); flush-lines(100); };
+		source s { file("{in}" flags(no-parse)); };
+		destination d { file("{out}"); };
+		log { source(s); destination(d); flags(flow-control); };
+	`
+)
+
+// peerFile is the same file, until the peer has written all of it to another.
+func (t *table) peerFile(b *testing.B, name, label, conf, file string, size int64) {
+	if !havePeer(name) {
+		b.Skipf("SKIPPED: %s is missing; .ci/deps unpacks it", name)
+	}
+	out, begun := filepath.Join(b.TempDir(), "out.log"), time.Now()
+	p := &proc{t: b, cmd: startSyslogPeer(b, name, replaced(conf, "{in}", file, "{out}", out), "")}
+	for n := 0; n < agentLines; n = linesOf(b, out) {
+		if time.Since(begun) > 2*patience {
+			b.Fatalf("%s has written %d lines of %d", label, n, agentLines)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	took, used := time.Since(begun), p.cpu()
+	t.add("  "+label+", into another file", "", float64(size)/1e6/used.Seconds(), "MB", goal{})
+	t.note("%s each second until written", quantity(float64(size)/1e6/took.Seconds(), "MB"))
+}
+
+// largeLog writes the lines that agents have never seen.
+func largeLog(b *testing.B) (file string, size int64) {
+	file = filepath.Join(b.TempDir(), "large.log")
 	f, err := os.Create(file)
 	if err != nil {
 		b.Fatal(err)
@@ -96,11 +132,15 @@ func (t *table) agentFile(b *testing.B, server *proc) {
 	if err := w.Flush(); err != nil {
 		b.Fatal(err)
 	}
-	size, err := f.Seek(0, io.SeekCurrent)
-	if err != nil {
+	if size, err = f.Seek(0, io.SeekCurrent); err != nil {
 		b.Fatal(err)
 	}
 	f.Close()
+	return file, size
+}
+
+// agentFile is a large file, until the server has all of it.
+func (t *table) agentFile(b *testing.B, server *proc, file string, size int64) {
 	begun := time.Now()
 	a := startAgent(b, server, "files: [{paths: ['"+file+"']}]\nmetrics: {off: true}\n")
 	for server.counter("rondo_agents_messages_total") < agentLines && time.Since(begun) < 2*patience {

@@ -76,7 +76,7 @@ func (t *table) logServer(b *testing.B, name, conf string, texts [2]string) {
 		b.Fatal(err)
 	}
 	addr, file := net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), filepath.Join(dir, "all.log")
-	cmd := startSyslogPeer(b, name, dir, fmt.Sprintf(conf, dir, port, file), addr)
+	cmd := startSyslogPeer(b, name, fmt.Sprintf(conf, dir, port, file), addr)
 	p := &proc{t: b, cmd: cmd}
 	cpu, start := p.cpu(), time.Now()
 	errs := make(chan error)

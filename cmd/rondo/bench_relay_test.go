@@ -33,7 +33,7 @@ func (t *table) relay(b *testing.B) {
 		}
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		conf := replaced(peer.conf, "{dir}", dir, "{in}", strconv.Itoa(port), "{out}", c.port())
-		t.relayed(b, peer.label, &proc{t: b, cmd: startSyslogPeer(b, peer.program, dir, conf, addr)}, addr, texts, c, goal{})
+		t.relayed(b, peer.label, &proc{t: b, cmd: startSyslogPeer(b, peer.program, conf, addr)}, addr, texts, c, goal{})
 	}
 	c := newCounter(b)
 	p := newProc(b, replaced(rondoRelay, "{out}", c.port()))

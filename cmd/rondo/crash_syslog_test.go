@@ -212,7 +212,7 @@ func startRsyslog(t *testing.T, p *proc) rsyslogProc {
 	}
 	_, relpPort, _ := net.SplitHostPort(p.addr("relp"))
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	cmd := startSyslogPeer(t, "rsyslogd", p.dir, fmt.Sprintf(`
+	cmd := startSyslogPeer(t, "rsyslogd", fmt.Sprintf(`
 		global(workDirectory="%s")
 		module(load="imtcp")
 		module(load="omrelp")

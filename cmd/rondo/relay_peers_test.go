@@ -42,10 +42,10 @@ func TestPeersAroundRelay(t *testing.T) {
 		}
 	}
 	at := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-	startSyslogPeer(t, "rsyslogd", t.TempDir(), expand(rsyslogSink), at(rsPort))
-	startSyslogPeer(t, "syslog-ng", t.TempDir(), expand(syslogNG), at(ngPort))
+	startSyslogPeer(t, "rsyslogd", expand(rsyslogSink), at(rsPort))
+	startSyslogPeer(t, "syslog-ng", expand(syslogNG), at(ngPort))
 	p.start()
-	startSyslogPeer(t, "rsyslogd", t.TempDir(), expand(rsyslogSource), p.addr("syslog"))
+	startSyslogPeer(t, "rsyslogd", expand(rsyslogSource), p.addr("syslog"))
 	for _, file := range []string{"rsyslog.out", "ng.out"} {
 		for _, sender := range []string{"from-rsyslog", "from-ng"} {
 			var got []string

@@ -158,6 +158,13 @@ func (p *Peer) Start() {
 	}
 }
 
+// Command is the program as it runs now.
+func (p *Peer) Command() *exec.Cmd {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd
+}
+
 // Kill ends the program at once, as kill -9 does.
 func (p *Peer) Kill() {
 	p.mu.Lock()
