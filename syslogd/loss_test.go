@@ -13,8 +13,10 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"rondo/rrd/seglog"
+	"rondo/syslogd/stage"
 	"rondo/syslogd/syslog"
 )
 
@@ -118,6 +120,42 @@ func TestFullDiskIsToldOnce(t *testing.T) {
 			t.Errorf("%s", log.all.String())
 		}
 	})
+}
+
+// roomy is a store that can be asked whether its disk is full.
+type roomy struct{ *memory }
+
+func (m roomy) Room() error { return m.fail(0) }
+
+// A sender that tires of waiting for a full disk sends its messages again: they
+// are no repeated ones.
+func TestFullDiskAndDedup(t *testing.T) {
+	pipe, err := stage.New([]stage.Config{{Dedup: &stage.DedupConfig{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, full := roomy{newMemory()}, true
+	store.fail = func(int) error {
+		if full {
+			return seglog.ErrFull
+		}
+		return nil
+	}
+	stats := NewStats()
+	r := NewRouter(RouterOptions{Store: store, Stages: pipe, Stats: stats, Log: quiet()})
+	one := []syslog.Message{{Text: "one"}}
+	impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := r.Put(impatient, one); !errors.Is(err, seglog.ErrFull) {
+		t.Fatal(err)
+	}
+	full = false
+	if err := r.Put(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.texts(); len(got) != 1 || stats.Snapshot()["not_stored"] != 1 {
+		t.Errorf("stored %q, %v", got, stats.Snapshot())
+	}
 }
 
 // What the kernel holds when the server stops is read before the socket goes.

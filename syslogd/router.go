@@ -42,8 +42,9 @@ type RouterOptions struct {
 // store and to the queues of destinations.
 type Router struct {
 	RouterOptions
-	plain  bool  // there are no routes: all goes to the store
-	full   state // the store's disk
+	plain  bool   // there are no routes: all goes to the store
+	rooms  roomer // is asked before the stages are; nil: need not be
+	full   state  // the store's disk
 	routed sync.Pool
 }
 
@@ -52,7 +53,41 @@ func NewRouter(o RouterOptions) *Router {
 	for i := range o.Routes {
 		o.Routes[i].name()
 	}
-	return &Router{RouterOptions: o, plain: len(o.Routes) == 0}
+	r := &Router{RouterOptions: o, plain: len(o.Routes) == 0}
+	if store, ok := o.Store.(roomer); ok && r.remembers() {
+		r.rooms = store
+	}
+	return r
+}
+
+// A roomer is a store that knows whether it has room. The error is
+// seglog.ErrFull while it has not.
+type roomer interface{ Room() error }
+
+// remembers reports whether stages know what went through them before it went
+// to the store.
+func (r *Router) remembers() bool {
+	remembers, stores := r.Stages.Remembers(), r.plain
+	for i := range r.Routes {
+		stores = stores || r.Routes[i].To&storeSet != 0
+		remembers = remembers || r.Routes[i].Stages.Remembers()
+	}
+	return remembers && stores
+}
+
+// room waits until the store has room. A sender that tires of waiting sends
+// its messages again: stages that have seen them would take these for repeated
+// ones, and none would be stored.
+func (r *Router) room(ctx context.Context, batch []syslog.Message) error {
+	if r.rooms == nil || len(batch) == 0 {
+		return nil
+	}
+	err := r.insist(ctx, nil, func(context.Context, []syslog.Message) error { return r.rooms.Room() })
+	if err != nil {
+		r.Stats.Add("not_stored", len(batch))
+		return fmt.Errorf("syslogd: store %d messages: %w", len(batch), err)
+	}
+	return nil
 }
 
 // Run writes what the stages have to say, each second and when ctx ends: then
@@ -132,6 +167,9 @@ func (r *Router) PutMarked(ctx context.Context, batch []syslog.Message, marks []
 	if !ok {
 		return errors.New("syslogd: the store keeps no marks")
 	}
+	if err := r.room(ctx, batch); err != nil {
+		return err
+	}
 	w := r.take()
 	defer r.give(w)
 	r.along(w, r.prepare(batch))
@@ -165,6 +203,9 @@ func (r *Router) Write(ctx context.Context, batch []syslog.Message) error {
 // route takes a batch through the stages and along the routes, and returns
 // where it ends in the queues.
 func (r *Router) route(ctx context.Context, batch []syslog.Message, put func(context.Context, []syslog.Message) error) (seglog.Pos, error) {
+	if err := r.room(ctx, batch); err != nil {
+		return 0, err
+	}
 	w := r.take()
 	defer r.give(w)
 	r.along(w, r.prepare(batch))

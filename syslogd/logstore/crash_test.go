@@ -299,6 +299,9 @@ func TestDiskFull(t *testing.T) {
 	if err := s.Put(t.Context(), []syslog.Message{line("x", start)}); !errors.Is(err, seglog.ErrFull) {
 		t.Fatal(err)
 	}
+	if err := s.Room(); !errors.Is(err, seglog.ErrFull) {
+		t.Fatal(err)
+	}
 	if got := search(t, s, syslogd.Query{}); len(got) != 0 {
 		t.Fatalf("refused, but there: %q", got)
 	}

@@ -52,6 +52,19 @@ func (s *Store) makeRoom() bool {
 	return s.dropOldest(0)
 }
 
+// Room reports whether messages would be taken now: the error is seglog.ErrFull
+// if the disk is full. It makes room if it may.
+func (s *Store) Room() error {
+	err := s.log.Room()
+	if errors.Is(err, seglog.ErrFull) && s.makeRoom() {
+		err = s.log.Room()
+	}
+	if err != nil {
+		return fmt.Errorf("logstore: %w", err)
+	}
+	return nil
+}
+
 // inVainPause is how long no day goes after one that gave no room: another
 // program fills the disk, or a snapshot still holds the files.
 const inVainPause = time.Minute

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,6 +79,15 @@ func New(stages []Config) (*Pipe, error) {
 	p := &Pipe{steps: steps}
 	p.works.New = func() any { return &work{tally: make([]tally, len(steps))} }
 	return p, nil
+}
+
+// Remembers reports whether what becomes of a message depends on those before
+// it, so that a message that goes through twice is not the same twice.
+func (p *Pipe) Remembers() bool {
+	return p != nil && slices.ContainsFunc(p.steps, func(s *step) bool {
+		_, ok := s.stage.(debtor)
+		return ok
+	})
 }
 
 // Apply takes a batch through the stages, and returns what comes out, in
