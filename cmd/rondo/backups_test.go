@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -92,12 +93,12 @@ func (a *acked) copy() *acked {
 func (a *acked) awaitMore(t *testing.T) {
 	t.Helper()
 	was := a.copy()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if now := a.copy(); len(now.samples) > len(was.samples) && len(now.messages) > len(was.messages) {
-			return
+	waitFor(t, func() error {
+		if now := a.copy(); len(now.samples) == len(was.samples) || len(now.messages) == len(was.messages) {
+			return errors.New("the server acknowledges nothing")
 		}
-	}
-	t.Fatal("the server acknowledges nothing")
+		return nil
+	})
 }
 
 // stuck is a target that takes nothing until it is let go.

@@ -176,18 +176,16 @@ func (t *table) ingest(b *testing.B) {
 // second.
 func (p *proc) awaitHosts(n int) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	waitFor(p.t, func() error {
 		var hosts []json.RawMessage
 		if err := p.get("/api/hosts", &hosts); err != nil {
-			p.t.Fatal(err)
+			return err
 		}
-		if len(hosts) >= n {
-			return
+		if len(hosts) < n {
+			return fmt.Errorf("%d of %d hosts are known", len(hosts), n)
 		}
-		if time.Now().After(end) {
-			p.t.Fatalf("%d of %d hosts are known", len(hosts), n)
-		}
-	}
+		return nil
+	})
 }
 
 // restart measures starts after a clean stop and after kill -9.

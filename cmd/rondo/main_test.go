@@ -95,9 +95,23 @@ func cmdPorts(ts *testscript.TestScript, _ bool, names []string) {
 	}
 }
 
-// patience is how long await and count wait. It bounds a failing test; a
+// patience is how long await, count and waitFor wait. It bounds a failing test; a
 // passing one goes on at once.
 const patience = 60 * time.Second
+
+// waitFor asks until there is no error.
+func waitFor(t testing.TB, f func() error) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
 
 // cmdAwait runs a command until its output matches: await REGEXP COMMAND...
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {

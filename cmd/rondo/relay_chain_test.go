@@ -133,21 +133,19 @@ func fingerprintOf(t *testing.T, p *proc) pin.Fingerprint {
 }
 
 // settled waits until nothing waits in a server's only queue.
-func settled(t *testing.T, p *proc) destinationView {
+func settled(t *testing.T, p *proc) (d destinationView) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	waitFor(t, func() error {
 		var v routesView
 		if err := p.get("/api/routes", &v); err != nil {
-			t.Fatal(err)
+			return err
 		}
-		d := v.Destinations[0]
-		if d.Waiting == 0 {
-			return d
+		if d = v.Destinations[0]; d.Waiting > 0 {
+			return fmt.Errorf("messages still wait: %+v", d)
 		}
-		if time.Now().After(end) {
-			t.Fatalf("messages still wait: %+v", d)
-		}
-	}
+		return nil
+	})
+	return d
 }
 
 // A foundMessage is one of an answer of /api/logs.

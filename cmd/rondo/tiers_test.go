@@ -171,20 +171,6 @@ func (r *receiver) complete(t *testing.T, f *feeder) {
 	}
 }
 
-// waitFor asks until there is no error.
-func waitFor(t *testing.T, f func() error) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
-}
-
 // textOf is what the message n of any source says.
 func textOf(n int) string { return fmt.Sprintf("number %d %s.", n, strings.Repeat("größe ", 20)) }
 
