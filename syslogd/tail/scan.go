@@ -312,7 +312,7 @@ func (t *Tailer) expire(now time.Time) {
 		if p.search == 0 || p.search > now.UnixNano() {
 			continue
 		}
-		p.search, p.finished = 0, true
+		p.search, p.finished, t.unsaved = 0, true, true // else it is counted again after a restart
 		t.stats.add("gone_"+p.why, 1)
 		if lost := p.size - p.next; lost > 0 {
 			t.lose(p.why, p.path, lost)

@@ -168,6 +168,41 @@ func TestReceiverPutBack(t *testing.T) {
 	expect(t, r)
 }
 
+// TestLostOnce: what was lost is not counted again by each start that follows.
+func TestLostOnce(t *testing.T) {
+	dir := t.TempDir()
+	log, state := filepath.Join(dir, "app.log"), filepath.Join(dir, "state")
+	r := newReceiver()
+	lost := func(now time.Time) uint64 {
+		tl := newTailer(t, Config{Files: []Input{{Paths: []string{log}}}}, state)
+		saved, err := loadState(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tl.begin(saved, r.list(), now)
+		defer tl.end()
+		drain(t, tl, now, r)
+		drain(t, tl, now.Add(2*searchTime), r)
+		if err := tl.save(now.Add(2 * searchTime)); err != nil {
+			t.Fatal(err)
+		}
+		return tl.Stats().Snapshot()["lost_files_deleted"]
+	}
+	now := time.Now()
+	write(t, log, "one\ntw")
+	if n := lost(now); n != 0 {
+		t.Fatalf("%d files lost while they are there", n)
+	}
+	if err := os.Remove(log); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []uint64{1, 0, 0} {
+		if n := lost(now.Add(time.Duration(i+1) * time.Hour)); n != want {
+			t.Errorf("start %d: %d files lost, want %d", i+1, n, want)
+		}
+	}
+}
+
 func TestSinkFails(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "app.log")
