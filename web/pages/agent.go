@@ -18,7 +18,7 @@ func (h HostRow) AgentFacts(now time.Time) []Fact {
 	facts := []Fact{
 		{"Agent", a.Version + ", last contact " + ago(now, a.Seen)},
 		{"Not sent yet", bytes(int64(min(a.Lag, 1<<62)))},
-		{"Dropped", fmt.Sprintf("%d messages since %s", a.Dropped, a.Started.Format(time.DateTime))},
+		{"Dropped or lost", fmt.Sprintf("%d since %s", a.Dropped, a.Started.Format(time.DateTime))},
 	}
 	if a.Profile != "" {
 		facts = append(facts, Fact{"Profile", a.Profile})
@@ -42,8 +42,8 @@ func (h HostRow) AgentTrouble(now time.Time) string {
 		return a.Conflict
 	case now.Sub(a.Seen) > silentAfter:
 		return "agent: last contact " + ago(now, a.Seen)
-	case a.Dropped > 0:
-		return fmt.Sprintf("agent: %d messages dropped", a.Dropped)
+	case a.Dropped > 0: // messages, and files of which unread bytes were lost
+		return fmt.Sprintf("agent: %d dropped or lost", a.Dropped)
 	case a.Lag > agentLag:
 		return "agent: " + bytes(int64(min(a.Lag, 1<<62))) + " not sent yet"
 	}
