@@ -315,6 +315,34 @@ func TestPutBack(t *testing.T) {
 	}
 }
 
+// TestTooMuchForOnePush: stages can make much of little. It is sent in parts, in
+// order, and the mark comes with the last.
+func TestTooMuchForOnePush(t *testing.T) {
+	m := newMemory()
+	_, url := newTestServer(t, m)
+	c := newTestClient(t, url, nil)
+	start(t, c.Run)
+	var batch []syslog.Message
+	var want []string
+	for i := range 6000 {
+		text := fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000))
+		batch = append(batch, lines(text)...)
+		want = append(want, text)
+	}
+	if _, err := c.Marks(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.PushMarked(t.Context(), batch, []Mark{{"f", 7}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.texts(); !slices.Equal(got, want) {
+		t.Errorf("%d messages are stored, want %d", len(got), len(want))
+	}
+	if marks := m.Marks(prefix("i-1") + "f"); len(marks) != 1 || marks[0].Pos != 7 {
+		t.Errorf("marks %v", marks)
+	}
+}
+
 func TestTwoOfOneID(t *testing.T) {
 	m := newMemory()
 	s, url := newTestServer(t, m)

@@ -55,6 +55,9 @@ var ErrOverlap = errors.New("agent: part of a portion is stored already")
 // marks that the server has now.
 var ErrPutBack = errors.New("agent: the server has less than it confirmed: it was put back to an earlier state")
 
+// errTooMuch says that a server would not take a push of this size.
+var errTooMuch = errors.New("agent: too much for one push")
+
 // errAgain says that the server wants a hello.
 var errAgain = errors.New("agent: the server does not know the session")
 
@@ -150,7 +153,7 @@ func (c *Client) Marks(ctx context.Context, prefix string) (map[string]uint64, e
 func (c *Client) Push(ctx context.Context, portions []Portion, samples []rrd.Sample) error {
 	p := c.encode(portions, samples)
 	if l := (load{}).plus(p); l.tooMuch(mostBytes) {
-		return fmt.Errorf("%w: %+v is too much for one push", ErrWire, l)
+		return fmt.Errorf("%w: %+v", errTooMuch, l)
 	}
 	select {
 	case c.waiting <- p:
@@ -215,7 +218,9 @@ func (c *Client) rest() {
 
 // PushMarked is Push for who knows how far each source has been read with the
 // messages, but not which of them is of which source. To forget a source, its
-// mark is none.
+// mark is none. What stages have made too large for one push goes in several, of
+// which the last has the marks: then a crash between them sends some twice,
+// where otherwise nothing of the source would ever be sent again.
 func (c *Client) PushMarked(ctx context.Context, messages []syslog.Message, marks []Mark, forget []string) error {
 	portions := make([]Portion, 0, len(marks)+len(forget)+1)
 	if len(messages) > 0 && len(marks) != 1 {
@@ -241,5 +246,12 @@ func (c *Client) PushMarked(ctx context.Context, messages []syslog.Message, mark
 	if len(portions) == 0 {
 		return nil
 	}
-	return c.Push(ctx, portions, nil)
+	err := c.Push(ctx, portions, nil)
+	if half := len(messages) / 2; errors.Is(err, errTooMuch) && half > 0 {
+		if err := c.PushMarked(ctx, messages[:half], nil, nil); err != nil {
+			return err
+		}
+		return c.PushMarked(ctx, messages[half:], marks, forget)
+	}
+	return err
 }
