@@ -2,6 +2,7 @@ package syslogd
 
 import (
 	"context"
+	"errors"
 
 	"rondo/syslogd/syslog"
 )
@@ -19,12 +20,16 @@ type Mark struct {
 // are the first to be forgotten.
 const ImportMarks = "import/"
 
+// ErrMarked is returned for a batch or marks that are too large to be written
+// at once: to send them again is in vain.
+var ErrMarked = errors.New("syslogd: too much for one write with marks")
+
 // A Marker is a Sink that keeps marks with messages.
 type Marker interface {
 	Sink
 	// PutMarked is Put, and keeps the marks in the same write: after a crash
 	// both are there or neither is. A mark replaces the last one of its source.
-	// The batch may be empty.
+	// The batch may be empty. The error is ErrMarked if it is too large.
 	PutMarked(ctx context.Context, batch []syslog.Message, marks []Mark) error
 	// Marks are those whose source begins with prefix.
 	Marks(prefix string) []Mark

@@ -359,3 +359,32 @@ func TestMarksPassThrough(t *testing.T) {
 		t.Error(r.Marks(""), store.texts(), r.Queues[0].Stats())
 	}
 }
+
+// smallMarker takes few messages with marks.
+type smallMarker struct{ *marker }
+
+func (m smallMarker) PutMarked(ctx context.Context, batch []syslog.Message, marks []Mark) error {
+	if len(batch) > 3 {
+		return ErrMarked
+	}
+	return m.marker.PutMarked(ctx, batch, marks)
+}
+
+// What stages have made too large for one write with marks is stored in order,
+// and the marks with the last of it.
+func TestTooMuchForMarks(t *testing.T) {
+	store := smallMarker{&marker{memory: newMemory()}}
+	stats := NewStats()
+	r := NewRouter(RouterOptions{Store: store, Stats: stats, Log: quiet()})
+	marks := []Mark{{Source: "a", Pos: 7}}
+	if err := r.PutMarked(t.Context(), messages(0, 10), marks); err != nil {
+		t.Fatal(err)
+	}
+	want := newMemory()
+	if err := want.Put(t.Context(), messages(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(store.texts(), want.texts()) || !slices.Equal(r.Marks(""), marks) || stats.Snapshot()["stored"] != 10 {
+		t.Error(store.texts(), r.Marks(""), stats.Snapshot())
+	}
+}

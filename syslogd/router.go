@@ -84,8 +84,7 @@ func (r *Router) room(ctx context.Context, batch []syslog.Message) error {
 	}
 	err := r.insist(ctx, nil, func(context.Context, []syslog.Message) error { return r.rooms.Room() })
 	if err != nil {
-		r.Stats.Add("not_stored", len(batch))
-		return fmt.Errorf("syslogd: store %d messages: %w", len(batch), err)
+		return r.counted(len(batch), err)
 	}
 	return nil
 }
@@ -181,7 +180,23 @@ func (r *Router) PutMarked(ctx context.Context, batch []syslog.Message, marks []
 	if err != nil {
 		return err
 	}
-	return r.toStore(ctx, w, func(ctx context.Context, batch []syslog.Message) error { return store.PutMarked(ctx, batch, marks) })
+	batch = w.stored()
+	return r.counted(len(batch), r.putMarked(ctx, store, batch, marks))
+}
+
+// putMarked stores a batch with marks. What stages have made too large for one
+// write goes in several, of which the last has the marks: then a crash between
+// them stores some twice, where otherwise the sender could never go on.
+func (r *Router) putMarked(ctx context.Context, store Marker, batch []syslog.Message, marks []Mark) error {
+	err := r.insist(ctx, batch, func(ctx context.Context, batch []syslog.Message) error { return store.PutMarked(ctx, batch, marks) })
+	half := len(batch) / 2
+	if half == 0 || !errors.Is(err, ErrMarked) {
+		return err
+	}
+	if err := r.insist(ctx, batch[:half], store.Put); err != nil {
+		return err
+	}
+	return r.putMarked(ctx, store, batch[half:], marks)
 }
 
 // Marks implements Marker. A store that keeps none has none.
@@ -251,11 +266,16 @@ func (r *Router) enqueue(ctx context.Context, w *routing) (seglog.Pos, error) {
 // gives it wants to know all before it on disk.
 func (r *Router) toStore(ctx context.Context, w *routing, put func(context.Context, []syslog.Message) error) error {
 	batch := w.stored()
-	if err := r.insist(ctx, batch, put); err != nil {
-		r.Stats.Add("not_stored", len(batch))
-		return fmt.Errorf("syslogd: store %d messages: %w", len(batch), err)
+	return r.counted(len(batch), r.insist(ctx, batch, put))
+}
+
+// counted counts messages that were for the store, by whether it took them.
+func (r *Router) counted(n int, err error) error {
+	if err != nil {
+		r.Stats.Add("not_stored", n)
+		return fmt.Errorf("syslogd: store %d messages: %w", n, err)
 	}
-	r.Stats.Add("stored", len(batch))
+	r.Stats.Add("stored", n)
 	return nil
 }
 
@@ -295,7 +315,7 @@ func (r *Router) insist(ctx context.Context, batch []syslog.Message, put func(co
 				r.Log.Error("the disk is full: senders wait", "err", err)
 			}
 		}
-		if err == nil || ctx.Err() != nil || !full && try >= storeTries {
+		if err == nil || ctx.Err() != nil || !full && try >= storeTries || errors.Is(err, ErrMarked) {
 			return err
 		}
 		if !sleep(ctx, pause) {

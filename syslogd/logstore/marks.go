@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,10 +31,6 @@ const (
 	defaultMaxMarks = 500_000
 	leastMarkExpiry = 400 * 24 * time.Hour
 )
-
-// ErrMarked is returned for a batch or marks that are too large to be written
-// at once: to send them again is in vain.
-var ErrMarked = errors.New("logstore: too much for one write with marks")
 
 // marks are the marks of all sources. They live in the log only: each has a
 // record in it that is not cut, since whoever cuts the log writes anew those
@@ -157,7 +152,7 @@ func (s *Store) Marks(prefix string) []syslogd.Mark {
 }
 
 // PutMarked implements syslogd.Marker: the messages and the marks are one record
-// of the log. The error is ErrMarked if they are too much for that.
+// of the log. The error is syslogd.ErrMarked if they are too much for that.
 func (s *Store) PutMarked(ctx context.Context, batch []syslog.Message, marks []syslogd.Mark) error {
 	if err := checkMarked(batch, marks); err != nil {
 		return err
@@ -179,12 +174,12 @@ func checkMarked(batch []syslog.Message, marks []syslogd.Mark) error {
 	}
 	for _, m := range marks {
 		if m.Source == "" || len(m.Source) > maxSource {
-			return fmt.Errorf("%w: a source of %d bytes", ErrMarked, len(m.Source))
+			return fmt.Errorf("logstore: %w: a source of %d bytes", syslogd.ErrMarked, len(m.Source))
 		}
 		size += len(m.Source)
 	}
 	if size > maxMarked {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrMarked, size, maxMarked)
+		return fmt.Errorf("logstore: %w: %d bytes, at most %d", syslogd.ErrMarked, size, maxMarked)
 	}
 	return nil
 }

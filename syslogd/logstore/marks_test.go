@@ -110,7 +110,7 @@ func TestMarkBounds(t *testing.T) {
 		s.PutMarked(t.Context(), nil, []syslogd.Mark{{Source: strings.Repeat("x", maxSource+1)}}),
 		s.PutMarked(t.Context(), []syslog.Message{line(strings.Repeat("x", maxMarked), start)}, []syslogd.Mark{one("a")}),
 	} {
-		if !errors.Is(err, ErrMarked) {
+		if !errors.Is(err, syslogd.ErrMarked) {
 			t.Errorf("error %v", err)
 		}
 	}
