@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Config says which S3 and whose. What is empty comes from AWS's usual
@@ -125,6 +126,7 @@ func load(ctx context.Context, c Config, backoff time.Duration) (aws.Config, err
 	}
 	options := []func(*config.LoadOptions) error{
 		config.WithRetryer(retryer), config.WithHTTPClient(client), config.WithDefaultRegion(defaultRegion),
+		config.WithLogger(logging.Nop{}), // it would write to stderr what errors say as well
 	}
 	if c.Region != "" {
 		options = append(options, config.WithRegion(c.Region))
@@ -270,6 +272,9 @@ func (b *Bucket) failed(what, name string, err error) error {
 	}
 	if _, missing := errors.AsType[*types.NoSuchKey](err); missing {
 		err = fs.ErrNotExist
+	}
+	if strings.Contains(err.Error(), "get credentials: ") { // it has no type
+		err = fmt.Errorf("no keys were found (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws, or access_key and secret_key): %w", err)
 	}
 	return fmt.Errorf("s3: %s s3://%s/%s%s: %w", what, b.name, b.prefix, name, err)
 }

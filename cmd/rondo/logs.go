@@ -34,6 +34,7 @@ const filterExamples = `Examples:
   rondo logs search '| patterns 20' --from=-1d
   rondo logs tail 'facility:auth -app:cron'
   rondo logs search error -o json
+  rondo logs search -- '-app:cron'    # what begins with - stands behind --
 
 A word matches whole words of the text, ignoring case; "a phrase" matches
 anywhere; /regex/; fields are app, host, severity, facility, pid, msgid, sd.KEY,

@@ -29,7 +29,7 @@ type tokenCmd struct {
 type tokenFlags struct {
 	Group  string        `help:"Group that the hosts will belong to." required:"" placeholder:"NAME"`
 	Count  int           `help:"How many hosts may join with it." default:"1"`
-	For    time.Duration `help:"How long it can be used." default:"1h" placeholder:"TIME"`
+	For    time.Duration `help:"How long it can be used (default 1h)." default:"1h" placeholder:"TIME"`
 	Static bool          `help:"For hosts outside EC2: they prove nothing but that they have the token."`
 }
 

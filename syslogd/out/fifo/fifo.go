@@ -61,6 +61,9 @@ func (d *Destination) Open(context.Context) (out.Session, error) {
 	if errors.Is(err, syscall.ENXIO) {
 		return nil, fmt.Errorf("fifo: nobody reads %s", d.path)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("fifo: there is no %s yet; mkfifo makes it", d.path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fifo: %w", err)
 	}
