@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"rondo/rrd/seglog"
 )
 
 // allowList names the files that a server may let an agent read: globs, whose
@@ -279,7 +281,7 @@ func (c *profileClient) receive(ctx context.Context, text []byte) error {
 	}
 	c.set(versionOf(text), "")
 	c.log.Info("the server's profile is in use", "version", versionOf(text))
-	return replaceFile(c.file, text)
+	return seglog.Replace(c.file, text)
 }
 
 // read checks a profile.
@@ -303,22 +305,6 @@ func (c *profileClient) drop(ctx context.Context) error {
 	c.log.Info("the server has no profile for this host")
 	if err := os.Remove(c.file); !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	return nil
-}
-
-// replaceFile writes a file in one step, on disk when it returns.
-func replaceFile(file string, text []byte) error {
-	part, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = part.Write(text)
-	if err = errors.Join(err, part.Sync(), part.Close()); err == nil {
-		err = os.Rename(part.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(part.Name()))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"rondo/rrd/seglog"
 	"rondo/web"
 )
 
@@ -125,7 +126,7 @@ func TestBinaryIsReplaced(t *testing.T) {
 	in := &installer{binaries: []*binary{b}, places: make(chan struct{}, maxDownloads)}
 	var all sync.WaitGroup
 	for i := range 8 {
-		if err := replaceFile(b.path, []byte(strings.Repeat("x", i+1))); err != nil {
+		if err := seglog.Replace(b.path, []byte(strings.Repeat("x", i+1))); err != nil {
 			t.Fatal(err)
 		}
 		all.Go(func() {

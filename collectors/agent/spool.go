@@ -118,24 +118,7 @@ func spoolName(dir string) (string, error) {
 
 func newSpoolName(dir string) (string, error) {
 	name := spoolPrefix + rand.Text()[:16]
-	return name, writeFile(filepath.Join(dir, "name"), []byte(name+"\n"))
-}
-
-// writeFile replaces a file, durably.
-func writeFile(name string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return seglog.SyncDir(filepath.Dir(name))
+	return name, seglog.Replace(filepath.Join(dir, "name"), []byte(name+"\n"))
 }
 
 // Close syncs and closes the spool.

@@ -84,6 +84,26 @@ func SyncDir(dir string) error {
 	return f.Sync()
 }
 
+// Replace makes data the content of a file, in one step: after a crash it is
+// the old content or the new one, and once Replace has returned it is the new
+// one. Nobody else may read the file. There is one writer at a time, so that
+// what a crash leaves beside it (PATH.new) is used again.
+func Replace(path string, data []byte) error {
+	part := path + ".new"
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
 // Find returns the paths of what lies in dir and has a name that matches a
 // pattern (path.Match), in order; none where there is no such directory. Unlike
 // filepath.Glob it takes dir as it is, whatever characters it has.

@@ -506,3 +506,31 @@ func TestDropEmpty(t *testing.T) {
 		t.Errorf("left are %v, %v", left, err)
 	}
 }
+
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x")
+	if err := os.WriteFile(path+".new", []byte("what a crash has left"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"the first", "2nd"} {
+		if err := Replace(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if err := Replace(filepath.Join(path, "y"), nil); err == nil {
+		t.Error("a file was written below another")
+	}
+	if err := os.Mkdir(filepath.Join(dir, "d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(filepath.Join(dir, "d"), nil); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.new")); err != nil || len(left) > 0 {
+		t.Error("left over:", left, err)
+	}
+}

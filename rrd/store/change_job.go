@@ -224,19 +224,7 @@ func (st *Store) saveChange(c *savedChange) error {
 	if err != nil {
 		return err
 	}
-	tmp := st.changePath() + ".tmp"
-	f, err := os.Create(tmp)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, st.changePath()); err != nil {
-		return err
-	}
-	return seglog.SyncDir(st.dir)
+	return seglog.Replace(st.changePath(), b)
 }
 
 func (st *Store) forgetChange() error {

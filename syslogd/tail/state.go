@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/zeebo/xxh3"
+
+	"rondo/rrd/seglog"
 )
 
 // The state file is text, a line for each thing that is known:
@@ -62,39 +63,12 @@ func (t *Tailer) save(now time.Time) error {
 			p.seen = now.Unix()
 		}
 	}
-	if err := writeState(t.state, appendState(nil, t.known, t.positions.byID)); err != nil {
+	if err := seglog.Replace(t.state, appendState(nil, t.known, t.positions.byID)); err != nil {
 		t.stats.add("state_failures", 1)
 		return err
 	}
 	t.unsaved = false
 	return nil
-}
-
-func writeState(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // appendState writes what the sink has taken.

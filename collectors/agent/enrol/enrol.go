@@ -20,12 +20,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"rondo/collectors/agent/imds"
+	"rondo/rrd/seglog"
 )
 
 // Path is where the server takes tokens.
@@ -207,32 +207,13 @@ func (e *Enroller) send(r *http.Request) (c Credentials, err error) {
 
 // save puts the key on disk in one step, so that a crash leaves the old one or
 // the new one.
-func save(file string, c Credentials) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("enrol: key: %w", err)
-		}
-	}()
+func save(file string, c Credentials) error {
 	text, err := json.Marshal(c)
+	if err == nil {
+		err = seglog.Replace(file, append(text, '\n'))
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("enrol: key: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	part := file + ".new"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	if err := os.Rename(part, file); err != nil {
-		return err
-	}
-	return dir.Sync()
+	return nil
 }
