@@ -62,8 +62,9 @@ type Queue struct {
 	delivered uint64
 	dropped   map[Reason]uint64
 
-	senders int      // that wait because it is full
-	state   Delivery // of its destination
+	senders int       // that wait because it is full
+	told    time.Time // when that was told last
+	state   Delivery  // of its destination
 }
 
 // Delivery says how it goes with a destination.

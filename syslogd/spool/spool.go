@@ -338,6 +338,10 @@ func (s *Spool) tellDisk(err error) {
 	s.o.Log.Info("the queues can be written again")
 }
 
+// tellEvery is how often it is told that senders wait: behind a slow
+// destination they do all the time.
+const tellEvery = time.Minute
+
 // wait waits until something is taken away from a queue that has no room for
 // more. It looks again first: what was taken away before it waits tells nobody.
 func (q *Queue) wait(ctx context.Context, more amount) error {
@@ -347,7 +351,9 @@ func (q *Queue) wait(ctx context.Context, more amount) error {
 		return nil
 	}
 	room := q.room
-	if q.senders++; q.senders == 1 {
+	q.senders++
+	if now := time.Now(); now.Sub(q.told) >= tellEvery {
+		q.told = now
 		q.spool.o.Log.Warn("the queue is full: senders wait", "destination", q.name)
 	}
 	q.mu.Unlock()

@@ -1,13 +1,16 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -618,5 +621,27 @@ func TestOrphanBlocksNobody(t *testing.T) {
 	}
 	if st := check(t, q[0]); st.Waiting != 1 || st.Dropped[QueueFull] != 1 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// Behind a slow destination senders wait again and again: that is told once.
+func TestSendersWaitIsToldOnce(t *testing.T) {
+	var told bytes.Buffer
+	s, err := Open(t.TempDir(), Options{Log: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	q := queuesOf(t, s, Limits{Bytes: minBytes, WhenFull: Block}, "a")
+	put(t, s, q, messages(0, 1), 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 10 {
+		if err := q[0].wait(ctx, amount{1, minBytes}); err == nil {
+			t.Fatal("a full queue has room")
+		}
+	}
+	if n := strings.Count(told.String(), "senders wait"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, told.String())
 	}
 }
