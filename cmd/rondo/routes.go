@@ -127,8 +127,13 @@ func (s *server) serveRoutes(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(append(text, '\n')) // the reader may have left
 }
 
-// appendDestinations appends the figures of destinations.
-func (v routesView) appendDestinations(out []figure, now time.Time) []figure {
+// appendFigures appends the figures of routes and destinations.
+func (v routesView) appendFigures(out []figure, now time.Time) []figure {
+	for _, r := range v.Routes {
+		for _, what := range syslogd.RouteCounts {
+			out = append(out, figure{"route." + what, float64(r.Counts[what]), true, rrd.Label{Name: "route", Value: r.Name}})
+		}
+	}
 	for _, d := range v.Destinations {
 		label := rrd.Label{Name: "destination", Value: d.Name}
 		counts := map[string]uint64{"routed": d.Routed, "delivered": d.Delivered, "failures": d.Failures}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"runtime"
@@ -102,7 +103,7 @@ func (me *self) figures() []figure {
 		out = appendCanary(out, listener, counts)
 	}
 	if me.s.parts.Load() != nil {
-		out = me.s.routes().appendDestinations(out, time.Now())
+		out = me.s.routes().appendFigures(out, time.Now())
 	}
 	slices.SortFunc(out, func(a, b figure) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.label.Value, b.label.Value))
@@ -159,6 +160,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 	}
 	if p := me.s.parts.Load(); p != nil {
 		rooms["syslogd"] = p.syslog.Snapshot()
+		maps.DeleteFunc(rooms["syslogd"], func(what string, _ uint64) bool { return strings.HasPrefix(what, "route_") }) // they have labels
 		for kind, st := range p.stats {
 			rooms["collectors."+kind] = st.Snapshot()
 		}
