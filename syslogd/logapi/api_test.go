@@ -176,7 +176,7 @@ func TestAPIContext(t *testing.T) {
 	f("id=no", 400, `"no" is no ID of a message`)
 	f("host=some&id="+id, 400, `host "some": want own or all`)
 	f("after=1001&id="+id, 400, `after "1001": want 0 to 1000`)
-	f("id="+id[:len(id)-1]+"0", 404, "logstore: context: no message of this ID")
+	f("id="+id[:len(id)-1]+"0", 404, "logstore: lines around one: no message of this ID")
 }
 
 // endless is a store whose searches end only when they are told to.

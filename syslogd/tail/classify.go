@@ -31,6 +31,11 @@ func (t *Tailer) place(f *file, now time.Time) bool {
 // of others; and the others must be known to have what they had. It returns
 // those that are to be read.
 func (t *Tailer) decide(now time.Time) (placed []*file) {
+	for _, f := range t.files {
+		if f.twin != nil && f.copied != f.found.size {
+			f.was, f.twin = f.twin, nil // it was a copy, and has something else by now
+		}
+	}
 	unknown := t.those(func(f *file) bool { return f.pos == nil && f.twin == nil && f.found.size > 0 })
 	slices.SortStableFunc(unknown, func(a, b *file) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.found.changed, b.found.changed))
@@ -38,7 +43,9 @@ func (t *Tailer) decide(now time.Time) (placed []*file) {
 	for _, f := range unknown {
 		if rank(f) > 0 {
 			for _, of := range t.those(func(of *file) bool { return of.pos != nil && rank(of) == 0 && related(of.path, f.path) }) {
-				t.still(of.pos, now)
+				if of.pos != nil { // still, after a look at another of them
+					t.still(of.pos, now)
+				}
 			}
 		}
 		if t.rescan {
