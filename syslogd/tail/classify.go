@@ -43,7 +43,7 @@ func (t *Tailer) decide(now time.Time) (placed []*file) {
 	for _, f := range unknown {
 		if rank(f) > 0 {
 			for _, of := range t.those(func(of *file) bool { return of.pos != nil && rank(of) == 0 && related(of.path, f.path) }) {
-				if of.pos != nil { // still, after a look at another of them
+				if of.pos != nil && of.pos.home == of { // still, after a look at another of them
 					t.still(of.pos, now)
 				}
 			}
@@ -130,6 +130,9 @@ func (t *Tailer) mayBe(f *file, p *position) bool {
 // still looks whether the file that should have some content has it.
 func (t *Tailer) still(p *position, now time.Time) bool {
 	f := p.home
+	if f == nil {
+		return false
+	}
 	was := f.info
 	if !t.open(f, now) || !t.check(f, now) || f.pos != p {
 		return f.pos == p
