@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rondo/syslogd/out"
+	"rondo/syslogd/out/outtest"
 	"rondo/syslogd/peertest"
 	"rondo/syslogd/relp"
 	"rondo/syslogd/syslog/pin"
@@ -136,7 +137,7 @@ func TestDatagramsAreCut(t *testing.T) {
 	if n, _ := session.Settled(); n != 2 || d.Counters()["cut"] != 1 {
 		t.Errorf("%d settled; %v", n, d.Counters())
 	}
-	eventually(t, func() bool { return len(s.all()) == 2 })
+	outtest.Eventually(t, func() bool { return len(s.all()) == 2 })
 	if got := s.all()[1].Raw; len(got) != 500 {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}

@@ -329,7 +329,7 @@ func (l lockstepSession) Send(ctx context.Context, batch out.Batch) error {
 	if err := l.Session.Send(ctx, batch); err != nil {
 		return err
 	}
-	eventually(l.t, func() bool {
+	outtest.Eventually(l.t, func() bool {
 		select {
 		case <-l.Broken():
 			return true

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rondo/syslogd/out"
+	"rondo/syslogd/out/outtest"
 	"rondo/syslogd/syslog"
 )
 
@@ -46,7 +47,7 @@ func (s *sender) send() {
 	if err := s.session.Flush(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	eventually(s.t, func() bool {
+	outtest.Eventually(s.t, func() bool {
 		n, _ := s.session.Settled()
 		return n == before+uint64(s.hosts)
 	})
@@ -56,19 +57,6 @@ func (s *sender) close() {
 	s.t.Helper()
 	if err := s.session.Close(s.t.Context()); err != nil {
 		s.t.Error(err)
-	}
-}
-
-func eventually(t *testing.T, happened func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.After(20 * time.Second); !happened(); {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatal("it has not happened")
-		}
 	}
 }
 
@@ -97,7 +85,7 @@ func TestFailback(t *testing.T) {
 			}
 			s.send()
 			s.close()
-			eventually(t, func() bool { return len(first.all())+len(second.all()) == s.round })
+			outtest.Eventually(t, func() bool { return len(first.all())+len(second.all()) == s.round })
 			got := append(second.texts(), first.texts()...)
 			for i, text := range got {
 				if text != fmt.Sprintf("round %d.", i) {

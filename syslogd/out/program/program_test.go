@@ -168,7 +168,7 @@ func TestGroupIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var pid int
-	eventually(t, func() bool {
+	outtest.Eventually(t, func() bool {
 		text, _ := os.ReadFile(mark)
 		pid, _ = strconv.Atoi(strings.TrimSpace(string(text)))
 		return pid > 0
@@ -178,7 +178,7 @@ func TestGroupIsKilled(t *testing.T) {
 	if err := s.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	eventually(t, func() bool { // it is its new parent who reaps it
+	outtest.Eventually(t, func() bool { // it is its new parent who reaps it
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		return err != nil || strings.Contains(string(stat), ") Z ")
 	})
@@ -250,17 +250,4 @@ func TestValidate(t *testing.T) {
 	check(Config{Command: []string{"/bin/cat"}, Lines: pipe.Lines{Format: "raw", Template: "x"}}, "one of them")
 	check(Config{Command: []string{"/bin/cat"}, Lines: pipe.Lines{Template: "${HOTS}"}}, "template")
 	check(Config{Command: []string{"/bin/cat"}, Lines: pipe.Lines{TimeZone: "Mars"}}, "time_zone")
-}
-
-func eventually(t *testing.T, happened func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.After(20 * time.Second); !happened(); {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatal("it has not happened")
-		}
-	}
 }
