@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"rondo/syslogd/valid"
 )
 
 // ListenerConfig is one way in.
@@ -220,7 +221,7 @@ func (c *Config) validateListeners() error {
 	var errs []error
 	names, places := map[string]bool{}, map[string]string{}
 	add := func(where string, err error) {
-		for _, e := range unjoin(err) {
+		for _, e := range valid.Errors(err) {
 			errs = append(errs, fmt.Errorf("%s%w", where, e))
 		}
 	}
@@ -252,26 +253,11 @@ func itemName(name string, i int) string {
 	return strconv.Quote(name)
 }
 
-// unjoin returns the errors that are joined in one.
-func unjoin(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok && err != nil {
-		return []error{err}
-	}
-	var all []error
-	if ok {
-		for _, e := range joined.Unwrap() {
-			all = append(all, unjoin(e)...)
-		}
-	}
-	return all
-}
-
 // validate checks everything but the options. Of a short key, the key of the
 // address is that of the listener.
 func (l *ListenerConfig) validate(short bool) error {
 	errs := []error{
-		oneOf("proto", l.Proto, protos()), oneOf("format", l.Format, formats()), oneOf("framing", l.Framing, framings()),
+		valid.OneOf("proto", l.Proto, protos()...), valid.OneOf("format", l.Format, formats()...), valid.OneOf("framing", l.Framing, framings()...),
 	}
 	if !isName(l.Name) {
 		errs = append(errs, fmt.Errorf("name: %q is not made of letters, digits, - and _", l.Name))
@@ -305,17 +291,6 @@ func (l *ListenerConfig) validateFormat() error {
 		return fmt.Errorf("strict: there is nothing that %s is held to", l.Format)
 	}
 	return nil
-}
-
-func oneOf[T ~string](key string, v T, known []T) error {
-	if slices.Contains(known, v) {
-		return nil
-	}
-	var texts []string
-	for _, k := range known {
-		texts = append(texts, string(k))
-	}
-	return fmt.Errorf("%s: %q is none of %s", key, v, strings.Join(texts, ", "))
 }
 
 func (l *ListenerConfig) validateTLS() error {

@@ -18,6 +18,7 @@ import (
 	"rondo/syslogd/stage"
 	"rondo/syslogd/syslog/pin"
 	"rondo/syslogd/tail"
+	"rondo/syslogd/valid"
 )
 
 // agentConfig is the whole configuration of an agent.
@@ -141,7 +142,7 @@ func (c *agentConfig) locate(err error) error {
 func (c *agentConfig) validate() error {
 	errs := []error{c.validateServer()}
 	in := func(section string, err error) {
-		for _, e := range flatten(err) {
+		for _, e := range valid.Errors(err) {
 			errs = append(errs, c.locate(fmt.Errorf("%s%w", section, e)))
 		}
 	}

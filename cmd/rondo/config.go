@@ -28,6 +28,7 @@ import (
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
 	"rondo/syslogd/logstore"
+	"rondo/syslogd/valid"
 	"rondo/web"
 )
 
@@ -181,7 +182,7 @@ func (cc collectorConfig) build(env collectors.Env) (collectors.Collector, error
 // locate puts its place before each error of a collector.
 func (cc collectorConfig) locate(err error) error {
 	var errs []error
-	for _, e := range flatten(err) {
+	for _, e := range valid.Errors(err) {
 		errs = append(errs, fmt.Errorf("%s: collector %s: %w", cc.node.named(e.Error()).at, cc.kind.Name, e))
 	}
 	return errors.Join(errs...)
@@ -209,7 +210,7 @@ func (c *config) address(kind string) string {
 func (c *config) validate() error {
 	var errs []error
 	in := func(section string, err error) {
-		for _, e := range flatten(err) {
+		for _, e := range valid.Errors(err) {
 			errs = append(errs, c.locate(section, e))
 		}
 	}
@@ -321,22 +322,6 @@ func (n *node) named(text string) *node {
 	return n
 }
 
-// flatten splits joined errors into single ones.
-func flatten(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, flatten(e)...)
-	}
-	return out
-}
-
 // configCmd checks configurations.
 type configCmd struct {
 	Check configCheckCmd `cmd:"" help:"Check a configuration file, of a server with conf.d beside it, or of an agent."`
@@ -394,7 +379,7 @@ func (c *config) checkParts() error {
 	if err := c.Web.CheckFiles(); err != nil {
 		errs = append(errs, c.locate("web", err))
 	}
-	for _, e := range flatten(c.Syslogd.Server.CheckFiles()) {
+	for _, e := range valid.Errors(c.Syslogd.Server.CheckFiles()) {
 		errs = append(errs, c.locate("syslogd", fmt.Errorf("listeners: %w", e)))
 	}
 	return errors.Join(errs...)

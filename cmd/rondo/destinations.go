@@ -18,6 +18,7 @@ import (
 	"rondo/syslogd/out/push"
 	"rondo/syslogd/spool"
 	"rondo/syslogd/stage"
+	"rondo/syslogd/valid"
 )
 
 // A destinationConfig is a place that messages are delivered to: exactly one
@@ -87,7 +88,7 @@ func (d *destinationConfig) validate() error {
 // prefixed puts a key before each error.
 func prefixed(key string, err error) error {
 	var errs []error
-	for _, e := range flatten(err) {
+	for _, e := range valid.Errors(err) {
 		errs = append(errs, fmt.Errorf("%s: %w", key, e))
 	}
 	return errors.Join(errs...)

@@ -15,6 +15,7 @@ import (
 	"rondo/syslogd/filter"
 	"rondo/syslogd/stage"
 	"rondo/syslogd/tail"
+	"rondo/syslogd/valid"
 )
 
 // A profile is what an agent does that the server may decide: which files it
@@ -77,7 +78,7 @@ func (c *profileConfig) unmarshalNode(n *node) error {
 	text, err := n.without("name").without("groups").without("hosts").MarshalJSON()
 	c.text, c.version = text, versionOf(text)
 	var errs []error
-	for _, e := range flatten(errors.Join(err, c.check())) {
+	for _, e := range valid.Errors(errors.Join(err, c.check())) {
 		errs = append(errs, fmt.Errorf("%s: agents: profile %q: %w", n.at, c.Name, e))
 	}
 	return errors.Join(errs...)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,15 +42,15 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.MaxSeries, 2_000_000)
-	setDefault(&o.LateWindow, 10*time.Minute)
-	setDefault(&o.FutureLimit, 10*time.Minute)
-	setDefault(&o.SetFutureLimit, 24*time.Hour)
-	setDefault(&o.Every, 10*time.Second)
-	setDefault(&o.CheckpointBytes, 64<<20)
-	setDefault(&o.StageBytes, 256<<20)
-	setDefault(&o.PieceSeries, 1000)
-	setDefault(&o.ReserveBytes, 64<<20)
+	o.MaxSeries = cmp.Or(o.MaxSeries, 2_000_000)
+	o.LateWindow = cmp.Or(o.LateWindow, 10*time.Minute)
+	o.FutureLimit = cmp.Or(o.FutureLimit, 10*time.Minute)
+	o.SetFutureLimit = cmp.Or(o.SetFutureLimit, 24*time.Hour)
+	o.Every = cmp.Or(o.Every, 10*time.Second)
+	o.CheckpointBytes = cmp.Or(o.CheckpointBytes, 64<<20)
+	o.StageBytes = cmp.Or(o.StageBytes, 256<<20)
+	o.PieceSeries = cmp.Or(o.PieceSeries, 1000)
+	o.ReserveBytes = cmp.Or(o.ReserveBytes, 64<<20)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -64,12 +65,6 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func setDefault[T ~int | ~int64](v *T, d T) {
-	if *v == 0 {
-		*v = d
-	}
 }
 
 // numShards is how many locks the head is divided by. More than cores, so

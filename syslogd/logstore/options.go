@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -85,16 +86,16 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	def(&o.Config.Retention, DefaultConfig().Retention)
-	def(&o.Config.MaxBytes, DefaultConfig().MaxBytes)
-	def(&o.ChunkBytes, 4<<20)
-	def(&o.SealIdle, 10*time.Minute)
-	def(&o.SealAge, time.Hour)
-	def(&o.ReserveBytes, 64<<20)
-	def(&o.TailBuffer, 4096)
-	def(&o.TailBytes, 4<<20)
-	def(&o.SegmentBytes, 16<<20)
-	def(&o.MaxMarks, defaultMaxMarks)
+	o.Config.Retention = cmp.Or(o.Config.Retention, DefaultConfig().Retention)
+	o.Config.MaxBytes = cmp.Or(o.Config.MaxBytes, DefaultConfig().MaxBytes)
+	o.ChunkBytes = cmp.Or(o.ChunkBytes, 4<<20)
+	o.SealIdle = cmp.Or(o.SealIdle, 10*time.Minute)
+	o.SealAge = cmp.Or(o.SealAge, time.Hour)
+	o.ReserveBytes = cmp.Or(o.ReserveBytes, 64<<20)
+	o.TailBuffer = cmp.Or(o.TailBuffer, 4096)
+	o.TailBytes = cmp.Or(o.TailBytes, 4<<20)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 16<<20)
+	o.MaxMarks = cmp.Or(o.MaxMarks, defaultMaxMarks)
 	if o.FS == nil {
 		o.FS = seglog.OS{}
 	}
@@ -105,12 +106,6 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func def[T comparable](v *T, d T) {
-	if *v == *new(T) {
-		*v = d
-	}
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rondo/syslogd/filter"
+	"rondo/syslogd/valid"
 )
 
 // Config is one stage: one of the list `stages`. It has exactly one of its
@@ -67,7 +68,7 @@ func build(stages []Config) ([]*step, error) {
 	names := map[string]bool{}
 	for i := range stages {
 		s, err := stages[i].step(i + 1)
-		for _, e := range flatten(err) {
+		for _, e := range valid.Errors(err) {
 			errs = append(errs, fmt.Errorf("stages: %d: %w", i+1, e))
 		}
 		if names[s.name] {
@@ -77,22 +78,6 @@ func build(stages []Config) ([]*step, error) {
 		steps = append(steps, s)
 	}
 	return steps, errors.Join(errs...)
-}
-
-// flatten splits joined errors into single ones, so that each gets its place.
-func flatten(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, flatten(e)...)
-	}
-	return all
 }
 
 // step builds the stage with a number.
@@ -110,7 +95,7 @@ func (c *Config) step(number int) (*step, error) {
 		errs = append(errs, fmt.Errorf("name: %q is not made of letters, digits, - and _", s.name))
 	}
 	s.stage, err = b.build()
-	for _, e := range flatten(err) {
+	for _, e := range valid.Errors(err) {
 		errs = append(errs, fmt.Errorf("%s: %w", key, e))
 	}
 	s.counters.init(s.name, reason)

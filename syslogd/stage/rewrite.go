@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rondo/syslogd/syslog"
+	"rondo/syslogd/valid"
 )
 
 // RewriteConfig changes fields. What is given of it is done in the order in
@@ -88,7 +89,7 @@ func (c *RewriteConfig) build() (stage, error) {
 // within puts a place before an error.
 func within(key string, err error) error {
 	var errs []error
-	for _, e := range flatten(err) {
+	for _, e := range valid.Errors(err) {
 		errs = append(errs, fmt.Errorf("%s: %w", key, e))
 	}
 	return errors.Join(errs...)

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,24 +67,18 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	orDefault(&c.Key, DefaultKey)
-	orDefault(&c.TimeZone, "UTC")
-	orDefault(&c.Compress, Zstd)
-	orDefault(&c.Age, defaultAge)
-	orDefault(&c.Size, defaultSize)
-	orDefault(&c.MaxObjects, defaultMaxObjects)
+	c.Key = cmp.Or(c.Key, DefaultKey)
+	c.TimeZone = cmp.Or(c.TimeZone, "UTC")
+	c.Compress = cmp.Or(c.Compress, Zstd)
+	c.Age = cmp.Or(c.Age, defaultAge)
+	c.Size = cmp.Or(c.Size, defaultSize)
+	c.MaxObjects = cmp.Or(c.MaxObjects, defaultMaxObjects)
 	return c
 }
 
 // grace is how long messages of a period may be on their way from the listener
 // to the queue.
 func (c *Config) grace() time.Duration { return min(c.Age/2, 2*time.Second) }
-
-func orDefault[T comparable](v *T, byDefault T) {
-	if *v == *new(T) {
-		*v = byDefault
-	}
-}
 
 // Validate says what is wrong, each with its key. What the server's address and
 // Recipients may be is for those to say who know these.

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,20 +117,14 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	orDefault(&c.TimeZone, "Local")
-	orDefault(&c.Mode, defaultMode)
-	orDefault(&c.DirMode, defaultDirMode)
-	orDefault(&c.Sync, Settled)
-	orDefault(&c.MaxOpen, defaultMaxOpen)
-	orDefault(&c.NewFiles, defaultNewFiles)
-	orDefault(&c.Rotate.Compress, Zstd)
+	c.TimeZone = cmp.Or(c.TimeZone, "Local")
+	c.Mode = cmp.Or(c.Mode, defaultMode)
+	c.DirMode = cmp.Or(c.DirMode, defaultDirMode)
+	c.Sync = cmp.Or(c.Sync, Settled)
+	c.MaxOpen = cmp.Or(c.MaxOpen, defaultMaxOpen)
+	c.NewFiles = cmp.Or(c.NewFiles, defaultNewFiles)
+	c.Rotate.Compress = cmp.Or(c.Rotate.Compress, Zstd)
 	return c
-}
-
-func orDefault[T comparable](v *T, byDefault T) {
-	if *v == *new(T) {
-		*v = byDefault
-	}
 }
 
 // Validate says what is wrong, each with its key.

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
 	"time"
 
 	"rondo/syslogd/out"
+	"rondo/syslogd/valid"
 )
 
 // Config names other syslog servers, and how they are talked to.
@@ -105,10 +104,10 @@ func (c *Config) Validate() error {
 	d := c.withDefaults()
 	errs := []error{
 		d.validateTo(),
-		oneOf("proto", d.Proto, TCP, TLS, UDP, RELP, RELPTLS),
-		oneOf("format", d.Format, RFC5424, RFC3164, Raw),
-		oneOf("framing", d.Framing, Octets, Newline),
-		oneOf("mode", d.Mode, Failover, Balance),
+		valid.OneOf("proto", d.Proto, TCP, TLS, UDP, RELP, RELPTLS),
+		valid.OneOf("format", d.Format, RFC5424, RFC3164, Raw),
+		valid.OneOf("framing", d.Framing, Octets, Newline),
+		valid.OneOf("mode", d.Mode, Failover, Balance),
 		within("window", d.Window, 1, maxWindow),
 		within("max_message", d.MaxMessage, minDatagram, maxDatagram),
 		within("rate", d.Rate, 1, 10_000_000),
@@ -143,15 +142,4 @@ func within(key string, v, least, most int) error {
 		return fmt.Errorf("%s: %d is not within %d and %d", key, v, least, most)
 	}
 	return nil
-}
-
-func oneOf[T ~string](key string, v T, all ...T) error {
-	if slices.Contains(all, v) {
-		return nil
-	}
-	names := make([]string, len(all))
-	for i, a := range all {
-		names[i] = string(a)
-	}
-	return fmt.Errorf("%s: %q is none of %s", key, v, strings.Join(names, ", "))
 }

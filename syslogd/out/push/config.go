@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 
 	"rondo/syslogd/macro"
 	"rondo/syslogd/out"
+	"rondo/syslogd/valid"
 )
 
 // Format is what the other side speaks.
@@ -109,15 +111,15 @@ const (
 
 // withDefaults fills in what was left out.
 func (c Config) withDefaults() Config {
-	c.Mode = or(c.Mode, Failover)
-	c.Time = or(c.Time, MessageTime)
-	c.Timeout = or(c.Timeout, 30*time.Second)
-	c.Streams = or(c.Streams, 5000)
-	c.Line = or(c.Line, "${TEXT}")
-	c.Index = or(c.Index, "rondo-${R_YEAR}.${R_MONTH}.${R_DAY}")
-	c.Batch.Messages = or(c.Batch.Messages, 2000)
-	c.Batch.Bytes = or(c.Batch.Bytes, 1<<20)
-	c.Batch.Linger = or(c.Batch.Linger, time.Second)
+	c.Mode = cmp.Or(c.Mode, Failover)
+	c.Time = cmp.Or(c.Time, MessageTime)
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.Streams = cmp.Or(c.Streams, 5000)
+	c.Line = cmp.Or(c.Line, "${TEXT}")
+	c.Index = cmp.Or(c.Index, "rondo-${R_YEAR}.${R_MONTH}.${R_DAY}")
+	c.Batch.Messages = cmp.Or(c.Batch.Messages, 2000)
+	c.Batch.Bytes = cmp.Or(c.Batch.Bytes, 1<<20)
+	c.Batch.Linger = cmp.Or(c.Batch.Linger, time.Second)
 	if c.Compression == "" {
 		c.Compression = None
 		if c.Format == Elasticsearch {
@@ -130,22 +132,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}
-
 // Validate says what is wrong, each with its key.
 func (c *Config) Validate() error {
-	var errs []error
+	errs := []error{
+		valid.OneOf("format", c.Format, Loki, LokiJSON, Elasticsearch, JSON, JSONArray),
+		valid.OneOf("mode", c.Mode, "", Failover, Balance),
+		valid.OneOf("compression", c.Compression, "", None, Gzip, Zstd),
+		valid.OneOf("time", c.Time, "", MessageTime, Reception),
+	}
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	oneOf(fail, "format", c.Format, Loki, LokiJSON, Elasticsearch, JSON, JSONArray)
-	oneOf(fail, "mode", c.Mode, "", Failover, Balance)
-	oneOf(fail, "compression", c.Compression, "", None, Gzip, Zstd)
-	oneOf(fail, "time", c.Time, "", MessageTime, Reception)
 	if c.Format == Loki && c.Compression != "" && c.Compression != None {
 		fail("compression: %s is always compressed by Snappy", Loki)
 	}
@@ -164,19 +159,6 @@ func (c *Config) Validate() error {
 }
 
 type failFunc func(format string, args ...any)
-
-func oneOf[T ~string](fail failFunc, key string, v T, allowed ...T) {
-	var names []string
-	for _, a := range allowed {
-		if v == a {
-			return
-		}
-		if a != "" {
-			names = append(names, string(a))
-		}
-	}
-	fail("%s: %q is none of %s", key, v, strings.Join(names, ", "))
-}
 
 func within[T int | time.Duration](fail failFunc, key string, v, most T) {
 	if v < 0 || v > most {

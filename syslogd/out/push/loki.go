@@ -180,8 +180,8 @@ func labelName(name string) string {
 	return name
 }
 
-// valid makes text UTF-8; each byte that is none becomes U+FFFD.
-func valid(s string) string {
+// asUTF8 makes text UTF-8; each byte that is none becomes U+FFFD.
+func asUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
@@ -195,11 +195,11 @@ func (l *loki) appendProto(dst []byte, at time.Time, line []byte) []byte {
 	dst = protowire.AppendVarint(protowire.AppendTag(dst, 1, protowire.VarintType), uint64(at.Unix()))
 	dst = protowire.AppendVarint(protowire.AppendTag(dst, 2, protowire.VarintType), uint64(at.Nanosecond()))
 	dst = end(dst)
-	dst = appendText(dst, 2, valid(string(line)))
+	dst = appendText(dst, 2, asUTF8(string(line)))
 	for _, p := range l.pairs {
 		dst, end = begin(dst, 3)
 		dst = appendText(dst, 1, p.name)
-		dst = appendText(dst, 2, valid(p.value))
+		dst = appendText(dst, 2, asUTF8(p.value))
 		dst = end(dst)
 	}
 	return done(dst)

@@ -76,7 +76,7 @@ func newStream(labels []pair) *stream {
 	var present []pair
 	for _, l := range labels {
 		if l.value != "" {
-			present = append(present, pair{l.name, valid(l.value)})
+			present = append(present, pair{l.name, asUTF8(l.value)})
 		}
 	}
 	if len(present) == 0 {
