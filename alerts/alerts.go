@@ -49,6 +49,7 @@ type Reading struct {
 	Value   float64
 	At      time.Time // of the value
 	Missing bool      // there was a value before and there is none now
+	Status  Status    // what the check itself found; looked at where [Policy.Direct] says so
 	Text    string    // for people
 }
 

@@ -50,6 +50,7 @@ type Threshold struct {
 // A Policy says how the readings of one rule become states.
 type Policy struct {
 	Rule        string     // the rule's ID, part of every transition's ID
+	Direct      bool       // readings bring their own status (plugins, imported rules); there are no thresholds
 	Below       bool       // a problem is a value below the threshold, not above it
 	Warning     *Threshold // nil: the rule has no such level
 	Critical    *Threshold
@@ -63,7 +64,10 @@ type Policy struct {
 // Validate says what is wrong with a policy, or nil.
 func (p Policy) Validate() error {
 	var errs []error
-	if p.Warning == nil && p.Critical == nil {
+	if p.Direct && (p.Warning != nil || p.Critical != nil) {
+		errs = append(errs, errors.New("thresholds and a status of its own exclude each other"))
+	}
+	if !p.Direct && p.Warning == nil && p.Critical == nil {
 		errs = append(errs, errors.New("no threshold: set one for warning or critical"))
 	}
 	errs = append(errs, p.validate("warning", p.Warning), p.validate("critical", p.Critical))
@@ -106,7 +110,7 @@ func (p Policy) attempts() int { return max(p.MaxAttempts, 1) }
 
 // Severity is the gravest level that the rule can raise by a value.
 func (p Policy) Severity() Status {
-	if p.Critical != nil {
+	if p.Critical != nil || p.Direct {
 		return Critical
 	}
 	return Warning

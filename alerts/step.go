@@ -54,11 +54,13 @@ const (
 
 // judge compares a reading with every level of the policy.
 func (p Policy) judge(r Reading) (v [3]verdict) {
-	missing := r.Missing || math.IsNaN(r.Value)
+	missing := r.Missing || math.IsNaN(r.Value) && !p.Direct
 	for l := Warning; l <= Unknown; l++ {
 		switch t := p.threshold(l); {
 		case missing:
 			v[l-Warning] = p.judgeMissing(l)
+		case p.Direct:
+			v[l-Warning] = judgeDirect(l, r.Status)
 		case t == nil:
 			v[l-Warning] = cleared
 		case p.beyond(r.Value, t.Raise):
@@ -68,6 +70,19 @@ func (p Policy) judge(r Reading) (v [3]verdict) {
 		}
 	}
 	return v
+}
+
+// judgeDirect compares a status that a check brought along with a level. A
+// critical finding is beyond the warning level too; an unknown one says nothing
+// of either.
+func judgeDirect(l, found Status) verdict {
+	switch {
+	case found == l, l == Warning && found == Critical:
+		return beyond
+	case found == Unknown:
+		return between
+	}
+	return cleared
 }
 
 func (p Policy) judgeMissing(l Status) verdict {
@@ -91,7 +106,7 @@ func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 	hard := OK
 	for l := Warning; l <= Unknown; l++ {
 		held := p.For
-		if r.Missing || math.IsNaN(r.Value) {
+		if r.Missing || math.IsNaN(r.Value) && !p.Direct {
 			held = p.MissingFor
 		}
 		s.level(l).step(verdicts[l-Warning], now, held, p.clearFor(l), s.Attempts >= p.attempts())

@@ -289,3 +289,29 @@ func BenchmarkStep(b *testing.B) {
 		s, _ = Step(p, s, Reading{Value: 6}, epoch)
 	}
 }
+
+// TestDirect: a status that a check brings along is taken as it is.
+func TestDirect(t *testing.T) {
+	p := Policy{Rule: "plugin", Direct: true, MaxAttempts: 2}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var s State
+	var got []string
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i, found := range []Status{OK, Warning, Critical, Critical, Warning, Unknown, OK} {
+		var tr *Transition
+		s, tr = Step(p, s, Reading{Value: math.NaN(), Status: found}, now.Add(time.Duration(i)*time.Minute))
+		if tr != nil {
+			got = append(got, fmt.Sprintf("%d %s to %s", i, tr.From, tr.To))
+		}
+	}
+	want := []string{"2 ok to critical", "4 critical to warning", "5 warning to unknown", "6 unknown to ok"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	p.Critical = &Threshold{Raise: 1}
+	if p.Validate() == nil {
+		t.Error("thresholds beside a status of its own are accepted")
+	}
+}
