@@ -42,9 +42,11 @@ type Program struct {
 func Find(t testing.TB, name string) Program {
 	t.Helper()
 	unpacked := filepath.Join(root(t), ".cache/peers")
-	path := filepath.Join(unpacked, "usr/sbin", name)
-	if _, err := os.Stat(path); err == nil {
-		return Program{path, unpacked}
+	for _, dir := range []string{"usr/sbin", "usr/bin", "usr/lib/nagios/plugins"} {
+		path := filepath.Join(unpacked, dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return Program{path, unpacked}
+		}
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
