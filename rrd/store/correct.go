@@ -13,13 +13,17 @@ import (
 // A correction is the outcome of late samples, or of an overwrite, for one
 // series: whole rows, so that to apply it again changes nothing.
 //
-//	record = 'L' id:uvarint definition:uvarint settled:varint points { rows }    rows of each archive
+//	record = 'L' id:uvarint definition:uvarint settled:varint points { rows } bytes:uvarint fold    rows of each archive
 type correction struct {
 	// settled: samples up to here had left the window.
 	settled rrd.Time
 	// points are all samples of the corrected slots, where each is known.
 	points []rrd.Point
 	rows   [][]rrd.Row // by archive, closed ones only; sorted
+	// fold is the series' Fold with the open rows that the correction reaches,
+	// as bytes; none if it reaches no open row. It is told, since at a replay
+	// the primary rows that it was made of may have left their ring.
+	fold []byte
 }
 
 const lateRecord = 'L'
@@ -32,7 +36,7 @@ func (c *correction) appendBinary(b []byte, s *series) []byte {
 	for _, rows := range c.rows {
 		b = appendRows(b, s.def.gauge, rows)
 	}
-	return b
+	return append(appendUvarint(b, uint64(len(c.fold))), c.fold...)
 }
 
 // replayCorrection applies a record of the log.
@@ -53,42 +57,60 @@ func (st *Store) replayCorrection(pos seglog.Pos, b []byte) error {
 	for range s.def.rings {
 		c.rows = append(c.rows, r.rows(s.def.gauge))
 	}
-	if r.failed {
+	older := !r.failed && len(r.b) == 0 // records had no Fold once
+	if !older {
+		c.fold = r.bytes(r.uvarint())
+	}
+	if r.failed || !c.valid(s.def) {
 		return fmt.Errorf("correction of %s: %w", s.key, errRecord)
 	}
 	st.settle(sh, s, c.settled)
-	parts, err := st.openParts(s, &c)
-	if err != nil {
-		return fmt.Errorf("correction of %s: %w", s.key, err)
+	switch {
+	case older:
+		if err := st.redo(s, &c); err != nil {
+			return fmt.Errorf("correction of %s: %w", s.key, err)
+		}
+	case s.win.settled > c.settled:
+		c.fold = nil // its state was lost, and begins anew further on
+	default:
+		s.win.settled = c.settled // where the log is damaged it may be ahead
 	}
-	st.enact(s, &c, parts)
+	st.enact(s, &c)
 	return nil
+}
+
+// valid says whether the Fold can be restored.
+func (c *correction) valid(d *definition) bool {
+	if len(c.fold) == 0 {
+		return true
+	}
+	rest, err := new(rrd.Fold).Restore(&d.Definition, c.fold)
+	return err == nil && len(rest) == 0
 }
 
 // logCorrection logs a correction and applies it, or does neither. The caller
 // holds the series' shard.
 func (st *Store) logCorrection(s *series, c *correction) error {
-	parts, err := st.openParts(s, c)
-	if err != nil {
+	if err := st.redo(s, c); err != nil {
 		return err
 	}
 	if _, err := st.log.Append(c.appendBinary(nil, s)); err != nil {
 		return err
 	}
-	st.enact(s, c, parts)
+	st.enact(s, c)
 	return nil
 }
 
-// openParts returns the closed primary rows, corrected, that the open rows
-// which a correction reaches are made of.
-func (st *Store) openParts(s *series, c *correction) ([]rrd.Row, error) {
+// redo makes the open rows that a correction reaches anew, of the closed
+// primary rows in them, corrected, and the open one.
+func (st *Store) redo(s *series, c *correction) error {
 	if len(c.rows[0]) == 0 {
-		return nil, nil // it only tells what is settled
+		return nil // it only tells what is settled
 	}
 	fold := st.foldOf(s)
 	open, ok := fold.OpenEnd(0)
 	if !ok {
-		return nil, nil
+		return nil
 	}
 	newest, after := c.rows[0][len(c.rows[0])-1].End, open
 	for a := 1; a < len(s.def.rings); a++ {
@@ -97,30 +119,33 @@ func (st *Store) openParts(s *series, c *correction) ([]rrd.Row, error) {
 		}
 	}
 	if after == open {
-		return nil, nil
+		return nil
 	}
 	upTo := open - s.def.rings[0].row
 	cr := &closedReader{st: st}
 	rows, err := cr.rows(nil, s, 0, after, upTo)
-	return known(laidOver(rows, between(c.rows[0], after, upTo))), err
+	if err != nil {
+		return err
+	}
+	parts := known(laidOver(rows, between(c.rows[0], after, upTo)))
+	for a := 1; a < len(s.def.rings); a++ {
+		if end, _ := fold.OpenEnd(a); newest > end-s.def.rings[a].row {
+			fold.Redo(a, between(parts, end-s.def.rings[a].row, open))
+		}
+	}
+	c.fold = fold.AppendBinary(nil)
+	return nil
 }
 
-// enact lays a correction over the closed rows, and makes the open ones that
-// it reaches anew of their parts.
-func (st *Store) enact(s *series, c *correction, parts []rrd.Row) {
+// enact lays a correction over the closed rows, and makes the open ones its.
+func (st *Store) enact(s *series, c *correction) {
 	if len(c.rows[0]) == 0 {
 		return
 	}
 	st.addCorrected(s, c)
-	newest := c.rows[0][len(c.rows[0])-1].End
-	st.change(st.shard(s.id), s, func(x *state) {
-		open, ok := x.fold.OpenEnd(0)
-		for a := 1; ok && a < len(s.def.rings); a++ {
-			if end, _ := x.fold.OpenEnd(a); newest > end-s.def.rings[a].row {
-				x.fold.Redo(a, between(parts, end-s.def.rings[a].row, open))
-			}
-		}
-	})
+	if len(c.fold) > 0 {
+		st.change(st.shard(s.id), s, func(x *state) { restoreFold(s.def, c.fold, &x.fold) })
+	}
 }
 
 // foldOf returns a copy of a series' Fold.

@@ -97,7 +97,12 @@ func packedQueue(def *definition, packed []byte, archive int) (q rowQueue) {
 // packedFold makes f the packed one, in its own memory.
 func packedFold(def *definition, packed []byte, f *rrd.Fold) {
 	r := reader{b: packed}
-	if _, err := f.Restore(&def.Definition, r.fold()); err != nil {
+	restoreFold(def, r.fold(), f)
+}
+
+// restoreFold makes f what its bytes tell, in its own memory.
+func restoreFold(def *definition, b []byte, f *rrd.Fold) {
+	if _, err := f.Restore(&def.Definition, b); err != nil {
 		*f = rrd.Fold{} // cannot be: it was checked when it was read from disk
 	}
 }
