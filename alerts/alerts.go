@@ -73,7 +73,7 @@ type Transition struct {
 
 	Expr        string            // what the rule checks, for people
 	Annotations map[string]string // of the rule
-	Muted       bool              // a silence matched when it became hard
+	Mute        Mute              // what kept it from being told when it became hard
 }
 
 // An Action acts on transitions. Act is idempotent on the transition's ID. An
@@ -112,16 +112,8 @@ type View struct {
 	Expr      string
 	Raise     float64
 	Clear     float64
-	Silenced  bool
+	Mute      Mute // what keeps a problem from being told now
 	LastCheck time.Time
 	Ack       *Ack   // nil: nobody has acknowledged it
 	CheckErr  string // why the newest check failed; "" where it did not
-}
-
-// An Ack is somebody's word that they know of a problem. It ends when the
-// hard status changes.
-type Ack struct {
-	By      string    `json:"by,omitempty"`
-	Comment string    `json:"comment,omitempty"`
-	At      time.Time `json:"at"`
 }

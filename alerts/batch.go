@@ -118,27 +118,35 @@ func (b *batch) admit(labels string) bool {
 }
 
 // changed records a hard change and tells what there is to tell: the change,
-// or an earlier one that a silence held back until now.
+// or an earlier one that was muted until now.
 func (b *batch) changed(rec *record, t *Transition) error {
+	if t != nil {
+		rec.ack = rec.ack.after(*t)
+	}
+	if t == nil && rec.state.Hard == rec.told {
+		return nil
+	}
 	b.e.mu.RLock()
-	muted := b.e.muted(b.r.Rule.ID(), rec.labels, b.now)
+	mute := b.e.muted(b.r, *rec, b.now)
 	b.e.mu.RUnlock()
 	if t != nil {
 		t.Expr, t.Annotations = b.r.Expr, b.r.Annotations
 		if rec.last != nil && t.Annotations == nil {
 			t.Annotations = rec.last.Annotations // the rule may be gone
 		}
-		t.Muted = muted && !(t.To == OK && rec.told != OK)
-		rec.last, rec.ack = t, nil
+		if t.To != OK || rec.told == OK {
+			t.Mute = mute
+		}
+		rec.last = t
 		if err := b.record(*t); err != nil {
 			return err
 		}
 	}
-	if rec.state.Hard == rec.told || rec.last == nil || muted && rec.state.Hard != OK {
+	if rec.state.Hard == rec.told || rec.last == nil || mute.Muted() && rec.state.Hard != OK {
 		return nil
 	}
 	tell := *rec.last
-	tell.From, tell.Muted = rec.told, false
+	tell.From, tell.Mute = rec.told, Mute{}
 	rec.told = rec.state.Hard
 	return b.tell(tell)
 }
@@ -242,7 +250,7 @@ func (b *batch) commit(ctx context.Context) error {
 	}
 	b.publish()
 	for _, t := range b.transitions {
-		b.e.o.Log.Info("transition", "rule", t.Rule, "labels", t.Labels.String(), "from", t.From, "to", t.To, "value", t.Value, "muted", t.Muted)
+		b.e.o.Log.Info("transition", "rule", t.Rule, "labels", t.Labels.String(), "from", t.From, "to", t.To, "value", t.Value, "muted", string(t.Mute.Reason))
 	}
 	*b = batch{e: b.e, r: b.r, policy: b.policy, now: b.now, updated: make(map[string]record)}
 	return nil
@@ -269,7 +277,7 @@ func (b *batch) publish() {
 func (e *Engine) remember(ts []Transition) {
 	for _, t := range ts {
 		e.stats.Transitions.Add(1)
-		if t.Muted {
+		if t.Mute.Muted() {
 			e.stats.Muted.Add(1)
 		}
 	}

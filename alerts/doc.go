@@ -48,10 +48,12 @@
 //
 // # What mutes
 //
-// A silence mutes the telling of problems that match it; states go on as
-// ever. When it ends and the problem is still there, the problem is told then.
+// A problem is not told while there is a [Mute] (see mute.go): a silence that
+// matches it, or a sticky acknowledgement. States go on as ever. When the
+// reason ends and the problem is still there, the problem is told then.
 // The recovery of a problem that was told is always told, so that no receiver
-// is left with a problem that stays open. What was withdrawn on purpose (a
+// is left with a problem that stays open. An acknowledgement also ends repeats
+// and escalation of what was told: who does these asks [Engine.Acknowledged]. What was withdrawn on purpose (a
 // terminated instance) is closed without a problem.
 //
 // # After a restart

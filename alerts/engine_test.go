@@ -380,7 +380,7 @@ func TestEngineSilence(t *testing.T) {
 		}
 		g.rule.set("a=11", "b=1")
 		g.wait(5*time.Second, "rb critical>ok") // a recovery of what was told is told
-		if v := g.view("a"); !v.Silenced || v.Status != Critical {
+		if v := g.view("a"); v.Mute.Reason != Silenced || v.Status != Critical {
 			t.Errorf("view: %+v", v)
 		}
 		g.rule.set("a=1", "b=1")
@@ -532,7 +532,7 @@ func TestEngineSlowStoreTellsNothing(t *testing.T) {
 func TestHistoryAndStateJSON(t *testing.T) {
 	tr := Transition{
 		ID: "i", Rule: "r", Labels: rrd.Labels{{Name: "a", Value: "b"}}, From: OK, To: Unknown,
-		Since: epoch, At: epoch, Text: "t", Annotations: map[string]string{"x": "y"}, Muted: true,
+		Since: epoch, At: epoch, Text: "t", Annotations: map[string]string{"x": "y"}, Mute: Mute{Silenced, "deploy"},
 	}
 	for _, v := range []float64{1.5, -1e300} {
 		tr.Value = v

@@ -36,7 +36,8 @@ func (e *Engine) Handler() http.Handler {
 //
 //	POST   /api/alerts/silence  {"matchers": ["host=~\"web-.*\""], "for": "2h", "by": "", "comment": ""}
 //	DELETE /api/alerts/silence?id=ID
-//	POST   /api/alerts/ack      {"matchers": ["alertname=load", "host=web-1"], "by": "", "comment": ""}
+//	POST   /api/alerts/ack      {"matchers": ["alertname=load", "host=web-1"], "sticky": true, "for": "2h", "by": "", "comment": ""}
+//	DELETE /api/alerts/ack?matcher=host%3Dweb-1
 //
 // The fields may also come as a form or in the query (matcher, repeated).
 // until (RFC 3339) may stand for "for".
@@ -45,6 +46,7 @@ func (e *Engine) Commands() http.Handler {
 	mux.HandleFunc("POST /api/alerts/silence", e.serveSilence)
 	mux.HandleFunc("DELETE /api/alerts/silence", e.serveUnsilence)
 	mux.HandleFunc("POST /api/alerts/ack", e.serveAck)
+	mux.HandleFunc("DELETE /api/alerts/ack", e.serveUnack)
 	return mux
 }
 
@@ -93,6 +95,7 @@ type command struct {
 	Until    time.Time `json:"until"`
 	By       string    `json:"by"`
 	Comment  string    `json:"comment"`
+	Sticky   bool      `json:"sticky"`
 }
 
 func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error) {
@@ -117,6 +120,11 @@ func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error)
 		c.Matchers = append(c.Matchers, m)
 	}
 	c.For, c.By, c.Comment = r.Form.Get("for"), r.Form.Get("by"), r.Form.Get("comment")
+	if s := r.Form.Get("sticky"); s != "" {
+		if c.Sticky, err = strconv.ParseBool(s); err != nil {
+			return c, fmt.Errorf("sticky: %w", err)
+		}
+	}
 	if s := r.Form.Get("until"); s != "" {
 		if c.Until, err = time.Parse(time.RFC3339, s); err != nil {
 			return c, fmt.Errorf("until: %w", err)
@@ -168,12 +176,26 @@ func (e *Engine) serveAck(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, err)
 		return
 	}
-	n, err := e.Ack(r.Context(), c.Matchers, Ack{By: c.By, Comment: c.Comment})
+	n, err := e.Ack(r.Context(), c.Matchers, Ack{By: c.By, Comment: c.Comment, Sticky: c.Sticky, Until: c.Until})
 	if err != nil {
 		writeError(w, codeOf(err), err)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]int{"acknowledged": n})
+}
+
+func (e *Engine) serveUnack(w http.ResponseWriter, r *http.Request) {
+	c, err := parseCommand(w, r)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	n, err := e.Unack(r.Context(), c.Matchers)
+	if err != nil {
+		writeError(w, codeOf(err), err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]int{"withdrawn": n})
 }
 
 func codeOf(err error) int {

@@ -68,7 +68,7 @@ func TestHTTP(t *testing.T) {
 		if err := json.Unmarshal([]byte(call(command, "POST", "/api/alerts/silence?matcher=host%3Da&for=2h", "", 200)), &s); err != nil || s.ID == "" {
 			t.Fatal(err)
 		}
-		if got := call(read, "GET", "/api/alerts/silences", "", 200); !strings.Contains(got, `"host=\"a\""`) || !g.view("a").Silenced {
+		if got := call(read, "GET", "/api/alerts/silences", "", 200); !strings.Contains(got, `"host=\"a\""`) || !g.view("a").Mute.Muted() {
 			t.Error(got)
 		}
 		call(command, "DELETE", "/api/alerts/silence?id=nobody", "", 404)

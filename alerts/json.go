@@ -67,13 +67,14 @@ type transitionJSON struct {
 	Expr        string            `json:"expr,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Muted       bool              `json:"muted,omitempty"`
+	Mute        Mute              `json:"mute,omitzero"` // absent in what earlier versions stored
 }
 
 // MarshalJSON implements json.Marshaler.
 func (t Transition) MarshalJSON() ([]byte, error) {
 	return json.Marshal(transitionJSON{
 		t.ID, t.Rule, labelMap(t.Labels), t.From, t.To, t.Since, t.At, number(t.Value), t.Text,
-		t.Expr, t.Annotations, t.Muted,
+		t.Expr, t.Annotations, t.Mute.Muted(), t.Mute,
 	})
 }
 
@@ -83,9 +84,12 @@ func (t *Transition) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
+	if j.Muted && !j.Mute.Muted() {
+		j.Mute.Reason = Silenced // there was no other reason
+	}
 	*t = Transition{
 		j.ID, j.Rule, rrd.Labels(j.Labels), j.From, j.To, j.Since, j.At, float64(j.Value), j.Text,
-		j.Expr, j.Annotations, j.Muted,
+		j.Expr, j.Annotations, j.Mute,
 	}
 	return nil
 }
@@ -106,7 +110,8 @@ type viewJSON struct {
 	Expr      string    `json:"expr,omitempty"`
 	Raise     number    `json:"raise"`
 	Clear     number    `json:"clear"`
-	Silenced  bool      `json:"silenced,omitempty"`
+	Silenced  bool      `json:"silenced,omitempty"` // muted, but not acknowledged
+	Mute      Mute      `json:"mute,omitzero"`
 	LastCheck time.Time `json:"last_check,omitzero"`
 	Ack       *Ack      `json:"ack,omitempty"`
 	CheckErr  string    `json:"check_error,omitempty"`
@@ -116,7 +121,7 @@ type viewJSON struct {
 func (v View) MarshalJSON() ([]byte, error) {
 	return json.Marshal(viewJSON{
 		v.Rule, labelMap(v.Labels), v.Severity, v.Status, v.Hard, v.Attempts, v.Max, v.Since,
-		number(v.Value), v.Missing, v.Text, v.Expr, number(v.Raise), number(v.Clear), v.Silenced,
+		number(v.Value), v.Missing, v.Text, v.Expr, number(v.Raise), number(v.Clear), v.Mute.Quiet(), v.Mute,
 		v.LastCheck, v.Ack, v.CheckErr,
 	})
 }

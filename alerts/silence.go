@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"rondo/alerts/state"
-	"rondo/rrd"
 )
 
 // maxSilences bounds the silences in force; more are refused.
@@ -89,14 +88,14 @@ func (e *Engine) Silences() []Silence {
 	}, func(a, b Silence) int { return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID)) })
 }
 
-// muted says whether a silence in force matches. The caller holds e.mu.
-func (e *Engine) muted(rule string, ls rrd.Labels, now time.Time) bool {
+// bySilence mutes what a silence in force matches.
+func (e *Engine) bySilence(r *runner, rec record, now time.Time) Mute {
 	for _, s := range e.silences {
-		if s.Until.After(now) && matchAll(s.Matchers, rule, ls) {
-			return true
+		if s.Until.After(now) && matchAll(s.Matchers, r.Rule.ID(), rec.labels) {
+			return Mute{Silenced, "silence " + s.ID + words(s.Until, s.By, s.Comment)}
 		}
 	}
-	return false
+	return Mute{}
 }
 
 // dropSilences forgets those that have ended.
@@ -114,45 +113,4 @@ func (e *Engine) dropSilences(ctx context.Context, now time.Time) {
 			e.o.Log.Debug("ended silence stays stored", "err", err) // tried again; it mutes nothing meanwhile
 		}
 	}
-}
-
-// Ack acknowledges all hard problems that meet the matchers and returns how
-// many. An acknowledgement ends when the hard status changes.
-func (e *Engine) Ack(ctx context.Context, ms []Matcher, a Ack) (int, error) {
-	if len(ms) == 0 {
-		return 0, errors.New("alerts: an acknowledgement needs a matcher")
-	}
-	a.At = time.Now()
-	n := 0
-	for _, r := range e.runners() {
-		m, err := e.ackRule(ctx, r, ms, a)
-		if n += m; err != nil {
-			return n, fmt.Errorf("alerts: acknowledge: %w", err)
-		}
-	}
-	if n == 0 {
-		return 0, fmt.Errorf("%w: no hard problem", ErrNotFound)
-	}
-	return n, nil
-}
-
-func (e *Engine) ackRule(ctx context.Context, r *runner, ms []Matcher, a Ack) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.gone {
-		return 0, nil
-	}
-	b := e.newBatch(r, a.At)
-	n := 0
-	for key, rec := range e.records(r) {
-		if rec.state.Hard == OK || !matchAll(ms, r.Rule.ID(), rec.labels) {
-			continue
-		}
-		n++
-		rec.ack = &a
-		if err := b.put(ctx, key, rec, true); err != nil {
-			return n, err
-		}
-	}
-	return n, b.commit(ctx)
 }

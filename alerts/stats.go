@@ -7,7 +7,7 @@ type Stats struct {
 	Checks        atomic.Uint64
 	CheckErrors   atomic.Uint64 // failed or timed out
 	Transitions   atomic.Uint64 // hard changes
-	Muted         atomic.Uint64 // of these, not told because of a silence
+	Muted         atomic.Uint64 // of these, not told at once: see Mute
 	Told          atomic.Uint64 // actions that succeeded
 	Retries       atomic.Uint64 // actions that failed and are tried again
 	Refused       atomic.Uint64 // told no more: the action failed for good

@@ -66,9 +66,9 @@ func (e *Engine) emptyView(r *runner) View {
 func (e *Engine) view(r *runner, rec record, now time.Time) View {
 	v := e.baseView(r)
 	v.Labels, v.Status, v.Hard = slices.Clone(rec.labels), rec.state.Status, !rec.state.Soft()
-	v.Attempts, v.Since, v.Ack = rec.state.Attempts, rec.state.Since, rec.ack
+	v.Attempts, v.Since, v.Ack = rec.state.Attempts, rec.state.Since, rec.ack.inForce(now)
 	v.Value, v.Missing, v.Text = rec.reading.Value, rec.reading.Missing, rec.reading.Text
-	v.Silenced = e.muted(v.Rule, rec.labels, now)
+	v.Mute = e.muted(r, rec, now)
 	if rec.reading.At.IsZero() && rec.last != nil {
 		v.Value, v.Text = rec.last.Value, rec.last.Text // loaded, not checked yet
 	}

@@ -266,7 +266,7 @@ func (a fakeAlerts) Views() []alerts.View {
 	}
 	out[2].Missing, out[2].Text = true, "no sample for 9 minutes"
 	quietly := v("disk", "db-1", alerts.Warning, true)
-	quietly.Silenced, quietly.Expr, quietly.Value, quietly.Raise, quietly.Text = true, "disk_used_percent", 91.2, 90, "91.2 % of / is used"
+	quietly.Mute.Reason, quietly.Expr, quietly.Value, quietly.Raise, quietly.Text = alerts.Silenced, "disk_used_percent", 91.2, 90, "91.2 % of / is used"
 	known := v("checkout-errors", "web-2", alerts.Critical, true)
 	known.Ack, known.CheckErr = &alerts.Ack{By: "ana", Comment: "vendor is on it", At: now.Add(-time.Minute)}, "timeout after 10 s"
 	out = append(out, quietly, known)

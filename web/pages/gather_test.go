@@ -251,8 +251,8 @@ func TestWhoKnows(t *testing.T) {
 	f(alerts.View{Status: alerts.Critical}, "")
 	f(alerts.View{Status: alerts.Critical, Ack: ack}, "acknowledged by ana 1 m ago: vendor is on it")
 	f(alerts.View{Status: alerts.Critical, Ack: &alerts.Ack{At: noon()}}, "acknowledged now")
-	f(alerts.View{Status: alerts.Warning, Silenced: true, Ack: ack}, "silenced: nobody is told of it")
-	f(alerts.View{Status: alerts.OK, Silenced: true}, "")
+	f(alerts.View{Status: alerts.Warning, Mute: alerts.Mute{Reason: alerts.Silenced}, Ack: ack}, "silenced: nobody is told of it")
+	f(alerts.View{Status: alerts.OK, Mute: alerts.Mute{Reason: alerts.Silenced}}, "")
 }
 
 func TestFormat(t *testing.T) {

@@ -41,8 +41,8 @@ type Badge struct{ Class, Glyph, Text string }
 func badge(v alerts.View) Badge {
 	b := statusBadge(v.Status)
 	switch {
-	case v.Status != alerts.OK && v.Silenced:
-		return Badge{"quiet", "◇", b.Text + ", silenced"}
+	case v.Status != alerts.OK && v.Mute.Quiet():
+		return Badge{"quiet", "◇", b.Text + ", " + string(v.Mute.Reason)}
 	case v.Status != alerts.OK && v.Ack != nil:
 		return Badge{"acked", "◈", b.Text + ", acknowledged"}
 	case v.Status != alerts.OK && !v.Hard:
@@ -71,7 +71,7 @@ func grave(v alerts.View) int {
 	}
 	rank := map[alerts.Status]int{alerts.Critical: 3, alerts.Unknown: 2, alerts.Warning: 1}[v.Status]
 	switch {
-	case v.Silenced:
+	case v.Mute.Quiet():
 		return rank
 	case v.Ack != nil:
 		return 5 + rank
@@ -114,7 +114,7 @@ func (p *Pages) problems() Problems {
 			out.Worst = badge(v)
 		}
 		switch {
-		case v.Silenced || v.Ack != nil:
+		case v.Mute.Quiet() || v.Ack != nil:
 			out.Known++
 		case v.Hard:
 			out.Hard++
@@ -155,8 +155,8 @@ func (p Problem) Who(now time.Time) string {
 	switch {
 	case p.Status == alerts.OK:
 		return ""
-	case p.Silenced:
-		return "silenced: nobody is told of it"
+	case p.Mute.Quiet():
+		return cmp.Or(p.Mute.Cause, string(p.Mute.Reason)) + ": nobody is told of it"
 	case p.Ack == nil:
 		return ""
 	}
