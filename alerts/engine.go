@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -34,6 +35,7 @@ type Supervised struct {
 	Rule        Rule
 	Policy      Policy            // its Rule is filled in by the Engine
 	Interval    time.Duration     // between checks; 0: DefaultInterval
+	Retry       time.Duration     // between checks while a problem is soft; 0: Interval
 	Timeout     time.Duration     // of one check; 0: 10 s
 	Expr        string            // what is checked, for people
 	Annotations map[string]string // handed on with every transition
@@ -87,8 +89,9 @@ type Engine struct {
 	o       Options
 	stats   Stats
 	history *state.Journal
-	workers chan struct{} // holds a token per running check
 	changed chan struct{} // Reload to Run: rules or targets are new
+
+	scheduler atomic.Pointer[scheduler] // of the present rules; nil before Run
 
 	mu       sync.RWMutex // guards what is below, and the records of runners
 	rules    map[string]*runner
@@ -109,7 +112,7 @@ func NewEngine(o Options, rules []Supervised, targets []Target) (*Engine, error)
 		return nil, fmt.Errorf("alerts: history: %w", err)
 	}
 	e := &Engine{
-		o: o, history: history, workers: make(chan struct{}, o.Workers), changed: make(chan struct{}, 1),
+		o: o, history: history, changed: make(chan struct{}, 1),
 		rules: make(map[string]*runner), queues: make(map[string]*queue), silences: make(map[string]Silence),
 	}
 	for _, load := range []func() error{e.loadStates, e.loadSilences, e.loadHistory, e.loadOutbox} {
@@ -304,9 +307,9 @@ func (e *Engine) generation(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	for _, r := range e.runners() {
-		wg.Go(func() { e.watch(ctx, r) })
-	}
+	s := newScheduler(e, e.runners())
+	e.scheduler.Store(s)
+	wg.Go(func() { s.run(ctx) })
 	for _, q := range e.live() {
 		wg.Go(func() { e.deliver(ctx, q) })
 	}

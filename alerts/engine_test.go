@@ -62,6 +62,13 @@ func (f *fakeRule) set(pairs ...string) {
 	}
 }
 
+// count is how often it was checked.
+func (f *fakeRule) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.checks
+}
+
 func (f *fakeRule) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,17 +120,19 @@ type rig struct {
 	policy Policy
 	e      *Engine
 	stop   func()
+
+	interval, retry time.Duration
 }
 
 func newRig(t *testing.T) *rig {
 	return &rig{
 		t: t, store: state.NewMemory(), rule: &fakeRule{id: "r"}, rcv: &receiver{},
-		policy: Policy{Critical: &Threshold{Raise: 10, Clear: 5}},
+		policy: Policy{Critical: &Threshold{Raise: 10, Clear: 5}}, interval: time.Second,
 	}
 }
 
 func (g *rig) rules() []Supervised {
-	return []Supervised{{Rule: g.rule, Policy: g.policy, Interval: time.Second, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}}
+	return []Supervised{{Rule: g.rule, Policy: g.policy, Interval: g.interval, Retry: g.retry, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}}
 }
 
 func (g *rig) start() {

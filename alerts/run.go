@@ -28,6 +28,7 @@ type record struct {
 // A runner is a rule with its records.
 type runner struct {
 	Supervised
+	timing
 	mu      sync.Mutex // held while records are brought forward
 	gone    bool       // replaced by Reload; guarded by mu
 	records map[string]record
@@ -43,39 +44,8 @@ func (e *Engine) records(r *runner) map[string]record {
 	return maps.Clone(r.records)
 }
 
-// watch checks one rule at its interval until ctx ends.
-func (e *Engine) watch(ctx context.Context, r *runner) {
-	interval := r.Interval
-	if interval <= 0 {
-		interval = DefaultInterval
-	}
-	first := time.NewTimer(spread(r.Rule.ID(), interval))
-	defer first.Stop()
-	select {
-	case <-ctx.Done():
-		return
-	case <-first.C:
-	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e.workers <- struct{}{}:
-		}
-		e.check(ctx, r)
-		<-e.workers
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// check checks one rule once.
-func (e *Engine) check(ctx context.Context, r *runner) {
+// check checks one rule once. A look is a check out of turn, see looked.
+func (e *Engine) check(ctx context.Context, r *runner, look bool) {
 	timeout := r.Timeout
 	if timeout <= 0 {
 		timeout = 10 * time.Second

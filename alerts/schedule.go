@@ -1,0 +1,303 @@
+package alerts
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+)
+
+// Bounds of the looks at rules whose series have moved, see Looks in the
+// package's text.
+const (
+	gatherFor = 50 * time.Millisecond  // what moves within it is one look
+	lookGap   = 100 * time.Millisecond // between two looks at one rule, at least
+	ruleShare = 20                     // one rule is looked at for a twentieth of the time
+	allShare  = 5                      // all together for a fifth of one core
+	lookBurst = 500 * time.Millisecond // what a quiet time may be saved up to
+)
+
+// slowCheck is how long a check takes that goes to the slow lane, which has
+// half of the workers: so quick rules are checked in time whatever happens to
+// the others.
+const slowCheck = time.Second
+
+// A place is a rule's place in an agenda.
+type place struct {
+	r  *runner
+	at time.Time // monotonic: steps of the clock do not matter
+	i  int       // in the agenda; -1: not in it
+}
+
+// An agenda has the rule that is due next in front. It implements
+// heap.Interface.
+type agenda []*place
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a agenda) Swap(i, j int) {
+	a[i], a[j] = a[j], a[i]
+	a[i].i, a[j].i = i, j
+}
+
+func (a *agenda) Push(x any) {
+	p := x.(*place) //nolint:forcetypeassert // only set and heap call it
+	p.i = len(*a)
+	*a = append(*a, p)
+}
+
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	p := (*a)[last]
+	(*a)[last], *a, p.i = nil, (*a)[:last], -1
+	return p
+}
+
+// set puts a place in, or moves it to another time.
+func (a *agenda) set(p *place, at time.Time) {
+	p.at = at
+	if p.i >= 0 {
+		heap.Fix(a, p.i)
+	} else {
+		heap.Push(a, p)
+	}
+}
+
+// drop takes a place out, if it is in.
+func (a *agenda) drop(p *place) {
+	if p.i >= 0 {
+		heap.Remove(a, p.i)
+	}
+}
+
+// A scheduler has rules checked when their time comes, and sooner when they
+// are woken. One goroutine starts all checks, each in a goroutine of its own,
+// so many at once as there are workers.
+type scheduler struct {
+	e     *Engine
+	rules map[string]*runner // by ID
+	poke  chan struct{}      // holds a token while next may come to another result
+
+	mu      sync.Mutex
+	turns   agenda   // when rules are checked
+	looks   agenda   // when rules are looked at because their series have moved
+	parked  []*place // turns of slow rules that wait for the slow lane
+	running int
+	slow    int           // of running
+	budget  time.Duration // what looks may take now
+	filled  time.Time     // when budget was brought forward
+}
+
+// A timing is what the scheduler knows of a rule. scheduler.mu guards it.
+type timing struct {
+	turn, look *place
+	running    bool
+	again      bool      // woken while it was checked
+	pending    time.Time // moved while it was checked: when to look; zero: it has not
+	lookAfter  time.Time // no look before
+	slow       bool      // its newest check was
+}
+
+func newScheduler(e *Engine, rules []*runner) *scheduler {
+	now := time.Now()
+	s := &scheduler{e: e, rules: make(map[string]*runner, len(rules)), poke: make(chan struct{}, 1), budget: lookBurst, filled: now}
+	for _, r := range rules {
+		s.rules[r.Rule.ID()] = r
+		r.timing = timing{turn: &place{r: r, i: -1}, look: &place{r: r, i: -1}}
+		s.turns.set(r.turn, now.Add(spread(r.Rule.ID(), r.interval())))
+	}
+	return s
+}
+
+// run has rules checked until ctx ends and the last check has.
+func (s *scheduler) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		r, look, wait := s.next(time.Now())
+		if r != nil {
+			wg.Go(func() { s.check(ctx, r, look) })
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-s.poke:
+		case <-timer.C:
+		}
+	}
+}
+
+// forever is how long the scheduler sleeps when nothing is due.
+const forever = time.Hour
+
+// next takes out the rule that is to be checked now, or says how long to wait.
+func (s *scheduler) next(now time.Time) (r *runner, look bool, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running >= s.e.o.Workers {
+		return nil, false, forever // the end of a check pokes
+	}
+	s.park(now)
+	wait = forever
+	if len(s.turns) > 0 {
+		r, wait = s.turns[0].r, s.turns[0].at.Sub(now)
+	}
+	if len(s.looks) > 0 {
+		if d := max(s.looks[0].at.Sub(now), s.unpaid(now)); d < max(wait, 1) {
+			r, look, wait = s.looks[0].r, true, d
+		}
+	}
+	if wait > 0 {
+		return nil, false, wait
+	}
+	s.start(r, now)
+	return r, look, 0
+}
+
+// park takes slow rules that are due off the agenda while their lane is full.
+func (s *scheduler) park(now time.Time) {
+	for len(s.turns) > 0 && s.slow >= max(s.e.o.Workers/2, 1) {
+		p := s.turns[0]
+		if p.at.After(now) || !p.r.slow {
+			return
+		}
+		s.turns.drop(p)
+		s.parked = append(s.parked, p)
+	}
+}
+
+// unpaid is how long it takes until looks have had no more than their share.
+func (s *scheduler) unpaid(now time.Time) time.Duration {
+	s.budget = min(s.budget+now.Sub(s.filled)/allShare, lookBurst)
+	s.filled = now
+	return max(0, -s.budget*allShare)
+}
+
+func (s *scheduler) start(r *runner, now time.Time) {
+	s.turns.drop(r.turn)
+	if r.look.i >= 0 && r.look.at.After(now) {
+		r.pending = r.look.at // what moved may not be seen yet
+	}
+	s.looks.drop(r.look)
+	r.running = true
+	s.running++
+	if r.slow {
+		s.slow++
+	}
+}
+
+// check checks a rule, and puts it in its next place.
+func (s *scheduler) check(ctx context.Context, r *runner, look bool) {
+	began := time.Now()
+	s.e.check(ctx, r, look)
+	now := time.Now()
+	next := r.turn.at
+	if !look {
+		next = s.e.nextTurn(r, next, now)
+	}
+	s.done(r, look, next, now.Sub(began), now)
+}
+
+func (s *scheduler) done(r *runner, look bool, next time.Time, cost time.Duration, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	if r.slow {
+		s.slow--
+		for _, p := range s.parked {
+			s.turns.set(p, p.at)
+		}
+		s.parked = s.parked[:0]
+	}
+	if look {
+		s.unpaid(now)
+		s.budget -= cost
+	}
+	if r.again {
+		next = now
+	}
+	s.turns.set(r.turn, next)
+	r.slow, r.lookAfter = cost > slowCheck, now.Add(max(lookGap, ruleShare*cost))
+	if pending := r.pending; !pending.IsZero() {
+		s.lookAt(r, pending)
+	}
+	r.running, r.again, r.pending = false, false, time.Time{}
+	s.wakeUp()
+}
+
+// lookAt sets when a rule is looked at. A slow one is not: its turn will do.
+// The caller holds s.mu.
+func (s *scheduler) lookAt(r *runner, at time.Time) {
+	if at.Before(r.lookAfter) {
+		at = r.lookAfter
+	}
+	if !r.slow && (r.look.i < 0 || at.Before(r.look.at)) {
+		s.looks.set(r.look, at)
+	}
+}
+
+func (s *scheduler) wakeUp() {
+	select {
+	case s.poke <- struct{}{}:
+	default:
+	}
+}
+
+// wake gives a rule its turn now, or once more where it is being checked.
+func (s *scheduler) wake(r *runner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.running {
+		r.again = true
+	} else if now := time.Now(); r.turn.i >= 0 && r.turn.at.After(now) {
+		s.turns.set(r.turn, now)
+		s.wakeUp()
+	}
+}
+
+// Wake has a rule checked now, as if its time had come: for those who know
+// that it has something new to say, such as a result that was sent to us. What
+// wakes it while it waits for its check is one check. It does not wait, and
+// says whether there is such a rule.
+func (e *Engine) Wake(rule string) bool {
+	s := e.scheduler.Load()
+	if s == nil || s.rules[rule] == nil {
+		return false
+	}
+	s.wake(s.rules[rule])
+	return true
+}
+
+// interval is Interval with its default.
+func (s Supervised) interval() time.Duration { return cmp.Or(max(s.Interval, 0), DefaultInterval) }
+
+// nextTurn is when a rule is checked that was due at a time and is checked by
+// now: after its interval, or the retry interval while a problem is soft. Turns
+// that a long check or a pause of the machine has missed are not made up for.
+func (e *Engine) nextTurn(r *runner, due, now time.Time) time.Time {
+	pause := r.interval()
+	if r.Retry > 0 && e.anySoft(r) {
+		pause = r.Retry
+	}
+	next := due.Add(pause)
+	if late := now.Sub(next); late >= 0 {
+		next = next.Add(late.Truncate(pause) + pause)
+	}
+	return next
+}
+
+// anySoft says whether a problem of the rule is seen but not yet believed.
+func (e *Engine) anySoft(r *runner) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, rec := range r.records {
+		if rec.state.Soft() {
+			return true
+		}
+	}
+	return false
+}
