@@ -95,7 +95,7 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 	if err := b.changed(&rec, t); err != nil {
 		return err
 	}
-	stored := known && rec.state == before.state && rec.told == before.told &&
+	stored := known && rec.state.stored() == before.state.stored() && rec.told == before.told &&
 		rec.gone.Equal(before.gone) && rec.byError == before.byError
 	return b.put(ctx, key, rec, !stored)
 }

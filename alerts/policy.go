@@ -57,8 +57,10 @@ type Policy struct {
 	For         time.Duration // how long every reading must have been beyond Raise
 	ClearFor    time.Duration // how long every reading must have been cleared
 	MaxAttempts int           // readings beyond before a problem is hard; 0 means 1
+	Retry       time.Duration // between two attempts, and between checks while a problem is soft; 0: every reading is one
 	Missing     Missing
 	MissingFor  time.Duration // how long readings must have been missing, for unknown and raise
+	Gap         time.Duration // a longer time between two readings was not watched: the clocks start again; 0: no limit
 }
 
 // Validate says what is wrong with a policy, or nil.
@@ -74,8 +76,8 @@ func (p Policy) Validate() error {
 	if p.Warning != nil && p.Critical != nil && p.beyond(p.Warning.Raise, p.Critical.Raise) {
 		errs = append(errs, fmt.Errorf("critical (%v) must lie beyond warning (%v)", p.Critical.Raise, p.Warning.Raise))
 	}
-	if p.For < 0 || p.ClearFor < 0 || p.MissingFor < 0 {
-		errs = append(errs, errors.New("for, clear_for and missing_for must not be negative"))
+	if p.For < 0 || p.ClearFor < 0 || p.MissingFor < 0 || p.Retry < 0 || p.Gap < 0 {
+		errs = append(errs, errors.New("for, clear_for, missing_for and retry_interval must not be negative"))
 	}
 	if p.MaxAttempts < 0 || p.MaxAttempts > 1000 {
 		errs = append(errs, fmt.Errorf("max_attempts %d: want 1 to 1000", p.MaxAttempts))

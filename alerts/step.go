@@ -23,10 +23,14 @@ type State struct {
 	Status   Status    `json:"status"` // present status, soft or hard
 	Hard     Status    `json:"hard"`   // newest hard status; while it is not OK it is the present one too
 	Attempts int       `json:"attempts,omitempty"`
+	Counted  time.Time `json:"counted,omitzero"`  // when the newest attempt was counted
+	Missing  bool      `json:"missing,omitempty"` // the newest reading was missing
 	Since    time.Time `json:"since,omitzero"`    // of the present status
 	Start    time.Time `json:"start,omitzero"`    // of the episode: its first bad reading; zero while OK
 	Changes  uint64    `json:"changes,omitempty"` // hard changes so far
 	Levels   [3]Level  `json:"levels"`            // of Warning, Critical, Unknown
+
+	Seen time.Time `json:"-"` // when the newest reading was taken; zero after a restart
 }
 
 // level is the memory of a status that is not OK.
@@ -35,11 +39,10 @@ func (s *State) level(l Status) *Level { return &s.Levels[l-Warning] }
 // Soft says whether a problem is seen but not yet believed.
 func (s State) Soft() bool { return s.Status != s.Hard }
 
-// Resume is the state after a time without checks: the clocks start again.
-func (s State) Resume() State {
-	for i := range s.Levels {
-		s.Levels[i].Raised, s.Levels[i].Cleared = time.Time{}, time.Time{}
-	}
+// stored is what of a state is worth writing: without that which moves at
+// every reading.
+func (s State) stored() State {
+	s.Seen = time.Time{}
 	return s
 }
 
@@ -54,7 +57,7 @@ const (
 
 // judge compares a reading with every level of the policy.
 func (p Policy) judge(r Reading) (v [3]verdict) {
-	missing := r.Missing || math.IsNaN(r.Value) && !p.Direct
+	missing := p.missing(r)
 	for l := Warning; l <= Unknown; l++ {
 		switch t := p.threshold(l); {
 		case missing:
@@ -71,6 +74,9 @@ func (p Policy) judge(r Reading) (v [3]verdict) {
 	}
 	return v
 }
+
+// missing says whether a reading has nothing to say.
+func (p Policy) missing(r Reading) bool { return r.Missing || math.IsNaN(r.Value) && !p.Direct }
 
 // judgeDirect compares a status that a check brought along with a level. A
 // critical finding is beyond the warning level too; an unknown one says nothing
@@ -102,14 +108,12 @@ func (p Policy) judgeMissing(l Status) verdict {
 // the same results.
 func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 	verdicts := p.judge(r)
-	s.count(p, verdicts)
+	s = s.watch(p, now)
+	s.Missing = p.missing(r)
+	s.count(p, verdicts, now)
 	hard := OK
 	for l := Warning; l <= Unknown; l++ {
-		held := p.For
-		if r.Missing || math.IsNaN(r.Value) && !p.Direct {
-			held = p.MissingFor
-		}
-		s.level(l).step(verdicts[l-Warning], now, held, p.clearFor(l), s.Attempts >= p.attempts())
+		s.level(l).step(verdicts[l-Warning], now, p.raiseFor(s), p.clearFor(l), s.Attempts >= p.attempts())
 		if s.level(l).Active {
 			hard = l
 		}
@@ -121,6 +125,14 @@ func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 	return s.enter(p, status, hard, r, now)
 }
 
+// raiseFor is how long a level must be raised before it is hard.
+func (p Policy) raiseFor(s State) time.Duration {
+	if s.Missing {
+		return p.MissingFor
+	}
+	return p.For
+}
+
 // clearFor is how long a level must be cleared before it ends. That a value
 // is known again needs no proof over time.
 func (p Policy) clearFor(l Status) time.Duration {
@@ -130,17 +142,18 @@ func (p Policy) clearFor(l Status) time.Duration {
 	return p.ClearFor
 }
 
-// count counts attempts: up at every bad reading, to zero at a good one, and
-// not at all while a problem is hard or a value is between its thresholds.
-func (s *State) count(p Policy, verdicts [3]verdict) {
+// count counts attempts: up at a bad reading when the newest one was counted
+// a retry interval ago, to zero at a good one, and not at all while a problem
+// is hard or a value is between its thresholds.
+func (s *State) count(p Policy, verdicts [3]verdict, now time.Time) {
 	worst := max(verdicts[0], verdicts[1], verdicts[2])
 	switch {
 	case s.Hard != OK:
 		s.Attempts = p.attempts()
-	case worst == beyond:
-		s.Attempts = min(s.Attempts+1, p.attempts())
+	case worst == beyond && s.Attempts < p.attempts() && due(&s.Counted, now, p.Retry):
+		s.Attempts++
 	case worst == cleared:
-		s.Attempts = 0
+		s.Attempts, s.Counted = 0, time.Time{}
 	}
 }
 
@@ -190,11 +203,11 @@ func (s State) enter(p Policy, status, hard Status, r Reading, now time.Time) (S
 		t = &Transition{
 			ID:   TransitionID(p.Rule, r.Labels, s.Start, s.Changes),
 			Rule: p.Rule, Labels: r.Labels, From: s.Hard, To: hard,
-			Since: s.Start, At: now, Value: r.Value, Text: r.Text,
+			Since: earlier(s.Start, now), At: now, Value: r.Value, Text: r.Text,
 		}
 	}
 	if s.Hard != OK && hard == OK {
-		s.Attempts = 0
+		s.Attempts, s.Counted = 0, time.Time{}
 		status, s.Since = OK, now
 	}
 	s.Status, s.Hard = status, hard
@@ -208,7 +221,7 @@ func (s State) enter(p Policy, status, hard Status, r Reading, now time.Time) (S
 // gone, the host was withdrawn. The transition is nil unless a problem was
 // hard.
 func End(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
-	s.Levels, s.Attempts = [3]Level{}, 0
+	s.Levels, s.Attempts, s.Counted = [3]Level{}, 0, time.Time{}
 	return s.enter(p, OK, OK, r, now)
 }
 

@@ -82,6 +82,10 @@ func parsePolicy(t *testing.T, words []string) Policy {
 			p.MissingFor = duration(t, v)
 		case "attempts":
 			p.MaxAttempts = int(num(t, v))
+		case "retry":
+			p.Retry = duration(t, v)
+		case "gap":
+			p.Gap = duration(t, v)
 		case "missing":
 			if err := p.Missing.UnmarshalText([]byte(v)); err != nil {
 				t.Fatal(err)
