@@ -94,6 +94,10 @@ func (t *Tailer) classify(f *file, now time.Time) bool {
 		case p.home == nil && f.content.torn():
 			return false // it is being written
 		case p.home == nil && t.shorter(f, p, was):
+			if f.packed == plain && now.Sub(f.grown) < f.input.linger {
+				f.was = was
+				return false // what is being copied may yet become something else
+			}
 			t.stats.add("copies", 1)
 			size, _ := f.content.length()
 			t.start(f, size) // there may never be anything else to know it by

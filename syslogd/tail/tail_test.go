@@ -240,3 +240,29 @@ func TestUnread(t *testing.T) {
 		t.Errorf("%v: %d bytes unread while the sink had the batch, %d after it", err, away, left)
 	}
 }
+
+// TestCopyInTheMaking: the first bytes of a copy that is being written may look
+// like a short copy of content that is gone; what follows must not be taken for
+// what was added to it, or its lines begin in their middle.
+func TestCopyInTheMaking(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "a.log")
+	tl := newTailer(t, Config{Files: []Input{{Paths: []string{log + "*"}}}}, "")
+	now := time.Now()
+	tl.begin(savedState{}, nil, now)
+	defer tl.end()
+	r := newReceiver()
+	write(t, log, "# header\nline one\nline two\n")
+	drain(t, tl, now, r)
+	expect(t, r, "# header", "line one", "line two")
+	if err := os.Truncate(log, 0); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, tl, now, r)
+	write(t, log+".1", "# header\nlin") // of another file, which nobody has seen
+	drain(t, tl, now, r)
+	write(t, log+".1", "e three\nline four\n")
+	drain(t, tl, now.Add(time.Second), r)
+	drain(t, tl, now.Add(time.Minute), r)
+	expect(t, r, "# header", "line three", "line four")
+}
