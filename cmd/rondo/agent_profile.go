@@ -10,7 +10,6 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,80 +17,6 @@ import (
 
 	"rondo/rrd/seglog"
 )
-
-// allowList names the files that a server may let an agent read: globs, whose
-// last part may be ** for all that is below. Whoever holds the server must not
-// be able to read any file of any host.
-type allowList []string
-
-// defaultAllow is what a server may read where nothing else is said.
-func defaultAllow() allowList { return allowList{"/var/log/**"} }
-
-func (l allowList) validate() error {
-	var errs []error
-	for _, a := range l {
-		_, err := path.Match(a, "")
-		if err != nil || !path.IsAbs(a) || path.Clean(a) != a {
-			errs = append(errs, fmt.Errorf("allow_paths: %q: want an absolute glob without . and ..", a))
-		}
-		if strings.Contains(strings.TrimSuffix(a, "/**"), "**") {
-			errs = append(errs, fmt.Errorf("allow_paths: %q: ** may stand at the end only", a))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// allows says whether all that a glob can match is on the list.
-func (l allowList) allows(glob string) bool {
-	if !path.IsAbs(glob) || path.Clean(glob) != glob {
-		return false
-	}
-	for _, a := range l {
-		dir, whole := strings.CutSuffix(a, "/**")
-		switch {
-		case a == glob:
-			return true
-		case whole && covers(strings.Split(dir, "/"), strings.Split(glob, "/")):
-			return true
-		case !whole && !strings.ContainsAny(glob, `*?[\`):
-			if ok, _ := path.Match(a, glob); ok { // its form was checked
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// covers says whether a glob lies below a folder, part by part: where the glob
-// is no plain name, the folder must say the same.
-func covers(dir, glob []string) bool {
-	if len(glob) <= len(dir) {
-		return false
-	}
-	for i, d := range dir {
-		if d == glob[i] {
-			continue
-		}
-		ok, _ := path.Match(d, glob[i])
-		if !ok || strings.ContainsAny(glob[i], `*?[\`) {
-			return false
-		}
-	}
-	return true
-}
-
-// check refuses a profile that reads what is not on the list.
-func (l allowList) check(p *profile) error {
-	var errs []error
-	for _, in := range p.Files {
-		for _, glob := range in.Paths {
-			if !l.allows(glob) {
-				errs = append(errs, fmt.Errorf("%q is not among this host's allow_paths (%s)", glob, strings.Join(l, ", ")))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
 
 // A profileClient asks the server for the agent's profile, now and then, and
 // has it applied. The newest good one is kept on disk: an agent that starts

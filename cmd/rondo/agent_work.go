@@ -37,7 +37,7 @@ func (a *agentRun) newWork(p *profile) (w *agentWork, err error) {
 	w = &agentWork{filters: []*filter.Filter{c.Filter}}
 	if p != nil {
 		w.filters = append(w.filters, p.Filter)
-		c.Tail.Files = slices.Concat(c.Tail.Files, p.Files)
+		c.Tail.Files = slices.Concat(c.Tail.Files, c.AllowPaths.limited(p.Files))
 		c.Stages = slices.Concat(c.Stages, p.Stages)
 		if p.Interval != 0 {
 			c.Metrics.Interval = p.Interval

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,33 @@ func TestAllowList(t *testing.T) {
 		}
 	}
 	if err := defaultAllow().validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAllowListBehindLinks: where a file's path without links counts, those that
+// the list itself has in its folders do not matter.
+func TestAllowListBehindLinks(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err == nil {
+		err = errors.Join(os.MkdirAll(dir+"/mnt/log/pods", 0o700), os.Symlink(dir+"/mnt/log", dir+"/log"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := allowList{dir + "/log/**", dir + "/srv/*/out.log", dir + "/gone/x.log", "/data/*/logs/**"}.resolved()
+	for file, want := range map[string]bool{
+		"/mnt/log/a": true, "/mnt/log/pods/ns_[x]/0.log": true, "/srv/web/out.log": true, "/gone/x.log": true,
+		"/mnt/log": false, "/mnt/logs/a": false, "/log/a": false, "/srv/web/out.log.1": false, "/etc/shadow": false,
+	} {
+		if err := l.leads(dir + file); (err == nil) != want {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := l.leads("/data/web/logs/a/b"); err != nil {
+		t.Error(err)
+	}
+	if err := l.leads("/var/lib/docker/0.log"); err == nil || !strings.Contains(err.Error(), "add /var/lib/docker/**") {
 		t.Error(err)
 	}
 }

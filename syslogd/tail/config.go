@@ -47,6 +47,11 @@ type Input struct {
 	From      From           `yaml:"from"`     // beginning
 	MaxLine   int            `yaml:"max_line"` // bytes; what is longer is several messages. 64 KiB
 	Filter    *filter.Filter `yaml:"filter"`   // which messages; none: all
+
+	// Allowed, if any, is asked about the path of each file that was opened, with
+	// no links in it. What it has an error for is not read, unless rotation has
+	// made its name of one that is allowed.
+	Allowed func(path string) error `yaml:"-"`
 }
 
 // Multiline makes one message of several lines. Without a pattern, each line
@@ -175,6 +180,7 @@ type input struct {
 	patterns []pattern
 	rotated  []pattern // what rotation makes of the patterns' names
 	exclude  []string
+	allowed  func(path string) error
 	from     From
 	encoding Encoding
 	parse    Format
@@ -192,7 +198,7 @@ type input struct {
 // compile checks everything, and fills in what was left out.
 func (in *Input) compile(host string) (*input, error) {
 	c := &input{
-		exclude: in.Exclude, from: in.From, encoding: in.Encoding, parse: in.Parse,
+		exclude: in.Exclude, allowed: in.Allowed, from: in.From, encoding: in.Encoding, parse: in.Parse,
 		maxLine: in.MaxLine, filter: in.Filter, app: in.App, host: in.Host,
 		facility: syslog.DefaultFacility, severity: syslog.DefaultSeverity, flush: in.Multiline.Flush,
 	}
@@ -265,6 +271,22 @@ func (in *input) checkWords() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// permit asks whether an open file may be read.
+func (in *input) permit(fd openFile) error {
+	if in.allowed == nil {
+		return nil
+	}
+	path, err := fd.Real()
+	if err != nil {
+		return err
+	}
+	err = in.allowed(path)
+	if err != nil && in.allowed(filepath.Join(filepath.Dir(path), family(path))) == nil {
+		return nil
+	}
+	return err
 }
 
 func (in *input) setPriority(facility, severity string) (err error) {

@@ -111,6 +111,7 @@
 //	lost_bytes_REASON        and how many
 //	closed_deleted           deleted files closed for max_open_files
 //	files_beyond_limit folders_beyond_limit
+//	refused                  tries to open what an input's Allowed refuses
 //	open_failures packed_damaged state_damaged state_failures forgotten
 //	unread_bytes             of files, now; of compressed ones it is not known
 //

@@ -64,6 +64,13 @@ func (t *Tailer) open(f *file, now time.Time) bool {
 		t.rescan = t.rescan || errors.Is(err, fs.ErrNotExist)
 		return false
 	}
+	if err := f.input.permit(fd); err != nil {
+		fd.Close()
+		t.stats.add("refused", 1)
+		t.warn("a file is not allowed", "path", f.path, "err", err)
+		f.info = fileInfo{}
+		return false
+	}
 	info, err := fd.Stat()
 	var c *content
 	if err == nil && info.key == f.key && info.regular {

@@ -21,6 +21,7 @@ type openFile interface {
 	io.ReaderAt
 	io.Closer
 	Stat() (fileInfo, error)
+	Real() (string, error) // its path without links
 }
 
 type dirEntry struct {

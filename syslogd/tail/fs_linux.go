@@ -1,6 +1,27 @@
 package tail
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Real asks the kernel, so that no link which is changed meanwhile deceives.
+func (f osFile) Real() (path string, err error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	if at := conn.Control(func(fd uintptr) { path, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)) }); at != nil {
+		return "", at
+	}
+	if info, gone := f.Stat(); gone == nil && info.links == 0 {
+		path = strings.TrimSuffix(path, " (deleted)")
+	}
+	return path, err
+}
 
 // hole is how many bytes in front are surely none that were written.
 func (f osFile) hole() int64 {

@@ -146,6 +146,8 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 
 func (h *handle) Stat() (fileInfo, error) { return h.n.info(), nil }
 
+func (h *handle) Real() (string, error) { return "", nil }
+
 func (h *handle) Close() error {
 	if h.closed {
 		return fs.ErrClosed

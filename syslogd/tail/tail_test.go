@@ -266,3 +266,57 @@ func TestCopyInTheMaking(t *testing.T) {
 	drain(t, tl, now.Add(time.Minute), r)
 	expect(t, r, "# header", "line three", "line four")
 }
+
+// TestAllowed: a name that is allowed does not lead to a file that is not, be
+// the link its own or that of a folder; what rotation makes of it is allowed.
+func TestAllowed(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, pods := filepath.Join(dir, "logs"), filepath.Join(dir, "pods")
+	secret := filepath.Join(dir, "secret")
+	for _, d := range []string{logs, pods, secret} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(logs, "own.log"), "own\n")
+	write(t, filepath.Join(pods, "0.log"), "pod\n")
+	write(t, filepath.Join(secret, "key.log"), "secret\n")
+	for name, target := range map[string]string{
+		"pod.log": filepath.Join(pods, "0.log"), "key.log": filepath.Join(secret, "key.log"), "folder": secret,
+	} {
+		if err := os.Symlink(target, filepath.Join(logs, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := map[string]bool{}
+	allowed := func(path string) error {
+		for _, glob := range []string{logs + "/*.log", pods + "/*"} {
+			if ok, _ := filepath.Match(glob, path); ok {
+				return nil
+			}
+		}
+		refused[path] = true
+		return errors.New("no")
+	}
+	tl := newTailer(t, Config{Files: []Input{{Paths: []string{logs + "/*.log", logs + "/folder/*"}, Allowed: allowed}}}, "")
+	now := time.Now().Add(time.Hour)
+	tl.begin(savedState{known: map[string]int64{}}, nil, now)
+	defer tl.end()
+	r := newReceiver()
+	drain(t, tl, now, r)
+	slices.Sort(r.lines)
+	expect(t, r, "own", "pod")
+	if err := os.Rename(filepath.Join(logs, "own.log"), filepath.Join(logs, "own.log.1")); err != nil {
+		t.Fatal(err)
+	}
+	tl.closeFile(tl.those(func(f *file) bool { return filepath.Base(f.path) == "own.log" })[0])
+	write(t, filepath.Join(logs, "own.log.1"), "after rotation\n")
+	drain(t, tl, now, r)
+	expect(t, r, "after rotation")
+	if !refused[filepath.Join(secret, "key.log")] || tl.Stats().Snapshot()["refused"] == 0 {
+		t.Errorf("refused: %v, %v", refused, tl.Stats().Snapshot())
+	}
+}
