@@ -39,6 +39,13 @@ type Supervised struct {
 	Timeout     time.Duration     // of one check; 0: 10 s
 	Expr        string            // what is checked, for people
 	Annotations map[string]string // handed on with every transition
+
+	// Waits says that a check spends its time waiting for a process or for the
+	// network, and bounds itself: it takes none of Options.Workers.
+	Waits bool
+	// Keeps says which label sets stay as they are while checks do not mention
+	// them, since their readings come by [Engine.Submit]. [none]
+	Keeps func(rrd.Labels) bool
 }
 
 // A Target is an action that is told all hard changes. Its name is the key of

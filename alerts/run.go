@@ -122,7 +122,7 @@ func (e *Engine) apply(ctx context.Context, r *runner, readings []Reading, faile
 		}
 	}
 	for key, rec := range records {
-		if seen[key] {
+		if seen[key] || failed == nil && r.keeps(rec) {
 			continue
 		}
 		if err := b.absent(ctx, key, rec, failed); err != nil {

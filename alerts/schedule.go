@@ -184,6 +184,9 @@ func (s *scheduler) start(r *runner, now time.Time) {
 	}
 	s.looks.drop(r.look)
 	r.running = true
+	if r.Waits {
+		return // it needs a free place to begin, and takes none
+	}
 	s.running++
 	if r.slow {
 		s.slow++
@@ -205,7 +208,9 @@ func (s *scheduler) check(ctx context.Context, r *runner, look bool) {
 func (s *scheduler) done(r *runner, look bool, next time.Time, cost time.Duration, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running--
+	if !r.Waits {
+		s.running--
+	}
 	if r.slow {
 		s.slow--
 		for _, p := range s.parked {
@@ -221,7 +226,7 @@ func (s *scheduler) done(r *runner, look bool, next time.Time, cost time.Duratio
 		next = now
 	}
 	s.turns.set(r.turn, next)
-	r.slow, r.lookAfter = cost > slowCheck, now.Add(max(lookGap, ruleShare*cost))
+	r.slow, r.lookAfter = cost > slowCheck && !r.Waits, now.Add(max(lookGap, ruleShare*cost))
 	if pending := r.pending; !pending.IsZero() {
 		s.lookAt(r, pending)
 	}

@@ -6,6 +6,7 @@ import "sync/atomic"
 type Stats struct {
 	Checks        atomic.Uint64
 	CheckErrors   atomic.Uint64 // failed or timed out
+	Submitted     atomic.Uint64 // readings that came without a check of ours
 	Transitions   atomic.Uint64 // hard changes
 	Muted         atomic.Uint64 // of these, not told at once: see Mute
 	Told          atomic.Uint64 // actions that succeeded
@@ -22,6 +23,7 @@ type Stats struct {
 func (s *Stats) Snapshot() map[string]uint64 {
 	return map[string]uint64{
 		"checks": s.Checks.Load(), "check_errors": s.CheckErrors.Load(),
+		"submitted":   s.Submitted.Load(),
 		"transitions": s.Transitions.Load(), "muted": s.Muted.Load(),
 		"told": s.Told.Load(), "retries": s.Retries.Load(), "refused": s.Refused.Load(),
 		"expired": s.Expired.Load(), "overflow": s.Overflow.Load(),
