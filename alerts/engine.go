@@ -64,7 +64,7 @@ type Options struct {
 	Withdrawn func(rrd.Labels) bool
 	Workers   int           // checks at the same time [8]
 	MaxStates int           // label sets of all rules; readings of more are refused, counted [20,000]
-	MaxOutbox int           // entries per target; the oldest goes, counted [10,000]
+	MaxOutbox int           // entries per target; the oldest goes, counted [20,000: one for each state]
 	History   int           // transitions kept for Transitions [10,000]
 	Forget    time.Duration // a label set missing for so long is closed [24 h]
 	Expire    time.Duration // a transition is told no more when so old [24 h]
@@ -78,7 +78,7 @@ func (o Options) withDefaults() Options {
 	if o.Withdrawn == nil {
 		o.Withdrawn = func(rrd.Labels) bool { return false }
 	}
-	for p, d := range map[*int]int{&o.Workers: 8, &o.MaxStates: 20_000, &o.MaxOutbox: 10_000, &o.History: 10_000} {
+	for p, d := range map[*int]int{&o.Workers: 8, &o.MaxStates: 20_000, &o.MaxOutbox: 20_000, &o.History: 10_000} {
 		if *p <= 0 {
 			*p = d
 		}

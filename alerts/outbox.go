@@ -90,7 +90,10 @@ func (e *Engine) deliver(ctx context.Context, q *queue) {
 		it, wait := q.next(time.Now())
 		action := q.action
 		e.mu.RUnlock()
+		bulk, many := action.(BulkAction)
 		switch {
+		case it != nil && many && time.Since(it.t.At) <= e.o.Expire:
+			e.actAll(ctx, q, bulk)
 		case it != nil && action != nil:
 			e.act(ctx, q, action, it)
 		case wait > 0:
