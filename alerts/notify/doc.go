@@ -1,34 +1,26 @@
-// Package notify tells transitions: webhooks in Alertmanager's format, and
-// commands that are executed. Each is an alerts.Action, made from its
-// configuration.
+// Package notify is what senders are given, and how they answer.
 //
-//	alerts:
-//	  webhooks:
-//	    - name: pager
-//	      url: https://user:secret@pager.example.com/hook
-//	      match: ['severity="critical"']
-//	  exec:
-//	    - name: restart
-//	      command: [/usr/local/bin/restart-service, --quiet]
-//	      match: ['alertname="service-down"']
+// A [Notice] is one message to one receiver: what a group of alerts has to say
+// at one moment. A [Sender] sends notices; each kind has a package of its own
+// below, with a Config, its Validate, and New:
 //
-// # Webhook: at least once
+//	webhook    Alertmanager's webhook, signed
+//	pagerduty  Events API v2
+//	slack      incoming webhook or chat.postMessage
+//	mail       SMTP, with the graph of what is wrong
+//	sns        Amazon SNS
+//	hook       a command, at most once
 //
-// The body is what Alertmanager's webhook_config sends (version "4"), with one
-// problem per message. A problem that changes from warning to critical is two
-// alerts in one message, the new one firing and the old one resolved, because
-// the severity is one of its labels and so part of its fingerprint. The
-// headers Idempotency-Key and X-Rondo-Transition carry the transition's ID,
-// which is the same in every repetition.
+// post is what those over HTTP share, text writes for people by templates,
+// direct tells single transitions without routes.
 //
-// 2xx is success; 5xx, 408, 425, 429 and what is no answer at all is tried again; any
-// other answer is final. Redirects are not followed.
+// # At least once, with a key
 //
-// # Exec: at most once
+// A notice has a Key, which was stored before the first try and is the same in
+// every one. Each sender hands it on in the way that its receiver can use to see
+// a repetition: the header Idempotency-Key, the dedup_key, the Message-ID, the
+// message's attribute.
 //
-// A command may do what must not be done twice, so that it has run is noted
-// before it runs: after a crash in between it does not run at all, which is
-// logged. It gets no shell, a small environment, the transition in RONDO_*
-// variables and as JSON on standard input. When its time is up, its whole
-// process group is killed.
+// An error means: try again. One marked by [alerts.Permanent] means that trying
+// again cannot mend it; a [LaterError] says how long the receiver wants peace.
 package notify

@@ -15,7 +15,7 @@ import (
 
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
-	"rondo/alerts/notify"
+	"rondo/alerts/notify/direct"
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 	"rondo/cmd/rondo/backup"
@@ -76,7 +76,7 @@ type fleetConfig struct {
 
 type alertsConfig struct {
 	Rules     check.Config  `yaml:",inline"`
-	Receivers notify.Config `yaml:",inline"`
+	Receivers direct.Config `yaml:",inline"`
 }
 
 type autoscaleConfig struct {
@@ -98,7 +98,7 @@ func defaultConfig() *config {
 		RRD:       rrdConfig{Store: store.DefaultConfig(), Query: promql.DefaultOptions()},
 		Syslogd:   syslogConfig{Server: syslogd.DefaultConfig(), Store: logstore.DefaultConfig(), Canary: canary.DefaultConfig()},
 		Fleet:     fleetConfig{Templates: fleet.DefaultTemplates()},
-		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Receivers: notify.DefaultConfig()},
+		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Receivers: direct.DefaultConfig()},
 		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig()},
 		Backup:    backupConfig{Config: backup.DefaultConfig()},
 		tree:      &node{shape: mapping},

@@ -55,6 +55,22 @@ func Find(t testing.TB, name string) Program {
 	return Program{Path: path}
 }
 
+// WithShare is the command line that runs the program; one that is unpacked
+// sees its own /usr/share in place of the system's. Where the kernel allows no
+// namespaces, the test is skipped.
+func (p Program) WithShare(t testing.TB, args ...string) []string {
+	t.Helper()
+	line := append([]string{p.Path}, args...)
+	if p.unpacked == "" {
+		return line
+	}
+	if err := exec.CommandContext(t.Context(), "unshare", "--map-root-user", "--mount", "true").Run(); err != nil {
+		t.Skipf("SKIPPED: no namespaces here: %v", err)
+	}
+	script := `mount --bind "$0/usr/share" /usr/share && exec "$@"`
+	return append([]string{"unshare", "--map-root-user", "--mount", "sh", "-c", script, p.unpacked}, line...)
+}
+
 // Folders are those of an unpacked program that match the patterns, separated
 // by colons; none of one that is installed.
 func (p Program) Folders(patterns ...string) string {

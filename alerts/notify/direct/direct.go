@@ -1,4 +1,4 @@
-package notify
+package direct
 
 import (
 	"context"
@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"rondo/alerts"
+	"rondo/alerts/notify"
+	"rondo/alerts/notify/hook"
+	"rondo/alerts/notify/webhook"
 	"rondo/alerts/state"
-	"rondo/rrd"
 )
 
 // Config is the part of the section "alerts" that says who is told.
@@ -20,9 +22,19 @@ type Config struct {
 	Exec        []Exec    `yaml:"exec"`
 }
 
-// Autoscale is the name of the target that wakes the autoscaler: it stands
-// beside those of the configuration, so none of them may have it.
-const Autoscale = "autoscale"
+// Webhook is a webhook that is told single transitions.
+type Webhook struct {
+	Name    string           `yaml:"name"`
+	Match   []alerts.Matcher `yaml:"match"` // only transitions that meet all; default every one
+	Webhook webhook.Config   `yaml:",inline"`
+}
+
+// Exec is a command that is run for single transitions.
+type Exec struct {
+	Name  string           `yaml:"name"`
+	Match []alerts.Matcher `yaml:"match"` // only transitions that meet all; default every one
+	Exec  hook.Config      `yaml:",inline"`
+}
 
 // DefaultConfig tells nobody.
 func DefaultConfig() Config { return Config{} }
@@ -35,7 +47,7 @@ func (c Config) Validate() error {
 		if name == "" || len(name) > 100 || strings.ContainsAny(name, "/\x00\n") {
 			err = errors.Join(err, errors.New("name: want 1 to 100 characters, without a slash"))
 		}
-		if name == Autoscale {
+		if name == notify.Autoscale {
 			err = errors.Join(err, errors.New("the name is taken by rondo itself: choose another one"))
 		}
 		if slices.Contains(seen, name) {
@@ -47,10 +59,10 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, w := range c.Webhooks {
-		check("webhook", w.Name, w.validate())
+		check("webhook", w.Name, w.Webhook.Validate())
 	}
 	for _, x := range c.Exec {
-		check("exec", x.Name, x.validate())
+		check("exec", x.Name, x.Exec.Validate())
 	}
 	return errors.Join(errs...)
 }
@@ -60,37 +72,39 @@ func (c Config) Validate() error {
 func (c Config) Build(store state.Store, log *slog.Logger) ([]alerts.Target, error) {
 	var out []alerts.Target
 	for _, w := range c.Webhooks {
-		a := NewWebhook(w, c.ExternalURL)
-		out = append(out, alerts.Target{Name: w.Name, Action: matching(w.Match, a)})
+		s, err := webhook.New(w.Webhook)
+		if err != nil {
+			return nil, fmt.Errorf("alerts: webhook %q: %w", w.Name, err)
+		}
+		out = append(out, alerts.Target{Name: w.Name, Action: Matching(w.Match, sending{s, w.Name, c.ExternalURL})})
 	}
 	for _, x := range c.Exec {
-		a, err := NewExec(x, store, log)
+		a, err := hook.New(x.Exec, x.Name, store, log)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("alerts: %w", err)
 		}
-		out = append(out, alerts.Target{Name: x.Name, Action: matching(x.Match, a)})
+		out = append(out, alerts.Target{Name: x.Name, Action: Matching(x.Match, a)})
 	}
 	return out, nil
 }
 
-// A Secret is text that is never printed, logged or marshalled.
-type Secret string
+// sending tells each transition as a notice of its own.
+type sending struct {
+	sender         notify.Sender
+	name, external string
+}
 
-// String hides the secret.
-func (Secret) String() string { return "<secret>" }
+// Act implements alerts.Action.
+func (s sending) Act(ctx context.Context, t alerts.Transition) error {
+	if err := s.sender.Send(ctx, notify.OfTransition(t, s.name, s.external)); err != nil {
+		return fmt.Errorf("notify: %s: %w", s.name, err)
+	}
+	return nil
+}
 
-// GoString hides the secret from %#v.
-func (Secret) GoString() string { return "<secret>" }
-
-// MarshalText hides the secret.
-func (Secret) MarshalText() ([]byte, error) { return []byte("<secret>"), nil }
-
-// LogValue hides the secret.
-func (Secret) LogValue() slog.Value { return slog.StringValue("<secret>") }
-
-// matching limits an action to transitions that meet all matchers. The label
+// Matching limits an action to transitions that meet all matchers. The label
 // severity is the gravest status of the change, alertname the rule.
-func matching(ms []alerts.Matcher, a alerts.Action) alerts.Action {
+func Matching(ms []alerts.Matcher, a alerts.Action) alerts.Action {
 	if len(ms) == 0 {
 		return a
 	}
@@ -115,16 +129,6 @@ func (f *filtered) match(t alerts.Transition, severity alerts.Status) bool {
 	if severity == alerts.OK {
 		return false
 	}
-	ls := labelsOf(t, severity)
+	ls := notify.Labels(t, severity)
 	return !slices.ContainsFunc(f.matchers, func(m alerts.Matcher) bool { return !m.Matches(t.Rule, ls) })
-}
-
-// labelsOf are a problem's labels as receivers see them.
-func labelsOf(t alerts.Transition, severity alerts.Status) rrd.Labels {
-	m := make(map[string]string, len(t.Labels)+2)
-	for _, l := range t.Labels {
-		m[l.Name] = l.Value
-	}
-	m[alerts.RuleLabel], m["severity"] = t.Rule, severity.String()
-	return alerts.NewLabels(m)
 }
