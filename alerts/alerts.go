@@ -60,7 +60,10 @@ type Rule interface {
 	Check(ctx context.Context, now time.Time) ([]Reading, error)
 }
 
-// A Transition is a change of hard state. It is stored before it is acted on.
+// A Transition is a change of hard state, or the start or end of flapping. It
+// is stored before it is acted on. The start of flapping is told as a problem,
+// even if the state is OK at that moment, and its end is a problem or the
+// recovery: so who looks at To alone is never wrong.
 type Transition struct {
 	ID       string // stable: the same change has the same ID after a restart
 	Rule     string
@@ -70,6 +73,7 @@ type Transition struct {
 	At       time.Time // when it became hard
 	Value    float64
 	Text     string
+	Flap     FlapChange // start or end of flapping; "": neither
 
 	Expr        string            // what the rule checks, for people
 	Annotations map[string]string // of the rule
@@ -114,6 +118,8 @@ type View struct {
 	Clear     float64
 	Mute      Mute // what keeps a problem from being told now
 	LastCheck time.Time
-	Ack       *Ack   // nil: nobody has acknowledged it
-	CheckErr  string // why the newest check failed; "" where it did not
+	Flapping  bool
+	Change    float64 // percent of state change, see Flapping; 0 where nobody looks
+	Ack       *Ack    // nil: nobody has acknowledged it
+	CheckErr  string  // why the newest check failed; "" where it did not
 }

@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -95,7 +96,7 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 	if err := b.changed(&rec, t); err != nil {
 		return err
 	}
-	stored := known && rec.state.stored() == before.state.stored() && rec.told == before.told &&
+	stored := known && rec.state.stored() == before.state.stored() && rec.told == before.told && rec.flaps == before.flaps &&
 		rec.gone.Equal(before.gone) && rec.byError == before.byError
 	return b.put(ctx, key, rec, !stored)
 }
@@ -120,10 +121,11 @@ func (b *batch) admit(labels string) bool {
 // changed records a hard change and tells what there is to tell: the change,
 // or an earlier one that was muted until now.
 func (b *batch) changed(rec *record, t *Transition) error {
-	if t != nil {
+	if t != nil && t.From != t.To {
 		rec.ack = rec.ack.after(*t)
 	}
-	if t == nil && rec.state.Hard == rec.told {
+	to, flap, news := rec.news()
+	if t == nil && !news {
 		return nil
 	}
 	b.e.mu.RLock()
@@ -137,18 +139,36 @@ func (b *batch) changed(rec *record, t *Transition) error {
 		if t.To != OK || rec.told == OK {
 			t.Mute = mute
 		}
+		if !news && rec.flaps {
+			t.Mute = Mute{Reason: Flaps}
+		}
 		rec.last = t
 		if err := b.record(*t); err != nil {
 			return err
 		}
 	}
-	if rec.state.Hard == rec.told || rec.last == nil || mute.Muted() && rec.state.Hard != OK {
+	if !news || rec.last == nil || mute.Muted() && to != OK {
 		return nil
 	}
 	tell := *rec.last
-	tell.From, tell.Mute = rec.told, Mute{}
-	rec.told = rec.state.Hard
+	tell.From, tell.To, tell.Flap, tell.Mute = rec.told, to, flap, Mute{}
+	rec.told, rec.flaps = to, rec.state.Flapping.Active
 	return b.tell(tell)
+}
+
+// news is what a record has to tell, if anything. While a state flaps none of
+// its changes are told, only that it does: as a problem, whatever the state was
+// just then, so that its end, if that is OK, is a recovery from one.
+func (r record) news() (to Status, flap FlapChange, is bool) {
+	switch flapping := r.state.Flapping.Active; {
+	case flapping && r.flaps:
+		return r.told, "", false
+	case flapping:
+		return cmp.Or(r.state.Hard, r.told, Warning), FlapStart, true
+	case r.flaps:
+		return r.state.Hard, FlapEnd, true
+	}
+	return r.state.Hard, "", r.state.Hard != r.told
 }
 
 // end closes a record and removes it.

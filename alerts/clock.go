@@ -58,7 +58,7 @@ func (s State) watch(p Policy, now time.Time) State {
 
 // shift moves all clocks that run.
 func (s *State) shift(d time.Duration) {
-	clocks := []*time.Time{&s.Counted}
+	clocks := []*time.Time{&s.Counted, &s.Point, &s.Flapping.Noted}
 	for i := range s.Levels {
 		clocks = append(clocks, &s.Levels[i].Raised, &s.Levels[i].Cleared)
 	}
@@ -67,6 +67,14 @@ func (s *State) shift(d time.Duration) {
 			*c = c.Add(d)
 		}
 	}
+}
+
+// point is the time that one state in the flapping ring stands for.
+func (p Policy) point() time.Duration {
+	if p.Retry > 0 {
+		return min(p.Interval, p.Retry)
+	}
+	return p.Interval
 }
 
 // due says whether it is time since the newest of a kind, and if so makes now

@@ -33,7 +33,7 @@ const DefaultInterval = 10 * time.Second
 // Supervised is a rule and how it is supervised.
 type Supervised struct {
 	Rule        Rule
-	Policy      Policy            // its Rule is filled in by the Engine
+	Policy      Policy            // its Rule, Interval and Gap are filled in by the Engine
 	Interval    time.Duration     // between checks; 0: DefaultInterval
 	Retry       time.Duration     // between checks while a problem is soft; 0: Interval
 	Timeout     time.Duration     // of one check; 0: 10 s
@@ -46,6 +46,15 @@ type Supervised struct {
 	// Keeps says which label sets stay as they are while checks do not mention
 	// them, since their readings come by [Engine.Submit]. [none]
 	Keeps func(rrd.Labels) bool
+}
+
+// policy is Policy with what the Engine fills in. Three checks may fail to come,
+// or one take its time, before a clock starts again.
+func (s Supervised) policy() Policy {
+	p := s.Policy
+	p.Rule, p.Interval = s.Rule.ID(), s.interval()
+	p.Gap = max(3*p.Interval, 3*p.Retry, 2*s.Timeout, time.Minute)
+	return p
 }
 
 // A Target is an action that is told all hard changes. Its name is the key of
@@ -231,7 +240,7 @@ func (e *Engine) Reload(rules []Supervised, targets []Target) error {
 	}
 	next := make(map[string]*runner, len(rules))
 	for _, s := range rules {
-		s.Policy.Rule = s.Rule.ID()
+		s.Policy = s.policy()
 		next[s.Rule.ID()] = &runner{Supervised: s, records: make(map[string]record)}
 	}
 	e.mu.Lock()

@@ -64,6 +64,7 @@ type transitionJSON struct {
 	At          time.Time         `json:"at"`
 	Value       number            `json:"value"`
 	Text        string            `json:"text"`
+	Flap        FlapChange        `json:"flap,omitempty"`
 	Expr        string            `json:"expr,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Muted       bool              `json:"muted,omitempty"`
@@ -74,7 +75,7 @@ type transitionJSON struct {
 func (t Transition) MarshalJSON() ([]byte, error) {
 	return json.Marshal(transitionJSON{
 		t.ID, t.Rule, labelMap(t.Labels), t.From, t.To, t.Since, t.At, number(t.Value), t.Text,
-		t.Expr, t.Annotations, t.Mute.Muted(), t.Mute,
+		t.Flap, t.Expr, t.Annotations, t.Mute.Muted(), t.Mute,
 	})
 }
 
@@ -89,7 +90,7 @@ func (t *Transition) UnmarshalJSON(b []byte) error {
 	}
 	*t = Transition{
 		j.ID, j.Rule, rrd.Labels(j.Labels), j.From, j.To, j.Since, j.At, float64(j.Value), j.Text,
-		j.Expr, j.Annotations, j.Mute,
+		j.Flap, j.Expr, j.Annotations, j.Mute,
 	}
 	return nil
 }
@@ -113,6 +114,8 @@ type viewJSON struct {
 	Silenced  bool      `json:"silenced,omitempty"` // muted, but not acknowledged
 	Mute      Mute      `json:"mute,omitzero"`
 	LastCheck time.Time `json:"last_check,omitzero"`
+	Flapping  bool      `json:"flapping,omitempty"`
+	Change    float64   `json:"state_change,omitempty"` // percent
 	Ack       *Ack      `json:"ack,omitempty"`
 	CheckErr  string    `json:"check_error,omitempty"`
 }
@@ -122,7 +125,7 @@ func (v View) MarshalJSON() ([]byte, error) {
 	return json.Marshal(viewJSON{
 		v.Rule, labelMap(v.Labels), v.Severity, v.Status, v.Hard, v.Attempts, v.Max, v.Since,
 		number(v.Value), v.Missing, v.Text, v.Expr, number(v.Raise), number(v.Clear), v.Mute.Quiet(), v.Mute,
-		v.LastCheck, v.Ack, v.CheckErr,
+		v.LastCheck, v.Flapping, v.Change, v.Ack, v.CheckErr,
 	})
 }
 
@@ -132,6 +135,7 @@ type recordJSON struct {
 	Labels  labelMap    `json:"labels"`
 	State   State       `json:"state"`
 	Told    Status      `json:"told"`
+	Flaps   bool        `json:"flaps,omitempty"`
 	Last    *Transition `json:"last,omitempty"`
 	Ack     *Ack        `json:"ack,omitempty"`
 	Gone    time.Time   `json:"gone,omitzero"`
@@ -139,7 +143,7 @@ type recordJSON struct {
 }
 
 func (r record) encode(rule string) ([]byte, error) {
-	return json.Marshal(recordJSON{rule, labelMap(r.labels), r.state, r.told, r.last, r.ack, r.gone, r.byError})
+	return json.Marshal(recordJSON{rule, labelMap(r.labels), r.state.stored(), r.told, r.flaps, r.last, r.ack, r.gone, r.byError})
 }
 
 func decodeRecord(b []byte) (rule string, r record, err error) {
@@ -148,7 +152,7 @@ func decodeRecord(b []byte) (rule string, r record, err error) {
 		return "", record{}, fmt.Errorf("alerts: stored state: %w", err)
 	}
 	return j.Rule, record{
-		labels: rrd.Labels(j.Labels), state: j.State.Resume(), told: j.Told, last: j.Last,
+		labels: rrd.Labels(j.Labels), state: j.State.Resume(), told: j.Told, flaps: j.Flaps, last: j.Last,
 		ack: j.Ack, gone: j.Gone, byError: j.ByError,
 	}, nil
 }

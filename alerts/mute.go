@@ -12,6 +12,7 @@ type MuteReason string
 const (
 	NotMuted     MuteReason = ""
 	Silenced     MuteReason = "silenced"     // a Silence matches
+	Flaps        MuteReason = "flapping"     // and that was told
 	Acknowledged MuteReason = "acknowledged" // somebody knows, and said so until it is OK
 )
 

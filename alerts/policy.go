@@ -58,9 +58,19 @@ type Policy struct {
 	ClearFor    time.Duration // how long every reading must have been cleared
 	MaxAttempts int           // readings beyond before a problem is hard; 0 means 1
 	Retry       time.Duration // between two attempts, and between checks while a problem is soft; 0: every reading is one
-	Missing     Missing
+	Of          Of            // M of the newest N readings must be beyond, instead of the newest one
+	Flap        Flap          // when a state that keeps changing is flapping
+	Missing     Missing       // for paging; see Answer for the other two
 	MissingFor  time.Duration // how long readings must have been missing, for unknown and raise
-	Gap         time.Duration // a longer time between two readings was not watched: the clocks start again; 0: no limit
+
+	MissingLaunch    Missing // what missing readings mean to who would launch
+	MissingTerminate Missing // and to who would terminate
+
+	// Interval is the time between two readings as planned. What comes sooner,
+	// because a series has moved, takes the newest one's place among the points of
+	// Of and of flapping, and is no further point. 0: every reading is one.
+	Interval time.Duration
+	Gap      time.Duration // a longer time between two readings was not watched: the clocks start again; 0: no limit
 }
 
 // Validate says what is wrong with a policy, or nil.
@@ -78,6 +88,10 @@ func (p Policy) Validate() error {
 	}
 	if p.For < 0 || p.ClearFor < 0 || p.MissingFor < 0 || p.Retry < 0 || p.Gap < 0 {
 		errs = append(errs, errors.New("for, clear_for, missing_for and retry_interval must not be negative"))
+	}
+	errs = append(errs, p.Of.validate(), p.Flap.validate())
+	if p.Of != (Of{}) && (p.MaxAttempts > 1 || p.Retry > 0) {
+		errs = append(errs, errors.New("of counts readings, and so do max_attempts and retry_interval: want one or the other"))
 	}
 	if p.MaxAttempts < 0 || p.MaxAttempts > 1000 {
 		errs = append(errs, fmt.Errorf("max_attempts %d: want 1 to 1000", p.MaxAttempts))

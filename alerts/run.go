@@ -16,7 +16,8 @@ import (
 type record struct {
 	labels  rrd.Labels
 	state   State
-	told    Status      // newest hard status that went to the outbox
+	told    Status      // newest status that went to the outbox
+	flaps   bool        // and it said that the state flaps
 	last    *Transition // newest hard change
 	ack     *Ack
 	gone    time.Time // since when readings are missing; zero while they are not

@@ -15,6 +15,7 @@ type Level struct {
 	Active  bool      `json:"active,omitempty"` // raised, hard
 	Raised  time.Time `json:"raised,omitzero"`  // since when every reading was beyond
 	Cleared time.Time `json:"cleared,omitzero"` // since when every reading was cleared, while active
+	Points  Points    `json:"points,omitempty"` // of the newest readings, for Policy.Of
 }
 
 // A State is what is remembered of one label set of a rule. The zero State is
@@ -25,12 +26,15 @@ type State struct {
 	Attempts int       `json:"attempts,omitempty"`
 	Counted  time.Time `json:"counted,omitzero"`  // when the newest attempt was counted
 	Missing  bool      `json:"missing,omitempty"` // the newest reading was missing
+	Known    Status    `json:"known,omitempty"`   // hard status after the newest reading that was not
 	Since    time.Time `json:"since,omitzero"`    // of the present status
 	Start    time.Time `json:"start,omitzero"`    // of the episode: its first bad reading; zero while OK
 	Changes  uint64    `json:"changes,omitempty"` // hard changes so far
 	Levels   [3]Level  `json:"levels"`            // of Warning, Critical, Unknown
+	Flapping Flapping  `json:"flapping,omitzero"`
 
-	Seen time.Time `json:"-"` // when the newest reading was taken; zero after a restart
+	Seen  time.Time `json:"-"` // when the newest reading was taken; zero after a restart
+	Point time.Time `json:"-"` // when the newest of the levels' Points began; likewise
 }
 
 // level is the memory of a status that is not OK.
@@ -42,7 +46,7 @@ func (s State) Soft() bool { return s.Status != s.Hard }
 // stored is what of a state is worth writing: without that which moves at
 // every reading.
 func (s State) stored() State {
-	s.Seen = time.Time{}
+	s.Seen, s.Point, s.Flapping.Noted = time.Time{}, time.Time{}, time.Time{}
 	return s
 }
 
@@ -104,12 +108,16 @@ func (p Policy) judgeMissing(l Status) verdict {
 }
 
 // Step brings a state forward by one reading taken at now. The transition is
-// nil unless the hard status changed. Step is pure: the same arguments give
+// nil unless the hard status changed, or flapping started or ended. Step is pure: the same arguments give
 // the same results.
 func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 	verdicts := p.judge(r)
 	s = s.watch(p, now)
 	s.Missing = p.missing(r)
+	if p.Of != (Of{}) {
+		none := s.Missing || p.Direct && r.Status == Unknown
+		verdicts = s.ofMany(p, verdicts, none, due(&s.Point, now, p.Interval))
+	}
 	s.count(p, verdicts, now)
 	hard := OK
 	for l := Warning; l <= Unknown; l++ {
@@ -122,7 +130,11 @@ func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 	if hard == OK && s.Attempts > 0 {
 		status = s.soft(verdicts)
 	}
-	return s.enter(p, status, hard, r, now)
+	s, t := s.enter(p, status, hard, r, now)
+	if !s.Missing {
+		s.Known = s.Hard
+	}
+	return s.flap(p, r, now, t)
 }
 
 // raiseFor is how long a level must be raised before it is hard.
@@ -184,7 +196,7 @@ func (l *Level) step(v verdict, now time.Time, raiseFor, clearFor time.Duration,
 	case !l.Active && v == beyond && attempted && now.Sub(l.Raised) >= raiseFor:
 		l.Active = true
 	case l.Active && v == cleared && now.Sub(l.Cleared) >= clearFor:
-		*l = Level{}
+		*l = Level{Points: l.Points}
 	}
 }
 
@@ -199,12 +211,7 @@ func (s State) enter(p Policy, status, hard Status, r Reading, now time.Time) (S
 	}
 	var t *Transition
 	if hard != s.Hard {
-		s.Changes++
-		t = &Transition{
-			ID:   TransitionID(p.Rule, r.Labels, s.Start, s.Changes),
-			Rule: p.Rule, Labels: r.Labels, From: s.Hard, To: hard,
-			Since: earlier(s.Start, now), At: now, Value: r.Value, Text: r.Text,
-		}
+		t = s.transition(p, hard, r, now)
 	}
 	if s.Hard != OK && hard == OK {
 		s.Attempts, s.Counted = 0, time.Time{}
@@ -217,12 +224,28 @@ func (s State) enter(p Policy, status, hard Status, r Reading, now time.Time) (S
 	return s, t
 }
 
+// transition is the next change of a state, to a hard status.
+func (s *State) transition(p Policy, hard Status, r Reading, now time.Time) *Transition {
+	s.Changes++
+	began := s.Start
+	if began.IsZero() {
+		began = now // flapping, and OK at present
+	}
+	return &Transition{
+		ID:   TransitionID(p.Rule, r.Labels, began, s.Changes),
+		Rule: p.Rule, Labels: r.Labels, From: s.Hard, To: hard,
+		Since: earlier(began, now), At: now, Value: r.Value, Text: r.Text,
+	}
+}
+
 // End closes a state for a reason other than a good reading: the rule is
 // gone, the host was withdrawn. The transition is nil unless a problem was
-// hard.
+// hard or the state flapped.
 func End(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 	s.Levels, s.Attempts, s.Counted = [3]Level{}, 0, time.Time{}
-	return s.enter(p, OK, OK, r, now)
+	s, t := s.enter(p, OK, OK, r, now)
+	p.Flap = Flap{}
+	return s.flap(p, r, now, t)
 }
 
 // TransitionID names a change for ever: the rule, the label set, when the

@@ -59,6 +59,9 @@ func describe(p Policy, s State, tr *Transition) string {
 	}
 	if tr != nil {
 		out += fmt.Sprintf(" ; %v>%v", tr.From, tr.To)
+		if tr.Flap != "" {
+			out += " flap " + string(tr.Flap)
+		}
 	}
 	return out
 }
@@ -82,6 +85,17 @@ func parsePolicy(t *testing.T, words []string) Policy {
 			p.MissingFor = duration(t, v)
 		case "attempts":
 			p.MaxAttempts = int(num(t, v))
+		case "direct":
+			p.Direct = true
+		case "of":
+			if err := p.Of.UnmarshalText([]byte(v)); err != nil {
+				t.Fatal(err)
+			}
+		case "flap":
+			low, high, _ := strings.Cut(v, ":")
+			p.Flap = Flap{num(t, low), num(t, high)}
+		case "interval":
+			p.Interval = duration(t, v)
 		case "retry":
 			p.Retry = duration(t, v)
 		case "gap":
@@ -111,6 +125,10 @@ func threshold(t *testing.T, s string) *Threshold {
 func parseReading(t *testing.T, s string) Reading {
 	if s == "missing" {
 		return Reading{Missing: true}
+	}
+	var found Status
+	if found.UnmarshalText([]byte(s)) == nil {
+		return Reading{Value: math.NaN(), Status: found}
 	}
 	return Reading{Value: num(t, s)}
 }

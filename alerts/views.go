@@ -69,6 +69,7 @@ func (e *Engine) view(r *runner, rec record, now time.Time) View {
 	v.Attempts, v.Since, v.Ack = rec.state.Attempts, rec.state.Since, rec.ack.inForce(now)
 	v.Value, v.Missing, v.Text = rec.reading.Value, rec.reading.Missing, rec.reading.Text
 	v.Mute = e.muted(r, rec, now)
+	v.Flapping, v.Change = rec.state.Flapping.Active, rec.state.Flapping.Percent()
 	if rec.reading.At.IsZero() && rec.last != nil {
 		v.Value, v.Text = rec.last.Value, rec.last.Text // loaded, not checked yet
 	}
