@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -83,25 +84,43 @@ func windowFunction(path []parser.Node) string {
 // instants is the first and last instant at which a selector will be evaluated,
 // less its offset. A subquery around it reaches back by its own range and
 // offset, and an @ of a subquery or of the selector itself takes the place of the
-// query's own times.
+// query's own times, but for what the engine makes of it (slip).
 func instants(stmt *parser.EvalStmt, vs *parser.VectorSelector, path []parser.Node) (start, end int64) {
 	start, end = stmt.Start.UnixMilli(), stmt.End.UnixMilli()
+	var before, behind int64
 	for _, node := range path {
 		sub, ok := node.(*parser.SubqueryExpr)
 		if !ok {
 			continue
 		}
 		if sub.Timestamp != nil {
-			start, end = *sub.Timestamp, *sub.Timestamp
+			start, end = *sub.Timestamp-before, *sub.Timestamp+behind
 		}
 		start -= (sub.OriginalOffset + sub.Range).Milliseconds()
 		end -= sub.OriginalOffset.Milliseconds()
+		lo, hi := slip(sub)
+		before, behind = before+lo, behind+hi
 	}
 	if vs.Timestamp != nil {
-		start, end = *vs.Timestamp, *vs.Timestamp
+		start, end = *vs.Timestamp-before, *vs.Timestamp+behind
 	}
 	offset := vs.OriginalOffset.Milliseconds()
 	return start - offset, end - offset
+}
+
+// slip is how far before and behind an @ in a subquery the engine may look, in
+// ms. It counts the subquery's offset in, and takes it out again only where the
+// subquery begins at another instant than what is around it. As Prometheus
+// answers so, the points must be there.
+func slip(sub *parser.SubqueryExpr) (before, behind int64) {
+	if sub.Timestamp != nil {
+		return sub.Range.Milliseconds(), 0
+	}
+	if back := sub.OriginalOffset + sub.Range; back < 0 || back > cmp.Or(sub.Step, subqueryStep) {
+		return 0, 0
+	}
+	offset := sub.OriginalOffset.Milliseconds()
+	return max(0, -offset), max(0, offset)
 }
 
 // window is how far the selector looks back from each instant.

@@ -185,6 +185,23 @@ func TestAsPrometheus(t *testing.T) {
 	}
 }
 
+// TestAsPrometheusSlips: where a subquery begins at the instant of what is
+// around it, an @ in it is looked for by the subquery's offset elsewhere.
+func TestAsPrometheusSlips(t *testing.T) {
+	p := newPair(t)
+	for _, expr := range []string{
+		`rate((rate(load[30s] @ 1500))[1m:20s] offset -45s)`, `sum_over_time((free @ 1500)[10s:20s] offset 5s)`,
+		`sum_over_time((rate(load[30s] @ 1500))[10s:20s] offset 5s)`, `sum_over_time((rate(load[30s] @ 1500))[1m:20s] @ 1060)`,
+		`sum_over_time(sum_over_time((rate(load[30s]))[1m:20s] @ 1500)[1m:20s] offset -45s)`,
+		`sum_over_time(sum_over_time((rate(load[30s] @ 1500))[1m:20s] offset -45s)[1m:20s] offset -45s)`,
+		`sum_over_time(sum_over_time((rate(load[30s] @ 1500))[1m:] offset -45s)[5m:] offset -5m)`,
+	} {
+		for _, s := range []int64{0, 100, 1000, 1020} {
+			p.same(t, expr, time.Unix(s, 0), time.Unix(s, 0), time.Second)
+		}
+	}
+}
+
 // TestAsPrometheusRandom asks what nobody would.
 func TestAsPrometheusRandom(t *testing.T) {
 	p := newPair(t)
