@@ -19,6 +19,10 @@ const (
 	// stallTime is how long a session that holds half of what the queue may
 	// hold can go on without settling anything.
 	stallTime = 30 * time.Second
+	// A session is given about as much as it takes in this time: while it is
+	// sending it cannot be asked what it has settled.
+	sendTime     = time.Second
+	firstPortion = 64 // messages
 )
 
 // Run delivers the queue to its destination until ctx ends. It opens another
@@ -91,7 +95,7 @@ func (q *Queue) connect(ctx context.Context, d out.Destination) error {
 		return err
 	}
 	q.connected(true)
-	one := &delivery{q: q, session: session, poll: firstPoll, moved: time.Now()}
+	one := &delivery{q: q, session: session, portion: firstPortion, poll: firstPoll, moved: time.Now()}
 	defer one.reading.close()
 	for err == nil {
 		err = one.step(ctx)
@@ -111,6 +115,8 @@ type delivery struct {
 	q       *Queue
 	session out.Session
 	reading reading
+	rest    out.Batch // of reading's, which is not sent yet
+	portion int       // messages sent at once
 
 	settled, refused uint64 // as the session said last
 	moved            time.Time
@@ -130,14 +136,17 @@ func (d *delivery) step(ctx context.Context) error {
 	}
 	d.settle()
 	held, crowded := d.q.held()
+	if len(d.rest.Messages) > 0 {
+		return d.send(ctx)
+	}
 	if !crowded {
 		ok, err := d.q.fetch(&d.reading)
 		if err != nil {
 			return err
 		}
 		if ok {
-			d.flushed = false
-			return d.session.Send(ctx, d.reading.batch)
+			d.rest = d.reading.batch
+			return d.send(ctx)
 		}
 	}
 	if !d.flushed {
@@ -148,6 +157,23 @@ func (d *delivery) step(ctx context.Context) error {
 		return errStalled
 	}
 	return d.wait(ctx, held, crowded)
+}
+
+// send sends a portion of the batch: a larger one next time, unless that took
+// long.
+func (d *delivery) send(ctx context.Context) error {
+	n := min(d.portion, len(d.rest.Messages))
+	begun := time.Now()
+	d.flushed = false
+	err := d.session.Send(ctx, out.Batch{Log: d.rest.Log, Numbers: d.rest.Numbers[:n], Messages: d.rest.Messages[:n]})
+	d.rest = d.rest.From(n)
+	switch took := time.Since(begun); {
+	case took > sendTime:
+		d.portion = max(1, n/2)
+	case took < sendTime/4:
+		d.portion = min(2*d.portion, batchMessages)
+	}
+	return err
 }
 
 // held reports whether messages are in flight, and whether they are so many

@@ -327,6 +327,47 @@ func TestFailuresAndRefusals(t *testing.T) {
 	}
 }
 
+// A slowSession takes a message at a time, each when it is let.
+type slowSession struct {
+	let  chan struct{}
+	sent uint64
+}
+
+func (s *slowSession) Open(context.Context) (out.Session, error) { return s, nil }
+
+func (s *slowSession) Send(ctx context.Context, b out.Batch) error {
+	for range b.Messages {
+		select {
+		case <-s.let:
+			s.sent++
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *slowSession) Flush(context.Context) error  { return nil }
+func (s *slowSession) Broken() <-chan struct{}      { return nil }
+func (s *slowSession) Settled() (n, refused uint64) { return s.sent, 0 }
+func (s *slowSession) Close(context.Context) error  { return nil }
+
+// What a slow destination has is seen before it has all of a batch.
+func TestSlowDestination(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	defer s.Close()
+	queues := queuesOf(t, s, Limits{}, "a")
+	put(t, s, queues, messages(0, 1000), 1)
+	d := &slowSession{let: make(chan struct{})}
+	defer run(t, queues[0], d)()
+	for range firstPortion + 1 {
+		d.let <- struct{}{}
+	}
+	if st := check(t, queues[0]); st.Delivered != firstPortion {
+		t.Errorf("%d are delivered, want %d", st.Delivered, firstPortion)
+	}
+}
+
 // A queue that is full drops its oldest, and says exactly how many.
 func TestDropOldest(t *testing.T) {
 	dir := t.TempDir()

@@ -28,4 +28,9 @@
 // input is closed; what of the group still runs after a while is terminated,
 // and then killed. What a command leaves behind when it exits by itself is
 // killed as well.
+//
+// When we are killed its input ends. One that does not confirm may then finish
+// what it has read, and reads what is left in the pipe, which the next one gets
+// too. One that confirms is terminated at once (Linux): what it has not
+// confirmed the next one gets, and the two do not work side by side.
 package program

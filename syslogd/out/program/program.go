@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -69,12 +70,16 @@ func (d *Destination) Open(context.Context) (out.Session, error) {
 	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.cmd.WaitDelay = time.Second // for what still holds its outputs
-	if err := s.cmd.Start(); err != nil {
+	if d.cfg.Confirm {
+		endWithUs(s.cmd.SysProcAttr)
+	}
+	started := make(chan error, 1)
+	go s.run(started) // ends with the command, for which Close waits
+	if err := <-started; err != nil {
 		w.Close()
 		return nil, fmt.Errorf("program: %w", err)
 	}
 	d.starts.Add(1)
-	go s.wait() // ends with the command, for which Close waits
 	return s, nil
 }
 
@@ -93,8 +98,15 @@ type session struct {
 	told uint64 // lines that it was given, or may have been
 }
 
-// wait sees the command exit, and its group with it.
-func (s *session) wait() {
+// run starts the command and sees it exit, and its group with it. It keeps its
+// thread: to the kernel that is the command's parent, with which it ends.
+func (s *session) run(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := s.cmd.Start()
+	if started <- err; err != nil {
+		return
+	}
 	s.result = waitGroup(s.cmd)
 	close(s.ended)
 }

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +36,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if mark := os.Getenv("PROGRAM_PARENT"); mark != "" {
+		parent(mark)
 	}
 	os.Exit(m.Run())
 }
@@ -156,6 +161,57 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// parent runs two commands that do not heed their input, and waits to be killed.
+func parent(mark string) {
+	for name, confirm := range map[string]bool{"told": true, "quiet": false} {
+		d, err := New(Config{Command: []string{"/bin/sh", "-c", "echo $$ > " + mark + name + "; while :; do sleep 0.1; done"}, Confirm: confirm}, quiet())
+		if err == nil {
+			_, err = d.Open(context.Background())
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	select {}
+}
+
+// A command that confirms does not outlive us, however we die; another may yet
+// finish what it has read.
+func TestDiesWithUs(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux does this")
+	}
+	mark := filepath.Join(t.TempDir(), "pid-")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "PROGRAM_PARENT="+mark)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := func(name string) (n int) {
+		outtest.Eventually(t, func() bool {
+			text, _ := os.ReadFile(mark + name)
+			n, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+			return n > 0
+		})
+		return n
+	}
+	told, other := pid("told"), pid("quiet")
+	defer func() { _ = syscall.Kill(-other, syscall.SIGKILL) }()
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	outtest.Eventually(t, func() bool { return ended(told) })
+	if ended(other) {
+		t.Error("the command that does not confirm has ended too")
+	}
+}
+
+// ended says whether a process has, be it that its new parent has not reaped it.
+func ended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || strings.Contains(string(stat), ") Z ")
+}
+
 // Whatever a command leaves running ends with it.
 func TestGroupIsKilled(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "pid")
@@ -178,10 +234,7 @@ func TestGroupIsKilled(t *testing.T) {
 	if err := s.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	outtest.Eventually(t, func() bool { // it is its new parent who reaps it
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		return err != nil || strings.Contains(string(stat), ") Z ")
-	})
+	outtest.Eventually(t, func() bool { return ended(pid) })
 }
 
 // The log says why a command does not work, and no more than it can bear.

@@ -17,3 +17,6 @@ func waitGroup(cmd *exec.Cmd) error {
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	return cmd.Wait()
 }
+
+// endWithUs has the kernel terminate a command when we die, be it by kill -9.
+func endWithUs(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGTERM }
