@@ -217,16 +217,17 @@ func (in *installer) fetch(to string) string {
 	return line + to + in.conf.Address + "/install.sh"
 }
 
-// line is what to paste into a shell.
+// line is what to paste into a shell. The token goes before the script, and not
+// among the arguments of a process, which every user of the host can see.
 func (in *installer) line(token string) string {
-	return in.fetch("") + " | sudo sh -s -- --token " + token
+	return "(echo RONDO_TOKEN=" + token + "; " + in.fetch("") + ") | sudo sh"
 }
 
 // userData is what cloud-init installs an agent by.
 func (in *installer) userData(token string) string {
 	const file = "/run/rondo-install.sh"
 	return "#cloud-config\nruncmd:\n  - |\n    " + in.fetch("--retry 20 --retry-delay 3 --retry-connrefused -o "+file+" ") +
-		" && sh " + file + " --token " + token + "\n"
+		" && RONDO_TOKEN=" + token + " sh " + file + "\n"
 }
 
 // tell adds to a new token how it is used.

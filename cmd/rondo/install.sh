@@ -1,7 +1,9 @@
 #!/bin/sh
 # Installs the rondo agent. Made by the rondo server at {{.Address}}.
 #
-#   sh install.sh --token TOKEN [--no-start]
+#   RONDO_TOKEN=TOKEN sh install.sh [--no-start]
+#
+# --token TOKEN will do too, but can be seen by all users while it runs.
 #
 # It detects the architecture, downloads the program from that server, compares
 # its SHA-256 with the one below, installs it to /usr/local/bin/rondo, writes
@@ -31,11 +33,11 @@ options() {
 		--token) [ $# -gt 1 ] || die "--token needs a token"; token=$2; shift ;;
 		--token=*) token=${1#--token=} ;;
 		--no-start) start=no ;;
-		*) die "unknown option $1: sh install.sh --token TOKEN [--no-start]" ;;
+		*) die "unknown option $1: RONDO_TOKEN=TOKEN sh install.sh [--no-start]" ;;
 		esac
 		shift
 	done
-	[ -n "$token" ] || die "no token: rondo token create on the server, then sh install.sh --token TOKEN"
+	[ -n "$token" ] || die "no token: rondo token create on the server, then RONDO_TOKEN=TOKEN sh install.sh"
 	case $token in
 	*[!a-z0-9_]*) die "this is no token of rondo" ;;
 	esac

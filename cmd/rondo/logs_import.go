@@ -53,7 +53,8 @@ func (logsImportCmd) Help() string {
 
 Files may be the archive's objects, syslog files, JSON lines or journal exports,
 plain, gzip or zstd; the content tells. Each is imported once: what was
-interrupted is just run again, and goes on where it stopped. The running server
+interrupted is just run again, and goes on where it stopped, but for times such
+as -7d, which mean others by then: it says what to write for them. The running server
 is asked through rondo.sock; where none runs the store is opened directly.
 
 Messages are found by their own time. Their day of reception is kept as long as
@@ -85,6 +86,9 @@ func (c logsImportCmd) Run(ctx context.Context, out io.Writer, stderr errorWrite
 	}
 	job.inside = func() string { return fmt.Sprintf("%d messages read", job.read.Load()) }
 	job.importer.Progress = func(read, _ uint64) { job.read.Add(read) }
+	if flags := c.fixed(selection); flags != "" && !c.DryRun {
+		_, _ = fmt.Fprintf(stderr, "should this be interrupted, go on with%s\n", flags) // where nobody sees it, it does not matter
+	}
 	err = job.run(ctx, files)
 	return errors.Join(err, job.sum(out, c.Output))
 }
@@ -93,16 +97,49 @@ func (c logsImportCmd) Run(ctx context.Context, out io.Writer, stderr errorWrite
 func (c logsImportCmd) selection() (s logimport.Selection, err error) {
 	now := time.Now()
 	var errs [3]error
-	s.From, errs[0] = syslogd.ParseTime(c.From, now)
-	s.To, errs[1] = syslogd.ParseTime(c.To, now)
+	s.From, _, errs[0] = moment(c.From, now)
+	s.To, _, errs[1] = moment(c.To, now)
 	s.Zone, errs[2] = time.LoadLocation(c.TimeZone)
 	s.Filter, s.Host = c.Filter, c.Host
 	text := ""
 	if c.Filter != nil {
 		text = c.Filter.String()
 	}
-	s.Text = fmt.Sprintf("%q %q %q", c.From, c.To, text)
+	s.Text = fmt.Sprintf("%q %q %q", momentText(s.From), momentText(s.To), text)
 	return s, errors.Join(errs[:]...)
+}
+
+// moment is the time that a flag means now. Such as -7d, which means another
+// one later, is a whole second.
+func moment(flag string, now time.Time) (t time.Time, relative bool, err error) {
+	t, err = syslogd.ParseTime(flag, now)
+	later, _ := syslogd.ParseTime(flag, now.Add(48*time.Hour))
+	if relative = !later.Equal(t); relative {
+		t = t.Truncate(time.Second)
+	}
+	return t, relative, err
+}
+
+// momentText names a time, however it was written.
+func momentText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// fixed says with which flags the same is selected later, where those that were
+// given will mean something else; else nothing.
+func (c logsImportCmd) fixed(s logimport.Selection) (flags string) {
+	for _, f := range []struct {
+		name, given string
+		is          time.Time
+	}{{"from", c.From, s.From}, {"to", c.To, s.To}} {
+		if _, relative, _ := moment(f.given, time.Now()); relative {
+			flags += " --" + f.name + "=" + momentText(f.is)
+		}
+	}
+	return flags
 }
 
 // target finds the server, or opens the store.

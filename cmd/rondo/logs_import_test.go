@@ -84,3 +84,30 @@ func writeLines(t *testing.T, name string, n int) {
 		t.Fatal(err)
 	}
 }
+
+// TestLogsImportSelection: what was imported is known by the times that flags
+// meant, not by their words.
+func TestLogsImportSelection(t *testing.T) {
+	text := func(from, to string) string {
+		s, err := logsImportCmd{From: from, To: to}.selection()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Text
+	}
+	if a, b := text("2026-11-14T09:00:00+01:00", ""), text("1794643200", ""); a != b || a != `"2026-11-14T08:00:00Z" "" ""` {
+		t.Errorf("%s, %s", a, b)
+	}
+	c := logsImportCmd{From: "-7d", To: "2026-11-14"}
+	s, err := c.selection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, same := strings.CutPrefix(c.fixed(s), " --from=")
+	if !same || strings.Contains(from, " ") || strings.Contains(s.Text, "7d") || text(from, "2026-11-14") != s.Text {
+		t.Errorf("%q, %s", c.fixed(s), s.Text)
+	}
+	if flags := (logsImportCmd{To: "2026-11-14"}).fixed(s); flags != "" {
+		t.Errorf("%q", flags)
+	}
+}
