@@ -61,7 +61,7 @@ func (e *Engine) Acknowledged(rule string, ls rrd.Labels) bool {
 // Ack acknowledges all hard problems that meet the matchers and returns how
 // many.
 func (e *Engine) Ack(ctx context.Context, ms []Matcher, a Ack) (int, error) {
-	a.At = time.Now()
+	a.At, a.Until = time.Now(), a.Until.Round(0) // a date: without the reading of the steady clock
 	if !a.Until.IsZero() && !a.Until.After(a.At) {
 		return 0, errors.New("alerts: an acknowledgement must expire in the future")
 	}

@@ -93,6 +93,9 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 	case rec.gone.IsZero():
 		rec.gone = b.now
 	}
+	if err := b.e.begin(ctx, b.r, rec, b.now); err != nil {
+		return err
+	}
 	if err := b.changed(&rec, t); err != nil {
 		return err
 	}

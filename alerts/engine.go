@@ -71,6 +71,7 @@ type Options struct {
 	// Withdrawn says whether a label set belongs to something that was taken
 	// away on purpose: its states are closed without a problem. [nothing is]
 	Withdrawn func(rrd.Labels) bool
+	Muting    Muting
 	Workers   int           // checks at the same time [8]
 	MaxStates int           // label sets of all rules; readings of more are refused, counted [20,000]
 	MaxOutbox int           // entries per target; the oldest goes, counted [20,000: one for each state]
@@ -109,14 +110,15 @@ type Engine struct {
 
 	scheduler atomic.Pointer[scheduler] // of the present rules; nil before Run
 
-	mu       sync.RWMutex // guards what is below, and the records of runners
-	rules    map[string]*runner
-	queues   map[string]*queue
-	silences map[string]Silence
-	recent   []Transition // oldest first
-	states   int          // records of all rules
-	outSeq   uint64
-	dropped  []string // keys of entries that overflowed, still stored
+	mu        sync.RWMutex // guards what is below, and the records of runners
+	rules     map[string]*runner
+	queues    map[string]*queue
+	silences  map[string]Silence
+	downtimes map[string]Downtime
+	recent    []Transition // oldest first
+	states    int          // records of all rules
+	outSeq    uint64
+	dropped   []string // keys of entries that overflowed, still stored
 }
 
 // NewEngine loads the states and the outbox and takes rules and targets as
@@ -130,11 +132,15 @@ func NewEngine(o Options, rules []Supervised, targets []Target) (*Engine, error)
 	e := &Engine{
 		o: o, history: history, changed: make(chan struct{}, 1),
 		rules: make(map[string]*runner), queues: make(map[string]*queue), silences: make(map[string]Silence),
+		downtimes: make(map[string]Downtime),
 	}
-	for _, load := range []func() error{e.loadStates, e.loadSilences, e.loadHistory, e.loadOutbox} {
+	for _, load := range []func() error{e.loadStates, e.loadSilences, e.loadDowntimes, e.loadHistory, e.loadOutbox} {
 		if err := load(); err != nil {
 			return nil, err
 		}
+	}
+	if err := e.SetMuting(o.Muting); err != nil {
+		return nil, err
 	}
 	return e, e.Reload(rules, targets)
 }
@@ -339,6 +345,7 @@ func (e *Engine) generation(ctx context.Context) {
 			return
 		case now := <-minute.C:
 			e.dropSilences(ctx, now)
+			e.dropDowntimes(ctx, now)
 			e.sweep(ctx, now)
 		}
 	}

@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ const maxBody = 64 << 10
 //	GET /api/alerts                                  states, as Views sorts them
 //	GET /api/alerts/transitions?since=-1h&limit=100  hard changes, newest first
 //	GET /api/alerts/silences                         silences in force
+//	GET /api/alerts/downtimes                        downtimes in force and to come
 //
 // since is RFC 3339, seconds since the epoch, or a duration back from now.
 func (e *Engine) Handler() http.Handler {
@@ -29,6 +31,9 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("GET /api/alerts/silences", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, append([]Silence{}, e.Silences()...))
 	})
+	mux.HandleFunc("GET /api/alerts/downtimes", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, append([]DowntimeView{}, e.Downtimes()...))
+	})
 	return mux
 }
 
@@ -38,13 +43,19 @@ func (e *Engine) Handler() http.Handler {
 //	DELETE /api/alerts/silence?id=ID
 //	POST   /api/alerts/ack      {"matchers": ["alertname=load", "host=web-1"], "sticky": true, "for": "2h", "by": "", "comment": ""}
 //	DELETE /api/alerts/ack?matcher=host%3Dweb-1
+//	POST   /api/alerts/downtime {"matchers": ["host=web-1"], "start": "2026-01-02T22:00:00Z", "end": "2026-01-03T02:00:00Z", "duration": "1h"}
+//	POST   /api/alerts/downtime {"matchers": ["host=web-1"], "recurring": {"weekdays": ["sunday"], "from": "22:00", "to": "02:00", "location": "Europe/Berlin"}}
+//	DELETE /api/alerts/downtime?id=ID
 //
 // The fields may also come as a form or in the query (matcher, repeated).
-// until (RFC 3339) may stand for "for".
+// until (RFC 3339) may stand for "for"; a downtime has all the fields of
+// [Downtime], and "for" (or until) where it begins at once.
 func (e *Engine) Commands() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/alerts/silence", e.serveSilence)
 	mux.HandleFunc("DELETE /api/alerts/silence", e.serveUnsilence)
+	mux.HandleFunc("POST /api/alerts/downtime", e.serveDowntime)
+	mux.HandleFunc("DELETE /api/alerts/downtime", e.serveRemoveDowntime)
 	mux.HandleFunc("POST /api/alerts/ack", e.serveAck)
 	mux.HandleFunc("DELETE /api/alerts/ack", e.serveUnack)
 	return mux
@@ -99,25 +110,11 @@ type command struct {
 }
 
 func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	// A header that cannot be parsed is that of no JSON.
-	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/json" {
-		d := json.NewDecoder(r.Body)
-		d.DisallowUnknownFields()
-		if err := d.Decode(&c); err != nil {
-			return c, fmt.Errorf("body: %w", err)
-		}
-		return c, c.check()
+	if isJSON, err := readBody(w, r, &c); err != nil || isJSON {
+		return c, errors.Join(err, c.check())
 	}
-	if err := r.ParseForm(); err != nil {
-		return c, fmt.Errorf("form: %w", err)
-	}
-	for _, s := range r.Form["matcher"] {
-		m, err := ParseMatcher(s)
-		if err != nil {
-			return c, err
-		}
-		c.Matchers = append(c.Matchers, m)
+	if c.Matchers, err = texts[Matcher](r.Form["matcher"]); err != nil {
+		return c, err
 	}
 	c.For, c.By, c.Comment = r.Form.Get("for"), r.Form.Get("by"), r.Form.Get("comment")
 	if s := r.Form.Get("sticky"); s != "" {
@@ -131,6 +128,40 @@ func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error)
 		}
 	}
 	return c, c.check()
+}
+
+// readBody decodes a body that is JSON into v, and any other as a form.
+func readBody(w http.ResponseWriter, r *http.Request, v any) (isJSON bool, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	// A header that cannot be parsed is that of no JSON.
+	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
+		if err := r.ParseForm(); err != nil {
+			return false, fmt.Errorf("form: %w", err)
+		}
+		return false, nil
+	}
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return true, fmt.Errorf("body: %w", err)
+	}
+	return true, nil
+}
+
+// texts reads values that have a form as text.
+func texts[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](in []string) ([]T, error) {
+	var out []T
+	for _, s := range in {
+		var v T
+		if err := P(&v).UnmarshalText([]byte(s)); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 func (c *command) check() error {

@@ -1,6 +1,8 @@
 package alerts
 
 import (
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -11,6 +13,7 @@ type MuteReason string
 // The reasons, in the order in which they are given where there are several.
 const (
 	NotMuted     MuteReason = ""
+	InDowntime   MuteReason = "downtime"     // a Downtime matches
 	Silenced     MuteReason = "silenced"     // a Silence matches
 	Flaps        MuteReason = "flapping"     // and that was told
 	Acknowledged MuteReason = "acknowledged" // somebody knows, and said so until it is OK
@@ -33,7 +36,7 @@ func (m Mute) Quiet() bool { return m.Muted() && m.Reason != Acknowledged }
 // muted says what keeps a record's problem from being told at now. Who has
 // another reason adds a function here. The caller holds e.mu.
 func (e *Engine) muted(r *runner, rec record, now time.Time) Mute {
-	for _, reason := range [...]func(*runner, record, time.Time) Mute{e.bySilence, e.byAck} {
+	for _, reason := range [...]func(*runner, record, time.Time) Mute{e.byDowntime, e.bySilence, e.byAck} {
 		if m := reason(r, rec, now); m.Muted() {
 			return m
 		}
@@ -53,4 +56,46 @@ func words(until time.Time, by, comment string) (s string) {
 		s += ": " + comment
 	}
 	return s
+}
+
+// Muting is the part of the section "alerts" that says what keeps problems
+// from being told.
+type Muting struct {
+	Downtimes []Downtime `yaml:"downtimes"`
+}
+
+// Validate says all that is wrong with it, or nil.
+func (m Muting) Validate() error {
+	var errs []error
+	if len(m.Downtimes) > maxDowntimes {
+		errs = append(errs, fmt.Errorf("alerts: %d downtimes: want at most %d", len(m.Downtimes), maxDowntimes))
+	}
+	seen := make(map[string]Downtime)
+	for _, d := range m.Downtimes {
+		err := d.Validate()
+		if _, taken := seen[d.Name]; taken || d.Name == "" || len(d.Name) > 200 {
+			err = errors.Join(err, errors.New("want a name of its own, of at most 200 bytes"))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("alerts: downtime %q: %w", d.Name, err))
+		}
+		seen[d.Name] = d
+	}
+	for _, d := range m.Downtimes {
+		if other, ok := seen[d.TriggeredBy]; d.TriggeredBy != "" && (!ok || other.TriggeredBy != "") {
+			errs = append(errs, fmt.Errorf("alerts: downtime %q: triggered_by: no downtime %q that nothing triggers", d.Name, d.TriggeredBy))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// SetMuting replaces what is configured. What came by command stays.
+func (e *Engine) SetMuting(m Muting) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.configureDowntimes(m.Downtimes)
+	return nil
 }
