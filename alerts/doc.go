@@ -49,11 +49,16 @@
 // # What mutes
 //
 // A problem is not told while there is a [Mute] (see mute.go): a silence that
-// matches it, or a sticky acknowledgement. States go on as ever. When the
+// matches it, a downtime in force ([Downtime]: planned, and perhaps flexible,
+// recurring or triggered by another), or a sticky acknowledgement. States go on as ever. When the
 // reason ends and the problem is still there, the problem is told then.
 // The recovery of a problem that was told is always told, so that no receiver
 // is left with a problem that stays open. An acknowledgement also ends repeats
-// and escalation of what was told: who does these asks [Engine.Acknowledged]. What was withdrawn on purpose (a
+// and escalation of what was told: who does these asks [Engine.Acknowledged]. Whether a
+// downtime pauses autoscaling is what [Engine.Paused] says.
+//
+// The ends of silences, acknowledgements and downtimes are dates: a step of the
+// machine's clock moves them. What was withdrawn on purpose (a
 // terminated instance) is closed without a problem.
 //
 // # After a restart

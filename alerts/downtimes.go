@@ -171,19 +171,24 @@ func (e *Engine) admitDowntime(d Downtime, now time.Time) error {
 	return nil
 }
 
-// RemoveDowntime ends a downtime early, with those that it triggered, or takes
-// back one to come.
+// RemoveDowntime ends a downtime, by its ID or name, early, with those that it
+// triggered, or takes back one to come.
 func (e *Engine) RemoveDowntime(ctx context.Context, id string) error {
 	e.mu.RLock()
-	d, ok := e.downtimes[id]
+	var found Downtime
+	for _, d := range e.downtimes {
+		if d.called(id) {
+			found = d
+		}
+	}
 	e.mu.RUnlock()
 	switch {
-	case !ok:
+	case found.ID == "":
 		return fmt.Errorf("%w: downtime %q", ErrNotFound, id)
-	case d.Configured:
-		return fmt.Errorf("alerts: downtime %q is configured: remove it there", d.Name)
+	case found.Configured:
+		return fmt.Errorf("alerts: downtime %q is configured: remove it there", found.Name)
 	}
-	return e.forgetDowntime(ctx, id)
+	return e.forgetDowntime(ctx, found.ID)
 }
 
 func (e *Engine) forgetDowntime(ctx context.Context, id string) error {

@@ -10,9 +10,16 @@ import (
 	"time"
 )
 
-// alertCmd shows the supervision states of a running server.
+// alertCmd shows the supervision states of a running server, and says what is
+// not to be told.
 type alertCmd struct {
-	List alertListCmd `cmd:"" help:"List the states, the gravest first. Exits 0, 1, 2 or 3 as Nagios' plugins do."`
+	List      alertListCmd      `cmd:"" help:"List the states, the gravest first. Exits 0, 1, 2 or 3 as Nagios' plugins do."`
+	Ack       alertAckCmd       `cmd:"" help:"Say that hard problems are known: they are told no more."`
+	Unack     alertUnackCmd     `cmd:"" help:"Take that back."`
+	Silence   alertSilenceCmd   `cmd:"" help:"Let problems that match not be told, until a time."`
+	Silences  alertSilencesCmd  `cmd:"" help:"List the silences in force."`
+	Unsilence alertUnsilenceCmd `cmd:"" help:"End a silence early."`
+	Downtime  alertDowntimeCmd  `cmd:"" help:"Plan times in which trouble is expected."`
 }
 
 type alertListCmd struct {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rondo/alerts"
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
 	"rondo/alerts/notify/direct"
@@ -77,6 +78,7 @@ type fleetConfig struct {
 type alertsConfig struct {
 	Rules     check.Config  `yaml:",inline"`
 	Receivers direct.Config `yaml:",inline"`
+	Muting    alerts.Muting `yaml:",inline"`
 }
 
 type autoscaleConfig struct {
@@ -231,6 +233,7 @@ func (c *config) validate() error {
 	in("agents", c.Agents.validate())
 	in("alerts", c.Alerts.Rules.Validate())
 	in("alerts", c.Alerts.Receivers.Validate())
+	in("alerts", c.Alerts.Muting.Validate())
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
 	in("backup", c.Backup.validate(c.Data))

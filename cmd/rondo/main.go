@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // downtimes and routes know time zones, also where the machine does not
 )
 
 // teardown is how long a stop may take.

@@ -20,7 +20,7 @@ type commandLine struct {
 	Cert    certCmd    `cmd:"" help:"Make a certificate that signs itself, or show the fingerprint of one."`
 	Query   queryCmd   `cmd:"" help:"Ask a running server for metrics, in PromQL."`
 	Logs    logsCmd    `cmd:"" help:"Search or follow a running server's logs."`
-	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts."`
+	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts, acknowledge and silence them."`
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
 	Series  seriesCmd  `cmd:"" help:"Show a running server's series and change how they are kept."`
 	Set     setCmd     `cmd:"" help:"Change how a running server keeps sets, which are RRDtool's files."`

@@ -210,7 +210,7 @@ func (s *server) build() (err error) {
 	if err := s.buildAgents(); err != nil {
 		return err
 	}
-	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone}, rules, targets)
+	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone, Muting: s.conf.Alerts.Muting}, rules, targets)
 	s.self = newSelf(s)
 	s.loki = loki.New(loki.Options{
 		Sink: func() syslogd.Sink { return s.parts.Load().router }, Logs: s.stores.logs, LineBytes: s.lineBytes,
@@ -347,6 +347,9 @@ func (s *server) reloadSchemas(present, next *config) {
 func (s *server) reloadRules(conf *config) error {
 	rules, targets, err := s.rules(conf)
 	if err != nil {
+		return err
+	}
+	if err := s.engine.SetMuting(conf.Alerts.Muting); err != nil {
 		return err
 	}
 	return s.engine.Reload(rules, targets)
