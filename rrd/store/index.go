@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"sort"
 	"strings"
@@ -227,9 +228,9 @@ func (c *condition) matches(v string) bool {
 	case rrd.NotEqual:
 		return v != c.Value
 	case rrd.Regexp:
-		return strings.HasPrefix(v, c.prefix) && c.re.MatchString(v)
+		return c.expression.matches(v)
 	}
-	return !strings.HasPrefix(v, c.prefix) || !c.re.MatchString(v)
+	return !c.expression.matches(v)
 }
 
 // only returns the single value for which c comes out as wanted, if it is
@@ -254,10 +255,14 @@ type regexps struct {
 	m  map[string]expression
 }
 
-// An expression is compiled, with what every match of it begins with.
+// An expression is compiled, with what every match of it begins and ends with.
 type expression struct {
-	re     *regexp.Regexp
-	prefix string
+	re             *regexp.Regexp
+	prefix, suffix string
+}
+
+func (e *expression) matches(v string) bool {
+	return strings.HasPrefix(v, e.prefix) && strings.HasSuffix(v, e.suffix) && e.re.MatchString(v)
 }
 
 const maxRegexps = 1000
@@ -272,7 +277,7 @@ func (c *regexps) compile(text string) (expression, error) {
 	if err != nil {
 		return expression{}, err
 	}
-	e := expression{re, literalPrefix(text)}
+	e := expression{re, literalPrefix(text), literalSuffix(text)}
 	if c.m == nil || len(c.m) >= maxRegexps {
 		c.m = map[string]expression{}
 	}
@@ -308,4 +313,19 @@ func literalPrefix(expr string) string {
 	}
 	prefix, _ := re.LiteralPrefix()
 	return prefix
+}
+
+// literalSuffix returns text that every match of the expression ends with.
+func literalSuffix(expr string) string {
+	re, err := syntax.Parse("(?s:"+expr+")", syntax.Perl)
+	if err != nil {
+		return ""
+	}
+	if re = re.Simplify(); re.Op == syntax.OpConcat {
+		re = re.Sub[len(re.Sub)-1]
+	}
+	if re.Op != syntax.OpLiteral || re.Flags&syntax.FoldCase != 0 {
+		return ""
+	}
+	return string(re.Rune)
 }

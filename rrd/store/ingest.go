@@ -27,7 +27,8 @@ type batchState struct {
 	shards  []uint8 // of each series, noShard where there is none
 	refused []rrd.Refused
 	late    []lateSample
-	clock   rrd.Time // data clock when the batch came
+	now     rrd.Time // our clock when the batch came
+	clock   rrd.Time // data clock then
 	limit   rrd.Time // samples after this are refused
 }
 
@@ -173,7 +174,8 @@ func (st *Store) apply(batch []rrd.Sample, b *batchState) (pos seglog.Pos, err e
 		}
 		b.shards = append(b.shards, uint8(shard))
 	}
-	b.clock, b.limit = rrd.Time(st.clock.Load()), rrd.At(st.o.Now().Add(st.o.FutureLimit))
+	b.now = rrd.At(st.o.Now())
+	b.clock, b.limit = rrd.Time(st.clock.Load()), b.now.Add(st.o.FutureLimit)
 	for i := range st.shards {
 		if !touched[i] {
 			continue
@@ -208,7 +210,7 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 			b.refuse(j, reason, detail)
 			continue
 		}
-		x := numberOf(p.Value)
+		x, was := numberOf(p.Value), before{s.win.newest, s.win.value}
 		switch st.offer(sh, s, p, x) {
 		case rrd.TooLate:
 			b.late = append(b.late, lateSample{index: j, series: s, point: p})
@@ -218,6 +220,9 @@ func (st *Store) applyShard(i int, batch []rrd.Sample, b *batchState) (seglog.Po
 			if !sh.unlogged() {
 				continue
 			}
+		}
+		if sh.watching != nil {
+			sh.watch(s, was, p, b.now)
 		}
 		newest = max(newest, p.Time)
 		if rec.add(s.id, p.Time, x); len(rec.buf) > recordBytes {

@@ -197,6 +197,7 @@ func (st *Store) put(sh *shard, s *series, next *state, packed []byte) {
 	}
 	if s.def != next.def {
 		st.forgetCorrected(st.table.page(s.id), s.id) // it is in the blocks, see redefine
+		sh.unsettle(s)
 		s.def.used.Add(-1)
 		next.def.used.Add(1)
 	}

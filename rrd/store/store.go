@@ -85,6 +85,10 @@ type shard struct {
 	record  sampleRecord    // scratch
 	editor  editor          // scratch
 
+	watching   *watching // nil: nobody watches
+	watched    []watchedSeries
+	watchLists map[string]*watchList // by their watches
+
 	loading state // scratch of Open
 
 	failed int // records that the log refused, of samples that the head has

@@ -37,6 +37,7 @@ type series struct {
 	win    window
 	packed []byte // Fold and closed rows, see state
 	id     uint32
+	watch  uint32 // who watches it, see watch.go
 }
 
 // A page holds neighbouring series by value, so that their ingest state lies

@@ -71,7 +71,7 @@ func (t *table) intern(d rrd.Definition) (*definition, error) {
 func (t *table) setKey(s *series, key rrd.Key) {
 	t.unname(s.key)
 	t.index.remove(s.id, s.key)
-	s.key = key
+	s.key, s.watch = key, unmatched
 	t.name(key, s.id)
 	t.index.add(s.id, key)
 }
