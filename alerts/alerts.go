@@ -51,6 +51,9 @@ type Reading struct {
 	Missing bool      // there was a value before and there is none now
 	Status  Status    // what the check itself found; looked at where [Policy.Direct] says so
 	Text    string    // for people
+
+	// Annotations are handed on with a transition, over those of the rule.
+	Annotations map[string]string
 }
 
 // A Rule is something that can be checked. One reading per label set; a set

@@ -54,6 +54,7 @@ func (b *batch) fail() {
 
 // absent handles a label set that the check did not mention.
 func (b *batch) absent(ctx context.Context, key string, rec record, failed error) error {
+	forget := cmp.Or(b.r.Forget, b.e.o.Forget)
 	rd := Reading{Labels: rec.labels, Value: math.NaN(), At: b.now, Missing: true, Text: "no reading"}
 	if !rec.gone.IsZero() {
 		rd.Text = "no reading since " + rec.gone.UTC().Format(time.RFC3339)
@@ -63,8 +64,8 @@ func (b *batch) absent(ctx context.Context, key string, rec record, failed error
 		rd.Text = failed.Error()
 	case rec.byError:
 		return b.end(ctx, key, rec, "the rule can be checked")
-	case !rec.gone.IsZero() && b.now.Sub(rec.gone) >= b.e.o.Forget:
-		return b.end(ctx, key, rec, "missing for "+b.e.o.Forget.String()+", forgotten")
+	case !rec.gone.IsZero() && b.now.Sub(rec.gone) >= forget:
+		return b.end(ctx, key, rec, "missing for "+forget.String()+", forgotten")
 	}
 	return b.step(ctx, key, rec, true, rd)
 }
@@ -135,9 +136,9 @@ func (b *batch) changed(rec *record, t *Transition) error {
 	mute := b.e.muted(b.r, *rec, b.now)
 	b.e.mu.RUnlock()
 	if t != nil {
-		t.Expr, t.Annotations = b.r.Expr, b.r.Annotations
+		t.Expr, t.Annotations = b.r.Expr, annotations(b.r.Annotations, rec.reading.Annotations)
 		if rec.last != nil && t.Annotations == nil {
-			t.Annotations = rec.last.Annotations // the rule may be gone
+			t.Annotations = rec.last.Annotations // the rule, or what it read, may be gone
 		}
 		if t.To != OK || rec.told == OK {
 			t.Mute = mute
@@ -172,6 +173,17 @@ func (r record) news() (to Status, flap FlapChange, is bool) {
 		return r.state.Hard, FlapEnd, true
 	}
 	return r.state.Hard, "", r.state.Hard != r.told
+}
+
+// annotations are those of a rule with those of a reading over them.
+func annotations(rule, reading map[string]string) map[string]string {
+	if len(reading) == 0 {
+		return rule
+	}
+	all := make(map[string]string, len(rule)+len(reading))
+	maps.Copy(all, rule)
+	maps.Copy(all, reading)
+	return all
 }
 
 // end closes a record and removes it.

@@ -14,9 +14,9 @@ func (p Policy) Next(s State, now time.Time, interval time.Duration) time.Durati
 	for l := Warning; l <= Unknown; l++ {
 		switch m := s.level(l); {
 		case m.Active && !m.Cleared.IsZero():
-			wait = sooner(wait, p.clearFor(l)-now.Sub(m.Cleared))
+			wait = sooner(wait, p.times(l, s).ClearFor-now.Sub(m.Cleared))
 		case !m.Active && !m.Raised.IsZero() && s.Attempts >= p.attempts():
-			wait = sooner(wait, p.raiseFor(s)-now.Sub(m.Raised))
+			wait = sooner(wait, p.times(l, s).For-now.Sub(m.Raised))
 		}
 	}
 	return wait

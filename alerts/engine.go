@@ -39,6 +39,7 @@ type Supervised struct {
 	Timeout     time.Duration     // of one check; 0: 10 s
 	Expr        string            // what is checked, for people
 	Annotations map[string]string // handed on with every transition
+	Forget      time.Duration     // a label set missing for so long is closed; 0: as Options says
 
 	// Waits says that a check spends its time waiting for a process or for the
 	// network, and bounds itself: it takes none of Options.Workers.

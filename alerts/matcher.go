@@ -12,7 +12,8 @@ import (
 )
 
 // RuleLabel is the label by which a Matcher matches the rule's ID, as in
-// Alertmanager.
+// Alertmanager. A reading that has this label itself is matched by its own:
+// imported rules may share a name.
 const RuleLabel = "alertname"
 
 // NewLabels makes sorted labels of a map.
@@ -79,7 +80,7 @@ func (m *Matcher) compile(value string) error {
 // label is "".
 func (m Matcher) Matches(rule string, ls rrd.Labels) bool {
 	v := ls.Get(m.Label)
-	if m.Label == RuleLabel {
+	if m.Label == RuleLabel && v == "" {
 		v = rule
 	}
 	switch m.Op {

@@ -47,6 +47,10 @@ type Threshold struct {
 	Clear float64 // at it or back of it the problem is over
 }
 
+// Times are how long readings must hold before a level is raised, and before
+// it ends.
+type Times struct{ For, ClearFor time.Duration }
+
 // A Policy says how the readings of one rule become states.
 type Policy struct {
 	Rule        string     // the rule's ID, part of every transition's ID
@@ -71,6 +75,8 @@ type Policy struct {
 	// Of and of flapping, and is no further point. 0: every reading is one.
 	Interval time.Duration
 	Gap      time.Duration // a longer time between two readings was not watched: the clocks start again; 0: no limit
+
+	WarningTimes, CriticalTimes *Times // a level's own For and ClearFor; nil: those above
 }
 
 // Validate says what is wrong with a policy, or nil.
@@ -85,6 +91,11 @@ func (p Policy) Validate() error {
 	errs = append(errs, p.validate("warning", p.Warning), p.validate("critical", p.Critical))
 	if p.Warning != nil && p.Critical != nil && p.beyond(p.Warning.Raise, p.Critical.Raise) {
 		errs = append(errs, fmt.Errorf("critical (%v) must lie beyond warning (%v)", p.Critical.Raise, p.Warning.Raise))
+	}
+	for _, t := range []*Times{p.WarningTimes, p.CriticalTimes} {
+		if t != nil && (t.For < 0 || t.ClearFor < 0) {
+			errs = append(errs, errors.New("for and clear_for of a level must not be negative"))
+		}
 	}
 	if p.For < 0 || p.ClearFor < 0 || p.MissingFor < 0 || p.Retry < 0 || p.Gap < 0 {
 		errs = append(errs, errors.New("for, clear_for, missing_for and retry_interval must not be negative"))
@@ -119,6 +130,24 @@ func (p Policy) beyond(a, b float64) bool {
 		return a < b
 	}
 	return a > b
+}
+
+// times are how long a level must be raised before it is hard, and cleared
+// before it ends. That a value is known again needs no proof over time.
+func (p Policy) times(l Status, s State) Times {
+	t := Times{p.For, p.ClearFor}
+	switch {
+	case l == Warning && p.WarningTimes != nil:
+		t = *p.WarningTimes
+	case l == Critical && p.CriticalTimes != nil:
+		t = *p.CriticalTimes
+	case l == Unknown:
+		t.ClearFor = 0
+	}
+	if s.Missing {
+		t.For = p.MissingFor
+	}
+	return t
 }
 
 // attempts is MaxAttempts with its default.

@@ -121,7 +121,7 @@ func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 	s.count(p, verdicts, now)
 	hard := OK
 	for l := Warning; l <= Unknown; l++ {
-		s.level(l).step(verdicts[l-Warning], now, p.raiseFor(s), p.clearFor(l), s.Attempts >= p.attempts())
+		s.level(l).step(verdicts[l-Warning], now, p.times(l, s), s.Attempts >= p.attempts())
 		if s.level(l).Active {
 			hard = l
 		}
@@ -135,23 +135,6 @@ func Step(p Policy, s State, r Reading, now time.Time) (State, *Transition) {
 		s.Known = s.Hard
 	}
 	return s.flap(p, r, now, t)
-}
-
-// raiseFor is how long a level must be raised before it is hard.
-func (p Policy) raiseFor(s State) time.Duration {
-	if s.Missing {
-		return p.MissingFor
-	}
-	return p.For
-}
-
-// clearFor is how long a level must be cleared before it ends. That a value
-// is known again needs no proof over time.
-func (p Policy) clearFor(l Status) time.Duration {
-	if l == Unknown {
-		return 0
-	}
-	return p.ClearFor
 }
 
 // count counts attempts: up at a bad reading when the newest one was counted
@@ -181,7 +164,7 @@ func (s *State) soft(verdicts [3]verdict) Status {
 }
 
 // step moves the clocks of one level, and raises or ends it.
-func (l *Level) step(v verdict, now time.Time, raiseFor, clearFor time.Duration, attempted bool) {
+func (l *Level) step(v verdict, now time.Time, hold Times, attempted bool) {
 	if v != beyond {
 		l.Raised = time.Time{}
 	} else if l.Raised.IsZero() {
@@ -193,9 +176,9 @@ func (l *Level) step(v verdict, now time.Time, raiseFor, clearFor time.Duration,
 		l.Cleared = now
 	}
 	switch {
-	case !l.Active && v == beyond && attempted && now.Sub(l.Raised) >= raiseFor:
+	case !l.Active && v == beyond && attempted && now.Sub(l.Raised) >= hold.For:
 		l.Active = true
-	case l.Active && v == cleared && now.Sub(l.Cleared) >= clearFor:
+	case l.Active && v == cleared && now.Sub(l.Cleared) >= hold.ClearFor:
 		*l = Level{Points: l.Points}
 	}
 }

@@ -52,6 +52,12 @@ func runTable(t *testing.T, body string) {
 	}
 }
 
+// times reads for/clear_for.
+func times(t *testing.T, s string) *Times {
+	raise, end, _ := strings.Cut(s, "/")
+	return &Times{duration(t, raise), duration(t, end)}
+}
+
 func describe(p Policy, s State, tr *Transition) string {
 	out := s.Status.String()
 	if s.Soft() {
@@ -79,6 +85,10 @@ func parsePolicy(t *testing.T, words []string) Policy {
 			p.Critical = threshold(t, v)
 		case "for":
 			p.For = duration(t, v)
+		case "warning_times":
+			p.WarningTimes = times(t, v)
+		case "critical_times":
+			p.CriticalTimes = times(t, v)
 		case "clear_for":
 			p.ClearFor = duration(t, v)
 		case "missing_for":
@@ -300,6 +310,7 @@ func TestPolicyValidate(t *testing.T) {
 	f(Policy{Warning: &Threshold{9, 9}, Critical: &Threshold{5, 5}}, "critical (5) must lie beyond warning (9)")
 	f(Policy{Critical: &Threshold{math.NaN(), 1}}, "not a number")
 	f(Policy{Critical: &Threshold{1, 1}, For: -1}, "negative")
+	f(Policy{Critical: &Threshold{1, 1}, CriticalTimes: &Times{ClearFor: -1}}, "of a level must not be negative")
 	f(Policy{Critical: &Threshold{1, 1}, MaxAttempts: -1}, "max_attempts")
 }
 

@@ -128,6 +128,16 @@ func TestMetricText(t *testing.T) {
 	}
 }
 
+func TestTimesOfALevel(t *testing.T) {
+	own := time.Minute
+	m := Metric{Common: Common{Name: "n", ClearFor: 3 * time.Minute}, Expr: "e", For: time.Hour}
+	m.Warning, m.Critical = &Threshold{Raise: 1}, &Threshold{Raise: 2, For: &own}
+	p := m.policy()
+	if p.WarningTimes != nil || *p.CriticalTimes != (alerts.Times{For: own, ClearFor: 3 * time.Minute}) {
+		t.Errorf("policy %+v", p)
+	}
+}
+
 func TestFreshness(t *testing.T) {
 	hosts := fakeHosts{
 		{ID: "fresh", Group: "web", LastSeen: noon.Add(-time.Second)},

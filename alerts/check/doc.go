@@ -13,7 +13,7 @@
 //	    - name: disk
 //	      expr: disk_used_percent
 //	      warning: {raise: 80, clear: 75}
-//	      critical: {raise: 90, clear: 85}
+//	      critical: {raise: 90, clear: 85, for: 1m, clear_for: 5m}
 //	      max_attempts: 3
 //	  hosts:
 //	    - name: host-silent

@@ -47,7 +47,7 @@ func (l Log) validate() error {
 func (l Log) policy() alerts.Policy {
 	p := l.supervised(nil, "").Policy
 	p.Below, p.For = l.Op == "below", l.For
-	l.level(&p, *(&Threshold{l.Raise, l.Clear}).policy())
+	l.level(&p, *(&Threshold{Raise: l.Raise, Clear: l.Clear}).policy())
 	return p
 }
 

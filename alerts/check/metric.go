@@ -31,8 +31,10 @@ type Metric struct {
 
 // A Threshold of one level.
 type Threshold struct {
-	Raise float64  `yaml:"raise"`
-	Clear *float64 `yaml:"clear"` // default: as raise
+	Raise    float64        `yaml:"raise"`
+	Clear    *float64       `yaml:"clear"`     // default: as raise
+	For      *time.Duration `yaml:"for"`       // default: the rule's
+	ClearFor *time.Duration `yaml:"clear_for"` // default: the rule's
 }
 
 func (t *Threshold) policy() *alerts.Threshold {
@@ -42,6 +44,21 @@ func (t *Threshold) policy() *alerts.Threshold {
 	out := &alerts.Threshold{Raise: t.Raise, Clear: t.Raise}
 	if t.Clear != nil {
 		out.Clear = *t.Clear
+	}
+	return out
+}
+
+// times are the level's own durations, or nil where it has none.
+func (t *Threshold) times(p alerts.Policy) *alerts.Times {
+	if t == nil || t.For == nil && t.ClearFor == nil {
+		return nil
+	}
+	out := &alerts.Times{For: p.For, ClearFor: p.ClearFor}
+	if t.For != nil {
+		out.For = *t.For
+	}
+	if t.ClearFor != nil {
+		out.ClearFor = *t.ClearFor
 	}
 	return out
 }
@@ -71,8 +88,9 @@ func (m Metric) policy() alerts.Policy {
 	p := m.supervised(nil, "").Policy
 	p.Below, p.For, p.Missing, p.MissingFor = m.Op == "below", m.For, m.Missing, m.MissingFor
 	p.Warning, p.Critical = m.Warning.policy(), m.Critical.policy()
+	p.WarningTimes, p.CriticalTimes = m.Warning.times(p), m.Critical.times(p)
 	if m.Raise != nil {
-		m.level(&p, *(&Threshold{*m.Raise, m.Clear}).policy())
+		m.level(&p, *(&Threshold{Raise: *m.Raise, Clear: m.Clear}).policy())
 	}
 	return p
 }

@@ -13,13 +13,13 @@ import (
 const SeverityLabel = "severity"
 
 // Labels are a problem's labels as receivers see them: with the rule as
-// alertname, and the severity.
+// alertname, and the severity. What a reading says of itself wins: an imported
+// rule may have severity="page".
 func Labels(t alerts.Transition, severity alerts.Status) rrd.Labels {
-	m := make(map[string]string, len(t.Labels)+2)
+	m := map[string]string{alerts.RuleLabel: t.Rule, SeverityLabel: severity.String()}
 	for _, l := range t.Labels {
 		m[l.Name] = l.Value
 	}
-	m[alerts.RuleLabel], m[SeverityLabel] = t.Rule, severity.String()
 	return alerts.NewLabels(m)
 }
 
