@@ -45,6 +45,7 @@
 //
 // # What is kept
 //
-// Names, groups, instances, withdrawals (alerts/state). When a host was last
-// heard of is read from the store of samples again.
+// Names, groups, instances, withdrawals (alerts/state), and each ten minutes and
+// at the end when a host logged last. When its samples came last is read from
+// their store again.
 package fleet

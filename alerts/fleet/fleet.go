@@ -80,6 +80,7 @@ type entry struct {
 	Host
 	newest  rrd.Time     // of its samples, by the host's clock; 0: none since our start
 	lastLog atomic.Int64 // microseconds since the epoch; 0: none
+	stored  int64        // lastLog as it is stored, or about to be
 }
 
 // New loads the hosts that were known.
@@ -116,6 +117,10 @@ func New(store state.Store, o Options) (*Fleet, error) {
 // insert adds a host. The caller holds f.mu, or is New.
 func (f *Fleet) insert(h Host) *entry {
 	e := &entry{Host: h}
+	if !h.LastLog.IsZero() {
+		e.stored = h.LastLog.UnixMicro()
+		e.lastLog.Store(e.stored)
+	}
 	f.hosts[h.ID] = e
 	if s := short(h.ID); f.aliases[s] == "" {
 		f.aliases[s] = h.ID
@@ -313,8 +318,8 @@ const quietFor = 5 * time.Second
 
 // Drained says whether a host that drains since then has said its last: its
 // newest log message is stored, and none came for some seconds. The silence of
-// a host that never logged says nothing, nor does that of one that is not
-// known: false. Who asks must have an end of waiting of his own.
+// a host that has not logged since our start says nothing, nor does that of one
+// that is not known: false. Who asks must have an end of waiting of his own.
 func (f *Fleet) Drained(host string, since time.Time) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -323,7 +328,7 @@ func (f *Fleet) Drained(host string, since time.Time) bool {
 		return false
 	}
 	last := e.view().LastLog
-	return !last.IsZero() && time.Since(later(last, since)) >= quietFor
+	return last.After(f.started) && time.Since(later(last, since)) >= quietFor
 }
 
 // Snapshot returns the counters: hosts, refused (a new host without room,

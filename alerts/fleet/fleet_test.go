@@ -422,6 +422,51 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// TestLastLogIsKept: over a restart it is known when a host logged last; after a
+// kill as it was ten minutes before, at most. It says nothing of whether the
+// host has said its last.
+func TestLastLogIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := state.NewMemory()
+		run := func(f *Fleet) (stop func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- f.Run(ctx, heads{}) }()
+			return func() {
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		last := func(f *Fleet) time.Time {
+			h, _ := f.Host("web-1")
+			return h.LastLog
+		}
+		f := newFleet(t, store, Options{})
+		stop := run(f)
+		at := time.Now()
+		f.Logged("web-1", at)
+		stop()
+		f = newFleet(t, store, Options{})
+		if !last(f).Equal(at) {
+			t.Errorf("after a restart: %v, want %v", last(f), at)
+		}
+		if time.Sleep(time.Minute); f.Drained("web-1", at) {
+			t.Error("drained, though it was not heard of since the restart")
+		}
+		stop = run(f)
+		at = time.Now()
+		f.Logged("web-1", at)
+		time.Sleep(noteEvery * pollEvery)
+		synctest.Wait()
+		if killed := newFleet(t, store, Options{}); !last(killed).Equal(at) {
+			t.Errorf("after a kill: %v, want %v", last(killed), at)
+		}
+		stop()
+	})
+}
+
 // TestIdentifyLaws: whatever is polled, a host is listed once, and what is
 // withdrawn stays so within the margin.
 func TestIdentifyLaws(t *testing.T) {

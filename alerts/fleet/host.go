@@ -40,9 +40,9 @@ func (h Host) heard() time.Time {
 	return h.LastSeen
 }
 
-// encode leaves out what changes with every sample.
+// encode leaves out what changes with every sample, and can be read from them.
 func (h Host) encode() ([]byte, error) {
-	h.LastSeen, h.LastLog = time.Time{}, time.Time{}
+	h.LastSeen = time.Time{}
 	return json.Marshal(h)
 }
 

@@ -20,6 +20,8 @@ const (
 	wide       = 25 * time.Hour
 	wideEvery  = 60 // polls
 	maxChanges = 500
+	// noteEvery is how many polls may pass until it is stored when hosts logged.
+	noteEvery = 600
 )
 
 // Run reads heartbeats once a second until ctx ends, and returns nil.
@@ -32,6 +34,8 @@ func (f *Fleet) Run(ctx context.Context, heads Heads) error {
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
+			f.noteLogs()
+			f.save(context.WithoutCancel(ctx))
 			return nil
 		case now := <-tick.C:
 			back := recent + behind
@@ -42,7 +46,21 @@ func (f *Fleet) Run(ctx context.Context, heads Heads) error {
 			if n%wideEvery == 0 {
 				behind, most = most, 0
 			}
+			if n%noteEvery == 0 {
+				f.noteLogs()
+			}
 			f.save(ctx)
+		}
+	}
+}
+
+// noteLogs has it stored when hosts logged, where that has changed.
+func (f *Fleet) noteLogs() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, e := range f.hosts {
+		if e.lastLog.Load() != e.stored {
+			f.dirty[id] = true
 		}
 	}
 }
@@ -142,11 +160,7 @@ func (f *Fleet) rename(name string) *entry {
 	h := old.view()
 	f.remove(h.ID)
 	h.ID = name
-	e := f.add(h)
-	if e != nil && !h.LastLog.IsZero() {
-		e.lastLog.Store(h.LastLog.UnixMicro())
-	}
-	return e
+	return f.add(h)
 }
 
 // describe takes over what a series says of its host. A host that sends
@@ -234,7 +248,11 @@ func (f *Fleet) changes() (changes []state.Change, ids []string) {
 			changes = append(changes, state.Delete(keyPrefix+id))
 			continue
 		}
-		value, err := e.encode()
+		h := e.view()
+		if !h.LastLog.IsZero() {
+			e.stored = h.LastLog.UnixMicro()
+		}
+		value, err := h.encode()
 		if err != nil {
 			f.o.Log.Error("host cannot be stored", "host", id, "err", err)
 			continue
