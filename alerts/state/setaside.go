@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/badger/v4/table"
 	"golang.org/x/sys/unix"
 
 	"rondo/rrd/seglog"
@@ -67,14 +69,52 @@ func (d *Disk) inspect() error {
 		return err
 	}
 	st, err := f.Stat()
-	if err != nil || end == st.Size() {
+	if err != nil {
 		return err
+	}
+	if end == st.Size() {
+		return d.inspectTables(manifest)
 	}
 	for _, path := range tables {
 		id, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), ".sst"), 10, 64)
 		if _, listed := manifest.Tables[id]; err == nil && !listed {
 			return fmt.Errorf("%w: the MANIFEST ends in %d bytes that cannot be read, and table %d is not on it", errDamaged, st.Size()-end, id)
 		}
+	}
+	return nil
+}
+
+// inspectTables looks at one table after the other. Badger opens several at
+// once, panics over some damage, and over other damage closes tables that are
+// just being opened; either ends the process, and would at each start.
+func (d *Disk) inspectTables(manifest badger.Manifest) error {
+	for id := range manifest.Tables {
+		b, err := os.ReadFile(table.NewFilename(id, d.dir))
+		if err == nil {
+			err = inspectTable(id, b)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: table %d is missing", errDamaged, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func inspectTable(id uint64, b []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: table %d: it is no table", errDamaged, id)
+		}
+	}()
+	t, err := table.OpenInMemoryTable(b, id, &table.Options{ReadOnly: true, Compression: options.None})
+	if err == nil {
+		err = t.VerifyChecksum()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: table %d: %w", errDamaged, id, err)
 	}
 	return nil
 }

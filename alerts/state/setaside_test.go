@@ -57,43 +57,47 @@ func missing(t *testing.T, dir string) (gone, aside int) {
 	return gone, len(dirs)
 }
 
-// TestManifestFlipped: whichever bit of the list of tables is damaged, nothing
-// is forgotten without the store being set aside.
-func TestManifestFlipped(t *testing.T) {
+// TestFlipped: whichever bit of the list of tables or of a table is damaged,
+// nothing is forgotten without the store being set aside.
+func TestFlipped(t *testing.T) {
 	image := os.DirFS(closed(t, "a", "b", "c"))
-	for at := 0; ; at++ {
-		dir := filepath.Join(t.TempDir(), "state")
-		if err := os.CopyFS(dir, image); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, "MANIFEST")
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if at == len(b) {
-			return
-		}
-		b[at] ^= 1 << (at % 8)
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if gone, aside := missing(t, dir); gone > 0 && aside == 0 {
-			t.Errorf("byte %d of %d: %d keys are gone", at, len(b), gone)
+	for _, name := range []string{"MANIFEST", "000002.sst"} {
+		for at := 0; ; at++ {
+			dir := filepath.Join(t.TempDir(), "state")
+			if err := os.CopyFS(dir, image); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, name)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at == len(b) {
+				break
+			}
+			b[at] ^= 1 << (at % 8)
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if gone, aside := missing(t, dir); gone > 0 && aside == 0 {
+				t.Errorf("byte %d of %d of %s: %d keys are gone", at, len(b), name, gone)
+			}
 		}
 	}
 }
 
+// TestDamagedFiles: of several tables, Badger opens some at once, and closes
+// them while it does when one is damaged; it must not come to that.
 func TestDamagedFiles(t *testing.T) {
 	for name, damage := range map[string]func(b []byte) []byte{
 		"MANIFEST":    func([]byte) []byte { return nil },
 		"KEYREGISTRY": func(b []byte) []byte { b[17] ^= 1; return b },
 		"000001.sst":  func(b []byte) []byte { b[5] ^= 1; return b },
+		"000002.sst":  func(b []byte) []byte { return b[:len(b)/2] },
+		"000003.sst":  func(b []byte) []byte { b[len(b)-4] ^= 0x80; return b },
 	} {
 		t.Run(name, func(t *testing.T) {
-			// One table: of several, Badger opens some at once, and closes them
-			// while it does when one is damaged.
-			dir := closed(t, "abc")
+			dir := closed(t, "a", "b", "c", "abc")
 			path := filepath.Join(dir, name)
 			b, err := os.ReadFile(path)
 			if err != nil {
