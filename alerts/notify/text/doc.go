@@ -28,8 +28,8 @@
 // # Bounds
 //
 // What a template writes is bounded in length ([Template.Execute] cuts and
-// says so) and in time: [Parse] puts a look at the clock into every loop and
-// every template, so that none runs for ever, whatever it is. [Template.Check]
+// says so) and in time: [Parse] puts a count into every loop and every
+// template, so that none runs for ever, whatever it is. [Template.Check]
 // runs a template over an example, which is how `config check` finds a field
 // that does not exist.
 package text

@@ -18,7 +18,7 @@ import (
 // functions are what templates may call besides Go's own.
 func functions(r *run) template.FuncMap {
 	return template.FuncMap{
-		clock: r.clock, enter: r.enter, leave: r.leave,
+		step: r.step, enter: r.enter, leave: r.leave,
 		"toUpper":   strings.ToUpper,
 		"toLower":   strings.ToLower,
 		"title":     title,

@@ -18,35 +18,36 @@ import (
 // Bounds of a template.
 const (
 	maxSource = 64 << 10
-	maxTime   = time.Second
-	maxHTML   = 512 << 10
-	cut       = "…"
+	// maxSteps is what about a second is enough for.
+	maxSteps = 200_000
+	maxHTML  = 512 << 10
+	cut      = "…"
 )
 
 // errLong ends a template that has written all that is wanted of it.
 var errLong = errors.New("text: long enough")
 
 // errSlow ends one that takes too long.
-var errSlow = errors.New("takes too long")
+var errSlow = errors.New("goes round too often")
 
 // errDeep ends one that calls itself without end.
 var errDeep = errors.New("templates call each other too deeply")
 
 // A run is one execution. Its functions stand in every template, see watch.
 type run struct {
-	until time.Time // when its time is up
-	depth int       // of templates that call templates
+	steps int // how often a loop went round or a template was called
+	depth int // of templates that call templates
 }
 
 const (
 	maxDepth = 50
-	clock    = "_clock" // in loops
+	step     = "_step"  // in loops
 	enter    = "_enter" // at the beginning of a template
 	leave    = "_leave" // at its end
 )
 
-func (r *run) clock() (string, error) {
-	if time.Now().After(r.until) {
+func (r *run) step() (string, error) {
+	if r.steps++; r.steps > maxSteps {
 		return "", errSlow
 	}
 	return "", nil
@@ -56,7 +57,7 @@ func (r *run) enter() (string, error) {
 	if r.depth++; r.depth > maxDepth {
 		return "", errDeep
 	}
-	return r.clock()
+	return r.step()
 }
 
 func (r *run) leave() string { r.depth--; return "" }
@@ -135,7 +136,7 @@ func trees(name, source, byDefault string) (map[string]*parse.Tree, error) {
 // has such a name.
 func main(name string) string { return "in " + name }
 
-// watch puts a look at the clock into every loop of a list of nodes: with that,
+// watch puts a count into every loop of a list of nodes: with that,
 // and with the depth that enter and leave count, no template runs for ever.
 func watch(list *parse.ListNode) {
 	if list == nil {
@@ -146,7 +147,7 @@ func watch(list *parse.ListNode) {
 		case *parse.RangeNode:
 			watch(n.List)
 			watch(n.ElseList)
-			n.List.Nodes = append([]parse.Node{call(clock)}, n.List.Nodes...)
+			n.List.Nodes = append([]parse.Node{call(step)}, n.List.Nodes...)
 		case *parse.IfNode:
 			watch(n.List)
 			watch(n.ElseList)
@@ -180,7 +181,7 @@ func (t *Template) Execute(d Data, most int) (string, error) {
 }
 
 func (t *Template) run(w io.Writer, d Data) error {
-	funcs := functions(&run{until: time.Now().Add(maxTime)})
+	funcs := functions(&run{})
 	if t.html != nil {
 		own, err := t.html.Clone() // functions belong to one run
 		if err != nil {
