@@ -32,6 +32,79 @@
 // attempts, and tells at once where `for` is zero. A soft problem that goes
 // away is not told. [Step] is all of this, and pure.
 //
+// # As Nagios counts
+//
+// Attempts count while a problem is soft: a bad reading is one more, whichever
+// status it has; OK starts from zero; between two of them [Policy.Retry] must
+// have gone by, however often a moving series has the rule looked at. A hard
+// problem that becomes graver or milder stays hard. Where a check brings its own
+// status ([Policy.Direct]) and no duration is set, states, attempts and flapping
+// are those of nagios4 with the same results, which a test holds against the
+// program itself:
+//
+//	found     ok  warn  crit  crit  warn  unkn  ok    crit  ok
+//	attempt    -   1/3   2/3   3/3   3/3   3/3   -     1/3   -
+//	is        ok  soft  soft  hard  hard  hard  ok    soft  ok
+//	                           |     |     |    |
+//	tells                    crit  warn  unkn  recovery      (nothing)
+//
+// # M of N
+//
+// With [Policy.Of] a level is active when M of the newest N readings are
+// beyond, and over when fewer are not cleared, as CloudWatch's alarms have it.
+// Readings that are missing do not count as long as older ones can stand in for
+// them, from two more than N (the evaluation range of the examples in AWS's
+// manual). Where there are too few even so, [Policy.Missing] decides: unknown is
+// CloudWatch's "missing", ok its "notBreaching", raise "breaching" and keep
+// "ignore". For 3 of 3, the newest on the right, x bad, 0 good:
+//
+//	                 unknown   keep    raise     ok
+//	0 - x - x        ok        ok      ok        ok      three readings are there
+//	0 x x - x        critical  (the same for all)
+//	0 - - - -        ok        ok      ok        ok      2 of the 3 are filled in
+//	- - x - -        critical  as is   critical  ok      bad when last heard of
+//	- - - - x        as is     as is   critical  ok      too young to say
+//	- - - - -        unknown   as is   critical  ok
+//
+// A reading that comes sooner than [Policy.Interval] takes the newest one's
+// place.
+//
+// # Flapping
+//
+// A state that keeps changing is told once, with [Policy.Flap]. The newest 21
+// states (hard ones, and soft recoveries) are kept, and each change among them
+// weighs the more the younger it is:
+//
+//	weight  0.75 ............................. 1.25
+//	        ok ok ok ok crit ok ok crit crit ok warn      4 changes of 20
+//
+//	percent ^        ___
+//	high    |-------/---\----------   from here on (>=) it flaps
+//	        |      /     \    __
+//	low     |-----/-------\__/  \_   until it is here (<=)
+//
+// The start is told as a problem, even where the state is OK just then; nothing
+// in between is told; the end is told as the problem that is there, or as the
+// recovery. So every recovery has its problem and every problem its recovery.
+//
+// # Missing readings, by what hangs on them
+//
+// [Policy.Missing] is for paging. Who launches or terminates asks
+// [Policy.Answer], which says Unsure as soon as readings are missing, unless
+// [Policy.MissingLaunch] or [Policy.MissingTerminate] says otherwise: an instance
+// too many costs money, one too few costs users.
+//
+// # Clocks
+//
+// Durations are counted from reading to reading. Where the machine's clock
+// steps back between two, that time counts as none: clocks neither lose what they
+// have nor wait for the old time to come again. Where more than [Policy.Gap] has
+// passed, nobody watched, or the clock stepped forward: the clocks start again.
+// So a step of an hour raises nothing and ends nothing, and costs at most one
+// more duration. (Within one process Go's clocks are monotonic, and do not see
+// steps.) [Policy.Next] says when a state wants its next reading: when a clock
+// runs out, not at the next interval.
+//
 // # Stored before told
 //
 // The [Engine] runs Step for every reading and writes the new state, the

@@ -35,7 +35,6 @@ type Supervised struct {
 	Rule        Rule
 	Policy      Policy            // its Rule, Interval and Gap are filled in by the Engine
 	Interval    time.Duration     // between checks; 0: DefaultInterval
-	Retry       time.Duration     // between checks while a problem is soft; 0: Interval
 	Timeout     time.Duration     // of one check; 0: 10 s
 	Expr        string            // what is checked, for people
 	Annotations map[string]string // handed on with every transition

@@ -121,7 +121,7 @@ type rig struct {
 	e      *Engine
 	stop   func()
 
-	interval, retry time.Duration
+	interval time.Duration
 }
 
 func newRig(t *testing.T) *rig {
@@ -132,7 +132,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (g *rig) rules() []Supervised {
-	return []Supervised{{Rule: g.rule, Policy: g.policy, Interval: g.interval, Retry: g.retry, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}}
+	return []Supervised{{Rule: g.rule, Policy: g.policy, Interval: g.interval, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}}
 }
 
 func (g *rig) start() {

@@ -9,8 +9,8 @@ import (
 // change; see [Flapping.Percent]. A state flaps from High on, and no more from
 // Low down. Without High nobody looks.
 type Flap struct {
-	Low  float64
-	High float64
+	Low  float64 `yaml:"low"`
+	High float64 `yaml:"high"`
 }
 
 func (f Flap) validate() error {

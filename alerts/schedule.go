@@ -200,8 +200,9 @@ func (s *scheduler) check(ctx context.Context, r *runner, look bool) {
 	now := time.Now()
 	next := r.turn.at
 	if !look {
-		next = s.e.nextTurn(r, next, now)
+		next = nextTurn(r, next, now)
 	}
+	next = s.e.wanted(r, next, now)
 	s.done(r, look, next, now.Sub(began), now)
 }
 
@@ -281,13 +282,10 @@ func (e *Engine) Wake(rule string) bool {
 func (s Supervised) interval() time.Duration { return cmp.Or(max(s.Interval, 0), DefaultInterval) }
 
 // nextTurn is when a rule is checked that was due at a time and is checked by
-// now: after its interval, or the retry interval while a problem is soft. Turns
-// that a long check or a pause of the machine has missed are not made up for.
-func (e *Engine) nextTurn(r *runner, due, now time.Time) time.Time {
+// now: after its interval. Turns that a long check or a pause of the machine has
+// missed are not made up for.
+func nextTurn(r *runner, due, now time.Time) time.Time {
 	pause := r.interval()
-	if r.Retry > 0 && e.anySoft(r) {
-		pause = r.Retry
-	}
 	next := due.Add(pause)
 	if late := now.Sub(next); late >= 0 {
 		next = next.Add(late.Truncate(pause) + pause)
@@ -295,14 +293,18 @@ func (e *Engine) nextTurn(r *runner, due, now time.Time) time.Time {
 	return next
 }
 
-// anySoft says whether a problem of the rule is seen but not yet believed.
-func (e *Engine) anySoft(r *runner) bool {
+// wanted is a rule's next turn, or sooner where one of its states wants it so;
+// see [Policy.Next].
+func (e *Engine) wanted(r *runner, turn, now time.Time) time.Time {
+	wait := turn.Sub(now)
+	if wait <= 0 {
+		return turn
+	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
+	least := wait
 	for _, rec := range r.records {
-		if rec.state.Soft() {
-			return true
-		}
+		least = min(least, r.Policy.Next(rec.state, now, wait))
 	}
-	return false
+	return now.Add(least)
 }

@@ -33,7 +33,7 @@ func TestWake(t *testing.T) {
 func TestRetryInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t)
-		g.interval, g.retry, g.policy.MaxAttempts = time.Minute, 10*time.Second, 3
+		g.interval, g.policy.Retry, g.policy.MaxAttempts = time.Minute, 10*time.Second, 3
 		g.rule.set("a=1")
 		g.start()
 		g.wait(time.Minute, "")
@@ -45,6 +45,23 @@ func TestRetryInterval(t *testing.T) {
 		if n := g.rule.count() - before; n != 2 {
 			t.Errorf("%d checks in two minutes of a hard problem, want 2", n)
 		}
+		g.stop()
+	})
+}
+
+// TestClocksAreWaitedFor: a rule is checked when a duration is over, not only at
+// the next interval.
+func TestClocksAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		g.interval, g.policy.For, g.policy.ClearFor = time.Minute, 70*time.Second, 5*time.Second
+		g.rule.set("a=11")
+		g.start()
+		g.wait(10*time.Second, "") // the first check is within it
+		g.wait(60*time.Second, "")
+		g.wait(10*time.Second, "ra ok>critical")
+		g.rule.set("a=1")
+		g.wait(65*time.Second, "ra critical>ok")
 		g.stop()
 	})
 }

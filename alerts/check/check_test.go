@@ -204,6 +204,17 @@ func TestValidate(t *testing.T) {
 	metric(Metric{Common: named, Expr: "x", Warning: &Threshold{Raise: 9}, Critical: &Threshold{Raise: 1}}, "critical (1) must lie beyond warning (9)")
 	metric(Metric{Common: Common{Name: "n", Interval: 1}, Expr: "x", Raise: ptr(1)}, "interval")
 	metric(Metric{Common: Common{Name: "n", Severity: alerts.Unknown}, Expr: "x", Raise: ptr(1)}, "severity unknown")
+	common := func(c Common, want string) {
+		t.Helper()
+		c.Name = "n"
+		metric(Metric{Common: c, Expr: "x", Raise: ptr(1)}, want)
+		f(Config{Hosts: []Freshness{{Common: c, Silent: time.Minute}}}, want)
+		f(Config{Logs: []Log{{Common: c, Filter: "x"}}}, want)
+	}
+	common(Common{Retry: -1}, "retry_interval must not be negative")
+	common(Common{Of: alerts.Of{M: 6, N: 5}}, "of 6/5: want M/N with 1 <= M <= N")
+	common(Common{Of: alerts.Of{M: 3, N: 5}, MaxAttempts: 2}, "of counts readings, and so do max_attempts")
+	common(Common{Flap: alerts.Flap{Low: 20, High: 5}}, "flap: low 20, high 5")
 	f(Config{Hosts: []Freshness{{Common: named}}}, "silent 0s")
 	f(Config{Logs: []Log{{Common: named, Filter: "("}}}, "filter: ")
 	f(Config{Logs: []Log{{Common: named, Filter: "x", Window: -1}}}, "window")

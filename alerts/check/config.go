@@ -31,14 +31,17 @@ func DefaultConfig() Config {
 
 // Common is what every kind of rule may say.
 type Common struct {
-	Name        string            `yaml:"name"`         // unique among all rules; becomes alertname
-	Interval    time.Duration     `yaml:"interval"`     // between checks; default 10s
-	Timeout     time.Duration     `yaml:"timeout"`      // of one check; default 10s
-	Severity    alerts.Status     `yaml:"severity"`     // of raise: warning or critical; default critical
-	ClearFor    time.Duration     `yaml:"clear_for"`    // how long readings must be good before the problem is over
-	MaxAttempts int               `yaml:"max_attempts"` // bad readings before a problem is hard; default 1
-	Labels      map[string]string `yaml:"labels"`       // added to those of the readings
-	Annotations map[string]string `yaml:"annotations"`  // handed on to receivers
+	Name        string            `yaml:"name"`           // unique among all rules; becomes alertname
+	Interval    time.Duration     `yaml:"interval"`       // between checks; default 10s
+	Timeout     time.Duration     `yaml:"timeout"`        // of one check; default 10s
+	Severity    alerts.Status     `yaml:"severity"`       // of raise: warning or critical; default critical
+	ClearFor    time.Duration     `yaml:"clear_for"`      // how long readings must be good before the problem is over
+	MaxAttempts int               `yaml:"max_attempts"`   // bad readings before a problem is hard; default 1
+	Retry       time.Duration     `yaml:"retry_interval"` // between them; default: as interval
+	Of          alerts.Of         `yaml:"of"`             // 3/5: instead, three of the newest five readings must be bad
+	Flap        alerts.Flap       `yaml:"flap"`           // low, high: percent of state change; default: nobody looks
+	Labels      map[string]string `yaml:"labels"`         // added to those of the readings
+	Annotations map[string]string `yaml:"annotations"`    // handed on to receivers
 }
 
 func (c Common) validate() error {
@@ -63,7 +66,7 @@ func (c Common) validate() error {
 func (c Common) supervised(r alerts.Rule, expr string) alerts.Supervised {
 	return alerts.Supervised{
 		Rule: r, Interval: c.Interval, Timeout: c.Timeout, Expr: expr, Annotations: c.Annotations,
-		Policy: alerts.Policy{ClearFor: c.ClearFor, MaxAttempts: c.MaxAttempts},
+		Policy: alerts.Policy{ClearFor: c.ClearFor, MaxAttempts: c.MaxAttempts, Retry: c.Retry, Of: c.Of, Flap: c.Flap},
 	}
 }
 

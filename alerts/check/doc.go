@@ -15,6 +15,13 @@
 //	      warning: {raise: 80, clear: 75}
 //	      critical: {raise: 90, clear: 85, for: 1m, clear_for: 5m}
 //	      max_attempts: 3
+//	      retry_interval: 10s # between these three
+//	      flap: {low: 5, high: 20}
+//	    - name: errors
+//	      expr: error_ratio
+//	      raise: 0.05
+//	      of: 3/5             # three of the newest five readings
+//	      missing: ok         # for paging; missing_launch, missing_terminate: for scaling
 //	  hosts:
 //	    - name: host-silent
 //	      silent: 2m

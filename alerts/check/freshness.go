@@ -23,7 +23,14 @@ func (f Freshness) validate() error {
 	if f.Silent < time.Second {
 		err = errors.Join(err, fmt.Errorf("silent %v: want 1s or more", f.Silent))
 	}
-	return err
+	return errors.Join(err, f.policy().Validate())
+}
+
+func (f Freshness) policy() alerts.Policy {
+	p := f.supervised(nil, "").Policy
+	f.level(&p, alerts.Threshold{Raise: f.Silent.Seconds(), Clear: f.Silent.Seconds()})
+	p.Missing = alerts.MissingOK // a host that left the list owes nothing
+	return p
 }
 
 func (f Freshness) build(s Sources) (alerts.Supervised, error) {
@@ -31,9 +38,7 @@ func (f Freshness) build(s Sources) (alerts.Supervised, error) {
 		return alerts.Supervised{}, errors.New("there are no hosts here to check")
 	}
 	out := f.supervised(&freshnessRule{f, s.Hosts}, fmt.Sprintf("host silent for more than %v", f.Silent))
-	limit := f.Silent.Seconds()
-	f.level(&out.Policy, alerts.Threshold{Raise: limit, Clear: limit})
-	out.Policy.Missing = alerts.MissingOK // a host that left the list owes nothing
+	out.Policy = f.policy()
 	return out, nil
 }
 

@@ -26,7 +26,11 @@ type Metric struct {
 	For        time.Duration  `yaml:"for"`      // how long readings must be bad
 	Missing    alerts.Missing `yaml:"missing"`  // unknown (default), ok, keep or raise
 	MissingFor time.Duration  `yaml:"missing_for"`
-	Text       string         `yaml:"text"` // for people: {value}, {host}, any label
+
+	MissingLaunch    alerts.Missing `yaml:"missing_launch"`    // to who would launch, likewise; unknown launches nothing
+	MissingTerminate alerts.Missing `yaml:"missing_terminate"` // to who would terminate; unknown terminates nothing
+
+	Text string `yaml:"text"` // for people: {value}, {host}, any label
 }
 
 // A Threshold of one level.
@@ -87,6 +91,7 @@ func (m Metric) validate() error {
 func (m Metric) policy() alerts.Policy {
 	p := m.supervised(nil, "").Policy
 	p.Below, p.For, p.Missing, p.MissingFor = m.Op == "below", m.For, m.Missing, m.MissingFor
+	p.MissingLaunch, p.MissingTerminate = m.MissingLaunch, m.MissingTerminate
 	p.Warning, p.Critical = m.Warning.policy(), m.Critical.policy()
 	p.WarningTimes, p.CriticalTimes = m.Warning.times(p), m.Critical.times(p)
 	if m.Raise != nil {
