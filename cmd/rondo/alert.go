@@ -11,7 +11,7 @@ import (
 )
 
 // alertCmd shows the supervision states of a running server, and says what is
-// not to be told.
+// not to be told, and to whom the rest.
 type alertCmd struct {
 	List      alertListCmd      `cmd:"" help:"List the states, the gravest first. Exits 0, 1, 2 or 3 as Nagios' plugins do."`
 	Ack       alertAckCmd       `cmd:"" help:"Say that hard problems are known: they are told no more."`
@@ -20,6 +20,7 @@ type alertCmd struct {
 	Silences  alertSilencesCmd  `cmd:"" help:"List the silences in force."`
 	Unsilence alertUnsilenceCmd `cmd:"" help:"End a silence early."`
 	Downtime  alertDowntimeCmd  `cmd:"" help:"Plan times in which trouble is expected."`
+	Routes    alertRoutesCmd    `cmd:"" help:"Show the tree of routes of a configuration, and where labels would go."`
 }
 
 type alertListCmd struct {

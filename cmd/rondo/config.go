@@ -79,6 +79,7 @@ type alertsConfig struct {
 	Rules     check.Config  `yaml:",inline"`
 	Receivers direct.Config `yaml:",inline"`
 	Muting    alerts.Muting `yaml:",inline"`
+	Telling   tellingConfig `yaml:",inline"`
 }
 
 type autoscaleConfig struct {
@@ -234,6 +235,7 @@ func (c *config) validate() error {
 	in("alerts", c.Alerts.Rules.Validate())
 	in("alerts", c.Alerts.Receivers.Validate())
 	in("alerts", c.Alerts.Muting.Validate())
+	in("alerts", c.Alerts.validateTelling())
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
 	in("backup", c.Backup.validate(c.Data))
@@ -296,12 +298,14 @@ func (c *config) locate(section string, err error) error {
 
 // followed is the place that an error leads to which begins with keys and with
 // numbers of items, such as "stages: 2: parse: format: ...", as far as they
-// are in the file; false if there is no number among them.
+// are in the file; false if they lead no further than one key.
 func (n *node) followed(text string) (at place, ok bool) {
+	steps := 0
 	for key, rest, more := strings.Cut(text, ": "); more; key, rest, more = strings.Cut(rest, ": ") {
 		if i, err := strconv.Atoi(key); err == nil && i > 0 && i <= len(n.items) {
-			n, ok = n.items[i-1], true
+			n = n.items[i-1]
 			at = n.at
+			steps++
 			continue
 		}
 		i := slices.IndexFunc(n.entries, func(e entry) bool { return e.key == key })
@@ -309,8 +313,9 @@ func (n *node) followed(text string) (at place, ok bool) {
 			break
 		}
 		at, n = n.entries[i].at, n.entries[i].value
+		steps++
 	}
-	return at, ok
+	return at, steps > 1
 }
 
 // named finds the item below n whose name the text quotes, or n itself.

@@ -40,6 +40,8 @@ func (s *server) edge() (*web.Server, error) {
 	w.Stream("GET /loki/api/v1/tail", s.loki.Tail())
 	w.Handle("GET /api/alerts", s.engine.Handler())
 	w.Handle("GET /api/alerts/", s.engine.Handler())
+	w.Handle("GET /api/alerts/receivers", s.dispatcher.Handler())
+	w.Handle("GET /api/alerts/groups", s.dispatcher.Handler())
 	w.Command("POST /api/alerts/", s.engine.Commands())
 	w.Command("DELETE /api/alerts/", s.engine.Commands())
 	w.Handle("GET /api/hosts", s.fleet.Handler())

@@ -102,6 +102,13 @@ func (me *self) figures() []figure {
 	for listener, counts := range me.s.canary.Snapshot() {
 		out = appendCanary(out, listener, counts)
 	}
+	for _, r := range me.s.dispatcher.Receivers() {
+		receiver := rrd.Label{Name: "receiver", Value: r.Name}
+		for what, n := range r.Counts {
+			out = append(out, figure{"notify." + what, float64(n), true, receiver})
+		}
+		out = append(out, figure{"notify.queued", float64(r.Queued), false, receiver})
+	}
 	if me.s.parts.Load() != nil {
 		out = me.s.routes().appendFigures(out, time.Now())
 	}
@@ -151,6 +158,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 	rooms := map[string]map[string]uint64{
 		"rrd":    me.store(),
 		"alerts": me.s.engine.Stats().Snapshot(),
+		"notify": me.s.dispatcher.Stats().Snapshot(),
 		"fleet":  me.s.fleet.Snapshot(),
 		"join":   me.s.join.Snapshot(),
 		"agents": me.s.agents.Snapshot(),

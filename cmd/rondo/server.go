@@ -20,7 +20,7 @@ import (
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
 	"rondo/alerts/fleet/join"
-	"rondo/alerts/notify"
+	"rondo/alerts/notify/dispatch"
 	"rondo/collectors/agent"
 	"rondo/rrd/promql"
 	"rondo/syslogd"
@@ -87,12 +87,14 @@ type server struct {
 	canary  *canary.Canary
 	sockets *syslogd.Sockets // of the syslog server; they outlive a reload
 	engine  *alerts.Engine
-	self    *self
-	backups *backups
-	loki    *loki.API
-	agents  *agent.Server
-	parts   atomic.Pointer[parts] // replaced by a reload
-	started time.Time
+
+	dispatcher *dispatch.Dispatcher
+	self       *self
+	backups    *backups
+	loki       *loki.API
+	agents     *agent.Server
+	parts      atomic.Pointer[parts] // replaced by a reload
+	started    time.Time
 }
 
 // gcPercent is how much garbage may wait, in percent of what is in use. Nearly
@@ -121,7 +123,8 @@ func paceGC() {
 //	serve ── errgroup
 //	  ├─ web: HTTP on TCP and rondo.sock
 //	  ├─ fleet: heartbeats out of the store, each second
-//	  ├─ engine: rules -> states -> outbox -> receivers
+//	  ├─ engine: rules -> states -> outbox -> receivers, or the dispatcher
+//	  ├─ dispatcher: groups -> notices -> outbox -> receivers
 //	  ├─ self: rondo's own figures into the store
 //	  ├─ ballast: room for a start on a full disk
 //	  ├─ backups: snapshot of the stores ──> directory or bucket
@@ -171,6 +174,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	g.Go(func() error { return edge.Run(ctx, listeners...) })
 	g.Go(func() error { return s.fleet.Run(ctx, heartbeats{s.stores.metrics}) })
 	g.Go(func() error { return s.engine.Run(ctx) })
+	g.Go(func() error { return s.dispatcher.Run(ctx) })
 	g.Go(func() error { return s.self.run(ctx) })
 	g.Go(func() error { return newBallast(conf.Data, s.log).Run(ctx) })
 	g.Go(func() error { return s.backups.run(ctx) })
@@ -203,6 +207,9 @@ func (s *server) build() (err error) {
 	if s.join, err = join.New(s.stores.state, join.Policy{}, s.log); err != nil {
 		return err
 	}
+	if err := s.newDispatcher(s.conf); err != nil {
+		return err
+	}
 	rules, targets, err := s.rules(s.conf)
 	if err != nil {
 		return err
@@ -226,8 +233,7 @@ func (s *server) lineBytes() float64 {
 	return float64(st.RawBytes) / float64(max(st.Messages, 1))
 }
 
-// rules builds the rules and receivers of a configuration. Every transition
-// also wakes the autoscaler.
+// rules builds the rules and receivers of a configuration.
 func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, error) {
 	rules, err := conf.Alerts.Rules.Build(check.Sources{
 		Metrics:  s.judge,
@@ -238,11 +244,8 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	targets, err := conf.Alerts.Receivers.Build(s.stores.state, s.log)
-	if err != nil {
-		return nil, nil, err
-	}
-	return rules, append(targets, alerts.Target{Name: notify.Autoscale, Action: waker{s}}), nil
+	targets, err := s.targets(conf)
+	return rules, targets, err
 }
 
 // waker passes transitions on to the present controller.
@@ -251,6 +254,16 @@ type waker struct{ s *server }
 func (w waker) Act(ctx context.Context, t alerts.Transition) error {
 	if p := w.s.parts.Load(); p != nil && p.controller != nil {
 		return p.controller.Act(ctx, t)
+	}
+	return nil
+}
+
+// ActAll implements alerts.BulkAction: 20,000 changes cost some writes.
+func (w waker) ActAll(ctx context.Context, ts []alerts.Transition) error {
+	for _, t := range ts {
+		if err := w.Act(ctx, t); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -346,6 +359,9 @@ func (s *server) reloadSchemas(present, next *config) {
 
 func (s *server) reloadRules(conf *config) error {
 	rules, targets, err := s.rules(conf)
+	if err == nil {
+		err = s.reloadTelling(conf)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -94,7 +95,7 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 	for _, e := range n.entries {
 		f, ok := fields[e.key]
 		if !ok {
-			d.fail(e.at, path, "unknown key %q%s", e.key, suggest(e.key, fields))
+			d.fail(e.at, path, "unknown key %q%s", e.key, suggest(e.key, slices.Collect(maps.Keys(fields))))
 			continue
 		}
 		d.value(e.value, f, dotted(path, e.key))
@@ -257,13 +258,9 @@ func dotted(path, key string) string {
 	return path + "." + key
 }
 
-// suggest names the known key that is nearest to a misspelt one.
-func suggest(key string, fields map[string]reflect.Value) string {
-	known := make([]string, 0, len(fields))
-	for k := range fields {
-		known = append(known, k)
-	}
-	slices.Sort(known)
+// suggest names what is known and nearest to a misspelt key or name.
+func suggest(key string, known []string) string {
+	known = slices.Sorted(slices.Values(known))
 	best, distance := "", len(key)/2+2
 	for _, k := range known {
 		if dist := editDistance(key, k); dist < distance {

@@ -12,19 +12,19 @@ import (
 	"rondo/rrd"
 )
 
-// Causes is what a storm's root cause is looked for in, beside labels.
+// Causes is what is known of a storm's root cause beside labels.
 type Causes struct {
-	// Of returns what is known to be behind an alert, such as a parent host
-	// that is down, for people; "" if nothing is. nil: nothing is ever known.
-	Of func(*Alert) string
-	// Mutes returns how many alerts one mutes by inhibition; nil: none.
-	Mutes func(*Alert) int
+	// Known counts alerts that are not told for a reason that the engine knows,
+	// such as a parent host that is down, by that reason, for people.
+	Known map[string]int
+	// Mutes counts alerts that are inhibited, by the fingerprint of what does it.
+	Mutes map[uint64]int
 }
 
 // RootCause says for people what most of many firing alerts go back to: a
-// cause that is known of at least half of them; else an alert among them that
-// mutes others; else the label that most of them share. Whatever it is, the
-// earliest alert is named too. "" if there are none.
+// known cause of at least as many alerts as are told; else one of these that
+// mutes as many others as half of them; else the label that most of them
+// share. Whatever it is, the earliest alert is named too. "" if there are none.
 func RootCause(firing []*Alert, c Causes) string {
 	if len(firing) == 0 {
 		return ""
@@ -40,40 +40,27 @@ func RootCause(firing []*Alert, c Causes) string {
 	return strings.Join(append(parts, fmt.Sprintf("first: %s at %s", name(first), first.Starts.UTC().Format(time.RFC3339))), "; ")
 }
 
-// known is a cause that is known of at least half of the alerts.
+// known is a cause that the engine knows.
 func known(firing []*Alert, c Causes) string {
-	if c.Of == nil {
+	cause, n := most(c.Known)
+	if n < len(firing) {
 		return ""
 	}
-	counts := make(map[string]int)
-	for _, a := range firing {
-		if of := c.Of(a); of != "" {
-			counts[of]++
-		}
-	}
-	of, n := most(counts)
-	if 2*n < len(firing) {
-		return ""
-	}
-	return fmt.Sprintf("%s: %s of %s", of, thousands(n), thousands(len(firing)))
+	return fmt.Sprintf("%s: %s others", cause, thousands(n))
 }
 
 // muting is the alert that mutes most others.
 func muting(firing []*Alert, c Causes) string {
-	if c.Mutes == nil {
-		return ""
-	}
 	var top *Alert
-	mutes := 0
 	for _, a := range firing {
-		if n := c.Mutes(a); n > mutes {
-			top, mutes = a, n
+		if c.Mutes[a.ID] > 0 && (top == nil || c.Mutes[a.ID] > c.Mutes[top.ID]) {
+			top = a
 		}
 	}
-	if 2*mutes < len(firing) {
+	if top == nil || 2*c.Mutes[top.ID] < len(firing) {
 		return ""
 	}
-	return fmt.Sprintf("%s, which mutes %s others", name(top), thousands(mutes))
+	return fmt.Sprintf("%s, which mutes %s others", name(top), thousands(c.Mutes[top.ID]))
 }
 
 // shared is the label that most alerts have in common. One that they all have

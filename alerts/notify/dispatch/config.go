@@ -75,6 +75,12 @@ func (c Config) Validate(receivers []string) error {
 	return err
 }
 
+// Tree is the tree of routes of a valid configuration; nil where there is none.
+func (c Config) Tree(receivers []string) (*Route, error) {
+	compiled, err := c.compile(receivers)
+	return compiled.root, err
+}
+
 // A compiled configuration is ready for use.
 type compiled struct {
 	root     *Route // nil where there are no routes

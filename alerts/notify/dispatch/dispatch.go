@@ -33,14 +33,10 @@ type Receiver struct {
 type Options struct {
 	Log   *slog.Logger // [quiet]
 	Store state.Store
-	// Acknowledged and Silenced say what is known of the problem of a rule and
-	// label set at this moment: neither is repeated or escalated, and what is
-	// silenced is not told anew. [nothing is]
-	Acknowledged func(rule string, ls rrd.Labels) bool
-	Silenced     func(rule string, ls rrd.Labels) bool
-	// Cause names what is known to be behind a problem, such as a parent that is
-	// down, for the root cause of a digest. [nothing is known]
-	Cause     func(rule string, ls rrd.Labels) string
+	// Mute says what keeps the problem of a rule and label set from being told at
+	// this moment. Nothing that is muted is repeated or escalated, and what is
+	// muted by other than an acknowledgement is not told anew. [nothing is muted]
+	Mute      func(rule string, ls rrd.Labels) alerts.Mute
 	MaxAlerts int           // in all groups; more are refused, counted [20,000]
 	MaxQueue  int           // notices per receiver; the oldest goes, counted [1000]
 	Expire    time.Duration // a notice that could not be sent for so long goes, counted [24 h]
@@ -51,10 +47,8 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = o.Log.With("component", "dispatch")
-	for _, f := range []*func(string, rrd.Labels) bool{&o.Acknowledged, &o.Silenced} {
-		if *f == nil {
-			*f = func(string, rrd.Labels) bool { return false }
-		}
+	if o.Mute == nil {
+		o.Mute = func(string, rrd.Labels) alerts.Mute { return alerts.Mute{} }
 	}
 	if o.MaxAlerts <= 0 || o.MaxAlerts > maxAlerts {
 		o.MaxAlerts = maxAlerts
@@ -174,7 +168,7 @@ func (d *Dispatcher) arrange(now time.Time) {
 	var firing []*Alert
 	for _, n := range old {
 		n.Route = cmp.Or(routes[n.Route.ID], n.Route.closing())
-		maps.DeleteFunc(n.Told, func(name string, _ Told) bool { return !d.receiver(name).configured })
+		d.forgetReceivers(n)
 		d.groups[n.id] = n
 		heap.Push(&d.byTime, n)
 		for _, a := range n.Alerts {
@@ -192,14 +186,39 @@ func (d *Dispatcher) arrange(now time.Time) {
 		}
 	}
 	for _, n := range old {
-		if len(n.Alerts) > 0 && !wanted[n] && slices.ContainsFunc(slices.Collect(maps.Values(n.Alerts)), (*Alert).firing) {
+		if len(n.Alerts) > 0 && !wanted[n] && slices.ContainsFunc(slices.Collect(maps.Values(n.Alerts)), (*Alert).Firing) {
 			n.Route = n.Route.closing()
+		}
+		if n.Route.Receiver == "" && len(n.audience()) == 0 {
+			d.dissolve(n)
 		}
 	}
 }
 
-// firing is Firing, of a pointer.
-func (a *Alert) firing() bool { return a.Firing() }
+// forgetReceivers forgets what receivers know that are no more. The caller
+// holds d.mu.
+func (d *Dispatcher) forgetReceivers(n *node) {
+	for name, t := range n.Told {
+		if d.receiver(name).configured {
+			continue
+		}
+		delete(n.Told, name)
+		delete(n.waiting, name)
+		d.dirty[toldKey(n.id, name, t.Digest)] = none
+	}
+}
+
+// dissolve forgets a group and its alerts. The caller holds d.mu.
+func (d *Dispatcher) dissolve(n *node) {
+	for id := range n.Alerts {
+		d.remove(n, id)
+	}
+	heap.Remove(&d.byTime, n.place)
+	d.drop(n)
+}
+
+// none has a key deleted.
+func none() ([]byte, error) { return nil, nil }
 
 // closing is a route that tells the ends of problems, to who knows of them,
 // and nothing else.
@@ -390,7 +409,6 @@ func (d *Dispatcher) remove(n *node, id uint64) {
 
 // drop forgets a group that is empty. The caller holds d.mu.
 func (d *Dispatcher) drop(n *node) {
-	none := func() ([]byte, error) { return nil, nil }
 	delete(d.groups, n.id)
 	d.dirty[groupPrefix+n.id] = none
 	for receiver, t := range n.Told {

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -79,15 +78,7 @@ func NewGroup(r *Route, labels rrd.Labels, first time.Time) *Group {
 }
 
 // Key names the group as Alertmanager does.
-func (g *Group) Key() string { return groupKey(g.Route.Key, g.Labels) }
-
-func groupKey(route string, labels rrd.Labels) string {
-	parts := make([]string, len(labels))
-	for i, l := range labels {
-		parts[i] = fmt.Sprintf("%s=%q", l.Name, l.Value)
-	}
-	return route + ":{" + strings.Join(parts, ", ") + "}"
-}
+func (g *Group) Key() string { return notify.GroupKey(g.Route.Key, g.Labels) }
 
 // Step looks at the group at a moment: at Next, when more rungs of the ladder
 // are reached, or at any other, which does no harm. What it returns is told

@@ -92,11 +92,11 @@ func (d *Dispatcher) loadTold(key string, value []byte) error {
 	group, receiver, _ := strings.Cut(rest, "/")
 	n := d.groups[group]
 	if n == nil || digest > d.receiver(receiver).digest {
-		d.dirty[key] = func() ([]byte, error) { return nil, nil }
+		d.dirty[key] = none
 		return nil
 	}
 	if old, ok := n.Told[receiver]; ok { // keys are in order: this one is newer
-		d.dirty[toldKey(group, receiver, old.Digest)] = func() ([]byte, error) { return nil, nil }
+		d.dirty[toldKey(group, receiver, old.Digest)] = none
 	}
 	n.Told[receiver] = t
 	return nil

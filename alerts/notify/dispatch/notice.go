@@ -1,10 +1,8 @@
 package dispatch
 
 import (
-	"cmp"
 	"fmt"
 	"net/url"
-	"slices"
 	"time"
 
 	"rondo/alerts"
@@ -28,7 +26,7 @@ func newAlert(a notify.Alert, rule string, of rrd.Labels) *Alert {
 // alertOf is the problem that a transition begins.
 func alertOf(t alerts.Transition) *Alert {
 	return newAlert(notify.Alert{
-		Transition: t.ID, Labels: labelsOf(t), Severity: t.To, Annotations: annotationsOf(t),
+		Transition: t.ID, Labels: notify.Labels(t, t.To), Severity: t.To, Annotations: annotationsOf(t),
 		Starts: t.Since, Value: t.Value, Text: t.Text, Expr: t.Expr,
 	}, t.Rule, t.Labels)
 }
@@ -42,15 +40,6 @@ func (a *Alert) ended(t alerts.Transition) *Alert {
 	}
 	over.Annotations = annotationsOf(t)
 	return &over
-}
-
-// labelsOf are a problem's labels as receivers see them. A severity that the
-// rule brings itself, as Prometheus' rules do, stays as it is: routes match it.
-func labelsOf(t alerts.Transition) rrd.Labels {
-	m := mapOf(t.Labels)
-	m[alerts.RuleLabel] = t.Rule
-	m["severity"] = cmp.Or(m["severity"], t.To.String())
-	return alerts.NewLabels(m)
 }
 
 func annotationsOf(t alerts.Transition) map[string]string {
@@ -67,16 +56,16 @@ func (d *Dispatcher) noticeOf(groupKey string, labels rrd.Labels, r *receiver, s
 		Key:      noticeKey(groupKey, r.Name, now),
 		Receiver: r.Name, GroupKey: groupKey, GroupLabels: labels, Reason: string(s.Reason), At: now, ExternalURL: d.external,
 	}
-	n.CommonLabels, n.CommonAnnotations = common(s.Alerts)
-	listed := s.Alerts[:min(len(s.Alerts), r.maxAlerts())]
-	n.Truncated = len(s.Alerts) - len(listed)
-	for _, a := range listed {
-		out := a.Alert
+	all := make([]notify.Alert, len(s.Alerts))
+	for i, a := range s.Alerts {
+		all[i] = a.Alert
 		if d.external != "" {
-			out.GeneratorURL = d.external + "/alerts?rule=" + url.QueryEscape(a.Rule)
+			all[i].GeneratorURL = d.external + "/alerts?rule=" + url.QueryEscape(a.Rule)
 		}
-		n.Alerts = append(n.Alerts, out)
 	}
+	n.CommonLabels, n.CommonAnnotations = notify.Common(all)
+	n.Alerts = all[:min(len(all), r.maxAlerts())]
+	n.Truncated = len(all) - len(n.Alerts)
 	return n
 }
 
@@ -98,25 +87,4 @@ func pack(n notify.Notice) ([]byte, error) {
 		n.Truncated += len(n.Alerts) - half
 		n.Alerts = n.Alerts[:half]
 	}
-}
-
-// common are the labels and annotations that all alerts have alike.
-func common(as []*Alert) (labels rrd.Labels, annotations map[string]string) {
-	if len(as) == 0 {
-		return nil, nil
-	}
-	labels = slices.Clone(as[0].Labels)
-	annotations = make(map[string]string, len(as[0].Annotations))
-	for k, v := range as[0].Annotations {
-		annotations[k] = v
-	}
-	for _, a := range as[1:] {
-		labels = slices.DeleteFunc(labels, func(l rrd.Label) bool { return a.Labels.Get(l.Name) != l.Value })
-		for k, v := range annotations {
-			if w, ok := a.Annotations[k]; !ok || w != v {
-				delete(annotations, k)
-			}
-		}
-	}
-	return labels, annotations
 }

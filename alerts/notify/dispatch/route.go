@@ -92,6 +92,17 @@ func (r *Route) Muted(now time.Time) (why string, muted bool) {
 	return "outside active_time_intervals", true
 }
 
+// MutedBy names the time intervals that the route looks at.
+func (r *Route) MutedBy() (words []string) {
+	for _, in := range r.mute {
+		words = append(words, "muted: "+in.name)
+	}
+	for _, in := range r.active {
+		words = append(words, "active: "+in.name)
+	}
+	return words
+}
+
 // rung is the step of the ladder to a receiver; false if there is none.
 func (r *Route) rung(receiver string) (Rung, bool) {
 	i := slices.IndexFunc(r.Ladder, func(s Rung) bool { return s.To == receiver })

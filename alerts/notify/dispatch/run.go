@@ -113,9 +113,9 @@ func (d *Dispatcher) nextDue(now time.Time) time.Time {
 func (d *Dispatcher) world() World {
 	return World{
 		Suppressed: func(a *Alert) bool {
-			return d.inhibits.source(a) != nil || d.o.Silenced(a.Rule, a.Of)
+			return d.inhibits.source(a) != nil || d.o.Mute(a.Rule, a.Of).Quiet()
 		},
-		Acknowledged: func(a *Alert) bool { return d.o.Acknowledged(a.Rule, a.Of) },
+		Acknowledged: func(a *Alert) bool { return d.o.Mute(a.Rule, a.Of).Reason == alerts.Acknowledged },
 		SendResolved: func(name string) bool { return d.receivers[name].SendResolved },
 	}
 }
@@ -251,7 +251,7 @@ func (d *Dispatcher) queue(r *receiver, it *item) {
 		return
 	}
 	if key := r.push(it, d.o.MaxQueue); key != "" {
-		d.dirty[key] = func() ([]byte, error) { return nil, nil }
+		d.dirty[key] = none
 		d.o.Log.Error("notice is not told: the queue is full", "receiver", r.Name)
 	}
 }
@@ -348,7 +348,7 @@ func (d *Dispatcher) digestDone(r *receiver, number uint64, it *item, told []ope
 	r.digest = number
 	for _, o := range told {
 		if before, ok := o.n.Told[r.Name]; ok {
-			d.dirty[toldKey(o.n.id, r.Name, before.Digest)] = func() ([]byte, error) { return nil, nil }
+			d.dirty[toldKey(o.n.id, r.Name, before.Digest)] = none
 		}
 		o.n.Accept(o.s)
 	}
@@ -417,21 +417,25 @@ func (d *Dispatcher) digestOf(r *receiver, told []opening) digest {
 	return out
 }
 
-// causes are what a root cause is looked for in. The caller holds d.mu.
+// causes are what is known of why problems are not told. The caller holds d.mu.
 func (d *Dispatcher) causes() Causes {
-	mutes := make(map[uint64]int)
+	c := Causes{Known: make(map[string]int), Mutes: make(map[uint64]int)}
 	for _, n := range d.groups {
 		for _, a := range n.Alerts {
-			if s := d.inhibits.source(a); s != nil && a.Firing() {
-				mutes[s.ID]++
+			if !a.Firing() {
+				continue
+			}
+			if s := d.inhibits.source(a); s != nil {
+				c.Mutes[s.ID]++
+			} else if m := d.o.Mute(a.Rule, a.Of); m.Reason == unreachable {
+				c.Known[m.Cause]++
 			}
 		}
-	}
-	c := Causes{Mutes: func(a *Alert) int { return mutes[a.ID] }}
-	if d.o.Cause != nil {
-		c.Of = func(a *Alert) string { return d.o.Cause(a.Rule, a.Of) }
 	}
 	return c
 }
 
-var _ alerts.Action = (*Dispatcher)(nil)
+// unreachable mutes what lies behind a parent that is down.
+const unreachable alerts.MuteReason = "unreachable"
+
+var _ alerts.BulkAction = (*Dispatcher)(nil)
