@@ -107,10 +107,11 @@ func (t *Tailer) makeRoom(but *file, now time.Time) {
 	if victim.gone {
 		t.stats.add("closed_deleted", 1)
 		t.warn("max_open_files are open: a deleted file is closed before it is read", "path", victim.path)
-		t.finish(victim, now)
-		return
 	}
 	t.closeFile(victim)
+	if victim.gone {
+		t.vanished(victim, now) // there may be a copy, such as a packed one
+	}
 }
 
 func older(a, b *file) bool {

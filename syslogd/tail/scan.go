@@ -178,7 +178,8 @@ func (t *Tailer) renamed(lost []*file, names map[fileKey]name, now time.Time) {
 // vanished: the file has no name, and is not open.
 func (t *Tailer) vanished(f *file, now time.Time) {
 	delete(t.files, f.key)
-	f.gone = true
+	t.ready = slices.DeleteFunc(t.ready, func(g *file) bool { return g == f })
+	f.gone, f.queued = true, false
 	if f.pos != nil {
 		t.orphan(f.pos, "deleted", now)
 	}

@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -319,4 +320,37 @@ func TestAllowed(t *testing.T) {
 	if !refused[filepath.Join(secret, "key.log")] || tl.Stats().Snapshot()["refused"] == 0 {
 		t.Errorf("refused: %v, %v", refused, tl.Stats().Snapshot())
 	}
+}
+
+// TestDeletedBeyondMaxOpen: a deleted file that has to be closed before it is
+// read is read on in its packed copy.
+func TestDeletedBeyondMaxOpen(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "a.log")
+	tl := newTailer(t, Config{Files: []Input{{Paths: []string{filepath.Join(dir, "*.log")}}}, Limits: Limits{MaxOpen: 1}}, "")
+	now := time.Now()
+	tl.begin(savedState{}, nil, now)
+	defer tl.end()
+	r := newReceiver()
+	write(t, log, "one\n")
+	drain(t, tl, now, r)
+	expect(t, r, "one")
+	write(t, log, "two\n")
+	packed, err := os.Create(log + ".1.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := gzip.NewWriter(packed)
+	_, err = z.Write([]byte("one\ntwo\n"))
+	then := now.Add(-time.Hour) // gzip keeps the time of what it packs
+	if err := errors.Join(err, z.Close(), packed.Close(), os.Chtimes(packed.Name(), then, then), os.Remove(log)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, log, "three\n")
+	for range 3 {
+		now = now.Add(time.Second)
+		drain(t, tl, now, r)
+	}
+	slices.Sort(r.lines)
+	expect(t, r, "three", "two")
 }
