@@ -101,8 +101,9 @@ const (
 
 // A Point of the metric as a decision saw it.
 type Point struct {
-	Time  time.Time `json:"time"`
-	Value float64   `json:"value"`
+	Time    time.Time `json:"time"`
+	Value   float64   `json:"value"`
+	Serving int       `json:"serving,omitempty"` // of how many instances the value is an average; 0: as many as serve now
 }
 
 // A Decision is what the controller decided in one tick, and why.

@@ -63,6 +63,7 @@ type Group struct {
 	Max      int           `yaml:"max"`
 	Out      OutPolicy     `yaml:"out"`
 	In       InPolicy      `yaml:"in"`
+	Track    *TrackPolicy  `yaml:"track"`    // instead of out and in: follow the load
 	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
 	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat; no reversal within it; default 3m
 	Warm     time.Duration `yaml:"warm"`     // from first heartbeat until it counts in the metric's average; default out.for, at least stale/2
@@ -136,6 +137,10 @@ func (g Group) WithDefaults() Group {
 	set(&g.Stale, time.Minute)
 	set(&g.Warm, max(g.Out.For, g.Stale/2))
 	set(&g.Silent, 2*time.Minute)
+	if g.Track != nil {
+		track := g.Track.withDefaults()
+		g.Track = &track
+	}
 	if g.Mode == "" {
 		g.Mode = DryRun
 	}
@@ -165,8 +170,6 @@ func (g Group) Validate() error {
 	check(g.Min >= 0, "min %d: want 0 or more", g.Min)
 	check(g.Max >= 1 && g.Max >= g.Min && g.Max <= 2000, "max %d: want %d to 2000 (not less than min)", g.Max, max(g.Min, 1))
 	check(g.MaxStep >= 1, "max_step %d: want 1 or more", g.MaxStep)
-	check(g.In.Below < g.Out.Above, "in.below %v must be less than out.above %v: between them nothing changes", g.In.Below, g.Out.Above)
-	check(g.In.Remove >= 1 || g.In.Remove == Enough, "in.remove: want a number from 1 on, or enough")
 	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"warm", g.Warm}, {"stale", g.Stale}, {"silent", g.Silent}} {
 		check(f.d > 0, "%s %v: want more than 0", f.name, f.d)
 	}
@@ -175,8 +178,28 @@ func (g Group) Validate() error {
 	}
 	check(len(g.Launch.UserData) <= 16<<10, "launch.user_data: %d bytes, EC2 takes 16384", len(g.Launch.UserData))
 	check(g.Mode != Act || g.Launch.Image != "" || g.Launch.LaunchTemplate != "", "mode act needs launch.image or launch.launch_template")
-	g.Out.validate(check)
+	g.validatePolicy(check)
 	return errors.Join(errs...)
+}
+
+// validatePolicy checks that there is one policy, and that one.
+func (g Group) validatePolicy(check func(bool, string, ...any)) {
+	if g.Track != nil {
+		check(g.Out.Above == 0 && g.Out.Add == 0 && len(g.Out.Steps) == 0 && g.In == InPolicy{}, "track stands instead of out and in: take one of them away")
+		g.Track.validate(check)
+		return
+	}
+	check(g.In.Below < g.Out.Above, "in.below %v must be less than out.above %v: between them nothing changes", g.In.Below, g.Out.Above)
+	check(g.In.Remove >= 1 || g.In.Remove == Enough, "in.remove: want a number from 1 on, or enough")
+	g.Out.validate(check)
+}
+
+// upper is what the metric should not be above.
+func (g Group) upper() float64 {
+	if g.Track != nil {
+		return g.Track.Use
+	}
+	return g.Out.Above
 }
 
 // A named duration is a field under validation.

@@ -24,6 +24,17 @@
 // The metric is the load of one instance on average, so that "enough" can be
 // worked out: the load is taken to spread evenly over more instances.
 //
+// Where the metric is the share of an instance that is used (1 is all of it),
+// track: {use: 0.8} instead of out and in follows the load: see [TrackPolicy].
+// Package replay shows what any policy would have done with a load.
+//
+//	work     points x serving       . wanted, with room for noise
+//	     ^                    . '  /
+//	     |              . '      '   the line through the newest points that
+//	     |   _ .-._  .-'             agree, and where it leads when an instance
+//	     |--'     '-'|          |    that is launched now will serve
+//	     +----------now-----now+boot--->
+//
 // # What is capacity
 //
 //	pending --> booting --> in service --> draining --> terminating --> (terminated)

@@ -139,6 +139,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 		g.instances = g.reconcile(sight{now, g.watched, g.listed, g.memory, g.first, g.seen, g.heard})
 	}
 	g.bind()
+	g.points[len(g.points)-1].Serving = g.count(Input{Now: now, Instances: g.instances}).serving()
 	d := Want(g.Group, g.input(now))
 	hold(&d, g.holdCalls(now, d.Direction, blind))
 	g.carryOut(ctx, now, d)
@@ -210,7 +211,7 @@ func (g *group) view() View {
 	defer g.mu.Unlock()
 	v := View{
 		Name: g.Name, Mode: string(g.Mode), Stopped: g.memory.Stopped != "", StoppedBy: g.memory.Stopped,
-		Min: g.Min, Max: g.Max, Metric: g.Metric, Title: g.Title, Value: g.value, Out: g.Out.Above, In: g.In.Below,
+		Min: g.Min, Max: g.Max, Metric: g.Metric, Title: g.Title, Value: g.value, Out: g.upper(), In: g.In.Below,
 		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
 	}
 	if g.now.Acts() {

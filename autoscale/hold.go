@@ -74,8 +74,11 @@ func (g Group) holdTime(in Input, dir Direction) (hs []held) {
 	if in.Last.At.IsZero() {
 		return nil
 	}
+	if g.Track != nil && dir == Out {
+		return nil // it knows what is on its way, and an instance that is missing is worse than one that was let go too early
+	}
 	since := in.Now.Sub(in.Last.At)
-	if left := g.Cooldown - since; left > 0 {
+	if left := g.Cooldown - since; g.Track == nil && left > 0 {
 		hs = append(hs, held{"cooldown", fmt.Sprintf("cooldown for %s more", span(left))})
 	}
 	if left := g.Boot - since; in.Last.Direction != dir && left > 0 {

@@ -37,7 +37,7 @@ func TestJournalReadsWhatItWrote(t *testing.T) {
 	for n := range 5 {
 		e, err := j.Append(t.Context(), Entry{
 			At: time.Now(), Group: "web", Kind: KindLaunch, Attempt: strings.Repeat("a", n), Text: "bad \xff utf-8 <&>",
-			Decision: &Decision{ID: "x", Points: []Point{{time.Now().UTC().Round(0), 1.5}}}, Launch: &Launch{Count: n, Tags: map[string]string{"a": "b"}},
+			Decision: &Decision{ID: "x", Points: []Point{{Time: time.Now().UTC().Round(0), Value: 1.5}}}, Launch: &Launch{Count: n, Tags: map[string]string{"a": "b"}},
 		})
 		if err != nil {
 			t.Fatal(err)

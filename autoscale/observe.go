@@ -32,7 +32,7 @@ func (g *group) observe(ctx context.Context, now time.Time) {
 	}
 	g.trouble = trouble
 	g.points = append(g.points, p)
-	since := now.Add(-max(g.Out.For, g.In.For, tellable) - g.Stale)
+	since := now.Add(-max(g.Out.For, g.In.For, tellable, g.Track.reach()) - g.Stale)
 	old := 0
 	for old < len(g.points)-1 && g.points[old].Time.Before(since) {
 		old++
@@ -48,18 +48,18 @@ func (g *group) read(ctx context.Context, now time.Time) (p Point, trouble strin
 	values, err := g.metrics.Eval(ctx, g.Metric, now)
 	switch {
 	case err != nil:
-		return Point{now, math.NaN()}, fmt.Sprintf("the query failed: %.*s", maxTrouble, err.Error())
+		return Point{Time: now, Value: math.NaN()}, fmt.Sprintf("the query failed: %.*s", maxTrouble, err.Error())
 	case len(values) == 0:
-		return Point{now, math.NaN()}, "the query found no series"
+		return Point{Time: now, Value: math.NaN()}, "the query found no series"
 	case len(values) > 1:
-		return Point{now, math.NaN()}, fmt.Sprintf("the query gives %d series, one is wanted: take avg()", len(values))
+		return Point{Time: now, Value: math.NaN()}, fmt.Sprintf("the query gives %d series, one is wanted: take avg()", len(values))
 	case !finite(values[0].Value):
-		return Point{now, math.NaN()}, fmt.Sprintf("the query gave %v", values[0].Value)
+		return Point{Time: now, Value: math.NaN()}, fmt.Sprintf("the query gave %v", values[0].Value)
 	}
 	if trouble := g.old(ctx, now); trouble != "" {
-		return Point{now, math.NaN()}, trouble
+		return Point{Time: now, Value: math.NaN()}, trouble
 	}
-	return Point{values[0].Time.Std(), values[0].Value}, ""
+	return Point{Time: values[0].Time.Std(), Value: values[0].Value}, ""
 }
 
 // old says whether the samples behind the metric are, or "". The time of a
@@ -109,7 +109,7 @@ func (g *group) surge(ctx context.Context) bool {
 	ended := time.Now()
 	g.peekAt = ended.Add(peekRest * ended.Sub(began))
 	// An error is for the tick to tell.
-	return err == nil && len(values) == 1 && values[0].Value > g.Out.Above
+	return err == nil && len(values) == 1 && values[0].Value > g.upper()
 }
 
 // list asks the cloud for the instances, not more often than it helps.

@@ -15,6 +15,7 @@ const maxPoints = 12
 // A reading is what the points say about the thresholds.
 type reading struct {
 	value        float64
+	at           time.Time     // of the value
 	missing      string        // why there is no value
 	above, below time.Duration // for how long without a break; -1: not now
 	points       []Point       // the newest, as evidence
@@ -37,7 +38,10 @@ func read(g Group, in Input) reading {
 	case age > g.Stale:
 		r.missing = fmt.Sprintf("the newest point is %s old, the limit is %s", span(age), span(g.Stale))
 	default:
-		r.value = last.Value
+		r.value, r.at = last.Value, last.Time
+		if g.Track != nil {
+			break
+		}
 		r.above = run(points, g.Stale, func(v float64) bool { return v > g.Out.Above })
 		r.below = run(points, g.Stale, func(v float64) bool { return v < g.In.Below })
 	}

@@ -38,7 +38,7 @@ func Want(g Group, in Input) Decision {
 	c := g.count(in)
 	r := read(g, in)
 	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, DryRun: g.Mode != Act}
-	p := g.plan(c, r)
+	p := g.plan(c, in, r)
 	p = g.limit(p, c)
 	d.To, d.Code, d.Reason = p.to, p.code, p.reason
 	switch {
@@ -93,8 +93,8 @@ type plan struct {
 	need         int // per-instance load kept under out.above; a scale-in stops there
 }
 
-// plan asks the floor, the ceiling and the two thresholds, in this order.
-func (g Group) plan(c counts, r reading) plan {
+// plan asks the floor, the ceiling and the policy, in this order.
+func (g Group) plan(c counts, in Input, r reading) plan {
 	stay := func(code, format string, args ...any) plan {
 		return plan{to: c.capacity, code: code, reason: fmt.Sprintf(format, args...)}
 	}
@@ -105,6 +105,8 @@ func (g Group) plan(c counts, r reading) plan {
 		return stay(codeMissing, "%s missing: %s", g.Title, r.missing)
 	case c.capacity > g.Max:
 		return plan{to: g.Max, code: codeCeiling, reason: fmt.Sprintf("capacity %d is above max %d", c.capacity, g.Max)}
+	case g.Track != nil:
+		return g.planTrack(c, in, r)
 	case r.above >= 0 && r.above < g.Out.For:
 		return stay(codeRising, "%s %s above %s for %s of %s", g.Title, num(r.value), num(g.Out.Above), span(r.above), span(g.Out.For))
 	case r.above >= 0:

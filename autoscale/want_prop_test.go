@@ -43,12 +43,12 @@ func genInput(t *rapid.T, g Group) Input {
 		).Draw(t, "value")
 	})
 	for range rapid.IntRange(0, 8).Draw(t, "points") {
-		in.Points = append(in.Points, Point{ago("at"), value.Draw(t, "v")})
+		in.Points = append(in.Points, Point{Time: ago("at"), Value: value.Draw(t, "v")})
 	}
 	if rapid.Bool().Draw(t, "steady") {
 		v := value.Draw(t, "v")
 		for s := range 30 {
-			in.Points = append(in.Points, Point{scriptNow.Add(time.Duration(s-29) * time.Second), v})
+			in.Points = append(in.Points, Point{Time: scriptNow.Add(time.Duration(s-29) * time.Second), Value: v})
 		}
 	}
 	phases := []Phase{InService, InService, InService, Booting, Pending, Silent, Draining, Terminating, Stopped}
@@ -111,7 +111,7 @@ func TestMoreLoadNeverFewer(t *testing.T) {
 			in := in
 			in.Points = nil
 			for s := range 30 {
-				in.Points = append(in.Points, Point{scriptNow.Add(time.Duration(s-29) * time.Second), v})
+				in.Points = append(in.Points, Point{Time: scriptNow.Add(time.Duration(s-29) * time.Second), Value: v})
 			}
 			return Want(g, in).To
 		}

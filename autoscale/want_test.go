@@ -219,7 +219,7 @@ func BenchmarkWant(b *testing.B) {
 	g := Group{Name: "web", Mode: Act, Min: 2, Max: 500, Out: OutPolicy{Above: 4, For: time.Minute, Add: Enough}, In: InPolicy{Below: 1, For: 10 * time.Minute, Remove: 1}}.WithDefaults()
 	in := Input{Now: scriptNow, Started: scriptNow.Add(-time.Hour), Instances: s.fleet([]string{"400", "in-service", "20", "booting"})}
 	for i := range 720 {
-		in.Points = append(in.Points, Point{scriptNow.Add(time.Duration(i-719) * time.Second), 3 + math.Sin(float64(i))})
+		in.Points = append(in.Points, Point{Time: scriptNow.Add(time.Duration(i-719) * time.Second), Value: 3 + math.Sin(float64(i))})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

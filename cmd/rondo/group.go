@@ -16,6 +16,7 @@ import (
 type groupCmd struct {
 	List    groupListCmd    `cmd:"" help:"List the groups."`
 	Explain groupExplainCmd `cmd:"" help:"Show a group's instances and decisions, each with its reason."`
+	Replay  groupReplayCmd  `cmd:"" help:"Show what a policy would have done with a load, beside others."`
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
 	Start   groupStartCmd   `cmd:"" help:"Let a stopped group act again."`
 }

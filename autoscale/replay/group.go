@@ -1,0 +1,63 @@
+package replay
+
+import (
+	"time"
+
+	"rondo/autoscale"
+)
+
+// Recommended is the policy that we recommend where load is known as a share
+// of servers: follow it, with room for noise.
+func Recommended(o Options) autoscale.Group {
+	o = o.withDefaults()
+	return autoscale.Group{Name: "recommended", Metric: "load", Track: &autoscale.TrackPolicy{Use: min(o.Use, 1)}}
+}
+
+// Group is the policy of a group as the controller would carry it out, by
+// [autoscale.Want]. Min, max and boot are those of the options; step is how far
+// the points of the load lie apart.
+func Group(g autoscale.Group, o Options, step time.Duration) Policy {
+	o = o.withDefaults()
+	g.Min, g.Max, g.Boot, g.Mode = o.Min, o.Max, o.Boot, autoscale.Act
+	g.Stale = max(g.Stale, 3*step)
+	g = g.WithDefaults()
+	if g.Track != nil && step > g.Track.Step {
+		g.Track.Step = step
+	}
+	l := &live{group: g, window: thresholdWindow}
+	if g.Track != nil {
+		l.window = trackWindow
+	}
+	return l
+}
+
+// The newest points that a decision may look at.
+const (
+	thresholdWindow = 1000
+	trackWindow     = 150
+)
+
+type live struct {
+	group     autoscale.Group
+	window    int
+	instances []autoscale.Instance
+}
+
+// Want implements Policy.
+func (l *live) Want(s Sight) (int, string) {
+	l.instances = l.instances[:0]
+	for _, since := range s.Since {
+		l.instances = append(l.instances, autoscale.Instance{Phase: autoscale.InService, FirstSeen: since})
+	}
+	for range s.Coming {
+		l.instances = append(l.instances, autoscale.Instance{Phase: autoscale.Booting})
+	}
+	d := autoscale.Want(l.group, autoscale.Input{
+		Now: s.Now, Points: s.Points[max(0, len(s.Points)-l.window):], Instances: l.instances, Last: s.Last,
+		Started: s.Now.Add(-24 * time.Hour),
+	})
+	if !d.Acts() {
+		return s.Capacity(), ""
+	}
+	return d.To, d.Reason
+}

@@ -1,0 +1,168 @@
+package replay
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"rondo/autoscale"
+)
+
+// fixed has always so many instances.
+type fixed int
+
+func (f fixed) Want(Sight) (int, string) { return int(f), "" }
+
+// script has a number of instances for each step.
+type script []int
+
+func (s script) Want(sight Sight) (int, string) { return s[len(sight.Points)-1], "" }
+
+func ofLoads(loads ...float64) []Step {
+	return steps(len(loads), time.Minute, func(i int) float64 { return loads[i] })
+}
+
+// TestScore holds the scores to what one works out by hand.
+func TestScore(t *testing.T) {
+	t.Parallel()
+	// Needed: 1 2 4 4 2 1. In service: 1 1 2 4 4 4.
+	load := ofLoads(0.5, 1.6, 3.2, 3.2, 1.6, 0.5)
+	r := Run(load, script{2, 4, 4, 4, 4}, Options{Boot: time.Minute, Price: 6})
+	if d := cmp.Diff([]int{1, 2, 4, 4, 2, 1}, r.Needed); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]int{1, 1, 2, 4, 4, 4}, r.Served); d != "" {
+		t.Error(d)
+	}
+	want := Score{
+		ThetaUnder: 100.0 / 6 * (0.5 + 0.5), ThetaOver: 100.0 / 6 * (1 + 3), TimeUnder: 100.0 / 3, TimeOver: 100.0 / 3,
+		Instability: 100.0 / 6 * 4, CostRatio: 16.0 / 14, Changes: 2, InstanceHours: 19.0 / 60, Cost: 1.9,
+	}
+	near := cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })
+	if d := cmp.Diff(want, r.Score, cmpopts.IgnoreUnexported(Score{}), near); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestLimits: min and max hold whatever a policy wants.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, wanted := range []fixed{-5, 0, 1000} {
+		r := Run(ofLoads(1, 1, 1, 1), wanted, Options{Min: 2, Max: 5, Boot: time.Minute})
+		for _, s := range r.Served {
+			if s < 2 || s > 5 {
+				t.Errorf("wanted %d: %v in service", wanted, r.Served)
+			}
+		}
+	}
+}
+
+// A goal is what DESIGN's figures ask for.
+type goal struct{ theta, time, cost float64 }
+
+func (g goal) check(t *testing.T, name string, s Score) {
+	t.Helper()
+	if s.ThetaUnder > g.theta || s.TimeUnder > g.time || s.CostRatio > g.cost {
+		t.Errorf("%s: under %.3f %%, %.3f %% of time, cost %.3f; want %.3f, %.3f, %.3f", name, s.ThetaUnder, s.TimeUnder, s.CostRatio, g.theta, g.time, g.cost)
+	}
+}
+
+// TestFlashCrowd and TestWeeks hold the recommended policy to the figures,
+// with a little room: the exact ones are what the benchmark prints.
+func TestFlashCrowd(t *testing.T) {
+	t.Parallel()
+	for seed, straight := range []bool{true, false, true, false} {
+		load := flashCrowd(uint64(seed+1), 1.2+0.05*float64(seed), straight)
+		r := Run(load, Group(Recommended(Options{}), Options{}, 10*time.Second), Options{})
+		goal{0.6, 1.0, 1.14}.check(t, "rondo", r.Score)
+		tracking := Run(load, TargetTracking{0.7}, Options{})
+		goal{tracking.ThetaUnder * 0.6, tracking.TimeUnder * 0.75, tracking.CostRatio}.check(t, "beside target tracking", r.Score)
+	}
+}
+
+func TestWeeks(t *testing.T) {
+	t.Parallel()
+	for seed := uint64(1); seed <= 3; seed++ {
+		load := weeks(seed, 8*float64(seed), 0.02, time.Minute, 4)
+		r := Run(load, Group(Recommended(Options{}), Options{}, time.Minute), Options{})
+		goal{0.055, 0.4, 1.10}.check(t, "rondo", r.Score)
+	}
+}
+
+// TestGroupIsTheController: a group with thresholds does in a replay what it
+// does live: it waits, launches, rests.
+func TestGroupIsTheController(t *testing.T) {
+	t.Parallel()
+	g := autoscale.Group{
+		Name: "web", Metric: "load",
+		Out: autoscale.OutPolicy{Above: 0.8, For: 2 * time.Minute, Add: autoscale.Enough},
+		In:  autoscale.InPolicy{Below: 0.3, For: 2 * time.Minute, Remove: 1},
+	}
+	loads := make([]float64, 40)
+	for i := range loads {
+		loads[i] = 0.5
+		if i >= 5 && i < 20 {
+			loads[i] = 3
+		}
+	}
+	r := Run(ofLoads(loads...), Group(g, Options{}, time.Minute), Options{})
+	var got []string
+	for _, a := range r.Actions {
+		got = append(got, a.At.Format("15:04 ")+a.Why)
+	}
+	want := []string{
+		"00:08 load 3 above 0.8 for 2m0s: 1 -> 4",
+		"00:23 load 0.13 below 0.3 for 2m0s: 4 -> 3",
+		"00:25 load 0.17 below 0.3 for 4m0s: 3 -> 2",
+		"00:27 load 0.25 below 0.3 for 6m0s: 2 -> 1",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	good, err := Read(strings.NewReader("time,load\n1700000000,1.5\n1700000010.5, 2\n"))
+	if err != nil || len(good) != 2 || good[1].Load != 2 || good[1].Time.UnixMilli() != 1700000010500 {
+		t.Errorf("%v, %v", good, err)
+	}
+	for text, want := range map[string]string{
+		"":                       "0 steps",
+		"a,b\n1,2\n":             "line 1",
+		"time,load\n1\n":         "line 2",
+		"time,load\n1,2\n1,2\n":  "line 3: its time is not after",
+		"time,load\n1,-2\n3,4\n": "line 2: load",
+		"time,load\nnow,2\n":     "line 2: time",
+		"time,load\n1,NaN\n":     "line 2: load",
+		"time,load\n1,2\n":       "1 steps",
+		"time,load\n1," + strings.Repeat("9", 5000): "line",
+	} {
+		if _, err := Read(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add("time,load\n1700000000,1.5\n1700000010,2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		load, err := Read(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		if len(load) > 500 {
+			load = load[:500]
+		}
+		for i := range load {
+			load[i].Load = min(load[i].Load, 1000)
+		}
+		r := Run(load, Group(Recommended(Options{}), Options{}, lengthOf(load, 0)), Options{})
+		if len(r.Served) != len(load) {
+			t.Error(r)
+		}
+	})
+}
