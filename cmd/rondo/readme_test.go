@@ -37,7 +37,7 @@ func TestReadmeConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, yaml.String())
 	}
-	if len(conf.Collectors) != 4 || len(conf.Autoscale.Groups.Groups) != 1 || len(conf.Alerts.Rules.Metrics) != 2 {
+	if len(conf.Collectors) != 4 || len(conf.Autoscale.Groups.Groups) != 1 || len(conf.Alerts.Rules.Metrics) != 3 {
 		t.Errorf("read %d collectors, %d groups, %d rules", len(conf.Collectors), len(conf.Autoscale.Groups.Groups), len(conf.Alerts.Rules.Metrics))
 	}
 }
