@@ -97,10 +97,14 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 	if err := b.e.begin(ctx, b.r, rec, b.now); err != nil {
 		return err
 	}
+	b.hold(&rec)
 	if err := b.changed(&rec, t); err != nil {
 		return err
 	}
-	stored := known && rec.state.stored() == before.state.stored() && rec.told == before.told && rec.flaps == before.flaps &&
+	if t != nil && rec.mute == Waits {
+		b.e.recheck(stateID{b.r.Rule.ID(), key}, rec)
+	}
+	stored := known && rec.state.stored() == before.state.stored() && rec.told == before.told && rec.flaps == before.flaps && rec.held == before.held &&
 		rec.gone.Equal(before.gone) && rec.byError == before.byError
 	return b.put(ctx, key, rec, !stored)
 }
@@ -135,6 +139,7 @@ func (b *batch) changed(rec *record, t *Transition) error {
 	b.e.mu.RLock()
 	mute := b.e.muted(b.r, *rec, b.now)
 	b.e.mu.RUnlock()
+	rec.mute = mute.Reason
 	if t != nil {
 		t.Expr, t.Annotations = b.r.Expr, annotations(b.r.Annotations, rec.reading.Annotations)
 		if rec.last != nil && t.Annotations == nil {
@@ -297,9 +302,19 @@ func (b *batch) publish() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	before := len(b.r.records)
-	maps.Copy(b.r.records, b.updated)
+	for key, rec := range b.updated {
+		id := stateID{b.r.Rule.ID(), key}
+		if _, known := b.r.records[key]; !known {
+			e.relations.add(id, rec.labels)
+		}
+		b.r.records[key] = rec
+		e.untold(id, rec)
+	}
 	for _, key := range b.removed {
+		id := stateID{b.r.Rule.ID(), key}
+		e.relations.remove(id, b.r.records[key].labels)
 		delete(b.r.records, key)
+		delete(e.pending, id)
 	}
 	e.states += len(b.r.records) - before
 	e.remember(b.transitions)

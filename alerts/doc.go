@@ -121,18 +121,20 @@
 //
 // # What mutes
 //
-// A problem is not told while there is a [Mute] (see mute.go): a silence that
-// matches it, a downtime in force ([Downtime]: planned, and perhaps flexible,
-// recurring or triggered by another), or a sticky acknowledgement. States go on as ever. When the
-// reason ends and the problem is still there, the problem is told then.
+// A problem is not told while there is a [Mute] (see mute.go): a parent that is
+// bad ([Dependency]), a silence that matches it, a downtime in force
+// ([Downtime]: planned, and perhaps flexible, recurring or triggered by
+// another), or a sticky acknowledgement. States go on as ever. When the reason
+// ends and the problem is still there, the problem is told then, within seconds
+// and not only when it is checked next.
 // The recovery of a problem that was told is always told, so that no receiver
 // is left with a problem that stays open. An acknowledgement also ends repeats
-// and escalation of what was told: who does these asks [Engine.Acknowledged]. Whether a
-// downtime pauses autoscaling is what [Engine.Paused] says.
+// and escalation of what was told: who does these asks [Engine.Acknowledged].
+// Whether a downtime pauses autoscaling is what [Engine.Paused] says. What was
+// withdrawn on purpose (a terminated instance) is closed without a problem.
 //
 // The ends of silences, acknowledgements and downtimes are dates: a step of the
-// machine's clock moves them. What was withdrawn on purpose (a
-// terminated instance) is closed without a problem.
+// machine's clock moves them.
 //
 // # After a restart
 //

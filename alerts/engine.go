@@ -115,8 +115,10 @@ type Engine struct {
 	queues    map[string]*queue
 	silences  map[string]Silence
 	downtimes map[string]Downtime
-	recent    []Transition // oldest first
-	states    int          // records of all rules
+	relations relations
+	pending   map[stateID]MuteReason // states with something to tell that is muted
+	recent    []Transition           // oldest first
+	states    int                    // records of all rules
 	outSeq    uint64
 	dropped   []string // keys of entries that overflowed, still stored
 }
@@ -132,7 +134,7 @@ func NewEngine(o Options, rules []Supervised, targets []Target) (*Engine, error)
 	e := &Engine{
 		o: o, history: history, changed: make(chan struct{}, 1),
 		rules: make(map[string]*runner), queues: make(map[string]*queue), silences: make(map[string]Silence),
-		downtimes: make(map[string]Downtime),
+		downtimes: make(map[string]Downtime), pending: make(map[stateID]MuteReason),
 	}
 	for _, load := range []func() error{e.loadStates, e.loadSilences, e.loadDowntimes, e.loadHistory, e.loadOutbox} {
 		if err := load(); err != nil {
@@ -282,6 +284,7 @@ func (e *Engine) replace(next map[string]*runner) error {
 	}
 	e.mu.Lock()
 	e.rules = next
+	e.relate(e.relations.dependencies)
 	e.mu.Unlock()
 	return errors.Join(errs...)
 }
@@ -337,7 +340,9 @@ func (e *Engine) generation(ctx context.Context) {
 	}
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
-	for {
+	muted := time.NewTicker(releaseParents)
+	defer muted.Stop()
+	for looks := 1; ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -347,6 +352,9 @@ func (e *Engine) generation(ctx context.Context) {
 			e.dropSilences(ctx, now)
 			e.dropDowntimes(ctx, now)
 			e.sweep(ctx, now)
+		case now := <-muted.C:
+			e.release(ctx, now, looks%releaseAll == 0)
+			looks++
 		}
 	}
 }

@@ -118,6 +118,7 @@ type rig struct {
 	rcv    *receiver
 	opts   Options
 	policy Policy
+	more   []Supervised // rules beside "r"
 	e      *Engine
 	stop   func()
 
@@ -132,7 +133,8 @@ func newRig(t *testing.T) *rig {
 }
 
 func (g *rig) rules() []Supervised {
-	return []Supervised{{Rule: g.rule, Policy: g.policy, Interval: g.interval, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}}
+	one := Supervised{Rule: g.rule, Policy: g.policy, Interval: g.interval, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}
+	return append([]Supervised{one}, g.more...)
 }
 
 func (g *rig) start() {

@@ -136,6 +136,7 @@ type recordJSON struct {
 	State   State       `json:"state"`
 	Told    Status      `json:"told"`
 	Flaps   bool        `json:"flaps,omitempty"`
+	Held    bool        `json:"held,omitempty"`
 	Last    *Transition `json:"last,omitempty"`
 	Ack     *Ack        `json:"ack,omitempty"`
 	Gone    time.Time   `json:"gone,omitzero"`
@@ -143,7 +144,7 @@ type recordJSON struct {
 }
 
 func (r record) encode(rule string) ([]byte, error) {
-	return json.Marshal(recordJSON{rule, labelMap(r.labels), r.state.stored(), r.told, r.flaps, r.last, r.ack, r.gone, r.byError})
+	return json.Marshal(recordJSON{rule, labelMap(r.labels), r.state.stored(), r.told, r.flaps, r.held, r.last, r.ack, r.gone, r.byError})
 }
 
 func decodeRecord(b []byte) (rule string, r record, err error) {
@@ -152,7 +153,7 @@ func decodeRecord(b []byte) (rule string, r record, err error) {
 		return "", record{}, fmt.Errorf("alerts: stored state: %w", err)
 	}
 	return j.Rule, record{
-		labels: rrd.Labels(j.Labels), state: j.State.Resume(), told: j.Told, flaps: j.Flaps, last: j.Last,
+		labels: rrd.Labels(j.Labels), state: j.State.Resume(), told: j.Told, flaps: j.Flaps, held: j.Held, last: j.Last,
 		ack: j.Ack, gone: j.Gone, byError: j.ByError,
 	}, nil
 }

@@ -13,6 +13,8 @@ type MuteReason string
 // The reasons, in the order in which they are given where there are several.
 const (
 	NotMuted     MuteReason = ""
+	Unreachable  MuteReason = "unreachable"  // a parent is bad
+	Waits        MuteReason = "waiting"      // for what becomes of a parent, or to be checked again after one recovered
 	InDowntime   MuteReason = "downtime"     // a Downtime matches
 	Silenced     MuteReason = "silenced"     // a Silence matches
 	Flaps        MuteReason = "flapping"     // and that was told
@@ -36,7 +38,7 @@ func (m Mute) Quiet() bool { return m.Muted() && m.Reason != Acknowledged }
 // muted says what keeps a record's problem from being told at now. Who has
 // another reason adds a function here. The caller holds e.mu.
 func (e *Engine) muted(r *runner, rec record, now time.Time) Mute {
-	for _, reason := range [...]func(*runner, record, time.Time) Mute{e.byDowntime, e.bySilence, e.byAck} {
+	for _, reason := range [...]func(*runner, record, time.Time) Mute{e.byParent, e.byDowntime, e.bySilence, e.byAck} {
 		if m := reason(r, rec, now); m.Muted() {
 			return m
 		}
@@ -61,7 +63,8 @@ func words(until time.Time, by, comment string) (s string) {
 // Muting is the part of the section "alerts" that says what keeps problems
 // from being told.
 type Muting struct {
-	Downtimes []Downtime `yaml:"downtimes"`
+	Downtimes []Downtime   `yaml:"downtimes"`
+	Parents   []Dependency `yaml:"parents"`
 }
 
 // Validate says all that is wrong with it, or nil.
@@ -86,6 +89,14 @@ func (m Muting) Validate() error {
 			errs = append(errs, fmt.Errorf("alerts: downtime %q: triggered_by: no downtime %q that nothing triggers", d.Name, d.TriggeredBy))
 		}
 	}
+	if len(m.Parents) > maxDependencies {
+		errs = append(errs, fmt.Errorf("alerts: %d parents: want at most %d", len(m.Parents), maxDependencies))
+	}
+	for i, d := range m.Parents {
+		if err := d.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("parents: %d: %w", i+1, err))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -97,5 +108,6 @@ func (e *Engine) SetMuting(m Muting) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.configureDowntimes(m.Downtimes)
+	e.relate(m.Parents)
 	return nil
 }

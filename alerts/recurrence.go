@@ -56,7 +56,7 @@ func (r Recurrence) beginning(now time.Time, days int) (start, end time.Time, ok
 	if r.To <= r.From {
 		until = date.AddDate(0, 0, 1)
 	}
-	start, end = first(date.Add(r.From.duration()), loc), last(until.Add(r.To.duration()), loc)
+	start, end = firstAt(date.Add(r.From.duration()), loc), lastAt(until.Add(r.To.duration()), loc)
 	return start, end, r.on(date) && start.Before(end)
 }
 
@@ -92,9 +92,9 @@ func (r Recurrence) latest(now time.Time, within time.Duration) time.Time {
 	return time.Time{}
 }
 
-// first is the first moment at which clocks in loc show a time, which is given
+// firstAt is the first moment at which clocks in loc show a time, which is given
 // as if they showed UTC. If they skip it, it is when they do.
-func first(shown time.Time, loc *time.Location) time.Time {
+func firstAt(shown time.Time, loc *time.Location) time.Time {
 	before, after := candidates(shown, loc)
 	switch {
 	case shows(before, shown):
@@ -106,12 +106,12 @@ func first(shown time.Time, loc *time.Location) time.Time {
 	return change.In(loc)
 }
 
-// last is the last such moment.
-func last(shown time.Time, loc *time.Location) time.Time {
+// lastAt is the last such moment.
+func lastAt(shown time.Time, loc *time.Location) time.Time {
 	if _, after := candidates(shown, loc); shows(after, shown) {
 		return after
 	}
-	return first(shown, loc)
+	return firstAt(shown, loc)
 }
 
 // candidates are the moments that show a time by the offsets of half a day

@@ -22,8 +22,12 @@ type record struct {
 	ack     *Ack
 	gone    time.Time // since when readings are missing; zero while they are not
 	byError bool      // stands for a rule that failed, until its labels are read
+	held    bool      // was bad while a parent was, and not long enough after that
 
-	reading Reading // newest; not stored
+	// What is not stored.
+	reading Reading    // newest
+	freed   time.Time  // since when no parent is bad, while held
+	mute    MuteReason // of what there is to tell and is not told
 }
 
 // A runner is a rule with its records.
