@@ -55,6 +55,8 @@ soak:
 	$(GO) test -timeout=0 -count=1 -v -run 'TestLaws$$' ./alerts/fleet/join -rapid.checks=100000
 	$(GO) test -timeout=0 -run '^$$' -fuzz '^FuzzVerify$$' -fuzztime=$(FUZZTIME) ./alerts/fleet/iid
 	$(GO) test -timeout=0 -count=1 -v -run 'TestRedact|TestDedupIsExact|TestAccounts' ./syslogd/stage -rapid.checks=1000000
+	$(GO) test -timeout=0 -count=1 -v -run 'TestStepLaws|TestClockSteps|TestToldPairsUp' ./alerts -rapid.checks=100000
+	$(GO) test -timeout=0 -run '^$$' -fuzz '^FuzzRecord$$' -fuzztime=$(FUZZTIME) ./alerts
 	for t in syslog:FuzzParse syslog:FuzzBinary syslog:FuzzRoundTrip spool:FuzzTail syslog:FuzzFramer syslog:FuzzSD syslog/gelf:FuzzDecode syslog/gelf:FuzzChunks \
 		tail:FuzzSplit tail:FuzzState tail:FuzzMark syslog/gelf:FuzzStream syslog/gelf:FuzzJSON syslog/journal:FuzzReader .:FuzzEqualsGoSyslog \
 		macro:FuzzPath macro:FuzzLine syslog/jsonl:FuzzParse logfile:FuzzReader logimport:FuzzParsePortion stage:FuzzRedact stage:FuzzParse extract:FuzzJSON; do \

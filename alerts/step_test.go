@@ -171,12 +171,23 @@ func drawPolicy(t *rapid.T) Policy {
 		ClearFor:    time.Duration(rapid.IntRange(0, 5).Draw(t, "clear_for")) * time.Second,
 		MissingFor:  time.Duration(rapid.IntRange(0, 5).Draw(t, "missing_for")) * time.Second,
 	}
+	if rapid.Bool().Draw(t, "of") {
+		n := rapid.IntRange(1, 5).Draw(t, "n")
+		p.Of, p.MaxAttempts = Of{rapid.IntRange(1, n).Draw(t, "m"), n}, 0
+	} else {
+		p.Retry = time.Duration(rapid.IntRange(0, 3).Draw(t, "retry")) * time.Second
+	}
+	if rapid.Bool().Draw(t, "flap") {
+		p.Flap = Flap{5, 20}
+	}
+	p.Interval = time.Duration(rapid.IntRange(0, 2).Draw(t, "interval")) * time.Second
+	p.Gap = time.Duration(rapid.IntRange(0, 1).Draw(t, "gap")) * time.Minute
 	sign := 1.0
 	if p.Below {
 		sign = -1
 	}
 	levels := rapid.SampledFrom([]string{"w", "c", "wc"}).Draw(t, "levels")
-	gap := float64(rapid.IntRange(0, 3).Draw(t, "gap"))
+	gap := float64(rapid.IntRange(0, 3).Draw(t, "between"))
 	if strings.Contains(levels, "w") {
 		p.Warning = &Threshold{sign * 4, sign * (4 - gap)}
 	}
@@ -205,6 +216,9 @@ func TestStepLaws(t *testing.T) {
 		now, told, bad, ids := epoch, OK, 0, map[string]bool{}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "wait")) * time.Second)
+			if rapid.IntRange(0, 19).Draw(t, "steps") == 0 {
+				now = now.Add(rapid.SampledFrom([]time.Duration{-time.Hour, time.Hour}).Draw(t, "by"))
+			}
 			r := drawReading(t, ls)
 			next, tr := Step(p, s, r, now)
 			again, tr2 := Step(p, s, r, now)
@@ -219,12 +233,12 @@ func TestStepLaws(t *testing.T) {
 				bad = 0
 			}
 			checkInvariants(t, p, next)
-			if (tr != nil) != (next.Hard != s.Hard) {
-				t.Fatalf("transition %v, hard %v -> %v", tr, s.Hard, next.Hard)
+			if flaps := next.Flapping.Active != s.Flapping.Active; (tr != nil) != (next.Hard != s.Hard || flaps) || tr != nil && (tr.Flap != "") != flaps {
+				t.Fatalf("transition %v, hard %v -> %v, flaps: %v", tr, s.Hard, next.Hard, flaps)
 			}
 			if tr != nil {
 				checkTransition(t, tr, told, ids)
-				if tr.From == OK && bad < p.attempts() {
+				if tr.From == OK && tr.To != OK && p.Of == (Of{}) && bad < p.attempts() {
 					t.Fatalf("hard after %d bad readings in a row, want %d", bad, p.attempts())
 				}
 				told = tr.To
@@ -251,7 +265,7 @@ func checkTransition(t *rapid.T, tr *Transition, told Status, ids map[string]boo
 	switch {
 	case tr.From != told:
 		t.Fatalf("told %v, now from %v", told, tr.From)
-	case tr.From == tr.To:
+	case tr.From == tr.To && tr.Flap == "":
 		t.Fatalf("from %v to itself", tr.From)
 	case ids[tr.ID]:
 		t.Fatalf("ID %s twice", tr.ID)

@@ -25,8 +25,9 @@ func Labels(t alerts.Transition, severity alerts.Status) rrd.Labels {
 
 // OfTransition is the notice of one hard change. One from warning to critical
 // is two alerts, the new one firing and the old one resolved, because the
-// severity is one of its labels and so part of its fingerprint. external is the
-// URL of our web pages, or "".
+// severity is one of its labels and so part of its fingerprint; where it is not,
+// or where flapping starts or ends, it is one. external is the URL of our web
+// pages, or "".
 func OfTransition(t alerts.Transition, receiver, external string) Notice {
 	external = strings.TrimSuffix(external, "/")
 	n := Notice{Key: t.ID, Receiver: receiver, Reason: "resolved", At: t.At, ExternalURL: external}
@@ -37,10 +38,15 @@ func OfTransition(t alerts.Transition, receiver, external string) Notice {
 	if t.From != alerts.OK {
 		old := ofTransition(t, t.From, external)
 		old.Ends = t.At
-		n.Alerts = append(n.Alerts, old)
-	}
-	if len(n.Alerts) == 2 {
-		n.Reason = "changed"
+		switch {
+		case t.To == alerts.OK:
+			n.Alerts = append(n.Alerts, old)
+		case old.Fingerprint != n.Alerts[0].Fingerprint:
+			n.Alerts = append(n.Alerts, old)
+			fallthrough
+		default:
+			n.Reason = "changed"
+		}
 	}
 	n.CommonLabels, n.CommonAnnotations = Common(n.Alerts)
 	group := Labels(t, t.To)

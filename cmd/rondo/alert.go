@@ -42,6 +42,7 @@ type stateLine struct {
 	Hard     bool              `json:"hard"`
 	Attempts int               `json:"attempts"`
 	Max      int               `json:"max_attempts"`
+	Flapping bool              `json:"flapping"`
 	Since    time.Time         `json:"since"`
 	Text     string            `json:"text"`
 }
@@ -102,6 +103,9 @@ func (c alertListCmd) print(out io.Writer, states []stateLine) error {
 		state := "hard"
 		if !s.Hard {
 			state = fmt.Sprintf("soft %d/%d", s.Attempts, s.Max)
+		}
+		if s.Flapping {
+			state += ", flapping"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Status, state, s.Rule, seriesName(s.Labels), s.Since.Local().Format(time.DateTime), s.Text)
 	}

@@ -40,6 +40,9 @@ type Badge struct{ Class, Glyph, Text string }
 // badge names a state: its status, and how sure we are.
 func badge(v alerts.View) Badge {
 	b := statusBadge(v.Status)
+	if v.Flapping {
+		b.Text += ", flapping"
+	}
 	switch {
 	case v.Status != alerts.OK && v.Mute.Quiet():
 		return Badge{"quiet", "◇", b.Text + ", " + string(v.Mute.Reason)}

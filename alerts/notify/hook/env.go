@@ -40,6 +40,9 @@ func ofTransition(t alerts.Transition) []string {
 	e.set("RULE", t.Rule)
 	e.set("FROM", t.From.String())
 	e.set("TO", t.To.String())
+	if t.Flap != "" {
+		e.set("FLAP", string(t.Flap))
+	}
 	e.set("SINCE", t.Since.UTC().Format(time.RFC3339))
 	e.set("AT", t.At.UTC().Format(time.RFC3339))
 	e.set("VALUE", strconv.FormatFloat(t.Value, 'g', -1, 64))
