@@ -104,6 +104,10 @@ func (s *Server) refuse(w http.ResponseWriter) {
 	http.Error(w, msg, http.StatusUnauthorized)
 }
 
+// Authorized says whether a request comes with the token, a client certificate
+// or over rondo.sock, for handlers mounted by Open that let others in as well.
+func (s *Server) Authorized(r *http.Request) bool { return s.authorized(r) }
+
 func (s *Server) authorized(r *http.Request) bool {
 	if overSocket(r) || r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return true

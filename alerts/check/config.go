@@ -21,6 +21,7 @@ type Config struct {
 	Metrics []Metric    `yaml:"metrics"`
 	Hosts   []Freshness `yaml:"hosts"`
 	Logs    []Log       `yaml:"logs"`
+	Outside Outside     `yaml:",inline"`
 }
 
 // DefaultConfig has one rule: a host is critical when it was silent for two
@@ -114,6 +115,8 @@ type Sources struct {
 	Hosts   Hosts
 	// Identify explains the name of a series; fleet.Fleet's Identify is one.
 	Identify func(rrd.Key) (fleet.Identity, bool)
+	// Service is what rules of the outside world share.
+	Service *Service
 }
 
 // A kind is a rule as configured.
@@ -135,7 +138,7 @@ func (c Config) all() (out []kind) {
 	for _, l := range c.Logs {
 		out = append(out, l)
 	}
-	return out
+	return append(out, c.Outside.all()...)
 }
 
 // Validate says all that is wrong with the rules, by rule.

@@ -1,5 +1,6 @@
 // Package check is what alerts can check: an expression over metrics, the
-// freshness of hosts, the number of log messages that match a filter. Each
+// freshness of hosts, the number of log messages that match a filter, what
+// plugins and probes find, results that are sent to us. Each
 // kind has a configuration and builds an alerts.Rule from it.
 //
 //	alerts:
@@ -38,6 +39,66 @@
 // Hosts are silent, and messages are in a window, by our own clock: when a
 // sample came in, when a message was received. The clock of a sender may be
 // wrong.
+//
+// # The world outside
+//
+// Plugins, NRPE and probes bring their own status: there is nothing to raise
+// and clear. Each has targets, which are listed, or the hosts of a group that
+// the fleet knows and that are not withdrawn:
+//
+//	alerts:
+//	  plugins:
+//	    - name: load
+//	      command: [/usr/lib/nagios/plugins/check_load, -w, "5,4,3", -c, "10,6,4"]
+//	      interval: 1m
+//	      retry_interval: 15s
+//	      max_attempts: 3
+//	    - name: ssh
+//	      command: [/usr/lib/nagios/plugins/check_ssh, "{address}"]
+//	      targets: [{host: db-1, address: 192.0.2.7}]
+//	  nrpe:
+//	    - {name: disks, command: check_disks, groups: [web], ca: /etc/rondo/ca.pem}
+//	  http:
+//	    - {name: shop, url: "https://shop.example.org/health", contains: ok, warning: 500ms, critical: 2s}
+//	  tcp:  [{name: smtp, port: 25, expect: "220 ", targets: [{host: mail}]}]
+//	  tls:  [{name: certificates, warning_days: 21, critical_days: 7, targets: [{host: shop.example.org}]}]
+//	  dns:  [{name: zone, query: example.org, type: MX, server: 192.0.2.53}]
+//	  ping: [{name: alive, groups: [web]}]
+//
+// The words of a target stand for {host}, {address} and {label} in arguments,
+// each within its argument: no shell sees them, and none may look like an
+// option. Programs come from the configuration alone; no request leads to one.
+//
+// Such checks wait more than they compute, so they take none of the engine's
+// workers; what runs at once is bounded by [Service] for all rules together.
+// A timeout is that of one target. The targets of a rule are checked side by
+// side, and its states change when all have answered or used up their time.
+//
+// Performance values become series, in base units (s, B, %):
+//
+//	check_perf{alertname="load",host="...",perf="load1",unit="..."}
+//
+// They are ours, and no sign of life of the host; a value with the unit c is a
+// counter.
+//
+// # Passive results
+//
+// What is checked elsewhere is sent to POST /api/alerts/passive, by rondo
+// alert passive or any HTTP client. The check must be declared:
+//
+//	alerts:
+//	  passive:
+//	    - name: backup
+//	      targets: [{host: db-1}]
+//	      token: ${BACKUP_TOKEN}   # lets results of this check in, and nothing else
+//	      from: [192.0.2.0/24]
+//	      freshness: 25h
+//	      stale: critical
+//
+// One result is one attempt, whatever the interval; it is on disk when it is
+// answered. A host from which nothing came for the time of freshness is stale:
+// the command, if there is one, is run in its place; else the status is that
+// of stale. That counts as a result: the next is due after the same time.
 //
 // # Which label set is which state
 //

@@ -14,6 +14,8 @@ import (
 // not to be told, and to whom the rest.
 type alertCmd struct {
 	List      alertListCmd      `cmd:"" help:"List the states, the gravest first. Exits 0, 1, 2 or 3 as Nagios' plugins do."`
+	Run       alertRunCmd       `cmd:"" help:"Make a check now, and see how its result is judged; nobody is told."`
+	Passive   alertPassiveCmd   `cmd:"" help:"Send the result of a check that was made elsewhere."`
 	Ack       alertAckCmd       `cmd:"" help:"Say that hard problems are known: they are told no more."`
 	Unack     alertUnackCmd     `cmd:"" help:"Take that back."`
 	Silence   alertSilenceCmd   `cmd:"" help:"Let problems that match not be told, until a time."`

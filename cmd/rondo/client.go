@@ -81,6 +81,12 @@ func (c clientFlags) send(ctx context.Context, client *http.Client, method, to s
 	if err != nil {
 		return nil, err
 	}
+	return c.roundTrip(client, req)
+}
+
+// roundTrip sends a request with the token, and returns the body of a good
+// answer.
+func (c clientFlags) roundTrip(client *http.Client, req *http.Request) (io.ReadCloser, error) {
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}

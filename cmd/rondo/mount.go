@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"rondo/alerts/check"
 	"rondo/autoscale"
 	"rondo/rrd/rrdfile"
 	"rondo/syslogd/logapi"
@@ -44,6 +45,8 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/alerts/groups", s.dispatcher.Handler())
 	w.Command("POST /api/alerts/", s.engine.Commands())
 	w.Command("DELETE /api/alerts/", s.engine.Commands())
+	w.Command("POST "+check.RunPath, s.checks.Run())
+	w.Open("POST "+check.PassivePath, s.checks.Passive(s.engine, w.Authorized))
 	w.Handle("GET /api/hosts", s.fleet.Handler())
 	w.Handle("GET /api/hosts/", s.fleet.Handler())
 	w.Command("POST /api/hosts/", s.fleet.Commands())

@@ -159,6 +159,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"rrd":    me.store(),
 		"alerts": me.s.engine.Stats().Snapshot(),
 		"notify": me.s.dispatcher.Stats().Snapshot(),
+		"checks": me.s.checks.Snapshot(),
 		"fleet":  me.s.fleet.Snapshot(),
 		"join":   me.s.join.Snapshot(),
 		"agents": me.s.agents.Snapshot(),

@@ -87,6 +87,7 @@ type server struct {
 	canary  *canary.Canary
 	sockets *syslogd.Sockets // of the syslog server; they outlive a reload
 	engine  *alerts.Engine
+	checks  *check.Service // what plugins, probes and passive results share
 
 	dispatcher *dispatch.Dispatcher
 	self       *self
@@ -210,6 +211,7 @@ func (s *server) build() (err error) {
 	if err := s.newDispatcher(s.conf); err != nil {
 		return err
 	}
+	s.checks = check.NewService(s.stores.metrics, s.log)
 	rules, targets, err := s.rules(s.conf)
 	if err != nil {
 		return err
@@ -218,6 +220,7 @@ func (s *server) build() (err error) {
 		return err
 	}
 	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone, Muting: s.conf.Alerts.Muting}, rules, targets)
+	s.checks.Use(rules)
 	s.self = newSelf(s)
 	s.loki = loki.New(loki.Options{
 		Sink: func() syslogd.Sink { return s.parts.Load().router }, Logs: s.stores.logs, LineBytes: s.lineBytes,
@@ -240,6 +243,7 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, erro
 		Logs:     logCounter{s.stores.logs},
 		Hosts:    s.fleet,
 		Identify: s.fleet.Identify,
+		Service:  s.checks,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -368,5 +372,9 @@ func (s *server) reloadRules(conf *config) error {
 	if err := s.engine.SetMuting(conf.Alerts.Muting); err != nil {
 		return err
 	}
-	return s.engine.Reload(rules, targets)
+	if err := s.engine.Reload(rules, targets); err != nil {
+		return err
+	}
+	s.checks.Use(rules)
+	return nil
 }

@@ -1,0 +1,141 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rondo/alerts"
+	"rondo/alerts/check/plugin"
+	"rondo/rrd"
+)
+
+// maxProbes bounds how many probes and NRPE queries run at once, over all
+// rules; one more waits for its place. Plugins have a bound of their own,
+// plugin.DefaultProcesses.
+const maxProbes = 64
+
+// PerfName is the series of performance values: with the labels of the
+// reading, alertname, perf (the value's label) and unit.
+const PerfName = "check_perf"
+
+// FromChecks says whether a series is made of what checks find. Its samples
+// are ours: they are no sign of life of the host that is checked.
+func FromChecks(k rrd.Key) bool { return strings.HasPrefix(string(k), PerfName+"\xff") }
+
+// A Service is what checks of the outside world share, over reloads: their
+// bounds, where performance values go, and the passive checks that take
+// results. It is safe for concurrent use.
+type Service struct {
+	log    *slog.Logger
+	perf   rrd.Appender
+	runner *plugin.Runner
+	probes chan struct{} // holds a token per running probe
+
+	refused map[string]*atomic.Uint64 // passive results, by reason
+	stored  atomic.Uint64
+	lost    atomic.Uint64
+	failing atomic.Bool // the newest performance values were not stored
+
+	mu    sync.Mutex
+	rules map[string]alerts.Supervised
+}
+
+// NewService makes a service whose performance values go to perf; nil: nowhere.
+func NewService(perf rrd.Appender, log *slog.Logger) *Service {
+	s := &Service{
+		log: log.With("component", "check"), perf: perf,
+		runner: plugin.NewRunner(plugin.DefaultProcesses), probes: make(chan struct{}, maxProbes),
+		rules: make(map[string]alerts.Supervised), refused: make(map[string]*atomic.Uint64),
+	}
+	for _, reason := range []string{refusedMalformed, refusedToken, refusedNetwork, refusedUndeclared, refusedFuture, refusedOlder, refusedFailed} {
+		s.refused[reason] = new(atomic.Uint64)
+	}
+	return s
+}
+
+// Use makes these the present rules, which the engine has taken. Passive
+// checks go on where those of their name were.
+func (s *Service) Use(rules []alerts.Supervised) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := make(map[string]alerts.Supervised, len(rules))
+	for _, r := range rules {
+		next[r.Rule.ID()] = r
+		p, passive := r.Rule.(*passiveRule)
+		if old, was := s.rules[r.Rule.ID()].Rule.(*passiveRule); passive && was && p != old {
+			p.inherit(old)
+		}
+	}
+	s.rules = next
+}
+
+// rule finds a present rule.
+func (s *Service) rule(name string) (alerts.Supervised, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.rules[name]
+	return r, ok
+}
+
+// Snapshot returns the counters.
+func (s *Service) Snapshot() map[string]uint64 {
+	m := s.runner.Snapshot()
+	m["perf_values"], m["perf_lost"] = s.stored.Load(), s.lost.Load()
+	for reason, n := range s.refused {
+		m["passive_refused_"+reason] = n.Load()
+	}
+	return m
+}
+
+// store appends performance values. That they cannot be stored is no finding
+// about what was checked: it is counted, and logged when it begins.
+func (s *Service) store(ctx context.Context, batch []rrd.Sample) {
+	if s.perf == nil || len(batch) == 0 {
+		return
+	}
+	err := s.perf.Append(ctx, batch)
+	lost := len(batch)
+	if e, some := errors.AsType[*rrd.BatchError](err); some {
+		lost = len(e.Refused)
+	} else if err == nil {
+		lost = 0
+	}
+	s.stored.Add(uint64(len(batch) - lost))
+	s.lost.Add(uint64(lost))
+	if was := s.failing.Swap(err != nil); err != nil && !was {
+		s.log.Warn("performance values are not stored", "err", err, "lost", lost)
+	}
+}
+
+// appendPerf appends the performance values of a result as samples.
+func appendPerf(batch []rrd.Sample, rule string, ls rrd.Labels, perfs []plugin.Perf, at time.Time) []rrd.Sample {
+	m := mapOf(ls)
+	m[alerts.RuleLabel] = rule
+	for _, p := range perfs {
+		v, unit := p.Base()
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			continue // it was not known
+		}
+		own := maps.Clone(m)
+		own["perf"] = p.Label
+		kind := rrd.Gauge
+		if unit == "c" {
+			kind = rrd.Counter
+		} else if unit != "" {
+			own["unit"] = unit
+		}
+		key, err := rrd.NewKey(PerfName, alerts.NewLabels(own)...)
+		if err != nil {
+			continue // a name that no series can have; the store would refuse it as well
+		}
+		batch = append(batch, rrd.Sample{Key: key, Time: rrd.At(at), Value: v, Type: kind})
+	}
+	return batch
+}
