@@ -16,6 +16,7 @@ import (
 // TestReadmeConfiguration checks the configuration that the README shows.
 func TestReadmeConfiguration(t *testing.T) {
 	t.Setenv("PAGER_URL", "https://pager.example/hook")
+	t.Setenv("BACKUP_TOKEN", "sixteen bytes or more")
 	section, err := readmeSection("A configuration that one would really use")
 	if err != nil {
 		t.Fatal(err)
@@ -128,14 +129,15 @@ func commandParser(t *testing.T) *kong.Kong {
 	return p
 }
 
-// words splits a line as a shell does that knows single quotes and comments.
+// words splits a line as a shell does that knows quotes and comments.
 func words(line string) (all []string) {
 	line, _, _ = strings.Cut(line, "  #")
-	for _, w := range regexp.MustCompile(`('[^']*'|[^ '])+`).FindAllString(line, -1) {
+	quoted := regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
+	for _, w := range regexp.MustCompile(`('[^']*'|"[^"]*"|[^ '"])+`).FindAllString(line, -1) {
 		if w == "#" || w == "&" {
 			break
 		}
-		all = append(all, strings.ReplaceAll(w, "'", ""))
+		all = append(all, quoted.ReplaceAllString(w, "$1$2"))
 	}
 	return all
 }
