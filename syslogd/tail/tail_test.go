@@ -354,3 +354,42 @@ func TestDeletedBeyondMaxOpen(t *testing.T) {
 	slices.Sort(r.lines)
 	expect(t, r, "three", "two")
 }
+
+// TestHeaderOfPackedFile: a new file that begins as one does that is being packed
+// is no copy of it.
+func TestHeaderOfPackedFile(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "a.log")
+	tl := newTailer(t, Config{Files: []Input{{Paths: []string{log + "*"}}}}, "")
+	now := time.Now()
+	tl.begin(savedState{}, nil, now)
+	defer tl.end()
+	r := newReceiver()
+	packed, err := os.Create(log + ".1.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	z := gzip.NewWriter(packed)
+	pack := func(text string) {
+		t.Helper()
+		if _, err := z.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pack("# header\n")
+	drain(t, tl, now, r)
+	expect(t, r, "# header")
+	write(t, log, "# header\nnew\n")
+	drain(t, tl, now, r)
+	pack("old\n")
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, tl, now.Add(time.Second), r)
+	slices.Sort(r.lines)
+	expect(t, r, "new", "old")
+}
