@@ -198,7 +198,7 @@ func passive(freshness time.Duration, command ...string) Config {
 func TestPassive(t *testing.T) {
 	_, s, kept := outside(t, passive(0), nil)
 	to := &submitted{}
-	h := s.Passive(to, func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer all" })
+	h := s.Passive(to, func(r *http.Request, _ string) bool { return r.Header.Get("Authorization") == "Bearer all" })
 	send := func(token, from, media, body string) string {
 		t.Helper()
 		r := httptest.NewRequest("POST", PassivePath, strings.NewReader(body))

@@ -47,10 +47,10 @@ type PassiveResult struct {
 }
 
 // Passive answers POST /api/alerts/passive with a [PassiveResult]. A result
-// that is answered 200 is in the states on disk. Who asks is authorized by
-// trusted (rondo's own token), or holds the token of the check; it mounts
-// itself where no other token is asked for.
-func (s *Service) Passive(to Submitter, trusted func(*http.Request) bool) http.Handler {
+// that is answered 200 is in the states on disk. Who asks is trusted with results of
+// the host (by rondo's own token, or as its agent), or holds the token of the
+// check; so it is mounted where nothing else is asked for.
+func (s *Service) Passive(to Submitter, trusted func(r *http.Request, host string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, err := s.passive(to, trusted, w, r)
 		if err == nil {
@@ -86,7 +86,7 @@ type refusal struct {
 
 func (e *refusal) Error() string { return e.err.Error() }
 
-func (s *Service) passive(to Submitter, trusted func(*http.Request) bool, w http.ResponseWriter, r *http.Request) (alerts.Status, error) {
+func (s *Service) passive(to Submitter, trusted func(r *http.Request, host string) bool, w http.ResponseWriter, r *http.Request) (alerts.Status, error) {
 	now := time.Now()
 	p, err := readPassive(w, r)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Service) passive(to Submitter, trusted func(*http.Request) bool, w http
 	}
 	found, _ := s.rule(p.Check)
 	rule, declared := found.Rule.(*passiveRule)
-	mine := trusted(r)
+	mine := trusted(r, p.Host)
 	if !mine && !(declared && holds(r, string(rule.config.Token))) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="rondo"`)
 		return 0, &refusal{http.StatusUnauthorized, refusedToken, errors.New("results need the token of their check, or rondo's: Authorization: Bearer <token>")}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"rondo/alerts/check/plugin"
 	"rondo/collectors/agent"
 	"rondo/collectors/agent/enrol"
 	"rondo/collectors/agent/imds"
@@ -100,6 +101,7 @@ type agentRun struct {
 	counts  *syslogd.Stats
 	tailed  *tail.Stats // of all tailers, one after the other
 
+	checker  *agentChecker
 	profiles *profileClient  // nil: the server is not asked
 	changes  chan *agentWork // what is to replace the work
 	swapping sync.RWMutex
@@ -120,6 +122,7 @@ const agentGC = 20
 //	  ├─ syslog server: sockets ──> stages ──> spool
 //	  ├─ the agent's own figures ──> spool
 //	  ├─ journal ──> stages ──> client; FIFOs ──> stages ──> spool
+//	  ├─ checks: plugins ──> server
 //	  ├─ profile: asks the server what to do
 //	  ├─ keepWorking ── errgroup, built anew by a profile
 //	  │    ├─ tailer: lines of files ──> stages ──> client
@@ -173,6 +176,7 @@ func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
 	g.Go(func() error { return a.measure(ctx) })
 	g.Go(func() error { return a.readStreams(ctx) })
 	g.Go(func() error { return a.keepWorking(ctx) })
+	g.Go(func() error { return a.checker.run(ctx) })
 	if a.profiles != nil {
 		g.Go(func() error { return a.profiles.run(ctx) })
 	}
@@ -208,6 +212,10 @@ func (a *agentRun) connect(ctx context.Context) error {
 	key, carrier, err := a.credentials(id, metadata, transport)
 	if err != nil {
 		return err
+	}
+	a.checker = &agentChecker{
+		checks: c.Checks, server: c.Server, host: id.Host, key: key, next: carrier,
+		runner: plugin.NewRunner(agentProcesses), log: a.log.With("component", "checks"),
 	}
 	if !c.Profile.Off {
 		a.profiles = newProfileClient(c, key, carrier, a.apply, a.log)

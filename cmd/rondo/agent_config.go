@@ -39,6 +39,7 @@ type agentConfig struct {
 	Tail    tail.Config       `yaml:",inline"`
 	Filter  *filter.Filter    `yaml:"filter"` // which messages are sent; none: all
 	Stages  []stage.Config    `yaml:"stages"` // what is done to them before
+	Checks  []agentCheck      `yaml:"checks"` // plugins, whose results are passive ones of the server
 	Spool   agent.SpoolConfig `yaml:"spool"`
 
 	Profile    agentProfile `yaml:"profile"`
@@ -167,6 +168,7 @@ func (c *agentConfig) validate() error {
 	in("stages: ", stage.Validate(c.Stages))
 	in("spool: ", c.Spool.Validate())
 	in("", c.AllowPaths.validate())
+	in("", validateAgentChecks(c.Checks))
 	return errors.Join(errs...)
 }
 

@@ -137,6 +137,7 @@ func (s *server) mountAgents(w *web.Server) (err error) {
 		profiles: func() []profileConfig { return s.parts.Load().conf.Agents.Profiles },
 	}
 	w.Open("GET "+profilePath, s.handout)
+	w.Open("POST "+resultPath, s.checks.Passive(s.engine, s.ownHost))
 	w.Open("POST "+join.Path, s.join.Handler())
 	w.Open("POST "+agent.HelloPath, s.handout.announce(s.agents.Handler()))
 	w.Open("POST "+agent.PushPath, s.handout.announce(s.agents.Handler()))

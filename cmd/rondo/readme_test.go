@@ -43,6 +43,23 @@ func TestReadmeConfiguration(t *testing.T) {
 	}
 }
 
+// TestReadmeChecks checks the rules about the world outside.
+func TestReadmeChecks(t *testing.T) {
+	section, err := readmeSection("Checking the world outside")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section, _, _ = strings.Cut(section, "\n\nPlugins run")
+	root, err := parseTree("README.md", []byte(section))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := configOf(root)
+	if err != nil || len(conf.Alerts.Rules.Outside.Ping) != 1 {
+		t.Fatalf("%v\n%s", err, section)
+	}
+}
+
 // TestReadmeAgent checks the agent's configuration that the README shows.
 func TestReadmeAgent(t *testing.T) {
 	section, err := readmeSection("An agent on each machine")
@@ -67,7 +84,7 @@ func TestReadmeAgent(t *testing.T) {
 	if err == nil {
 		err = conf.validate()
 	}
-	if err != nil || len(conf.Tail.Files) != 2 || len(conf.Stages) != 1 || conf.Filter == nil {
+	if err != nil || len(conf.Checks) != 1 || len(conf.Tail.Files) != 2 || len(conf.Stages) != 1 || conf.Filter == nil {
 		t.Fatalf("%v\n%s", err, yaml.String())
 	}
 }
