@@ -119,6 +119,11 @@
 //	                                                  |  one goroutine per target
 //	                       Action.Act <--- backoff <--+
 //
+// A rule that waits for a process or for the network takes none of the workers
+// ([Supervised].Waits). Readings that others made come by [Engine.Submit]: each
+// is one step, whatever the interval, and on disk when Submit returns; their
+// states stay while checks do not mention them ([Supervised].Keeps).
+//
 // # What mutes
 //
 // A problem is not told while there is a [Mute] (see mute.go): a parent that is

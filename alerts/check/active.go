@@ -158,7 +158,7 @@ func (r *activeRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading
 		out = append(out, f.reading(now))
 		batch = appendPerf(batch, r.Name, f.Labels, f.Perf, now)
 	}
-	r.service.store(ctx, batch)
+	r.service.store(ctx, r.Name, batch)
 	return out, nil
 }
 
@@ -185,7 +185,7 @@ func (r *activeRule) find(ctx context.Context) ([]finding, error) {
 	for i, t := range targets {
 		out[i].Labels = r.targeted(t)
 		if err := t.Validate(); err != nil && t.Host != "" { // what a machine says of itself
-			out[i].Result = plugin.Failed(alerts.Unknown, "not checked: %v", err)
+			out[i].Result = plugin.Say(alerts.Unknown, "not checked: %v", err)
 			continue
 		}
 		wg.Go(func() { out[i].Result = r.one(ctx, t) })
@@ -203,7 +203,7 @@ func (r *activeRule) one(ctx context.Context, t plugin.Target) plugin.Result {
 	case r.service.probes <- struct{}{}:
 		defer func() { <-r.service.probes }()
 	case <-ctx.Done():
-		return plugin.Failed(alerts.Unknown, "not checked: %d probes are under way already, and none has ended in time", cap(r.service.probes))
+		return plugin.Say(alerts.Unknown, "not checked: %d probes are under way already, and none has ended in time", cap(r.service.probes))
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout())
 	defer cancel()

@@ -98,7 +98,9 @@
 // One result is one attempt, whatever the interval; it is on disk when it is
 // answered. A host from which nothing came for the time of freshness is stale:
 // the command, if there is one, is run in its place; else the status is that
-// of stale. That counts as a result: the next is due after the same time.
+// of stale. That counts as a result: the next is due after the same time. Time
+// is counted from our start at the earliest: after a restart each host has its
+// time anew.
 //
 // # Which label set is which state
 //

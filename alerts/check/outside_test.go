@@ -120,6 +120,17 @@ func TestProbesAsRules(t *testing.T) {
 	if m := s.Snapshot(); m["perf_values"] != 2 || m["perf_lost"] != 2 {
 		t.Error(m)
 	}
+	kept.err = nil
+	for i := range maxSeries + 5 {
+		key, err := rrd.NewKey(fmt.Sprint("x", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.store(t.Context(), "shop", []rrd.Sample{{Key: key}})
+	}
+	if m := s.Snapshot(); m["perf_values"] != 2+maxSeries-2 || m["perf_lost"] != 2+5+2 {
+		t.Error(m)
+	}
 	for range maxProbes {
 		s.probes <- struct{}{}
 	}

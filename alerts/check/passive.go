@@ -56,8 +56,11 @@ func (p Passive) validate() error {
 
 // looks is how often freshness is looked at.
 func (p Passive) looks() time.Duration {
-	if p.Interval > 0 {
+	switch {
+	case p.Interval > 0:
 		return p.Interval
+	case p.Freshness == 0:
+		return time.Minute // for hosts that are no longer declared
 	}
 	return min(max(p.Freshness/10, time.Second), time.Minute)
 }
@@ -73,7 +76,7 @@ func (p Passive) build(s Sources) (alerts.Supervised, error) {
 	}
 	out, err := p.active(&r.activeRule, s, p.Targets, words)
 	r.activeRule.bounded, r.activeRule.probe = true, s.Service.run(p.Common, p.Command, nil)
-	out.Rule, out.Interval, out.Keeps = r, p.looks(), r.declared
+	out.Rule, out.Interval, out.Keeps = r, p.looks(), r.keeps
 	return out, err
 }
 
@@ -86,6 +89,8 @@ type passiveRule struct {
 	mu   sync.Mutex
 	last map[string]time.Time // by host: its newest result, by our clock
 	at   map[string]time.Time // by host: when that was made, by its sender's
+
+	declared map[string]bool // hosts, as the newest Check found them
 }
 
 // inherit goes on where another rule was.
@@ -98,17 +103,30 @@ func (r *passiveRule) inherit(old *passiveRule) {
 	old.last, old.at = make(map[string]time.Time), nil
 }
 
-// declared says whether results of a label set are taken.
-func (r *passiveRule) declared(ls rrd.Labels) bool {
+// keeps says whether results of a label set are taken. It is asked for every
+// state after each Check, so it looks at the fleet only for hosts that are new.
+func (r *passiveRule) keeps(ls rrd.Labels) bool {
+	r.mu.Lock()
+	known := r.declared[ls.Get("host")]
+	r.mu.Unlock()
+	if known {
+		return true
+	}
 	_, ok := r.targets.find(r.hosts, ls.Get("host"))
 	return ok
 }
 
 // stale takes out the targets that are, and counts their time anew.
 func (r *passiveRule) stale(now time.Time) (out []plugin.Target) {
+	all := r.targets.of(r.hosts)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range r.targets.of(r.hosts) {
+	r.declared = make(map[string]bool, len(all))
+	for _, t := range all {
+		r.declared[t.Host] = true
+		if r.config.Freshness == 0 {
+			continue
+		}
 		last, ok := r.last[t.Host]
 		if !ok {
 			last = r.started
@@ -124,14 +142,11 @@ func (r *passiveRule) stale(now time.Time) (out []plugin.Target) {
 // Check implements alerts.Rule. It has something to say of what is stale
 // alone; all other states stay as the results left them.
 func (r *passiveRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading, error) {
-	if r.config.Freshness == 0 {
-		return nil, nil
-	}
 	late := r.stale(now)
 	if len(r.config.Command) == 0 {
 		var out []alerts.Reading
 		for _, t := range late {
-			f := finding{r.targeted(t), plugin.Failed(cmp.Or(r.config.Stale, alerts.Unknown), "no result for %v", r.config.Freshness)}
+			f := finding{r.targeted(t), plugin.Say(cmp.Or(r.config.Stale, alerts.Unknown), "no result for %v", r.config.Freshness)}
 			out = append(out, f.reading(now))
 		}
 		return out, nil

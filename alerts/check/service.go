@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,8 +44,9 @@ type Service struct {
 	lost    atomic.Uint64
 	failing atomic.Bool // the newest performance values were not stored
 
-	mu    sync.Mutex
-	rules map[string]alerts.Supervised
+	mu     sync.Mutex
+	rules  map[string]alerts.Supervised
+	series map[string]map[rrd.Key]bool // of performance values, by rule
 }
 
 // NewService makes a service whose performance values go to perf; nil: nowhere.
@@ -52,7 +54,7 @@ func NewService(perf rrd.Appender, log *slog.Logger) *Service {
 	s := &Service{
 		log: log.With("component", "check"), perf: perf,
 		runner: plugin.NewRunner(plugin.DefaultProcesses), probes: make(chan struct{}, maxProbes),
-		rules: make(map[string]alerts.Supervised), refused: make(map[string]*atomic.Uint64),
+		rules: make(map[string]alerts.Supervised), series: make(map[string]map[rrd.Key]bool), refused: make(map[string]*atomic.Uint64),
 	}
 	for _, reason := range []string{refusedMalformed, refusedToken, refusedNetwork, refusedUndeclared, refusedFuture, refusedOlder, refusedFailed} {
 		s.refused[reason] = new(atomic.Uint64)
@@ -65,15 +67,18 @@ func NewService(perf rrd.Appender, log *slog.Logger) *Service {
 func (s *Service) Use(rules []alerts.Supervised) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := make(map[string]alerts.Supervised, len(rules))
+	next, series := make(map[string]alerts.Supervised, len(rules)), make(map[string]map[rrd.Key]bool)
 	for _, r := range rules {
 		next[r.Rule.ID()] = r
+		if known := s.series[r.Rule.ID()]; known != nil {
+			series[r.Rule.ID()] = known
+		}
 		p, passive := r.Rule.(*passiveRule)
 		if old, was := s.rules[r.Rule.ID()].Rule.(*passiveRule); passive && was && p != old {
 			p.inherit(old)
 		}
 	}
-	s.rules = next
+	s.rules, s.series = next, series
 }
 
 // rule finds a present rule.
@@ -94,10 +99,36 @@ func (s *Service) Snapshot() map[string]uint64 {
 	return m
 }
 
-// store appends performance values. That they cannot be stored is no finding
+// maxSeries bounds the series that one rule makes: a plugin that puts the time
+// into its labels, or a sender of results, must not fill the store.
+const maxSeries = 10_000
+
+// admit leaves out the samples of series that are too many, which is counted.
+func (s *Service) admit(rule string, batch []rrd.Sample) []rrd.Sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.series[rule]
+	if known == nil {
+		known = make(map[rrd.Key]bool)
+		s.series[rule] = known
+	}
+	return slices.DeleteFunc(batch, func(x rrd.Sample) bool {
+		if !known[x.Key] && len(known) >= maxSeries {
+			s.lost.Add(1)
+			return true
+		}
+		known[x.Key] = true
+		return false
+	})
+}
+
+// store appends performance values of a rule. That they cannot be stored is no finding
 // about what was checked: it is counted, and logged when it begins.
-func (s *Service) store(ctx context.Context, batch []rrd.Sample) {
-	if s.perf == nil || len(batch) == 0 {
+func (s *Service) store(ctx context.Context, rule string, batch []rrd.Sample) {
+	if s.perf == nil {
+		return
+	}
+	if batch = s.admit(rule, batch); len(batch) == 0 {
 		return
 	}
 	err := s.perf.Append(ctx, batch)

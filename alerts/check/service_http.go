@@ -122,7 +122,7 @@ func (s *Service) passive(to Submitter, trusted func(r *http.Request, host strin
 	if err := to.Submit(r.Context(), p.Check, f.reading(p.At)); err != nil {
 		return 0, err
 	}
-	s.store(r.Context(), appendPerf(nil, p.Check, f.Labels, f.Perf, p.At))
+	s.store(r.Context(), p.Check, appendPerf(nil, p.Check, f.Labels, f.Perf, p.At))
 	return f.Status, nil
 }
 

@@ -42,7 +42,7 @@ func NewClient(conf *tls.Config, version int) *Client {
 func (c *Client) Check(ctx context.Context, address, command string, args ...string) plugin.Result {
 	for _, a := range args {
 		if strings.Contains(a, "!") {
-			return plugin.Failed(alerts.Unknown, "NRPE: argument %q: a ! would make it two", a)
+			return plugin.Say(alerts.Unknown, "NRPE: argument %q: a ! would make it two", a)
 		}
 	}
 	text := strings.Join(append([]string{command}, args...), "!")
@@ -62,7 +62,7 @@ func (c *Client) Check(ctx context.Context, address, command string, args ...str
 	if errors.Is(err, ErrPacket) || errors.Is(err, ErrChecksum) || errors.Is(err, errTLS) {
 		status = alerts.Unknown
 	}
-	return plugin.Failed(status, "NRPE at %s: %v", address, err)
+	return plugin.Say(status, "NRPE at %s: %v", address, err)
 }
 
 // result is what a response says.

@@ -20,10 +20,11 @@ type Result struct {
 	Output
 }
 
-// Failed is the result of a check that could not be made, or that found its
-// object in a state without words of its own.
-func Failed(s alerts.Status, format string, args ...any) Result {
-	return Result{Status: s, Output: Output{Text: fmt.Sprintf(format, args...)}}
+// Say is a result in words of ours. What others said may be among them: it is
+// one line, and nothing in it moves a terminal's cursor.
+func Say(s alerts.Status, format string, args ...any) Result {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")
+	return Result{Status: s, Output: Output{Text: strings.Map(printable, strings.ToValidUTF8(text, "?"))}}
 }
 
 // DefaultProcesses is how many plugins run at once where nothing else is said.
@@ -66,7 +67,7 @@ func (r *Runner) Run(ctx context.Context, c Command) Result {
 		defer func() { <-r.slots }()
 	case <-ctx.Done():
 		r.waited.Add(1)
-		return Failed(alerts.Unknown, "not run: %d plugins are running already, and none has ended in time", cap(r.slots))
+		return Say(alerts.Unknown, "not run: %d plugins are running already, and none has ended in time", cap(r.slots))
 	}
 	r.runs.Add(1)
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
@@ -84,7 +85,7 @@ func (r *Runner) Run(ctx context.Context, c Command) Result {
 	}
 	if limited.Err() != nil && (err != nil || cmd.ProcessState == nil) {
 		r.timeouts.Add(1)
-		return Failed(alerts.Critical, "killed after %v: %s", c.Timeout, cmp.Or(firstLine(stdout.String()), "it printed nothing"))
+		return Say(alerts.Critical, "killed after %v: %s", c.Timeout, cmp.Or(firstLine(stdout.String()), "it printed nothing"))
 	}
 	return judge(cmd.ProcessState, err, stdout.String(), stderr.String())
 }
@@ -92,7 +93,7 @@ func (r *Runner) Run(ctx context.Context, c Command) Result {
 // judge makes a result of how a plugin ended.
 func judge(ended *os.ProcessState, err error, stdout, stderr string) Result {
 	if ended == nil {
-		return Failed(alerts.Unknown, "plugin cannot be started: %v", err)
+		return Say(alerts.Unknown, "plugin cannot be started: %v", err)
 	}
 	out := Parse(stdout)
 	if out.Text == "" && len(out.Perf) == 0 {

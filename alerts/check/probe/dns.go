@@ -86,7 +86,7 @@ func (p DNS) Probe(ctx context.Context, t plugin.Target) plugin.Result {
 	what := fmt.Sprintf("DNS %s %s at %s", strings.TrimPrefix(kind.String(), "Type"), query, server)
 	name, err := dnsmessage.NewName(strings.TrimSuffix(query, ".") + ".")
 	if err != nil {
-		return plugin.Failed(alerts.Unknown, "%s: %v", what, err)
+		return plugin.Say(alerts.Unknown, "%s: %v", what, err)
 	}
 	began := time.Now()
 	answer, err := exchange(ctx, server, dnsmessage.Question{Name: name, Type: kind, Class: dnsmessage.ClassINET})
@@ -95,7 +95,7 @@ func (p DNS) Probe(ctx context.Context, t plugin.Target) plugin.Result {
 		return failed(ctx, what, err)
 	}
 	got := answers(answer, kind)
-	out := plugin.Failed(p.Latency.judge(took), "%s: %s in %.4f s", what, strings.Join(got, ", "), took.Seconds())
+	out := plugin.Say(p.Latency.judge(took), "%s: %s in %.4f s", what, strings.Join(got, ", "), took.Seconds())
 	switch {
 	case answer.RCode != dnsmessage.RCodeSuccess:
 		out.Status, out.Text = alerts.Critical, fmt.Sprintf("%s: %s", what, strings.TrimPrefix(answer.RCode.String(), "RCode"))

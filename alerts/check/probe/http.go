@@ -130,7 +130,7 @@ func (p *httpProbe) Probe(ctx context.Context, t plugin.Target) plugin.Result {
 	to := t.Expand(p.URL)[0]
 	req, err := http.NewRequestWithContext(ctx, strings.ToUpper(p.Method), to, strings.NewReader(p.Body))
 	if err != nil {
-		return plugin.Failed(alerts.Unknown, "HTTP: %v", err)
+		return plugin.Say(alerts.Unknown, "HTTP: %v", err)
 	}
 	what := "HTTP " + req.URL.Redacted()
 	req.Header.Set("User-Agent", "rondo")
@@ -153,7 +153,7 @@ func (p *httpProbe) Probe(ctx context.Context, t plugin.Target) plugin.Result {
 	}
 	took := time.Since(began)
 	status, wrong := p.judge(resp, body)
-	out := plugin.Failed(worst(status, p.Latency.judge(took)), "%s: %s, %d bytes in %.4f s", what, resp.Status, len(body), took.Seconds())
+	out := plugin.Say(worst(status, p.Latency.judge(took)), "%s: %s, %d bytes in %.4f s", what, resp.Status, len(body), took.Seconds())
 	if wrong != "" {
 		out.Text += ", " + wrong
 	}

@@ -82,11 +82,11 @@ func (p Ping) Probe(ctx context.Context, t plugin.Target) plugin.Result {
 	}
 	e, err := listen(addrs[0].Unmap())
 	if errors.Is(err, fs.ErrPermission) {
-		return plugin.Failed(alerts.Unknown, "%s: not allowed: add our group to net.ipv4.ping_group_range "+
+		return plugin.Say(alerts.Unknown, "%s: not allowed: add our group to net.ipv4.ping_group_range "+
 			"(sysctl -w net.ipv4.ping_group_range='0 2147483647'), or give us CAP_NET_RAW", what)
 	}
 	if err != nil {
-		return plugin.Failed(alerts.Unknown, "%s: %v", what, err)
+		return plugin.Say(alerts.Unknown, "%s: %v", what, err)
 	}
 	defer e.conn.Close()
 	return p.judge(what, e.run(ctx, p))
@@ -111,7 +111,7 @@ func (p Ping) judge(what string, trips []time.Duration) plugin.Result {
 	case loss >= p.Warning.Loss || mean >= p.Warning.RTT:
 		status = alerts.Warning
 	}
-	out := plugin.Failed(status, "%s: %d of %d answers, %.0f %% lost, mean round trip %.3f ms", what, got, p.Count, loss, mean.Seconds()*1e3)
+	out := plugin.Say(status, "%s: %d of %d answers, %.0f %% lost, mean round trip %.3f ms", what, got, p.Count, loss, mean.Seconds()*1e3)
 	if got == 0 {
 		out.Text = fmt.Sprintf("%s: no answer to %d requests", what, p.Count)
 	} else {

@@ -67,9 +67,9 @@ func worst(a, b alerts.Status) alerts.Status { return max(a, b) }
 // failed is the result of a probe that did not get its answer.
 func failed(ctx context.Context, what string, err error) plugin.Result {
 	if ctx.Err() != nil {
-		return plugin.Failed(alerts.Critical, "%s: no answer in time", what)
+		return plugin.Say(alerts.Critical, "%s: no answer in time", what)
 	}
-	return plugin.Failed(alerts.Critical, "%s: %v", what, err)
+	return plugin.Say(alerts.Critical, "%s: %v", what, err)
 }
 
 // untilDone ends what is read from and written to a connection with ctx. The

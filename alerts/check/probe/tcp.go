@@ -49,7 +49,7 @@ func (p TCP) Probe(ctx context.Context, t plugin.Target) plugin.Result {
 		return failed(ctx, what+": want "+strconv.Quote(p.Expect), fmt.Errorf("it said %.100q and: %w", answer, err))
 	}
 	took := time.Since(began)
-	out := plugin.Failed(p.Latency.judge(took), "%s: answers in %.4f s", what, took.Seconds())
+	out := plugin.Say(p.Latency.judge(took), "%s: answers in %.4f s", what, took.Seconds())
 	out.Perf = []plugin.Perf{p.Latency.perf(took)}
 	return out
 }
