@@ -17,6 +17,7 @@ import (
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
 	"rondo/alerts/notify/direct"
+	"rondo/alerts/promrule"
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 	"rondo/cmd/rondo/backup"
@@ -80,6 +81,9 @@ type alertsConfig struct {
 	Receivers direct.Config `yaml:",inline"`
 	Muting    alerts.Muting `yaml:",inline"`
 	Telling   tellingConfig `yaml:",inline"`
+
+	Prometheus promrule.Config   `yaml:",inline"`
+	files      []promrule.Source // that Prometheus names
 }
 
 type autoscaleConfig struct {
@@ -101,7 +105,7 @@ func defaultConfig() *config {
 		RRD:       rrdConfig{Store: store.DefaultConfig(), Query: promql.DefaultOptions()},
 		Syslogd:   syslogConfig{Server: syslogd.DefaultConfig(), Store: logstore.DefaultConfig(), Canary: canary.DefaultConfig()},
 		Fleet:     fleetConfig{Templates: fleet.DefaultTemplates()},
-		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Receivers: direct.DefaultConfig()},
+		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Prometheus: promrule.DefaultConfig(), Receivers: direct.DefaultConfig()},
 		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig()},
 		Backup:    backupConfig{Config: backup.DefaultConfig()},
 		tree:      &node{shape: mapping},
@@ -144,7 +148,12 @@ func loadConfig(file string) (*config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return configOf(root)
+	c, err := configOf(root)
+	if err != nil {
+		return c, err
+	}
+	c.Alerts.files, err = readRuleFiles(filepath.Dir(file), c.Alerts.Prometheus.Files)
+	return c, err
 }
 
 // configOf decodes and validates a configuration's tree.
@@ -233,6 +242,7 @@ func (c *config) validate() error {
 	}
 	in("agents", c.Agents.validate())
 	in("alerts", c.Alerts.Rules.Validate())
+	in("alerts", c.Alerts.Prometheus.Validate())
 	in("alerts", c.Alerts.Receivers.Validate())
 	in("alerts", c.Alerts.Muting.Validate())
 	in("alerts", c.Alerts.validateTelling())

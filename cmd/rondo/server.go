@@ -21,6 +21,7 @@ import (
 	"rondo/alerts/fleet"
 	"rondo/alerts/fleet/join"
 	"rondo/alerts/notify/dispatch"
+	"rondo/alerts/promrule"
 	"rondo/collectors/agent"
 	"rondo/rrd/promql"
 	"rondo/syslogd"
@@ -247,6 +248,12 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, erro
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, g := range promrule.NewGroups(conf.Alerts.files, promrule.Options{
+		Metrics: s.judge, Recorded: s.stores.metrics, Interval: conf.Alerts.Prometheus.Interval,
+		ExternalLabels: conf.Alerts.Prometheus.ExternalLabels, ExternalURL: conf.Alerts.Receivers.ExternalURL,
+	}) {
+		rules = append(rules, g.Supervised()...)
 	}
 	targets, err := s.targets(conf)
 	return rules, targets, err
