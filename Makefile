@@ -47,6 +47,8 @@ soak:
 	$(GO) test -timeout=0 -count=1 -v -run 'TestModel$$|TestPowerLoss$$|TestFullDisk$$' ./rrd/store -rapid.checks=10000
 	RONDO_LOG_CRASHES=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrashAtSteps ./syslogd/logstore
 	$(GO) test -timeout=0 -count=1 -v -run TestHistories ./syslogd/tail -tail.histories=1000000 -tail.seed=$$(date +%s)000000
+	$(GO) test -timeout=0 -count=1 -v -run TestHistories ./alerts/notify/dispatch -rapid.checks=10000
+	for t in Matchers Interval Stored; do $(GO) test -timeout=0 -run '^$$' -fuzz "^Fuzz$$t$$" -fuzztime=$(FUZZTIME) ./alerts/notify/dispatch || exit 1; done
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000

@@ -19,9 +19,9 @@ import (
 	"rondo/syslogd/logimport"
 )
 
-// slack is how far a message's own time is believed to be from its reception,
+// leeway is how far a message's own time is believed to be from its reception,
 // where an object is passed over for it.
-const slack = 24 * time.Hour
+const leeway = 24 * time.Hour
 
 // find lists the files of all arguments.
 func (c logsImportCmd) find(ctx context.Context, s logimport.Selection) ([]logimport.File, error) {
@@ -52,8 +52,8 @@ func (c logsImportCmd) find(ctx context.Context, s logimport.Selection) ([]logim
 	}
 	return slices.DeleteFunc(all, func(f logimport.File) bool {
 		begin := logimport.ArchiveBegin(f.Name)
-		early := !s.From.IsZero() && f.Changed.Before(s.From.Add(-slack))
-		late := !s.To.IsZero() && begin.After(s.To.Add(slack))
+		early := !s.From.IsZero() && f.Changed.Before(s.From.Add(-leeway))
+		late := !s.To.IsZero() && begin.After(s.To.Add(leeway))
 		return !begin.IsZero() && (early || late)
 	}), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,10 @@ import (
 	"rondo/alerts/notify"
 	"rondo/alerts/notify/dispatch"
 	"rondo/alerts/notify/hook"
+	"rondo/alerts/notify/mail"
+	"rondo/alerts/notify/pagerduty"
+	"rondo/alerts/notify/slack"
+	"rondo/alerts/notify/sns"
 	"rondo/alerts/notify/webhook"
 	"rondo/alerts/state"
 	"rondo/rrd"
@@ -34,8 +39,12 @@ type receiverConfig struct {
 	Rate         *dispatch.Rate `yaml:"rate"`          // above it there are digests; default 60/1m; none for no limit
 	MaxAlerts    int            `yaml:"max_alerts"`    // in one message; default 100
 
-	Webhook *webhook.Config `yaml:"webhook"`
-	Exec    *hook.Config    `yaml:"exec"`
+	Webhook   *webhook.Config   `yaml:"webhook"`
+	PagerDuty *pagerduty.Config `yaml:"pagerduty"`
+	Slack     *slack.Config     `yaml:"slack"`
+	Email     *mail.Config      `yaml:"email"`
+	SNS       *sns.Config       `yaml:"sns"`
+	Exec      *hook.Config      `yaml:"exec"`
 }
 
 // A receiverKind is one way to tell: a line in kinds.
@@ -50,6 +59,7 @@ type receiverKind struct {
 type senderEnv struct {
 	name  string // of the receiver
 	store state.Store
+	graph mail.Grapher
 	log   *slog.Logger
 }
 
@@ -57,6 +67,10 @@ type senderEnv struct {
 func (r *receiverConfig) kinds() []receiverKind {
 	return []receiverKind{
 		{"webhook", r.Webhook != nil, r.Webhook, func(senderEnv) (notify.Sender, error) { return webhook.New(*r.Webhook) }},
+		{"pagerduty", r.PagerDuty != nil, r.PagerDuty, func(senderEnv) (notify.Sender, error) { return pagerduty.New(*r.PagerDuty) }},
+		{"slack", r.Slack != nil, r.Slack, func(senderEnv) (notify.Sender, error) { return slack.New(*r.Slack) }},
+		{"email", r.Email != nil, r.Email, func(e senderEnv) (notify.Sender, error) { return mail.New(*r.Email, e.graph, e.log) }},
+		{"sns", r.SNS != nil, r.SNS, func(senderEnv) (notify.Sender, error) { return sns.New(context.Background(), *r.SNS) }},
 		{"exec", r.Exec != nil, r.Exec, func(e senderEnv) (notify.Sender, error) { return hook.New(*r.Exec, e.name, e.store, e.log) }},
 	}
 }
@@ -156,7 +170,7 @@ func (c *alertsConfig) noMatch() error {
 }
 
 // build makes the receivers of a valid configuration.
-func (c *alertsConfig) build(store state.Store, log *slog.Logger) ([]dispatch.Receiver, error) {
+func (c *alertsConfig) build(env senderEnv) ([]dispatch.Receiver, error) {
 	var out []dispatch.Receiver
 	if c.Telling.Dispatch.Route == nil {
 		return nil, nil
@@ -170,8 +184,8 @@ func (c *alertsConfig) build(store state.Store, log *slog.Logger) ([]dispatch.Re
 		if r.Rate != nil {
 			to.Rate = *r.Rate
 		}
-		if k.build != nil {
-			if to.Sender, err = k.build(senderEnv{r.Name, store, log}); err != nil {
+		if env.name = r.Name; k.build != nil {
+			if to.Sender, err = k.build(env); err != nil {
 				return nil, fmt.Errorf("receiver %s: %w", r.Name, err)
 			}
 		}
@@ -180,9 +194,13 @@ func (c *alertsConfig) build(store state.Store, log *slog.Logger) ([]dispatch.Re
 	return out, nil
 }
 
+func (s *server) senderEnv() senderEnv {
+	return senderEnv{store: s.stores.state, graph: grapher{s.judge}, log: s.log}
+}
+
 // newDispatcher makes the dispatcher of a configuration.
 func (s *server) newDispatcher(conf *config) error {
-	rs, err := conf.Alerts.build(s.stores.state, s.log)
+	rs, err := conf.Alerts.build(s.senderEnv())
 	if err != nil {
 		return err
 	}
@@ -206,7 +224,7 @@ func (s *server) targets(conf *config) (all []alerts.Target, err error) {
 
 // reloadTelling replaces routes and receivers.
 func (s *server) reloadTelling(conf *config) error {
-	rs, err := conf.Alerts.build(s.stores.state, s.log)
+	rs, err := conf.Alerts.build(s.senderEnv())
 	if err != nil {
 		return err
 	}
