@@ -427,15 +427,12 @@ func (d *Dispatcher) causes() Causes {
 			}
 			if s := d.inhibits.source(a); s != nil {
 				c.Mutes[s.ID]++
-			} else if m := d.o.Mute(a.Rule, a.Of); m.Reason == unreachable {
+			} else if m := d.o.Mute(a.Rule, a.Of); m.Reason == alerts.Unreachable {
 				c.Known[m.Cause]++
 			}
 		}
 	}
 	return c
 }
-
-// unreachable mutes what lies behind a parent that is down.
-const unreachable alerts.MuteReason = "unreachable"
 
 var _ alerts.BulkAction = (*Dispatcher)(nil)
