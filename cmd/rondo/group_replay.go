@@ -24,7 +24,7 @@ type groupReplayCmd struct {
 	Name    string  `arg:"" optional:"" help:"The group whose stored history is replayed, or whose present policy is compared."`
 	Load    string  `help:"Replay this load instead of stored history: CSV with the header time,load; epoch seconds, and servers' worth of work." type:"existingfile" placeholder:"FILE"`
 	Policy  string  `help:"YAML file with the policy: what a group says under autoscale.groups. Without it the recommended policy." type:"existingfile" placeholder:"FILE"`
-	Config  string  `help:"Configuration with the present policy of the group." type:"existingfile" placeholder:"FILE"`
+	Config  string  `help:"Configuration with the present policy of the group." type:"path" placeholder:"FILE"`
 	From    string  `help:"Start of the history." default:"-30d"`
 	To      string  `help:"End of the history." default:"now"`
 	Step    span    `help:"Distance of the points of the history." default:"1m"`

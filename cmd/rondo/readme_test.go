@@ -127,8 +127,10 @@ func TestCommandsShown(t *testing.T) {
 		t.Errorf("only %d examples", len(examples))
 	}
 	t.Chdir(t.TempDir())
-	if err := os.WriteFile("key.txt", nil, 0o600); err != nil { // which examples name
-		t.Fatal(err)
+	for _, named := range []string{"key.txt", "load.csv", "policy.yml", "new.yml"} { // by examples
+		if err := os.WriteFile(named, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, e := range examples {
 		if _, err := commandParser(t).Parse(words(e[1])); err != nil {
