@@ -120,7 +120,7 @@ func (c *Client) ask(ctx context.Context, address string, q Packet) (Packet, err
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return Packet{}, err
+		return Packet{}, because(ctx, err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })() // reads and writes end with ctx

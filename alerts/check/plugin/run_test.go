@@ -80,21 +80,38 @@ func gone(t *testing.T, file string) {
 	}
 }
 
-// A plugin that takes too long is killed with all that it started.
-func TestTimeoutKillsTheGroup(t *testing.T) {
-	child := filepath.Join(t.TempDir(), "child")
+func TestTimeout(t *testing.T) {
 	r := NewRunner(1)
-	got := r.Run(t.Context(), Command{
-		Argv:    script(t, "echo begun; sh -c 'echo $$ > "+child+"; exec sleep 1000' & while :; do sleep 1000; done"),
-		Timeout: time.Second,
-	})
-	if got.Status != alerts.Critical || got.Text != "killed after 1s: begun" {
+	got := r.Run(t.Context(), Command{Argv: []string{"/bin/sleep", "1000"}, Timeout: 50 * time.Millisecond})
+	if got.Status != alerts.Critical || got.Text != "killed after 50ms: it printed nothing" {
 		t.Errorf("%v", got)
 	}
-	gone(t, child)
 	if r.Snapshot()["plugin_timeouts"] != 1 {
 		t.Error(r.Snapshot())
 	}
+}
+
+// A plugin that is killed is killed with all that it started.
+func TestTheWholeGroupIsKilled(t *testing.T) {
+	child := filepath.Join(t.TempDir(), "child")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if text, err := os.ReadFile(child); err == nil && len(text) > 0 {
+				cancel()
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	got := NewRunner(1).Run(ctx, Command{
+		Argv:    script(t, "sh -c 'echo $$ > "+child+"; exec sleep 1000' & while :; do sleep 1000; done"),
+		Timeout: time.Minute,
+	})
+	if got.Status != alerts.Critical {
+		t.Errorf("%v", got)
+	}
+	gone(t, child)
 }
 
 // A plugin that leaves a process behind which holds its output open does not
