@@ -84,7 +84,9 @@ func (r *Runner) Run(ctx context.Context, c Command) Result {
 		err = waitGroup(cmd)
 	}
 	if limited.Err() != nil && (err != nil || cmd.ProcessState == nil) {
-		r.timeouts.Add(1)
+		if ctx.Err() == nil {
+			r.timeouts.Add(1)
+		}
 		return Say(alerts.Critical, "killed after %v: %s", c.Timeout, cmp.Or(firstLine(stdout.String()), "it printed nothing"))
 	}
 	return judge(cmd.ProcessState, err, stdout.String(), stderr.String())
