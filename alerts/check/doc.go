@@ -79,7 +79,8 @@
 //	check_perf{alertname="load",host="...",perf="load1",unit="..."}
 //
 // They are ours, and no sign of life of the host; a value with the unit c is a
-// counter.
+// counter. Those of a check that is made once a day want a schema of their own
+// (match: check_perf), with a step to suit.
 //
 // # Passive results
 //

@@ -6,15 +6,18 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rondo/alerts"
 	"rondo/alerts/check/nrpe"
 	"rondo/alerts/check/plugin"
 	"rondo/alerts/check/probe"
+	"rondo/alerts/fleet"
 	"rondo/alerts/notify"
 )
 
@@ -58,6 +61,25 @@ func (o Outside) all() (out []kind) {
 	}
 	return out
 }
+
+// CheckFiles says which files of authorities and certificates cannot be used,
+// by rule. The configuration must be valid.
+func (o Outside) CheckFiles() error {
+	var errs []error
+	nowhere := Sources{Service: NewService(nil, slog.New(slog.DiscardHandler)), Hosts: noHosts{}}
+	for _, k := range o.all() {
+		if _, err := k.build(nowhere); err != nil {
+			errs = append(errs, fmt.Errorf("alerts: rule %q: %w", k.name(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// noHosts is a fleet without hosts.
+type noHosts struct{}
+
+func (noHosts) Hosts() []fleet.Host { return nil }
+func (noHosts) Started() time.Time  { return time.Time{} }
 
 // Plugin is a rule that runs a Nagios plugin, on this machine.
 type Plugin struct {

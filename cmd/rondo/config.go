@@ -397,6 +397,9 @@ func (c *config) checkParts() error {
 	if err := c.Web.CheckFiles(); err != nil {
 		errs = append(errs, c.locate("web", err))
 	}
+	for _, e := range valid.Errors(c.Alerts.Rules.Outside.CheckFiles()) {
+		errs = append(errs, c.locate("alerts", e))
+	}
 	for _, e := range valid.Errors(c.Syslogd.Server.CheckFiles()) {
 		errs = append(errs, c.locate("syslogd", fmt.Errorf("listeners: %w", e)))
 	}

@@ -127,6 +127,9 @@ type httpProbe struct {
 
 // Probe implements Prober.
 func (p *httpProbe) Probe(ctx context.Context, t plugin.Target) plugin.Result {
+	if at := t.At(); strings.Contains(at, ":") {
+		t.Address = "[" + strings.Trim(at, "[]") + "]" // as a URL has addresses of version 6
+	}
 	to := t.Expand(p.URL)[0]
 	req, err := http.NewRequestWithContext(ctx, strings.ToUpper(p.Method), to, strings.NewReader(p.Body))
 	if err != nil {

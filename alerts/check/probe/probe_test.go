@@ -172,6 +172,7 @@ func TestHTTP(t *testing.T) {
 	f(HTTP{URL: away, Redirects: "same"}, alerts.OK, "302 Found")
 	f(HTTP{URL: away, Redirects: "any", Headers: map[string]notify.Secret{"X-Token": "t0p"}, NotContains: "t0p"}, alerts.OK, "200 OK")
 	want(t, run(t, HTTP{URL: "http://127.0.0.1:1/"}, local), alerts.Critical, "connection refused")
+	want(t, run(t, HTTP{URL: "http://{address}:1/"}, plugin.Target{Host: "six", Address: "::1"}), alerts.Critical, "HTTP http://[::1]:1/: ")
 	want(t, run(t, HTTP{URL: "http://u:s3cret@127.0.0.1:1/"}, local), alerts.Critical, "HTTP http://u:xxxxx@127.0.0.1:1/: ")
 }
 
