@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"rondo/alerts"
+	"rondo/syslogd/peertest"
 )
 
 // nameServer answers on one port of UDP and TCP with records that the test
@@ -82,9 +83,11 @@ func nameServer(t *testing.T, records func(q dnsmessage.Question) ([]dnsmessage.
 	return tcp.Addr().String()
 }
 
-func TestDNS(t *testing.T) {
+// zone is a name server with records of most types.
+func zone(t *testing.T) string {
+	t.Helper()
 	name := dnsmessage.MustNewName
-	server := nameServer(t, func(q dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode) {
+	return nameServer(t, func(q dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode) {
 		if q.Name.String() == "none.example." {
 			return nil, dnsmessage.RCodeNameError
 		}
@@ -107,6 +110,10 @@ func TestDNS(t *testing.T) {
 		}
 		return nil, 0
 	})
+}
+
+func TestDNS(t *testing.T) {
+	server := zone(t)
 	f := func(p DNS, status alerts.Status, words string) {
 		t.Helper()
 		p.Server = server
@@ -132,4 +139,32 @@ func TestDNS(t *testing.T) {
 	}
 	defer quiet.Close()
 	hang(t, DNS{Query: "a.example", Server: quiet.LocalAddr().String()}, "no answer in time")
+}
+
+// With the same questions to the same server check_dig, which has dig ask them,
+// and we find the same.
+func TestAsCheckDig(t *testing.T) {
+	peertest.Find(t, "dig")
+	server := zone(t)
+	_, port, err := net.SplitHostPort(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(p DNS, flags ...string) {
+		t.Helper()
+		p.Server = server
+		ours, other := run(t, p, local), theirs(t, "check_dig", append([]string{"-H", "127.0.0.1", "-p", port, "-l", p.Query}, flags...)...)
+		if (ours.Status == alerts.OK) != (other.Status == alerts.OK) {
+			t.Errorf("%s %s: we find %v %q, check_dig %v %q", p.Type, p.Query, ours.Status, ours.Text, other.Status, other.Text)
+		}
+	}
+	f(DNS{Query: "a.example"})
+	f(DNS{Query: "a.example", Type: "AAAA"}, "-T", "AAAA")
+	f(DNS{Query: "a.example", Type: "MX", Expect: []string{"10 mail.example."}}, "-T", "MX", "-a", "mail.example.")
+	f(DNS{Query: "a.example", Type: "TXT"}, "-T", "TXT")
+	f(DNS{Query: "a.example", Type: "SOA"}, "-T", "SOA")
+	f(DNS{Query: "a.example", Expect: []string{"192.0.2.9"}}, "-a", "192.0.2.9")
+	f(DNS{Query: "long.example"})
+	f(DNS{Query: "none.example"})
+	f(DNS{Query: "a.example", Type: "NS"}, "-T", "NS")
 }

@@ -269,8 +269,9 @@ func TestTLS(t *testing.T) {
 func TestPing(t *testing.T) {
 	p := Ping{Count: 3, Every: 10 * time.Millisecond, Wait: 10 * time.Second}
 	r := run(t, p, local)
-	if strings.Contains(r.Text, "not allowed") {
-		t.Skip("SKIPPED: neither ping sockets nor raw ones are allowed here")
+	if strings.Contains(r.Text, "not allowed") { // it depends on who runs the test, and says what to do
+		want(t, r, alerts.Unknown, "net.ipv4.ping_group_range")
+		return
 	}
 	// Our own machine answers; how fast, on a busy one, is no matter of ours.
 	if !strings.Contains(r.Text, "PING 127.0.0.1: 3 of 3 answers, 0 % lost") || len(r.Perf) != 3 {
