@@ -278,7 +278,7 @@ func TestPing(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 	other := theirs(t, "check_icmp", "-n", "3", "-w", "9000,40%", "-c", "9999,80%", "127.0.0.1")
-	if r.Status == alerts.OK && other.Status != alerts.OK {
+	if r.Status == alerts.OK && other.Status != alerts.OK && !strings.Contains(other.Text, "not permitted") { // it knows raw sockets only
 		t.Errorf("check_icmp: %v", other)
 	}
 	want(t, run(t, p, plugin.Target{Host: "nobody.invalid"}), alerts.Critical, "nobody.invalid")
