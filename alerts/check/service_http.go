@@ -40,10 +40,10 @@ type Submitter interface {
 type PassiveResult struct {
 	Check  string        `json:"check"`
 	Host   string        `json:"host"`
-	Status alerts.Status `json:"status"`      // ok, warning, critical, unknown
-	Code   *int          `json:"return_code"` // or this, as a plugin exits
-	Output string        `json:"output"`      // as a plugin prints it
-	At     time.Time     `json:"at,omitzero"` // when it was made; default: now
+	Status alerts.Status `json:"status"`                // ok, warning, critical, unknown
+	Code   *int          `json:"return_code,omitempty"` // or this, as a plugin exits
+	Output string        `json:"output"`                // as a plugin prints it
+	At     time.Time     `json:"at,omitzero"`           // when it was made; default: now
 }
 
 // Passive answers POST /api/alerts/passive with a [PassiveResult]. A result
