@@ -304,8 +304,12 @@ func (b *batch) publish() {
 	before := len(b.r.records)
 	for key, rec := range b.updated {
 		id := stateID{b.r.Rule.ID(), key}
-		if _, known := b.r.records[key]; !known {
+		before, known := b.r.records[key]
+		if !known {
 			e.relations.add(id, rec.labels)
+		}
+		if before.reading.At.IsZero() || statusValue(before.state) != statusValue(rec.state) { // new, first after a start, or another
+			e.chronicle(id.rule, rec, b.now)
 		}
 		b.r.records[key] = rec
 		e.untold(id, rec)

@@ -141,6 +141,12 @@
 // The ends of silences, acknowledgements and downtimes are dates: a step of the
 // machine's clock moves them.
 //
+// # History
+//
+// Hard changes are kept as they were told ([Engine.Transitions]), the newest
+// some thousand. How each state stood is also a series in the round-robin store
+// ([StatusSeries]), for as long as its archives reach.
+//
 // # After a restart
 //
 // Hard states, attempts, silences, acknowledgements and the outbox continue.

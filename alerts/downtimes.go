@@ -91,11 +91,18 @@ func (e *Engine) Paused(ls rrd.Labels) (why string, paused bool) {
 // begin begins the flexible downtimes in whose window a record is not OK. What
 // cannot be stored has not begun.
 func (e *Engine) begin(ctx context.Context, r *runner, rec record, now time.Time) error {
-	if rec.state.Status == OK {
+	if rec.state.Status == OK || len(e.toBegin(r, rec, now)) == 0 {
 		return nil
 	}
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
+	return e.saveDowntimes(ctx, e.toBegin(r, rec, now)...)
+}
+
+// toBegin returns the flexible downtimes that a record lets begin, as begun.
+func (e *Engine) toBegin(r *runner, rec record, now time.Time) (begun []Downtime) {
 	e.mu.RLock()
-	var begun []Downtime
+	defer e.mu.RUnlock()
 	for _, d := range e.downtimes {
 		if d.Duration == 0 || d.TriggeredBy != "" || !d.matches(r, rec) {
 			continue
@@ -105,11 +112,7 @@ func (e *Engine) begin(ctx context.Context, r *runner, rec record, now time.Time
 			begun = append(begun, d)
 		}
 	}
-	e.mu.RUnlock()
-	if len(begun) == 0 {
-		return nil
-	}
-	return e.saveDowntimes(ctx, begun...)
+	return begun
 }
 
 // saveDowntimes stores downtimes and then lets them count.
@@ -144,6 +147,8 @@ func (e *Engine) AddDowntime(ctx context.Context, d Downtime) (Downtime, error) 
 	if d.TriggeredBy == "" && d.Recurring == nil && d.Start.IsZero() {
 		d.Start = now
 	}
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
 	if err := e.admitDowntime(d, now); err != nil {
 		return d, err
 	}
@@ -174,6 +179,8 @@ func (e *Engine) admitDowntime(d Downtime, now time.Time) error {
 // RemoveDowntime ends a downtime, by its ID or name, early, with those that it
 // triggered, or takes back one to come.
 func (e *Engine) RemoveDowntime(ctx context.Context, id string) error {
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
 	e.mu.RLock()
 	var found Downtime
 	for _, d := range e.downtimes {
@@ -250,6 +257,8 @@ func (e *Engine) Downtimes() []DowntimeView {
 
 // dropDowntimes forgets those that are over.
 func (e *Engine) dropDowntimes(ctx context.Context, now time.Time) {
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
 	e.mu.RLock()
 	var over []string
 	for id, d := range e.downtimes {

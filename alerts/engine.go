@@ -72,6 +72,7 @@ type Options struct {
 	// away on purpose: its states are closed without a problem. [nothing is]
 	Withdrawn func(rrd.Labels) bool
 	Muting    Muting
+	Series    rrd.Appender  // takes the history of states, see StatusSeries [none]
 	Workers   int           // checks at the same time [8]
 	MaxStates int           // label sets of all rules; readings of more are refused, counted [20,000]
 	MaxOutbox int           // entries per target; the oldest goes, counted [20,000: one for each state]
@@ -108,6 +109,7 @@ type Engine struct {
 	history *state.Journal
 	changed chan struct{} // Reload to Run: rules or targets are new
 
+	deciding  sync.Mutex                // held while silences and downtimes change, from the store to memory
 	scheduler atomic.Pointer[scheduler] // of the present rules; nil before Run
 
 	mu        sync.RWMutex // guards what is below, and the records of runners
@@ -116,6 +118,7 @@ type Engine struct {
 	silences  map[string]Silence
 	downtimes map[string]Downtime
 	relations relations
+	written   chronicle
 	pending   map[stateID]MuteReason // states with something to tell that is muted
 	recent    []Transition           // oldest first
 	states    int                    // records of all rules
@@ -338,6 +341,9 @@ func (e *Engine) generation(ctx context.Context) {
 	for _, q := range e.live() {
 		wg.Go(func() { e.deliver(ctx, q) })
 	}
+	if e.o.Series != nil {
+		wg.Go(func() { e.write(ctx) })
+	}
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	muted := time.NewTicker(releaseParents)
@@ -352,6 +358,7 @@ func (e *Engine) generation(ctx context.Context) {
 			e.dropSilences(ctx, now)
 			e.dropDowntimes(ctx, now)
 			e.sweep(ctx, now)
+			e.chronicleAll(now)
 		case now := <-muted.C:
 			e.release(ctx, now, looks%releaseAll == 0)
 			looks++

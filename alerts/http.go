@@ -39,7 +39,8 @@ func (e *Engine) Handler() http.Handler {
 
 // Commands answers what changes something; who mounts it must guard it.
 //
-//	POST   /api/alerts/silence  {"matchers": ["host=~\"web-.*\""], "for": "2h", "by": "", "comment": ""}
+//	POST   /api/alerts/silence  {"matchers": ["host=~\"web-.*\""], "for": "2h", "end_when_clear": true, "by": "", "comment": ""}
+//	POST   /api/alerts/silence  {"matchers": ["host=~\"web-.*\""], "preview": true}     which states it would be about; nothing is changed
 //	DELETE /api/alerts/silence?id=ID
 //	POST   /api/alerts/ack      {"matchers": ["alertname=load", "host=web-1"], "sticky": true, "for": "2h", "by": "", "comment": ""}
 //	DELETE /api/alerts/ack?matcher=host%3Dweb-1
@@ -107,6 +108,9 @@ type command struct {
 	By       string    `json:"by"`
 	Comment  string    `json:"comment"`
 	Sticky   bool      `json:"sticky"`
+
+	EndWhenClear bool `json:"end_when_clear"`
+	Preview      bool `json:"preview"`
 }
 
 func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error) {
@@ -117,9 +121,11 @@ func parseCommand(w http.ResponseWriter, r *http.Request) (c command, err error)
 		return c, err
 	}
 	c.For, c.By, c.Comment = r.Form.Get("for"), r.Form.Get("by"), r.Form.Get("comment")
-	if s := r.Form.Get("sticky"); s != "" {
-		if c.Sticky, err = strconv.ParseBool(s); err != nil {
-			return c, fmt.Errorf("sticky: %w", err)
+	for name, to := range map[string]*bool{"sticky": &c.Sticky, "end_when_clear": &c.EndWhenClear, "preview": &c.Preview} {
+		if s := r.Form.Get(name); s != "" {
+			if *to, err = strconv.ParseBool(s); err != nil {
+				return c, fmt.Errorf("%s: %w", name, err)
+			}
 		}
 	}
 	if s := r.Form.Get("until"); s != "" {
@@ -185,7 +191,13 @@ func (e *Engine) serveSilence(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, err)
 		return
 	}
-	s, err := e.Silence(r.Context(), Silence{Matchers: c.Matchers, Until: c.Until, By: c.By, Comment: c.Comment})
+	if c.Preview {
+		e.servePreview(w, c)
+		return
+	}
+	s, err := e.Silence(r.Context(), Silence{
+		Matchers: c.Matchers, Until: c.Until, By: c.By, Comment: c.Comment, EndWhenClear: c.EndWhenClear,
+	})
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err)
 		return

@@ -30,12 +30,21 @@ type Silence struct {
 	By       string    `json:"by,omitempty"`
 	Comment  string    `json:"comment,omitempty"`
 	Created  time.Time `json:"created"`
+
+	// EndWhenClear ends the silence before Until: when a problem has matched it
+	// and then none did for five minutes.
+	EndWhenClear bool `json:"end_when_clear,omitempty"`
+	Matched      bool `json:"matched,omitempty"` // a problem has, as far as it is of interest
+
+	clear time.Time // since when none does
 }
 
 // Silence stores a silence and returns it with its ID.
 func (e *Engine) Silence(ctx context.Context, s Silence) (Silence, error) {
 	now := time.Now().Round(0) // a date: without the reading of the steady clock
 	s.Until = s.Until.Round(0)
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
 	switch {
 	case len(s.Matchers) == 0:
 		return s, errors.New("alerts: a silence needs a matcher")
@@ -45,21 +54,36 @@ func (e *Engine) Silence(ctx context.Context, s Silence) (Silence, error) {
 		return s, fmt.Errorf("alerts: there are already %d silences", maxSilences)
 	}
 	s.ID, s.Created = strings.ToLower(rand.Text()[:10]), now
+	e.mu.RLock()
+	s.Matched = s.EndWhenClear && e.problems(s.Matchers)
+	e.mu.RUnlock()
+	return s, e.saveSilence(ctx, s)
+}
+
+// saveSilence stores a silence and then lets it count.
+func (e *Engine) saveSilence(ctx context.Context, s Silence) error {
 	b, err := json.Marshal(s)
 	if err != nil {
-		return s, fmt.Errorf("alerts: silence: %w", err)
+		return fmt.Errorf("alerts: silence: %w", err)
 	}
 	if err := e.o.Store.Write(ctx, state.Put(silencePrefix+s.ID, b)); err != nil {
-		return s, fmt.Errorf("alerts: silence: %w", err)
+		return fmt.Errorf("alerts: silence: %w", err)
 	}
 	e.mu.Lock()
 	e.silences[s.ID] = s
 	e.mu.Unlock()
-	return s, nil
+	return nil
 }
 
 // Unsilence ends a silence early.
 func (e *Engine) Unsilence(ctx context.Context, id string) error {
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
+	return e.unsilence(ctx, id)
+}
+
+// unsilence is Unsilence. The caller holds e.deciding.
+func (e *Engine) unsilence(ctx context.Context, id string) error {
 	e.mu.RLock()
 	_, ok := e.silences[id]
 	e.mu.RUnlock()
@@ -101,16 +125,28 @@ func (e *Engine) bySilence(r *runner, rec record, now time.Time) Mute {
 
 // dropSilences forgets those that have ended.
 func (e *Engine) dropSilences(ctx context.Context, now time.Time) {
-	e.mu.RLock()
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
+	e.mu.Lock()
 	var ended []string
+	var matched []Silence
 	for id, s := range e.silences {
-		if !s.Until.After(now) {
+		before := s.Matched
+		if e.clear(&s, now) || !s.Until.After(now) {
 			ended = append(ended, id)
+		} else if s.Matched != before {
+			matched = append(matched, s)
+		}
+		e.silences[id] = s
+	}
+	e.mu.Unlock()
+	for _, s := range matched {
+		if err := e.saveSilence(ctx, s); err != nil {
+			e.o.Log.Debug("silence is not stored anew", "err", err) // after a restart it may last until its time
 		}
 	}
-	e.mu.RUnlock()
 	for _, id := range ended {
-		if err := e.Unsilence(ctx, id); err != nil {
+		if err := e.unsilence(ctx, id); err != nil {
 			e.o.Log.Debug("ended silence stays stored", "err", err) // tried again; it mutes nothing meanwhile
 		}
 	}

@@ -16,6 +16,7 @@ type Stats struct {
 	Overflow      atomic.Uint64 // told no more: the outbox was full, the oldest went
 	StatesFull    atomic.Uint64 // readings without a state: Options.MaxStates is reached
 	LabelsTooLong atomic.Uint64 // readings without a state: the store could not take their labels
+	SeriesLost    atomic.Uint64 // samples of the history of states that could not be written
 	StoreErrors   atomic.Uint64 // states that could not be stored; tried again at the next check
 }
 
@@ -28,6 +29,6 @@ func (s *Stats) Snapshot() map[string]uint64 {
 		"told": s.Told.Load(), "retries": s.Retries.Load(), "refused": s.Refused.Load(),
 		"expired": s.Expired.Load(), "overflow": s.Overflow.Load(),
 		"states_full": s.StatesFull.Load(), "labels_too_long": s.LabelsTooLong.Load(),
-		"store_errors": s.StoreErrors.Load(),
+		"store_errors": s.StoreErrors.Load(), "series_lost": s.SeriesLost.Load(),
 	}
 }

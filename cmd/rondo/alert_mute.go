@@ -75,23 +75,52 @@ func (c alertUnackCmd) Run(ctx context.Context, out io.Writer) error {
 type alertSilenceCmd struct {
 	clientFlags
 	matchFlags
-	For time.Duration `help:"How long." default:"1h"`
+	For          time.Duration `help:"How long." default:"1h"`
+	EndWhenClear bool          `help:"End it sooner, when no problem has matched for five minutes after one did."`
+	Preview      bool          `help:"Only list the states that match."`
 }
 
 func (alertSilenceCmd) Help() string {
 	return `Examples:
-  rondo alert silence host=web-3 --for 2h -m "new disk"`
+  rondo alert silence host=web-3 --for 2h -m "new disk"
+  rondo alert silence --preview 'host=~"web.*"'`
 }
 
 func (c alertSilenceCmd) Run(ctx context.Context, out io.Writer) error {
 	q := c.values()
 	q.Set("for", c.For.String())
+	q.Set("end_when_clear", fmt.Sprint(c.EndWhenClear))
+	if c.Preview {
+		return c.preview(ctx, out, q)
+	}
 	var s alerts.Silence
 	if err := c.post(ctx, "/api/alerts/silence", q, &s); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "silence %s until %s\n", s.ID, s.Until.Local().Format(time.DateTime))
 	return nil
+}
+
+func (c alertSilenceCmd) preview(ctx context.Context, out io.Writer, q url.Values) error {
+	q.Set("preview", "true")
+	var answer json.RawMessage
+	if err := c.post(ctx, "/api/alerts/silence", q, &answer); err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		_, err := out.Write(answer)
+		return err
+	}
+	var found struct {
+		States, Problems int
+		List             []stateLine
+	}
+	if err := json.Unmarshal(answer, &found); err != nil {
+		return err
+	}
+	err := alertListCmd{All: true}.print(out, found.List)
+	fmt.Fprintf(out, "%d states match, %d of them problems\n", found.States, found.Problems)
+	return err
 }
 
 type alertSilencesCmd struct{ clientFlags }

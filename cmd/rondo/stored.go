@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"rondo/alerts"
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
 	"rondo/collectors/logmetric"
@@ -89,14 +90,14 @@ func (t *taps) observe(batch []syslog.Message) {
 }
 
 // heartbeats are the series whose samples say that a host lives: all but those
-// that we make ourselves, of its log lines and of what our checks find.
+// that we make ourselves, of its log lines, of what checks find and of states.
 type heartbeats struct{ all fleet.Heads }
 
 // Heads implements fleet.Heads.
 func (h heartbeats) Heads(since rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
 	return func(yield func(rrd.Key, rrd.Time) bool) {
 		for k, t := range h.all.Heads(since) {
-			if !logmetric.FromLogs(k) && !check.FromChecks(k) && !yield(k, t) {
+			if !logmetric.FromLogs(k) && !check.FromChecks(k) && !alerts.IsStatus(k) && !yield(k, t) {
 				return
 			}
 		}
