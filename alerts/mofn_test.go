@@ -104,8 +104,8 @@ func (w walk) step(before State, window string, left int) {
 	if left == 0 || w.t.Failed() {
 		return
 	}
-	for point, r := range map[string]Reading{"0": {Value: 1}, "X": {Value: 9}, "-": {Missing: true}} {
-		s, _ := Step(w.p, before, r, epoch.Add(time.Duration(100-left)*time.Second))
+	for _, point := range []string{"0", "X", "-"} {
+		s, _ := Step(w.p, before, Reading{Missing: point == "-", Value: float64(strings.Index("0......X", point))}, epoch.Add(time.Duration(100-left)*time.Second))
 		next := window[1:] + point
 		want := OK
 		switch said := oracle(next, w.treatment, w.p.Of.M, w.p.Of.N); {
