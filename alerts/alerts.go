@@ -124,5 +124,7 @@ type View struct {
 	Flapping  bool
 	Change    float64 // percent of state change, see Flapping; 0 where nobody looks
 	Ack       *Ack    // nil: nobody has acknowledged it
+	Launch    Answer  // what it says to who would launch
+	Terminate Answer  // and to who would terminate
 	CheckErr  string  // why the newest check failed; "" where it did not
 }

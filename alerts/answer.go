@@ -22,6 +22,20 @@ const (
 	Unsure               // that is not known: do nothing
 )
 
+func (a Answer) String() string {
+	switch a {
+	case Quiet:
+		return "quiet"
+	case Firing:
+		return "firing"
+	case Unsure:
+	}
+	return "unsure"
+}
+
+// MarshalText writes the answer's name.
+func (a Answer) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
 // Answer is what a state says to a class. Paging goes by the hard status, in
 // which [Policy.Missing] is contained. To the others a status of unknown says
 // nothing, nor do missing readings unless [Policy.MissingLaunch] or

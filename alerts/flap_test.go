@@ -150,7 +150,7 @@ func TestFlapIsTold(t *testing.T) {
 	}
 	d.restart()
 	d.see(Critical)
-	if v := d.e.Views()[0]; !v.Flapping || v.Change < 20 || v.Change > 30 {
+	if v := d.e.Views()[0]; !v.Flapping || v.Change < 20 || v.Change > 30 || v.Launch != Firing || v.Terminate != Unsure {
 		t.Errorf("view: %+v", v)
 	}
 	if ts := d.e.Transitions(time.Time{}); len(ts) != 5 || ts[0].Mute.Reason != Flaps {

@@ -117,6 +117,8 @@ type viewJSON struct {
 	Flapping  bool      `json:"flapping,omitempty"`
 	Change    float64   `json:"state_change,omitempty"` // percent
 	Ack       *Ack      `json:"ack,omitempty"`
+	Launch    Answer    `json:"launch"`
+	Terminate Answer    `json:"terminate"`
 	CheckErr  string    `json:"check_error,omitempty"`
 }
 
@@ -125,7 +127,7 @@ func (v View) MarshalJSON() ([]byte, error) {
 	return json.Marshal(viewJSON{
 		v.Rule, labelMap(v.Labels), v.Severity, v.Status, v.Hard, v.Attempts, v.Max, v.Since,
 		number(v.Value), v.Missing, v.Text, v.Expr, number(v.Raise), number(v.Clear), v.Mute.Quiet(), v.Mute,
-		v.LastCheck, v.Flapping, v.Change, v.Ack, v.CheckErr,
+		v.LastCheck, v.Flapping, v.Change, v.Ack, v.Launch, v.Terminate, v.CheckErr,
 	})
 }
 

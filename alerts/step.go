@@ -29,7 +29,7 @@ type State struct {
 	Known    Status    `json:"known,omitempty"`   // hard status after the newest reading that was not
 	Since    time.Time `json:"since,omitzero"`    // of the present status
 	Start    time.Time `json:"start,omitzero"`    // of the episode: its first bad reading; zero while OK
-	Changes  uint64    `json:"changes,omitempty"` // hard changes so far
+	Changes  uint64    `json:"changes,omitempty"` // hard changes so far, and those of flapping
 	Levels   [3]Level  `json:"levels"`            // of Warning, Critical, Unknown
 	Flapping Flapping  `json:"flapping,omitzero"`
 

@@ -57,6 +57,7 @@ func (e *Engine) baseView(r *runner) View {
 func (e *Engine) emptyView(r *runner) View {
 	v := e.baseView(r)
 	v.Missing, v.Text = true, "matches nothing"
+	v.Launch, v.Terminate = Unsure, Unsure
 	if v.LastCheck.IsZero() {
 		v.Text = "not checked yet"
 	}
@@ -70,6 +71,7 @@ func (e *Engine) view(r *runner, rec record, now time.Time) View {
 	v.Value, v.Missing, v.Text = rec.reading.Value, rec.reading.Missing, rec.reading.Text
 	v.Mute = e.muted(r, rec, now)
 	v.Flapping, v.Change = rec.state.Flapping.Active, rec.state.Flapping.Percent()
+	v.Launch, v.Terminate = r.Policy.Answer(Launch, rec.state), r.Policy.Answer(Terminate, rec.state)
 	if rec.reading.At.IsZero() && rec.last != nil {
 		v.Value, v.Text = rec.last.Value, rec.last.Text // loaded, not checked yet
 	}

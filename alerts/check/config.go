@@ -38,7 +38,7 @@ type Common struct {
 	Severity    alerts.Status     `yaml:"severity"`       // of raise: warning or critical; default critical
 	ClearFor    time.Duration     `yaml:"clear_for"`      // how long readings must be good before the problem is over
 	MaxAttempts int               `yaml:"max_attempts"`   // bad readings before a problem is hard; default 1
-	Retry       time.Duration     `yaml:"retry_interval"` // between them; default: as interval
+	Retry       time.Duration     `yaml:"retry_interval"` // between two of them, and between checks meanwhile; default: every reading counts
 	Of          alerts.Of         `yaml:"of"`             // 3/5: instead, three of the newest five readings must be bad
 	Flap        alerts.Flap       `yaml:"flap"`           // low, high: percent of state change; default: nobody looks
 	Labels      map[string]string `yaml:"labels"`         // added to those of the readings
