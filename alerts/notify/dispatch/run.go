@@ -329,6 +329,7 @@ func (d *Dispatcher) tellDigest(ctx context.Context, r *receiver, now time.Time)
 		key := fmt.Sprintf("{}:{digest=%q}", r.Name)
 		notice := d.noticeOf(key, nil, r, s.Send, now)
 		notice.RootCause = s.cause
+		notice.CommonAnnotations["root_cause"] = s.cause // Alertmanager's message has no other place for it
 		var err error
 		var change state.Change
 		if it, change, err = r.stage(notice); err != nil {

@@ -72,7 +72,7 @@ func testStorm(t *testing.T, many int, wait time.Duration) {
 	}
 	told := thousands(many - 1) // other/before is there too, and so one is refused
 	for _, part := range []string{"region=eu-west-1: " + told + " of " + told, "zone=eu-west-1a: " + thousands(inA(many)) + " of " + told, "first: down (host=h", told + " new"} {
-		if !strings.Contains(n.RootCause, part) {
+		if !strings.Contains(n.RootCause, part) || !strings.Contains(n.CommonAnnotations["root_cause"], part) {
 			t.Errorf("root cause %q: want %q in it", n.RootCause, part)
 		}
 	}
