@@ -112,7 +112,8 @@
 // Only then a target's action sees it; the entry goes when the action has
 // succeeded, refused for good, or time is up. A crash at any moment therefore
 // repeats at most an action whose success was not noted yet, with the same
-// transition ID, and forgets nothing.
+// transition ID, and forgets nothing. A [BulkAction], such as the dispatcher of
+// notify/dispatch, is given up to 500 at once: there it is those of one call.
 //
 //	          every interval, bounded workers
 //	rules ---> Check ---> Step ---> store: state + history + outbox
