@@ -172,8 +172,8 @@ func (t *Tailer) isCopy(f, other *file) bool {
 	switch {
 	case f.content.packed != plain: // complete or not
 		return bytes.HasPrefix(theirs.head, f.content.head)
-	case theirs.packed != plain: // its position may know little of it yet
-		return bytes.HasPrefix(theirs.head, f.content.head) && f.content.holds(other.pos)
+	case theirs.packed != plain: // its position may know little of it yet, and it itself while it is being written
+		return f.content.holds(other.pos) && (theirs.torn() || bytes.HasPrefix(theirs.head, f.content.head))
 	}
 	return f.content.begins(theirs)
 }
