@@ -24,6 +24,7 @@ type batch struct {
 	r      *runner
 	policy Policy
 	now    time.Time
+	look   bool // what is calm stays as it is
 
 	changes     []state.Change
 	size        int
@@ -60,6 +61,8 @@ func (b *batch) absent(ctx context.Context, key string, rec record, failed error
 		rd.Text = "no reading since " + rec.gone.UTC().Format(time.RFC3339)
 	}
 	switch {
+	case b.calm(rec, rd):
+		return nil
 	case failed != nil:
 		rd.Text = failed.Error()
 	case rec.byError:
@@ -80,6 +83,10 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 	}
 	if !known && !b.admit(key) {
 		return nil
+	}
+	if known && b.calm(rec, rd) {
+		rec.reading = rd
+		return b.put(ctx, key, rec, false)
 	}
 	if len(rd.Text) > maxText {
 		rd.Text = strings.ToValidUTF8(rd.Text[:maxText], "")
@@ -292,7 +299,7 @@ func (b *batch) commit(ctx context.Context) error {
 	for _, t := range b.transitions {
 		b.e.o.Log.Info("transition", "rule", t.Rule, "labels", t.Labels.String(), "from", t.From, "to", t.To, "value", t.Value, "muted", string(t.Mute.Reason))
 	}
-	*b = batch{e: b.e, r: b.r, policy: b.policy, now: b.now, updated: make(map[string]record)}
+	*b = batch{e: b.e, r: b.r, policy: b.policy, now: b.now, look: b.look, updated: make(map[string]record)}
 	return nil
 }
 

@@ -68,6 +68,9 @@ type Target struct {
 type Options struct {
 	Log   *slog.Logger // [quiet]
 	Store state.Store
+	// Moves tells when series move, which has the rules looked at that read
+	// them. [rules are checked at their intervals only]
+	Moves rrd.Watcher
 	// Withdrawn says whether a label set belongs to something that was taken
 	// away on purpose: its states are closed without a problem. [nothing is]
 	Withdrawn func(rrd.Labels) bool
@@ -335,8 +338,10 @@ func (e *Engine) generation(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	s := newScheduler(e, e.runners())
+	rules := e.runners()
+	s := newScheduler(e, rules)
 	e.scheduler.Store(s)
+	s.listen(rules)
 	wg.Go(func() { s.run(ctx) })
 	for _, q := range e.live() {
 		wg.Go(func() { e.deliver(ctx, q) })

@@ -25,6 +25,7 @@ type fakeRule struct {
 	readings []Reading
 	err      error
 	hang     bool
+	cost     time.Duration
 	checks   int
 }
 
@@ -33,8 +34,9 @@ func (f *fakeRule) ID() string { return f.id }
 func (f *fakeRule) Check(ctx context.Context, now time.Time) ([]Reading, error) {
 	f.mu.Lock()
 	f.checks++
-	readings, err, hang := slices.Clone(f.readings), f.err, f.hang
+	readings, err, hang, cost := slices.Clone(f.readings), f.err, f.hang, f.cost
 	f.mu.Unlock()
+	time.Sleep(cost)
 	if hang {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -60,6 +62,13 @@ func (f *fakeRule) set(pairs ...string) {
 		}
 		f.readings = append(f.readings, Reading{Labels: ls, Value: value, Text: p})
 	}
+}
+
+// slow sets how long a check takes.
+func (f *fakeRule) slow(cost time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cost = cost
 }
 
 // count is how often it was checked.
@@ -133,7 +142,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (g *rig) rules() []Supervised {
-	one := Supervised{Rule: g.rule, Policy: g.policy, Interval: g.interval, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}
+	one := Supervised{Rule: readerRule{g.rule}, Policy: g.policy, Interval: g.interval, Timeout: 500 * time.Millisecond, Annotations: map[string]string{"runbook": "x"}}
 	return append([]Supervised{one}, g.more...)
 }
 
@@ -575,7 +584,7 @@ func BenchmarkApply(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := e.apply(b.Context(), e.runners()[0], readings, nil, epoch); err != nil {
+		if err := e.apply(b.Context(), e.runners()[0], false, readings, nil, epoch); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -71,7 +71,7 @@ func (d *desk) restart() {
 func (d *desk) see(found Status) {
 	r := d.e.rules["r"]
 	rd := Reading{Labels: rrd.Labels{{Name: "host", Value: "a"}}, Status: found, At: d.now}
-	if err := d.e.apply(context.Background(), r, []Reading{rd}, nil, d.now); err != nil {
+	if err := d.e.apply(context.Background(), r, false, []Reading{rd}, nil, d.now); err != nil {
 		d.t.Fatal(err)
 	}
 	d.now = d.now.Add(time.Minute)

@@ -49,7 +49,7 @@ func (e *Engine) records(r *runner) map[string]record {
 	return maps.Clone(r.records)
 }
 
-// check checks one rule once. A look is a check out of turn, see looked.
+// check checks one rule once. A look is a check out of turn, see calm.
 func (e *Engine) check(ctx context.Context, r *runner, look bool) {
 	timeout := r.Timeout
 	if timeout <= 0 {
@@ -65,11 +65,17 @@ func (e *Engine) check(ctx context.Context, r *runner, look bool) {
 		err = fmt.Errorf("check took longer than %v", timeout)
 	}
 	e.stats.Checks.Add(1)
+	if look {
+		e.stats.Looks.Add(1)
+	}
 	if err != nil {
 		e.stats.CheckErrors.Add(1)
+		if look {
+			return // a finding, but for the rule's turn
+		}
 	}
 	now := time.Now()
-	if stored := e.apply(ctx, r, readings, err, now); stored != nil && ctx.Err() == nil {
+	if stored := e.apply(ctx, r, look, readings, err, now); stored != nil && ctx.Err() == nil {
 		e.stats.StoreErrors.Add(1)
 		err = errors.Join(err, stored)
 	}
@@ -95,7 +101,7 @@ func (e *Engine) note(r *runner, at time.Time, err error) {
 }
 
 // apply brings all records of a rule forward by what a check found.
-func (e *Engine) apply(ctx context.Context, r *runner, readings []Reading, failed error, now time.Time) error {
+func (e *Engine) apply(ctx context.Context, r *runner, look bool, readings []Reading, failed error, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.gone {
@@ -103,6 +109,7 @@ func (e *Engine) apply(ctx context.Context, r *runner, readings []Reading, faile
 	}
 	records := e.records(r)
 	b := e.newBatch(r, now)
+	b.look = look
 	if failed != nil {
 		b.fail()
 		readings = nil

@@ -5,11 +5,11 @@ import (
 	"container/heap"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Bounds of the looks at rules whose series have moved, see Looks in the
-// package's text.
+// Bounds of looks.
 const (
 	gatherFor = 50 * time.Millisecond  // what moves within it is one look
 	lookGap   = 100 * time.Millisecond // between two looks at one rule, at least
@@ -79,6 +79,10 @@ type scheduler struct {
 	rules map[string]*runner // by ID
 	poke  chan struct{}      // holds a token while next may come to another result
 
+	readers []*runner     // rules that are looked at when what they read moves
+	stirred chan struct{} // holds a token when the first of them has moved since gather
+	stir    atomic.Bool   // whether one was put there since
+
 	mu      sync.Mutex
 	turns   agenda   // when rules are checked
 	looks   agenda   // when rules are looked at because their series have moved
@@ -93,18 +97,22 @@ type scheduler struct {
 type timing struct {
 	turn, look *place
 	running    bool
+	turned     bool      // had its first turn; there are no looks before
 	again      bool      // woken while it was checked
-	pending    time.Time // moved while it was checked: when to look; zero: it has not
+	missed     bool      // has moved while it was checked
+	ahead      time.Time // when what has moved can be seen, by a sender whose clock is ahead; zero: all can
 	lookAfter  time.Time // no look before
 	slow       bool      // its newest check was
+
+	moved atomic.Int64 // newest sample that moved it, as rrd.Time; 0: none since gather
 }
 
 func newScheduler(e *Engine, rules []*runner) *scheduler {
 	now := time.Now()
-	s := &scheduler{e: e, rules: make(map[string]*runner, len(rules)), poke: make(chan struct{}, 1), budget: lookBurst, filled: now}
+	s := &scheduler{e: e, rules: make(map[string]*runner, len(rules)), poke: make(chan struct{}, 1), stirred: make(chan struct{}, 1), budget: lookBurst, filled: now}
 	for _, r := range rules {
 		s.rules[r.Rule.ID()] = r
-		r.timing = timing{turn: &place{r: r, i: -1}, look: &place{r: r, i: -1}}
+		r.turn, r.look = &place{r: r, i: -1}, &place{r: r, i: -1}
 		s.turns.set(r.turn, now.Add(spread(r.Rule.ID(), r.interval())))
 	}
 	return s
@@ -114,8 +122,9 @@ func newScheduler(e *Engine, rules []*runner) *scheduler {
 func (s *scheduler) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	timer := time.NewTimer(0)
+	timer, gather := time.NewTimer(0), time.NewTimer(forever)
 	defer timer.Stop()
+	defer gather.Stop()
 	for ctx.Err() == nil {
 		r, look, wait := s.next(time.Now())
 		if r != nil {
@@ -126,6 +135,10 @@ func (s *scheduler) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-s.poke:
+		case <-s.stirred:
+			gather.Reset(gatherFor)
+		case <-gather.C:
+			s.gather(time.Now())
 		case <-timer.C:
 		}
 	}
@@ -179,9 +192,6 @@ func (s *scheduler) unpaid(now time.Time) time.Duration {
 
 func (s *scheduler) start(r *runner, now time.Time) {
 	s.turns.drop(r.turn)
-	if r.look.i >= 0 && r.look.at.After(now) {
-		r.pending = r.look.at // what moved may not be seen yet
-	}
 	s.looks.drop(r.look)
 	r.running = true
 	if r.Waits {
@@ -202,11 +212,10 @@ func (s *scheduler) check(ctx context.Context, r *runner, look bool) {
 	if !look {
 		next = nextTurn(r, next, now)
 	}
-	next = s.e.wanted(r, next, now)
-	s.done(r, look, next, now.Sub(began), now)
+	s.done(r, look, s.e.wanted(r, next, now), began, now)
 }
 
-func (s *scheduler) done(r *runner, look bool, next time.Time, cost time.Duration, now time.Time) {
+func (s *scheduler) done(r *runner, look bool, next, began, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !r.Waits {
@@ -219,6 +228,7 @@ func (s *scheduler) done(r *runner, look bool, next time.Time, cost time.Duratio
 		}
 		s.parked = s.parked[:0]
 	}
+	cost := now.Sub(began)
 	if look {
 		s.unpaid(now)
 		s.budget -= cost
@@ -227,23 +237,11 @@ func (s *scheduler) done(r *runner, look bool, next time.Time, cost time.Duratio
 		next = now
 	}
 	s.turns.set(r.turn, next)
+	r.turned = r.turned || !look
 	r.slow, r.lookAfter = cost > slowCheck && !r.Waits, now.Add(max(lookGap, ruleShare*cost))
-	if pending := r.pending; !pending.IsZero() {
-		s.lookAt(r, pending)
-	}
-	r.running, r.again, r.pending = false, false, time.Time{}
+	r.running, r.again = false, false
+	s.lookAgain(r, began, now)
 	s.wakeUp()
-}
-
-// lookAt sets when a rule is looked at. A slow one is not: its turn will do.
-// The caller holds s.mu.
-func (s *scheduler) lookAt(r *runner, at time.Time) {
-	if at.Before(r.lookAfter) {
-		at = r.lookAfter
-	}
-	if !r.slow && (r.look.i < 0 || at.Before(r.look.at)) {
-		s.looks.set(r.look, at)
-	}
 }
 
 func (s *scheduler) wakeUp() {

@@ -5,6 +5,7 @@ import "sync/atomic"
 // Stats counts what an Engine does.
 type Stats struct {
 	Checks        atomic.Uint64
+	Looks         atomic.Uint64 // of these, out of turn, because series have moved
 	CheckErrors   atomic.Uint64 // failed or timed out
 	Submitted     atomic.Uint64 // readings that came without a check of ours
 	Transitions   atomic.Uint64 // hard changes
@@ -23,7 +24,7 @@ type Stats struct {
 // Snapshot returns all counters by name.
 func (s *Stats) Snapshot() map[string]uint64 {
 	return map[string]uint64{
-		"checks": s.Checks.Load(), "check_errors": s.CheckErrors.Load(),
+		"checks": s.Checks.Load(), "looks": s.Looks.Load(), "check_errors": s.CheckErrors.Load(),
 		"submitted":   s.Submitted.Load(),
 		"transitions": s.Transitions.Load(), "muted": s.Muted.Load(),
 		"told": s.Told.Load(), "retries": s.Retries.Load(), "refused": s.Refused.Load(),

@@ -11,6 +11,7 @@ import (
 	"rondo/alerts"
 	"rondo/alerts/fleet"
 	"rondo/rrd"
+	"rondo/rrd/promql"
 )
 
 // Metric is a rule over a PromQL expression: every series of its result is
@@ -138,6 +139,22 @@ func (r *metricRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading
 		})
 	}
 	return out, nil
+}
+
+// Reads implements alerts.Reader.
+func (r *metricRule) Reads() rrd.Watch {
+	var thresholds []float64
+	p := r.policy()
+	for _, t := range []*alerts.Threshold{p.Warning, p.Critical} {
+		if t != nil {
+			thresholds = append(thresholds, t.Raise, t.Clear)
+		}
+	}
+	w, err := promql.Reads(r.Expr, thresholds...)
+	if err != nil {
+		return rrd.Watch{} // each check says so
+	}
+	return w
 }
 
 // labels names the state of a series; see the package's text.

@@ -220,7 +220,9 @@ func (s *server) build() (err error) {
 	if err := s.buildAgents(); err != nil {
 		return err
 	}
-	s.engine, err = alerts.NewEngine(alerts.Options{Log: s.log, Store: s.stores.state, Withdrawn: s.fleet.Gone, Muting: s.conf.Alerts.Muting, Series: s.stores.metrics}, rules, targets)
+	s.engine, err = alerts.NewEngine(alerts.Options{
+		Log: s.log, Store: s.stores.state, Moves: s.stores.metrics, Withdrawn: s.fleet.Gone, Muting: s.conf.Alerts.Muting, Series: s.stores.metrics,
+	}, rules, targets)
 	s.checks.Use(rules)
 	s.self = newSelf(s)
 	s.loki = loki.New(loki.Options{
