@@ -24,6 +24,7 @@ func (s *scheduler) listen(rules []*runner) {
 	for _, r := range rules {
 		if reader, ok := r.Rule.(Reader); ok {
 			if w := reader.Reads(); len(w.Selectors) > 0 {
+				r.blunt = len(w.Cuts) == 0
 				watches, s.readers = append(watches, w), append(s.readers, r)
 			}
 		}
@@ -83,7 +84,7 @@ func (s *scheduler) lookAt(r *runner, at time.Time) {
 		at = r.lookAfter
 	}
 	if r.turned && !r.slow && (r.look.i < 0 || at.Before(r.look.at)) {
-		s.looks.set(r.look, at)
+		s.looks(r).set(r.look, at)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 type readerRule struct{ *fakeRule }
 
 func (readerRule) Reads() rrd.Watch {
-	return rrd.Watch{Selectors: [][]rrd.Matcher{{{Label: "a", Value: "b"}}}}
+	return rrd.Watch{Selectors: [][]rrd.Matcher{{{Label: "a", Value: "b"}}}, Cuts: []float64{5, 10}}
 }
 
 // A tap is a watcher that the test plays.
@@ -69,8 +69,8 @@ func TestLooksAreFew(t *testing.T) {
 			}
 		}
 		run(0, 100)
-		run(20*time.Millisecond, 25)
-		run(200*time.Millisecond, 3)
+		run(20*time.Millisecond, 30)
+		run(200*time.Millisecond, 8)
 		g.stop()
 	})
 }

@@ -12,10 +12,11 @@ import (
 // Bounds of looks.
 const (
 	gatherFor = 50 * time.Millisecond  // what moves within it is one look
-	lookGap   = 100 * time.Millisecond // between two looks at one rule, at least
+	sharpGap  = 100 * time.Millisecond // between two looks at one rule, at least
+	bluntGap  = 500 * time.Millisecond // the same, of a rule that every sample moves
 	ruleShare = 20                     // one rule is looked at for a twentieth of the time
 	allShare  = 5                      // all together for a fifth of one core
-	lookBurst = 500 * time.Millisecond // what a quiet time may be saved up to
+	lookBurst = 500 * time.Millisecond // what a quiet time may be saved up to, and sharp looks may take ahead
 )
 
 // slowCheck is how long a check takes that goes to the slow lane, which has
@@ -85,7 +86,8 @@ type scheduler struct {
 
 	mu      sync.Mutex
 	turns   agenda   // when rules are checked
-	looks   agenda   // when rules are looked at because their series have moved
+	sharp   agenda   // when rules are looked at because a threshold was crossed
+	blunt   agenda   // when rules are that any sample moves
 	parked  []*place // turns of slow rules that wait for the slow lane
 	running int
 	slow    int           // of running
@@ -103,6 +105,8 @@ type timing struct {
 	ahead      time.Time // when what has moved can be seen, by a sender whose clock is ahead; zero: all can
 	lookAfter  time.Time // no look before
 	slow       bool      // its newest check was
+	blunt      bool      // every sample moves it
+	cost       time.Duration
 
 	moved atomic.Int64 // newest sample that moved it, as rrd.Time; 0: none since gather
 }
@@ -159,9 +163,17 @@ func (s *scheduler) next(now time.Time) (r *runner, look bool, wait time.Duratio
 	if len(s.turns) > 0 {
 		r, wait = s.turns[0].r, s.turns[0].at.Sub(now)
 	}
-	if len(s.looks) > 0 {
-		if d := max(s.looks[0].at.Sub(now), s.unpaid(now)); d < max(wait, 1) {
-			r, look, wait = s.looks[0].r, true, d
+	unpaid := s.unpaid(now)
+	for _, looks := range []agenda{s.sharp, s.blunt} {
+		if len(looks) == 0 {
+			continue
+		}
+		p, credit := looks[0], lookBurst*allShare
+		if p.r.blunt {
+			credit = 0
+		}
+		if d := max(p.at.Sub(now), unpaid-credit); d < max(wait, 1) {
+			r, look, wait = p.r, true, d
 		}
 	}
 	if wait > 0 {
@@ -190,9 +202,17 @@ func (s *scheduler) unpaid(now time.Time) time.Duration {
 	return max(0, -s.budget*allShare)
 }
 
+// looks is the agenda of looks that a rule belongs to.
+func (s *scheduler) looks(r *runner) *agenda {
+	if r.blunt {
+		return &s.blunt
+	}
+	return &s.sharp
+}
+
 func (s *scheduler) start(r *runner, now time.Time) {
 	s.turns.drop(r.turn)
-	s.looks.drop(r.look)
+	s.looks(r).drop(r.look)
 	r.running = true
 	if r.Waits {
 		return // it needs a free place to begin, and takes none
@@ -201,6 +221,20 @@ func (s *scheduler) start(r *runner, now time.Time) {
 	if r.slow {
 		s.slow++
 	}
+}
+
+// note takes down how long a check took. What it costs is guessed from the
+// quickest of the newest: the others have waited for a core.
+func (t *timing) note(took time.Duration, now time.Time) {
+	if t.cost == 0 {
+		t.cost = took
+	}
+	t.cost = min(took, t.cost+t.cost/4)
+	gap := sharpGap
+	if t.blunt {
+		gap = bluntGap
+	}
+	t.lookAfter = now.Add(max(gap, ruleShare*t.cost))
 }
 
 // check checks a rule, and puts it in its next place.
@@ -228,17 +262,18 @@ func (s *scheduler) done(r *runner, look bool, next, began, now time.Time) {
 		}
 		s.parked = s.parked[:0]
 	}
-	cost := now.Sub(began)
+	took := now.Sub(began)
+	r.note(took, now)
 	if look {
 		s.unpaid(now)
-		s.budget -= cost
+		s.budget -= r.cost
 	}
 	if r.again {
 		next = now
 	}
 	s.turns.set(r.turn, next)
 	r.turned = r.turned || !look
-	r.slow, r.lookAfter = cost > slowCheck && !r.Waits, now.Add(max(lookGap, ruleShare*cost))
+	r.slow = took > slowCheck && !r.Waits
 	r.running, r.again = false, false
 	s.lookAgain(r, began, now)
 	s.wakeUp()

@@ -42,6 +42,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("datagrams", t.datagrams)
 	b.Run("relp", t.relp)
 	b.Run("scaleout", t.scaleOut)
+	b.Run("alerts", t.alerts)
 	b.Run("chart", t.chart)
 	b.Run("import", t.imports)
 	t.print(os.Stdout, before.othersShare(b))
