@@ -54,6 +54,7 @@ type Query struct {
 	Main       Column        // of Columns, the one that RRDtool's archives are chosen by, see Querier
 	Row        time.Duration // 0: the finest archive that covers Start; else the coarsest whose row is not longer
 	Limit      int           // most series in the answer; 0: no limit
+	Newest     bool          // of each series only the newest row is wanted; others may come too
 }
 
 // A Series is one series' known rows out of one archive, oldest first.

@@ -114,6 +114,7 @@ func (l *loader) read(ctx context.Context, s *selector, back time.Duration, colu
 		Columns:  columns,
 		Main:     main,
 		Limit:    l.options.MaxSeries + 1,
+		Newest:   s.matrix == nil && s.start == s.end,
 	}
 	for r, err := range l.querier.Select(ctx, q) {
 		if err != nil {

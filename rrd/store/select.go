@@ -130,6 +130,9 @@ func (sel *selection) archived(s *series, def *definition, a int, q *rrd.Query) 
 	r := def.rings[a]
 	start := max(q.Start, r.edge(sel.clock))
 	out := rrd.Series{Definition: def.Definition, Archive: a}
+	if q.Newest && a == 0 && sel.newest(s, def, start, &out) {
+		return out, nil
+	}
 	open, stamp, hasOpen, same := sel.readHead(s, def, a, start)
 	if !same {
 		return out, errRedefined
