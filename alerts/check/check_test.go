@@ -61,7 +61,7 @@ func build(t *testing.T, c Config, s Sources) alerts.Supervised {
 		t.Fatal(err)
 	}
 	rules, err := c.Build(s)
-	if err != nil || len(rules) != 1 {
+	if err != nil || len(rules) != 1+len(c.Hosts) { // one about each host, one about all
 		t.Fatalf("%d rules, %v", len(rules), err)
 	}
 	return rules[0]
@@ -157,6 +157,18 @@ func TestFreshness(t *testing.T) {
 	}
 	if r.Policy.Critical.Raise != 30 || r.Policy.Missing != alerts.MissingOK {
 		t.Errorf("policy %+v", r.Policy)
+	}
+	boot := func(group string) time.Duration { return map[string]time.Duration{"web": 3 * time.Minute}[group] }
+	r = build(t, Config{Hosts: []Freshness{{Common: Common{Name: "silent"}, Silent: 30 * time.Second}}}, Sources{Boot: boot, Hosts: fakeHosts{
+		{ID: "new", Group: "web", FirstSeen: noon.Add(-2 * time.Minute), LastSeen: noon.Add(-time.Minute)},
+		{ID: "booted", Group: "web", FirstSeen: noon.Add(-210 * time.Second), LastSeen: noon.Add(-59 * time.Second)},
+		{ID: "alone", FirstSeen: noon.Add(-2 * time.Minute), LastSeen: noon.Add(-59 * time.Second)},
+	}})
+	want = `{group="web",host="new"} 0 newest sample came in 2026-01-01T11:59:00Z, 1m0s ago
+{group="web",host="booted"} 30 newest sample came in 2026-01-01T11:59:01Z, 59s ago
+{host="alone"} 59 newest sample came in 2026-01-01T11:59:01Z, 59s ago`
+	if d := cmp.Diff(want, readings(t, r)); d != "" {
+		t.Error(d)
 	}
 	r = build(t, Config{Hosts: []Freshness{{Common: Common{Name: "silent"}, Silent: time.Second, Groups: []string{"db"}}}}, Sources{Hosts: hosts})
 	if got := readings(t, r); got != "" {

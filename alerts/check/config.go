@@ -117,6 +117,9 @@ type Sources struct {
 	Identify func(rrd.Key) (fleet.Identity, bool)
 	// Service is what rules of the outside world share.
 	Service *Service
+	// Boot is how long a new host of a group may take until it works; 0 where
+	// nobody knows the group. [0]
+	Boot func(group string) time.Duration
 }
 
 // A kind is a rule as configured.
@@ -147,10 +150,16 @@ func (c Config) Validate() error {
 	var seen []string
 	for i, k := range c.all() {
 		err := k.validate()
-		if slices.Contains(seen, k.name()) {
-			err = errors.Join(err, errors.New("the name is taken by another rule"))
+		names := []string{k.name()}
+		if f, ok := k.(Freshness); ok && !f.AtOnce.Off {
+			names = append(names, f.Name+atOnceSuffix)
 		}
-		seen = append(seen, k.name())
+		for _, name := range names {
+			if slices.Contains(seen, name) {
+				err = errors.Join(err, errors.New("the name is taken by another rule"))
+			}
+		}
+		seen = append(seen, names...)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("alerts: rule %s: %w", orNumber(k.name(), i), err))
 		}
@@ -174,6 +183,28 @@ func (c Config) Build(s Sources) ([]alerts.Supervised, error) {
 			return nil, fmt.Errorf("alerts: rule %q: %w", k.name(), err)
 		}
 		out = append(out, r)
+	}
+	for _, h := range c.Hosts {
+		if !h.AtOnce.Off {
+			out = append(out, h.atOnce(s))
+		}
+	}
+	return out, nil
+}
+
+// Dependencies are which of the rules keep problems of others from being told.
+// The configuration must be valid.
+func (c Config) Dependencies() ([]alerts.Dependency, error) {
+	var out []alerts.Dependency
+	for _, h := range c.Hosts {
+		if h.AtOnce.Off {
+			continue
+		}
+		d, err := h.dependency()
+		if err != nil {
+			return nil, fmt.Errorf("alerts: rule %q: %w", h.Name, err)
+		}
+		out = append(out, d)
 	}
 	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rondo/alerts"
+	"rondo/alerts/fleet"
 )
 
 // Freshness is a rule over heartbeats: a host that sent samples before and is
@@ -16,6 +17,7 @@ type Freshness struct {
 	Common `yaml:",inline"`
 	Silent time.Duration `yaml:"silent"` // the longest silence that is no problem
 	Groups []string      `yaml:"groups"` // only hosts of these groups; default all
+	AtOnce AtOnce        `yaml:"at_once"`
 }
 
 func (f Freshness) validate() error {
@@ -37,38 +39,53 @@ func (f Freshness) build(s Sources) (alerts.Supervised, error) {
 	if s.Hosts == nil {
 		return alerts.Supervised{}, errors.New("there are no hosts here to check")
 	}
-	out := f.supervised(&freshnessRule{f, s.Hosts}, fmt.Sprintf("host silent for more than %v", f.Silent))
+	out := f.supervised(&freshnessRule{f, s}, fmt.Sprintf("host silent for more than %v", f.Silent))
 	out.Policy = f.policy()
 	return out, nil
 }
 
 type freshnessRule struct {
 	Freshness
-	hosts Hosts
+	from Sources
 }
 
 // ID implements alerts.Rule.
 func (r *freshnessRule) ID() string { return r.Name }
 
-// Check implements alerts.Rule. Silence is counted from our own start at the
-// earliest: after a restart every host gets its time to speak.
+// expected are the hosts that owe a heartbeat.
+func (r *freshnessRule) expected() []fleet.Host {
+	return slices.DeleteFunc(r.from.Hosts.Hosts(), func(h fleet.Host) bool {
+		return h.LastSeen.IsZero() || !h.Withdrawn.IsZero() || len(r.Groups) > 0 && !slices.Contains(r.Groups, h.Group)
+	})
+}
+
+// since is from when on a host's silence counts. That is not before our own
+// start: after a restart every host gets its time to speak. Nor is it before a
+// new host of a group has had its time to boot, in which it may fall silent
+// again.
+func (r *freshnessRule) since(h fleet.Host) time.Time {
+	since := h.LastSeen
+	if started := r.from.Hosts.Started(); started.After(since) {
+		since = started
+	}
+	if r.from.Boot != nil && h.Group != "" {
+		if up := h.FirstSeen.Add(r.from.Boot(h.Group)); up.After(since) {
+			since = up
+		}
+	}
+	return since
+}
+
+// Check implements alerts.Rule.
 func (r *freshnessRule) Check(_ context.Context, now time.Time) ([]alerts.Reading, error) {
-	started := r.hosts.Started()
 	var out []alerts.Reading
-	for _, h := range r.hosts.Hosts() {
-		if h.LastSeen.IsZero() || !h.Withdrawn.IsZero() || len(r.Groups) > 0 && !slices.Contains(r.Groups, h.Group) {
-			continue
-		}
-		since := h.LastSeen
-		if started.After(since) {
-			since = started
-		}
+	for _, h := range r.expected() {
 		labels := map[string]string{"host": h.ID}
 		if h.Group != "" {
 			labels["group"] = h.Group
 		}
 		out = append(out, alerts.Reading{
-			Labels: r.labelled(labels), Value: max(now.Sub(since), 0).Seconds(), At: now,
+			Labels: r.labelled(labels), Value: max(now.Sub(r.since(h)), 0).Seconds(), At: now,
 			Text: fmt.Sprintf("newest sample came in %s, %v ago", h.LastSeen.UTC().Format(time.RFC3339), max(now.Sub(h.LastSeen), 0).Round(time.Second)),
 		})
 	}
