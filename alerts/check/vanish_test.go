@@ -77,7 +77,7 @@ type teller struct {
 func (r *teller) Act(_ context.Context, t alerts.Transition) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told = append(r.told, strings.TrimSpace(fmt.Sprintf("%s %s %v", t.Rule, t.Labels.Get("host"), t.To)))
+	r.told = append(r.told, strings.Join(strings.Fields(fmt.Sprint(t.Rule, " ", t.Labels.Get("host"), " ", t.To)), " "))
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rondo/alerts"
 	"rondo/alerts/check"
@@ -86,9 +87,29 @@ type alertsConfig struct {
 	files      []promrule.Source // that Prometheus names
 }
 
+// mutes is what keeps problems from being told: what is configured as such, and
+// what rules know of each other.
+func (c alertsConfig) mutes() (alerts.Muting, error) {
+	own, err := c.Rules.Dependencies()
+	m := c.Muting
+	m.Parents = slices.Concat(m.Parents, own)
+	return m, err
+}
+
 type autoscaleConfig struct {
 	Groups autoscale.Config `yaml:",inline"`
 	EC2    ec2.Config       `yaml:"ec2"`
+}
+
+// boot is how long an instance of a group may take to boot; 0 for a group that
+// is not ours.
+func (c autoscaleConfig) boot(group string) time.Duration {
+	for _, g := range c.Groups.Groups {
+		if g.Name == group {
+			return g.WithDefaults().Boot
+		}
+	}
+	return 0
 }
 
 // A collectorConfig is one collector: its kind, and what that kind decodes.

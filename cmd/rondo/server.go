@@ -220,8 +220,12 @@ func (s *server) build() (err error) {
 	if err := s.buildAgents(); err != nil {
 		return err
 	}
+	mutes, err := s.conf.Alerts.mutes()
+	if err != nil {
+		return err
+	}
 	s.engine, err = alerts.NewEngine(alerts.Options{
-		Log: s.log, Store: s.stores.state, Moves: s.stores.metrics, Withdrawn: s.fleet.Gone, Muting: s.conf.Alerts.Muting, Series: s.stores.metrics,
+		Log: s.log, Store: s.stores.state, Moves: s.stores.metrics, Withdrawn: s.fleet.Gone, Muting: mutes, Series: s.stores.metrics,
 	}, rules, targets)
 	s.checks.Use(rules)
 	s.self = newSelf(s)
@@ -247,6 +251,7 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, erro
 		Hosts:    s.fleet,
 		Identify: s.fleet.Identify,
 		Service:  s.checks,
+		Boot:     conf.Autoscale.boot,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -378,7 +383,11 @@ func (s *server) reloadRules(conf *config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.engine.SetMuting(conf.Alerts.Muting); err != nil {
+	mutes, err := conf.Alerts.mutes()
+	if err == nil {
+		err = s.engine.SetMuting(mutes)
+	}
+	if err != nil {
 		return err
 	}
 	if err := s.engine.Reload(rules, targets); err != nil {
