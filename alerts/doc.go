@@ -115,7 +115,7 @@
 // transition ID, and forgets nothing. A [BulkAction], such as the dispatcher of
 // notify/dispatch, is given up to 500 at once: there it is those of one call.
 //
-//	          every interval, bounded workers
+//	          when due, see "When a rule is checked"
 //	rules ---> Check ---> Step ---> store: state + history + outbox
 //	                                                  |  one goroutine per target
 //	                       Action.Act <--- backoff <--+
@@ -124,6 +124,44 @@
 // ([Supervised].Waits). Readings that others made come by [Engine.Submit]: each
 // is one step, whatever the interval, and on disk when Submit returns; their
 // states stay while checks do not mention them ([Supervised].Keeps).
+//
+// # When a rule is checked
+//
+// A rule has its turn every interval, and sooner where one of its states wants
+// it so ([Policy.Next]) or somebody who knows wakes it ([Engine.Wake]). A rule
+// that says which series it reads ([Reader]) is also looked at when these move:
+//
+//	sample --> head of the store --> does it cross a cut of the rule? --no--> (nothing)
+//	                                     |yes: one atomic write, no lock
+//	                                     v
+//	             rules that have moved, gathered for 50 ms
+//	                                     |
+//	     turns, each at its time         v
+//	            |              looks: sharp before blunt, each rule after its gap
+//	            +----------------+-------+
+//	                             v
+//	            a free worker: Check ---> Step of what is not calm
+//
+// Cuts are the values of a series at which the outcome may change: thresholds,
+// carried through the expression where that is a plain selector, perhaps scaled,
+// shifted or compared. Such rules are sharp: most samples cross nothing, and cost a
+// few nanoseconds. Any other expression (rate, avg by, a quotient) is moved by
+// any sample: it is blunt.
+//
+// The law: a look brings a state forward only where its reading means something
+// else than the newest one did; else it is calm, and nothing is counted. So
+// attempts, points and flapping count turns and changes, not looks; and leaving
+// out a look that would find everything calm changes nothing. Time is not a
+// sample: what becomes missing, and what a query sees by offset, is found at the turn.
+//
+// What bounds it, for rules of any number and cost:
+//
+//	between two looks at a rule    100 ms (blunt: 500 ms), and 20 times what a check of it costs
+//	all looks                      a fifth of one core; sharp ones may overdraw by half a second
+//	checks at once                 Options.Workers; checks of more than a second get half of them
+//	what moves, in memory          one number for each rule
+//
+// A sample of a sender whose clock is ahead is looked at when our clock is as far.
 //
 // # What mutes
 //

@@ -40,6 +40,10 @@
 // sample came in, when a message was received. The clock of a sender may be
 // wrong.
 //
+// Hosts that were withdrawn, and hosts of an autoscaling group that are still in
+// their boot time, are no alarm. Many that fall silent at once are one, about
+// the cause: see [AtOnce].
+//
 // # The world outside
 //
 // Plugins, NRPE and probes bring their own status: there is nothing to raise
