@@ -70,7 +70,7 @@ func TestLooksAreFew(t *testing.T) {
 		}
 		run(0, 100)
 		run(20*time.Millisecond, 30)
-		run(200*time.Millisecond, 8)
+		run(200*time.Millisecond, 20)
 		g.stop()
 	})
 }

@@ -14,7 +14,8 @@ const (
 	gatherFor = 50 * time.Millisecond  // what moves within it is one look
 	sharpGap  = 100 * time.Millisecond // between two looks at one rule, at least
 	bluntGap  = 500 * time.Millisecond // the same, of a rule that every sample moves
-	ruleShare = 20                     // one rule is looked at for a twentieth of the time
+	ruleShare = 20                     // one rule is looked at for a twentieth of the time,
+	sharpMost = 500 * time.Millisecond // but a sharp one at least so often: what a check cost may be a poor guess
 	allShare  = 5                      // all together for a fifth of one core
 	lookBurst = 500 * time.Millisecond // what a quiet time may be saved up to, and sharp looks may take ahead
 )
@@ -230,11 +231,11 @@ func (t *timing) note(took time.Duration, now time.Time) {
 		t.cost = took
 	}
 	t.cost = min(took, t.cost+t.cost/4)
-	gap := sharpGap
+	gap := min(max(sharpGap, ruleShare*t.cost), sharpMost)
 	if t.blunt {
-		gap = bluntGap
+		gap = max(bluntGap, ruleShare*t.cost)
 	}
-	t.lookAfter = now.Add(max(gap, ruleShare*t.cost))
+	t.lookAfter = now.Add(gap)
 }
 
 // check checks a rule, and puts it in its next place.
