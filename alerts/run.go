@@ -49,17 +49,20 @@ func (e *Engine) records(r *runner) map[string]record {
 	return maps.Clone(r.records)
 }
 
-// check checks one rule once. A look is a check out of turn, see calm.
-func (e *Engine) check(ctx context.Context, r *runner, look bool) {
+// check checks one rule once, and returns how long the rule took for it. A look
+// is a check out of turn, see calm.
+func (e *Engine) check(ctx context.Context, r *runner, look bool) (took time.Duration) {
 	timeout := r.Timeout
 	if timeout <= 0 {
 		timeout = 10 * time.Second
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	readings, err := r.Rule.Check(limited, time.Now())
+	began := time.Now()
+	readings, err := r.Rule.Check(limited, began)
+	took = time.Since(began)
 	if ctx.Err() != nil {
-		return // we are stopping; what the check says of that is no finding
+		return took // we are stopping; what the check says of that is no finding
 	}
 	if err == nil && limited.Err() != nil {
 		err = fmt.Errorf("check took longer than %v", timeout)
@@ -71,7 +74,7 @@ func (e *Engine) check(ctx context.Context, r *runner, look bool) {
 	if err != nil {
 		e.stats.CheckErrors.Add(1)
 		if look {
-			return // a finding, but for the rule's turn
+			return took // a finding, but for the rule's turn
 		}
 	}
 	now := time.Now()
@@ -80,6 +83,7 @@ func (e *Engine) check(ctx context.Context, r *runner, look bool) {
 		err = errors.Join(err, stored)
 	}
 	e.note(r, now, err)
+	return took
 }
 
 // note remembers how the newest check went, and logs when that changes.

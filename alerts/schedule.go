@@ -16,7 +16,7 @@ const (
 	bluntGap  = 500 * time.Millisecond // the same, of a rule that every sample moves
 	ruleShare = 20                     // one rule is looked at for a twentieth of the time,
 	sharpMost = 500 * time.Millisecond // but a sharp one at least so often: what a check cost may be a poor guess
-	allShare  = 5                      // all together for a fifth of one core
+	allShare  = 7                      // all together for a seventh of one core
 	lookBurst = 500 * time.Millisecond // what a quiet time may be saved up to, and sharp looks may take ahead
 )
 
@@ -241,16 +241,17 @@ func (t *timing) note(took time.Duration, now time.Time) {
 // check checks a rule, and puts it in its next place.
 func (s *scheduler) check(ctx context.Context, r *runner, look bool) {
 	began := time.Now()
-	s.e.check(ctx, r, look)
+	took := s.e.check(ctx, r, look)
 	now := time.Now()
 	next := r.turn.at
 	if !look {
 		next = nextTurn(r, next, now)
 	}
-	s.done(r, look, s.e.wanted(r, next, now), began, now)
+	s.done(r, look, s.e.wanted(r, next, now), took, began)
 }
 
-func (s *scheduler) done(r *runner, look bool, next, began, now time.Time) {
+func (s *scheduler) done(r *runner, look bool, next time.Time, took time.Duration, began time.Time) {
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !r.Waits {
@@ -263,7 +264,6 @@ func (s *scheduler) done(r *runner, look bool, next, began, now time.Time) {
 		}
 		s.parked = s.parked[:0]
 	}
-	took := now.Sub(began)
 	r.note(took, now)
 	if look {
 		s.unpaid(now)
