@@ -162,7 +162,7 @@ func (tw *twin) start(t *testing.T, ctx context.Context, name string, rule int, 
 	if !cuts {
 		series = everySample{series}
 	}
-	tw.engine, err = alerts.NewEngine(alerts.Options{Store: state.NewMemory(), Series: series}, rules, []alerts.Target{{Name: "x", Action: tw}})
+	tw.engine, err = alerts.NewEngine(alerts.Options{Store: state.NewMemory(), Moves: series}, rules, []alerts.Target{{Name: "x", Action: tw}})
 	if err != nil {
 		t.Fatal(err)
 	}
