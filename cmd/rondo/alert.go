@@ -22,6 +22,8 @@ type alertCmd struct {
 	Silences  alertSilencesCmd  `cmd:"" help:"List the silences in force."`
 	Unsilence alertUnsilenceCmd `cmd:"" help:"End a silence early."`
 	Downtime  alertDowntimeCmd  `cmd:"" help:"Plan times in which trouble is expected."`
+	Test      alertTestCmd      `cmd:"" help:"Run unit tests of rules, in promtool's format."`
+	Replay    alertReplayCmd    `cmd:"" help:"Show what a rule would have told, from stored history."`
 	Routes    alertRoutesCmd    `cmd:"" help:"Show the tree of routes of a configuration, and where labels would go."`
 }
 

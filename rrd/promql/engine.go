@@ -102,7 +102,12 @@ func (e *Engine) Eval(ctx context.Context, expr string, at time.Time) ([]rrd.Val
 		return nil, err
 	}
 	defer a.close()
-	switch v := a.value.(type) {
+	return valuesOf(a.value)
+}
+
+// valuesOf copies a result: the engine takes its memory back.
+func valuesOf(result parser.Value) ([]rrd.Value, error) {
+	switch v := result.(type) {
 	case promql.Scalar:
 		return []rrd.Value{{Time: rrd.FromMillis(v.T), Value: v.V}}, nil
 	case promql.Vector:
@@ -112,7 +117,7 @@ func (e *Engine) Eval(ctx context.Context, expr string, at time.Time) ([]rrd.Val
 		}
 		return out, nil
 	}
-	return nil, &Error{BadData, fmt.Errorf("the expression is a %s: want an instant vector or a scalar", parser.DocumentedType(a.value.Type()))}
+	return nil, &Error{BadData, fmt.Errorf("the expression is a %s: want an instant vector or a scalar", parser.DocumentedType(result.Type()))}
 }
 
 // An answer is what a query gave. It must be closed, and its value
