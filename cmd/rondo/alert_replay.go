@@ -115,7 +115,7 @@ func printReplay(out io.Writer, r replay.Result) error {
 		fmt.Fprintln(w, "AT\tFROM\tTO\tLABELS\tTEXT")
 	}
 	for _, t := range r.Transitions {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\n", t.At.UTC().Format(time.RFC3339), t.From, t.To, t.Labels, plain(t.Text))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\n", t.At.UTC().Format(time.RFC3339), t.From, t.To, t.Labels, t.Text)
 	}
 	if err := w.Flush(); err != nil {
 		return err

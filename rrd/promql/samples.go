@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -54,6 +56,9 @@ func NewSamples(interval time.Duration) *Samples {
 // Load adds a series as promtool's tests write one, up{job="a"} and the values
 // 0 1+2x5 _ stale, the first at start and one each step.
 func (s *Samples) Load(name, values string, start time.Time, step time.Duration) error {
+	if err := checkRepeats(values); err != nil {
+		return &Error{BadData, err}
+	}
 	ls, sequence, err := newParser().ParseSeriesDesc(name + " " + values)
 	if err != nil {
 		return badQuery(err)
@@ -80,6 +85,21 @@ func (s *Samples) Load(name, values string, start time.Time, step time.Duration)
 		return &Error{BadData, fmt.Errorf("the series %s stands there twice", name)}
 	}
 	s.series[key] = one
+	return nil
+}
+
+// repeats is the count of 1+2x5 or _x5.
+var repeats = regexp.MustCompile(`x([0-9]+)`)
+
+// checkRepeats refuses what the parser would take all memory for.
+func checkRepeats(values string) error {
+	total := 0
+	for _, m := range repeats.FindAllStringSubmatch(values, -1) {
+		n, err := strconv.Atoi(m[1])
+		if total += n; err != nil || n > maxTestSamples || total > maxTestSamples {
+			return fmt.Errorf("x%s makes more than %d samples", m[1], maxTestSamples)
+		}
+	}
 	return nil
 }
 
