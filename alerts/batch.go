@@ -24,7 +24,9 @@ type batch struct {
 	r      *runner
 	policy Policy
 	now    time.Time
-	look   bool // what is calm stays as it is
+	look   bool      // what is calm stays as it is
+	since  time.Time // see steadiness
+	failed bool      // the check did
 
 	changes     []state.Change
 	size        int
@@ -48,6 +50,7 @@ func (e *Engine) newBatch(r *runner, now time.Time) *batch {
 // fail adapts the policy to a check that failed: that says nothing of the
 // value, so it is unknown, unless the policy keeps states.
 func (b *batch) fail() {
+	b.failed = true
 	if b.policy.Missing != MissingKeep {
 		b.policy.Missing = MissingUnknown
 	}
@@ -81,7 +84,7 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 		}
 		return b.end(ctx, key, rec, "withdrawn")
 	}
-	if !known && !b.admit(key) {
+	if b.settling(rec, rd) || !known && !b.admit(key) {
 		return nil
 	}
 	if known && b.calm(rec, rd) {
@@ -97,7 +100,7 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 	rec.reading = rd
 	switch {
 	case !rd.Missing:
-		rec.gone = time.Time{}
+		rec.gone, rec.seen = time.Time{}, b.now
 	case rec.gone.IsZero():
 		rec.gone = b.now
 	}
@@ -299,7 +302,7 @@ func (b *batch) commit(ctx context.Context) error {
 	for _, t := range b.transitions {
 		b.e.o.Log.Info("transition", "rule", t.Rule, "labels", t.Labels.String(), "from", t.From, "to", t.To, "value", t.Value, "muted", string(t.Mute.Reason))
 	}
-	*b = batch{e: b.e, r: b.r, policy: b.policy, now: b.now, look: b.look, updated: make(map[string]record)}
+	*b = batch{e: b.e, r: b.r, policy: b.policy, now: b.now, look: b.look, since: b.since, failed: b.failed, updated: make(map[string]record)}
 	return nil
 }
 

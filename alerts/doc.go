@@ -180,6 +180,14 @@
 // The ends of silences, acknowledgements and downtimes are dates: a step of the
 // machine's clock moves them.
 //
+// # Trouble of our own
+//
+// A check that fails changes no state before it has failed for
+// [Options].Tolerate, and stops no clock; then states are unknown, as the policy
+// has it. After a start, and after the machine's clock was set by more than half
+// a minute, what has not been seen since is missing only when [Options].Settle
+// has passed: see steady.go.
+//
 // # History
 //
 // Hard changes are kept as they were told ([Engine.Transitions]), the newest

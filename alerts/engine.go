@@ -81,6 +81,8 @@ type Options struct {
 	MaxOutbox int           // entries per target; the oldest goes, counted [20,000: one for each state]
 	History   int           // transitions kept for Transitions [10,000]
 	Forget    time.Duration // a label set missing for so long is closed [24 h]
+	Tolerate  time.Duration // a check that has failed for less than this changes no state [0]
+	Settle    time.Duration // after a start or a step of the clock, label sets not seen since are not yet missing [0]
 	Expire    time.Duration // a transition is told no more when so old [24 h]
 }
 
@@ -115,18 +117,19 @@ type Engine struct {
 	deciding  sync.Mutex                // held while silences and downtimes change, from the store to memory
 	scheduler atomic.Pointer[scheduler] // of the present rules; nil before Run
 
-	mu        sync.RWMutex // guards what is below, and the records of runners
-	rules     map[string]*runner
-	queues    map[string]*queue
-	silences  map[string]Silence
-	downtimes map[string]Downtime
-	relations relations
-	written   chronicle
-	pending   map[stateID]MuteReason // states with something to tell that is muted
-	recent    []Transition           // oldest first
-	states    int                    // records of all rules
-	outSeq    uint64
-	dropped   []string // keys of entries that overflowed, still stored
+	mu         sync.RWMutex // guards what is below, and the records of runners
+	rules      map[string]*runner
+	queues     map[string]*queue
+	silences   map[string]Silence
+	downtimes  map[string]Downtime
+	relations  relations
+	written    chronicle
+	steadiness steadiness
+	pending    map[stateID]MuteReason // states with something to tell that is muted
+	recent     []Transition           // oldest first
+	states     int                    // records of all rules
+	outSeq     uint64
+	dropped    []string // keys of entries that overflowed, still stored
 }
 
 // NewEngine loads the states and the outbox and takes rules and targets as

@@ -26,6 +26,7 @@ type record struct {
 
 	// What is not stored.
 	reading Reading    // newest
+	seen    time.Time  // when the newest one was taken that was not missing
 	freed   time.Time  // since when no parent is bad, while held
 	mute    MuteReason // of what there is to tell and is not told
 }
@@ -36,6 +37,7 @@ type runner struct {
 	timing
 	mu      sync.Mutex // held while records are brought forward
 	gone    bool       // replaced by Reload; guarded by mu
+	failing time.Time  // since when its checks fail; guarded by mu
 	records map[string]record
 
 	lastCheck time.Time // these two are guarded by Engine.mu, as records are
@@ -111,9 +113,13 @@ func (e *Engine) apply(ctx context.Context, r *runner, look bool, readings []Rea
 	if r.gone {
 		return nil
 	}
+	if e.tolerated(r, failed, now) {
+		return nil
+	}
 	records := e.records(r)
 	b := e.newBatch(r, now)
 	b.look = look
+	b.since = e.steadiness.look(now)
 	if failed != nil {
 		b.fail()
 		readings = nil

@@ -226,6 +226,7 @@ func (s *server) build() (err error) {
 	}
 	s.engine, err = alerts.NewEngine(alerts.Options{
 		Log: s.log, Store: s.stores.state, Moves: s.stores.metrics, Withdrawn: s.fleet.Gone, Muting: mutes, Series: s.stores.metrics,
+		Tolerate: time.Minute, Settle: 2 * time.Minute,
 	}, rules, targets)
 	s.checks.Use(rules)
 	s.self = newSelf(s)
