@@ -115,3 +115,30 @@ func TestRecurrenceLaws(t *testing.T) {
 		}
 	})
 }
+
+// FuzzDowntimeJSON: what is read is written as it is read again, and no
+// downtime makes a question about it fail.
+func FuzzDowntimeJSON(f *testing.F) {
+	f.Add([]byte(`{"matchers": ["host=a"], "start": "2026-01-02T22:00:00Z", "end": "2026-01-03T02:00:00+01:00", "duration": "30m"}`), int64(1_790_000_000))
+	f.Add([]byte(`{"matchers": ["host=~\"web.*\""], "recurring": {"weekdays": ["monday:friday"], "days_of_month": ["1:7", "-1"], "from": "22:00", "to": "24:00", "location": "Europe/Berlin"}}`), int64(1_774_746_000))
+	f.Add([]byte(`{"matchers": ["a!=b"], "triggered_by": "x", "pauses_scaling": true}`), int64(0))
+	f.Fuzz(func(t *testing.T, b []byte, at int64) {
+		var d, again Downtime
+		if json.Unmarshal(b, &d) != nil || d.Validate() != nil {
+			return
+		}
+		now := time.Unix(at%(1<<33), 0)
+		if _, until, ok := d.window(now); ok && !now.Before(until) {
+			t.Errorf("%s: in its window at %v, which ended at %v", b, now, until)
+		}
+		d.lasting(now)
+		d.begun(now, time.Hour)
+		out, err := json.Marshal(d)
+		if err != nil {
+			return // a year beyond 9999
+		}
+		if err := json.Unmarshal(out, &again); err != nil {
+			t.Errorf("%s: %v", out, err)
+		}
+	})
+}
