@@ -127,4 +127,6 @@ type View struct {
 	Launch    Answer  // what it says to who would launch
 	Terminate Answer  // and to who would terminate
 	CheckErr  string  // why the newest check failed; "" where it did not
+
+	Annotations map[string]string // of the newest hard change, else of the rule; not to be changed
 }

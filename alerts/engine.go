@@ -43,6 +43,9 @@ type Supervised struct {
 	// Waits says that a check spends its time waiting for a process or for the
 	// network, and bounds itself: it takes none of Options.Workers.
 	Waits bool
+	// Passive says that the rule is not shown while it has no label set: nothing
+	// is wrong with one that waits for others.
+	Passive bool
 	// Keeps says which label sets stay as they are while checks do not mention
 	// them, since their readings come by [Engine.Submit]. [none]
 	Keeps func(rrd.Labels) bool

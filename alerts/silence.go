@@ -26,6 +26,7 @@ var ErrNotFound = errors.New("alerts: nothing matches")
 type Silence struct {
 	ID       string    `json:"id"`
 	Matchers []Matcher `json:"matchers"`
+	From     time.Time `json:"from,omitzero"` // zero: at once
 	Until    time.Time `json:"until"`
 	By       string    `json:"by,omitempty"`
 	Comment  string    `json:"comment,omitempty"`
@@ -39,10 +40,13 @@ type Silence struct {
 	clear time.Time // since when none does
 }
 
+// InForce says whether the silence mutes at now.
+func (s Silence) InForce(now time.Time) bool { return !now.Before(s.From) && s.Until.After(now) }
+
 // Silence stores a silence and returns it with its ID.
 func (e *Engine) Silence(ctx context.Context, s Silence) (Silence, error) {
 	now := time.Now().Round(0) // a date: without the reading of the steady clock
-	s.Until = s.Until.Round(0)
+	s.From, s.Until = s.From.Round(0), s.Until.Round(0)
 	e.deciding.Lock()
 	defer e.deciding.Unlock()
 	switch {
@@ -99,7 +103,7 @@ func (e *Engine) unsilence(ctx context.Context, id string) error {
 	return nil
 }
 
-// Silences returns those in force, the next to end first.
+// Silences returns those in force or yet to come, the next to end first.
 func (e *Engine) Silences() []Silence {
 	now := time.Now()
 	e.mu.RLock()
@@ -116,7 +120,7 @@ func (e *Engine) Silences() []Silence {
 // bySilence mutes what a silence in force matches.
 func (e *Engine) bySilence(r *runner, rec record, now time.Time) Mute {
 	for _, s := range e.silences {
-		if s.Until.After(now) && matchAll(s.Matchers, r.Rule.ID(), rec.labels) {
+		if s.InForce(now) && matchAll(s.Matchers, r.Rule.ID(), rec.labels) {
 			return Mute{Silenced, "silence " + s.ID + words(s.Until, s.By, s.Comment)}
 		}
 	}

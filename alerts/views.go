@@ -15,7 +15,7 @@ func (e *Engine) Views() []View {
 	e.mu.RLock()
 	out := make([]View, 0, e.states)
 	for _, r := range e.rules {
-		if len(r.records) == 0 {
+		if len(r.records) == 0 && !r.Passive {
 			out = append(out, e.emptyView(r))
 		}
 		for _, rec := range r.records {
@@ -72,6 +72,9 @@ func (e *Engine) view(r *runner, rec record, now time.Time) View {
 	v.Mute = e.muted(r, rec, now)
 	v.Flapping, v.Change = rec.state.Flapping.Active, rec.state.Flapping.Percent()
 	v.Launch, v.Terminate = r.Policy.Answer(Launch, rec.state), r.Policy.Answer(Terminate, rec.state)
+	if v.Annotations = r.Annotations; rec.last != nil && rec.last.Annotations != nil {
+		v.Annotations = rec.last.Annotations
+	}
 	if rec.reading.At.IsZero() && rec.last != nil {
 		v.Value, v.Text = rec.last.Value, rec.last.Text // loaded, not checked yet
 	}

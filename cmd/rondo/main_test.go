@@ -82,8 +82,12 @@ func havePeer(name string) bool {
 	if _, err := exec.LookPath(name); err == nil {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(peersDir(), "usr/sbin", name))
-	return err == nil
+	for _, dir := range []string{"usr/sbin", "usr/bin"} {
+		if _, err := os.Stat(filepath.Join(peersDir(), dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // cmdPorts sets each name to a free port of the loopback address.

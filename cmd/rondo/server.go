@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rondo/alerts"
+	"rondo/alerts/amapi"
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
 	"rondo/alerts/fleet/join"
@@ -74,21 +75,22 @@ type serveOptions struct {
 
 // A server is one running rondo.
 type server struct {
-	conf    *config
-	opt     serveOptions
-	log     *slog.Logger
-	stores  *stores
-	promql  *promql.Engine // for people and dashboards
-	judge   *promql.Engine // for rules and groups, which dashboards must not starve
-	fleet   *fleet.Fleet
-	join    *join.Authority // lets agents in
-	install *installer      // serves the script that installs them
-	handout *handout        // gives them their profiles
-	taps    *taps           // what sees the messages that the log store took
-	canary  *canary.Canary
-	sockets *syslogd.Sockets // of the syslog server; they outlive a reload
-	engine  *alerts.Engine
-	checks  *check.Service // what plugins, probes and passive results share
+	conf     *config
+	opt      serveOptions
+	log      *slog.Logger
+	stores   *stores
+	promql   *promql.Engine // for people and dashboards
+	judge    *promql.Engine // for rules and groups, which dashboards must not starve
+	fleet    *fleet.Fleet
+	join     *join.Authority // lets agents in
+	install  *installer      // serves the script that installs them
+	handout  *handout        // gives them their profiles
+	taps     *taps           // what sees the messages that the log store took
+	canary   *canary.Canary
+	sockets  *syslogd.Sockets // of the syslog server; they outlive a reload
+	engine   *alerts.Engine
+	checks   *check.Service  // what plugins, probes and passive results share
+	external *amapi.External // alerts of others
 
 	dispatcher *dispatch.Dispatcher
 	self       *self
@@ -213,6 +215,9 @@ func (s *server) build() (err error) {
 		return err
 	}
 	s.checks = check.NewService(s.stores.metrics, s.log)
+	if s.external, err = amapi.OpenExternal(s.stores.state, s.log); err != nil {
+		return err
+	}
 	rules, targets, err := s.rules(s.conf)
 	if err != nil {
 		return err
@@ -228,7 +233,11 @@ func (s *server) build() (err error) {
 		Log: s.log, Store: s.stores.state, Moves: s.stores.metrics, Withdrawn: s.fleet.Gone, Muting: mutes, Series: s.stores.metrics,
 		Tolerate: time.Minute, Settle: 2 * time.Minute,
 	}, rules, targets)
+	if err != nil {
+		return err
+	}
 	s.checks.Use(rules)
+	s.external.SubmitTo(s.engine)
 	s.self = newSelf(s)
 	s.loki = loki.New(loki.Options{
 		Sink: func() syslogd.Sink { return s.parts.Load().router }, Logs: s.stores.logs, LineBytes: s.lineBytes,
@@ -264,7 +273,7 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, erro
 		rules = append(rules, g.Supervised()...)
 	}
 	targets, err := s.targets(conf)
-	return rules, targets, err
+	return append(rules, s.external.Supervised()), targets, err
 }
 
 // waker passes transitions on to the present controller.

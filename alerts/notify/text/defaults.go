@@ -2,6 +2,7 @@ package text
 
 // defaults are the templates that are there without being written. What stands
 // first in a title is what matters on a telephone at night: how bad, what, where.
+// A value that is not equal to itself is not a number: nobody measured one.
 const defaults = `
 {{- define "where" -}}
 {{- $sep := "" }}{{ range (.Remove (stringSlice "alertname" "severity" "job" "group")).SortedPairs }}{{ $sep }}{{ .Value }}{{ $sep = " " }}{{ end -}}
@@ -31,7 +32,8 @@ const defaults = `
 {{ end -}}
 {{- range .Alerts.Firing }}{{ toUpper .Severity }} {{ template "one" . }}
   since {{ .StartsAt.Format "2006-01-02 15:04:05 MST" }}
-  value {{ number .Value }}{{ if .Expr }} of {{ .Expr }}{{ end }}
+{{ if eq .Value .Value }}  value {{ number .Value }}{{ if .Expr }} of {{ .Expr }}{{ end }}
+{{ end -}}
 {{ template "words" . }}{{ end -}}
 {{- range .Alerts.Resolved }}OK {{ template "one" . }}
   from {{ .StartsAt.Format "2006-01-02 15:04:05 MST" }} to {{ .EndsAt.Format "2006-01-02 15:04:05 MST" }}
@@ -54,7 +56,7 @@ const defaults = `
 {{ with .RootCause }}<p><b>{{ . }}</b></p>{{ end }}
 <table cellpadding="6" style="border-collapse:collapse">
 {{ range .Alerts.Firing }}<tr style="border-bottom:1px solid #ddd"><td valign="top" style="color:#b00020"><b>{{ toUpper .Severity }}</b></td><td>
-<b>{{ template "one" . }}</b><br>since {{ .StartsAt.Format "2006-01-02 15:04:05 MST" }}, value {{ number .Value }}{{ if .Expr }} of <code>{{ .Expr }}</code>{{ end }}{{ template "htmlwords" . }}</td></tr>
+<b>{{ template "one" . }}</b><br>since {{ .StartsAt.Format "2006-01-02 15:04:05 MST" }}{{ if eq .Value .Value }}, value {{ number .Value }}{{ end }}{{ if .Expr }} of <code>{{ .Expr }}</code>{{ end }}{{ template "htmlwords" . }}</td></tr>
 {{ end }}
 {{- range .Alerts.Resolved }}<tr style="border-bottom:1px solid #ddd"><td valign="top" style="color:#1b7f3b"><b>OK</b></td><td>
 <b>{{ template "one" . }}</b><br>from {{ .StartsAt.Format "2006-01-02 15:04:05 MST" }} to {{ .EndsAt.Format "2006-01-02 15:04:05 MST" }}{{ template "htmlwords" . }}</td></tr>
