@@ -38,6 +38,7 @@ type agentRunCmd struct {
 	TokenFile string `help:"File with the join token, or with the key of the server's configuration." type:"path" placeholder:"FILE"`
 	Config    string `help:"Configuration file." type:"path" placeholder:"FILE"`
 	Data      string `help:"Data directory; wins over the configuration's." placeholder:"DIR"`
+	Witness   string `help:"Watch the server at this address, and tell the receivers of the section witness when it stops answering; without --server that is all." placeholder:"URL"`
 }
 
 func (agentRunCmd) Help() string {
@@ -59,6 +60,13 @@ names files, sockets and what is left out:
     - redact: {patterns: [aws-key, password]}
   spool: {bytes: 268435456, age: 168h, when_full: drop-oldest}
 
+With a section witness it also watches a server from another machine, and
+tells receivers of its own when that stops answering:
+
+  witness:
+    url: https://rondo.example:8080
+    receivers: [{name: pager, pagerduty: {routing_key: "${PAGERDUTY_KEY}"}}]
+
 While the server is away, files wait where they are, and what comes over
 sockets is kept in the data directory.`
 }
@@ -77,10 +85,16 @@ func (c agentRunCmd) Run(ctx context.Context, stderr errorWriter) error {
 	if c.Data != "" {
 		conf.Data = c.Data
 	}
+	if c.Witness != "" {
+		conf.Witness.Watch.URL = c.Witness
+	}
 	if err := conf.validate(); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: conf.Log}))
+	if conf.onlyWitness() {
+		return runWitness(ctx, conf, log)
+	}
 	for {
 		err := runAgent(ctx, conf, log)
 		if !errors.Is(err, agent.ErrPutBack) || ctx.Err() != nil {
@@ -124,6 +138,7 @@ const agentGC = 20
 //	  ├─ journal ──> stages ──> client; FIFOs ──> stages ──> spool
 //	  ├─ checks: plugins ──> server
 //	  ├─ profile: asks the server what to do
+//	  ├─ witness: watches a server, tells receivers
 //	  ├─ keepWorking ── errgroup, built anew by a profile
 //	  │    ├─ tailer: lines of files ──> stages ──> client
 //	  │    ├─ stages: what they have counted ──> spool
@@ -177,6 +192,9 @@ func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
 	g.Go(func() error { return a.readStreams(ctx) })
 	g.Go(func() error { return a.keepWorking(ctx) })
 	g.Go(func() error { return a.checker.run(ctx) })
+	if a.conf.Witness.Watch.URL != "" {
+		g.Go(func() error { return runWitness(ctx, a.conf, a.log) })
+	}
 	if a.profiles != nil {
 		g.Go(func() error { return a.profiles.run(ctx) })
 	}

@@ -45,6 +45,8 @@ type agentConfig struct {
 	Profile    agentProfile `yaml:"profile"`
 	AllowPaths allowList    `yaml:"allow_paths"` // files that a profile may name
 
+	Witness witnessConfig `yaml:"witness"` // a server that is watched
+
 	tree *node // as it is in the file, for the places of errors; nil: there is none
 }
 
@@ -119,14 +121,14 @@ func loadAgentConfig(file string) (*agentConfig, error) {
 }
 
 // isAgentConfig says whether a file is an agent's configuration, which names
-// its server, as a server's does not.
+// its server, or one that it watches, as a server's does not.
 func isAgentConfig(file string) bool {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return false
 	}
 	root, err := parseTree(file, text)
-	return err == nil && root.get("server") != nil
+	return err == nil && (root.get("server") != nil || root.get("witness") != nil)
 }
 
 // locate puts the place in the file before an error that begins with keys.
@@ -141,7 +143,10 @@ func (c *agentConfig) locate(err error) error {
 
 // validate says what is wrong, each with its key.
 func (c *agentConfig) validate() error {
-	errs := []error{c.validateServer()}
+	var errs []error
+	if !c.onlyWitness() {
+		errs = append(errs, c.validateServer())
+	}
 	in := func(section string, err error) {
 		for _, e := range valid.Errors(err) {
 			errs = append(errs, c.locate(fmt.Errorf("%s%w", section, e)))
@@ -169,8 +174,12 @@ func (c *agentConfig) validate() error {
 	in("spool: ", c.Spool.Validate())
 	in("", c.AllowPaths.validate())
 	in("", validateAgentChecks(c.Checks))
+	in("witness: ", c.Witness.validate())
 	return errors.Join(errs...)
 }
+
+// onlyWitness says whether the agent sends nothing, but watches a server.
+func (c *agentConfig) onlyWitness() bool { return c.Server == "" && c.Witness.Watch.URL != "" }
 
 // validateServer refuses to send keys and logs over a network in the clear.
 func (c *agentConfig) validateServer() error {

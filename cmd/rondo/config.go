@@ -16,6 +16,7 @@ import (
 
 	"rondo/alerts"
 	"rondo/alerts/check"
+	"rondo/alerts/deadman"
 	"rondo/alerts/fleet"
 	"rondo/alerts/notify/direct"
 	"rondo/alerts/promrule"
@@ -78,10 +79,11 @@ type fleetConfig struct {
 }
 
 type alertsConfig struct {
-	Rules     check.Config  `yaml:",inline"`
-	Receivers direct.Config `yaml:",inline"`
-	Muting    alerts.Muting `yaml:",inline"`
-	Telling   tellingConfig `yaml:",inline"`
+	Rules     check.Config   `yaml:",inline"`
+	Receivers direct.Config  `yaml:",inline"`
+	Muting    alerts.Muting  `yaml:",inline"`
+	Telling   tellingConfig  `yaml:",inline"`
+	Deadman   deadman.Config `yaml:"deadman"` // who is told that we live
 
 	Prometheus promrule.Config   `yaml:",inline"`
 	files      []promrule.Source // that Prometheus names
@@ -265,6 +267,7 @@ func (c *config) validate() error {
 	in("alerts", c.Alerts.Rules.Validate())
 	in("alerts", c.Alerts.Prometheus.Validate())
 	in("alerts", c.Alerts.Receivers.Validate())
+	in("alerts", prefixed("deadman", c.Alerts.Deadman.Validate()))
 	in("alerts", c.Alerts.Muting.Validate())
 	in("alerts", c.Alerts.validateTelling())
 	in("autoscale", c.Autoscale.Groups.Validate())
@@ -279,14 +282,15 @@ func (c *config) validate() error {
 func (c *config) lasting(next *config) []string {
 	var changed []string
 	for section, same := range map[string]bool{
-		"data":          c.Data == next.Data,
-		"log":           c.Log == next.Log,
-		"web":           reflect.DeepEqual(c.Web, next.Web),
-		"rrd":           reflect.DeepEqual(c.RRD.lasting(), next.RRD.lasting()),
-		"backup":        reflect.DeepEqual(c.Backup, next.Backup),
-		"agents":        c.Agents.lasting() == next.Agents.lasting(),
-		"fleet":         reflect.DeepEqual(c.Fleet, next.Fleet),
-		"syslogd.store": reflect.DeepEqual(c.Syslogd.Store, next.Syslogd.Store),
+		"data":           c.Data == next.Data,
+		"log":            c.Log == next.Log,
+		"web":            reflect.DeepEqual(c.Web, next.Web),
+		"rrd":            reflect.DeepEqual(c.RRD.lasting(), next.RRD.lasting()),
+		"alerts.deadman": reflect.DeepEqual(c.Alerts.Deadman, next.Alerts.Deadman),
+		"backup":         reflect.DeepEqual(c.Backup, next.Backup),
+		"agents":         c.Agents.lasting() == next.Agents.lasting(),
+		"fleet":          reflect.DeepEqual(c.Fleet, next.Fleet),
+		"syslogd.store":  reflect.DeepEqual(c.Syslogd.Store, next.Syslogd.Store),
 	} {
 		if !same {
 			changed = append(changed, section)

@@ -167,6 +167,9 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"backup": me.s.backups.counters(),
 		"loki":   me.s.loki.Snapshot(),
 	}
+	if me.s.pinger != nil {
+		rooms["deadman"] = me.s.pinger.Stats().Snapshot()
+	}
 	if p := me.s.parts.Load(); p != nil {
 		rooms["syslogd"] = p.syslog.Snapshot()
 		maps.DeleteFunc(rooms["syslogd"], func(what string, _ uint64) bool { return strings.HasPrefix(what, "route_") }) // they have labels

@@ -19,6 +19,7 @@ import (
 	"rondo/alerts"
 	"rondo/alerts/amapi"
 	"rondo/alerts/check"
+	"rondo/alerts/deadman"
 	"rondo/alerts/fleet"
 	"rondo/alerts/fleet/join"
 	"rondo/alerts/notify/dispatch"
@@ -91,6 +92,7 @@ type server struct {
 	engine   *alerts.Engine
 	checks   *check.Service  // what plugins, probes and passive results share
 	external *amapi.External // alerts of others
+	pinger   *deadman.Pinger // nil: nobody is told that we live
 
 	dispatcher *dispatch.Dispatcher
 	self       *self
@@ -129,6 +131,7 @@ func paceGC() {
 //	  ├─ fleet: heartbeats out of the store, each second
 //	  ├─ engine: rules -> states -> outbox -> receivers, or the dispatcher
 //	  ├─ dispatcher: groups -> notices -> outbox -> receivers
+//	  ├─ pinger: signs of life ──> an outside address
 //	  ├─ self: rondo's own figures into the store
 //	  ├─ ballast: room for a start on a full disk
 //	  ├─ backups: snapshot of the stores ──> directory or bucket
@@ -180,6 +183,9 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.dispatcher.Run(ctx) })
 	g.Go(func() error { return s.self.run(ctx) })
+	if s.pinger != nil {
+		g.Go(func() error { return s.pinger.Run(ctx) })
+	}
 	g.Go(func() error { return newBallast(conf.Data, s.log).Run(ctx) })
 	g.Go(func() error { return s.backups.run(ctx) })
 	g.Go(func() error { return s.keepParts(ctx, conf, first) })
@@ -238,12 +244,29 @@ func (s *server) build() (err error) {
 	}
 	s.checks.Use(rules)
 	s.external.SubmitTo(s.engine)
+	if err := s.buildPinger(); err != nil {
+		return err
+	}
 	s.self = newSelf(s)
 	s.loki = loki.New(loki.Options{
 		Sink: func() syslogd.Sink { return s.parts.Load().router }, Logs: s.stores.logs, LineBytes: s.lineBytes,
 		Version: release, Revision: build().Revision, Log: s.log.With("component", "loki"),
 	})
 	s.backups = newBackups(s.conf, s.snapshot, s.log)
+	return err
+}
+
+// buildPinger makes what gives signs of life while rules are checked: that of
+// others' alerts is, each second, whatever is configured.
+func (s *server) buildPinger() (err error) {
+	if s.conf.Alerts.Deadman.URL == "" {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "rondo"
+	}
+	s.pinger, err = deadman.NewPinger(s.conf.Alerts.Deadman, name, s.engine.Stats().Checks.Load, s.log)
 	return err
 }
 

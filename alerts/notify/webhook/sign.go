@@ -10,7 +10,8 @@ import (
 	"rondo/alerts/notify"
 )
 
-func sign(header map[string]string, secret notify.Secret, now time.Time, body []byte) {
+// Sign adds the headers of a signature to those of a request.
+func Sign(header map[string]string, secret notify.Secret, now time.Time, body []byte) {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	header[TimestampHeader] = timestamp
 	header[SignatureHeader] = signature(secret, timestamp, body)

@@ -60,7 +60,7 @@ func (s *Sender) Send(ctx context.Context, n notify.Notice) error {
 		header["X-Rondo-Transition"] = id
 	}
 	if s.config.Secret != "" {
-		sign(header, s.config.Secret, time.Now(), body)
+		Sign(header, s.config.Secret, time.Now(), body)
 	}
 	if _, err := s.client.Post(ctx, post.Request{URL: s.config.URL, Header: header, Body: body}); err != nil {
 		return fmt.Errorf("webhook: %w", err)
