@@ -37,7 +37,7 @@ func (c *witnessConfig) validate() error {
 		k, err := r.kind()
 		switch {
 		case err == nil && (k.build == nil || r.Exec != nil):
-			err = errors.New("want webhook, pagerduty, slack, mail or sns")
+			err = errors.New("want webhook, pagerduty, slack, email or sns")
 		case seen[r.Name]:
 			err = fmt.Errorf("name: %q is there twice", r.Name)
 		}

@@ -1,11 +1,13 @@
 // Package mail sends notices by SMTP (RFC 5321).
 //
-//	mail:
-//	  - server: smtp.example.com:587
-//	    from: rondo@example.com
-//	    to: [ops@example.com, 'Night shift <night@example.com>']
-//	    user: rondo
-//	    password: ${SMTP_PASSWORD}
+//	receivers:
+//	  - name: ops
+//	    email:
+//	      server: smtp.example.com:587
+//	      from: rondo@example.com
+//	      to: [ops@example.com, 'Night shift <night@example.com>']
+//	      user: rondo
+//	      password: ${SMTP_PASSWORD}
 //
 // # Encryption
 //

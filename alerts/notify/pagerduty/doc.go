@@ -1,9 +1,11 @@
 // Package pagerduty sends notices as events of PagerDuty's Events API v2
 // (https://developer.pagerduty.com/docs/send-alert-event).
 //
-//	pagerduty:
-//	  - routing_key: ${PAGERDUTY_KEY}
-//	    severity: '{{ .CommonLabels.severity }}'
+//	receivers:
+//	  - name: pager
+//	    pagerduty:
+//	      routing_key: ${PAGERDUTY_KEY}
+//	      severity: '{{ .CommonLabels.severity }}'
 //
 // # Incidents
 //

@@ -1,9 +1,11 @@
 // Package slack sends notices to a channel of Slack, or of what takes the same
 // messages (Mattermost, Rocket.Chat).
 //
-//	slack:
-//	  - url: ${SLACK_WEBHOOK}          # an incoming webhook, or
-//	  - {token: "${SLACK_TOKEN}", channel: "#ops"}   # a bot with chat:write
+//	receivers:
+//	  - name: chat
+//	    slack: {url: "${SLACK_WEBHOOK}"}                     # an incoming webhook, or
+//	  - name: bot
+//	    slack: {token: "${SLACK_TOKEN}", channel: "#ops"}    # a bot with chat:write
 //
 // A message has the title as its text, which is what a telephone shows, and one
 // attachment with the colour and the words. What labels and annotations say is

@@ -1,7 +1,9 @@
 // Package sns publishes notices to a topic of Amazon SNS.
 //
-//	sns:
-//	  - topic: arn:aws:sns:eu-central-1:123456789012:ops
+//	receivers:
+//	  - name: topic
+//	    sns:
+//	      topic: arn:aws:sns:eu-central-1:123456789012:ops
 //
 // The subject (at most 100 printable ASCII characters, as SNS wants it) and the
 // message (at most 256 KiB) are templates. Which keys are used is what AWS's SDK

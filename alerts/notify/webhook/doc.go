@@ -3,10 +3,10 @@
 //
 //	receivers:
 //	  - name: pager
-//	    webhooks:
-//	      - url: https://pager.example.com/hook
-//	        secret: ${PAGER_SECRET}
-//	        tls: {ca: /etc/rondo/pager-ca.pem}
+//	    webhook:
+//	      url: https://pager.example.com/hook
+//	      secret: ${PAGER_SECRET}
+//	      tls: {ca: /etc/rondo/pager-ca.pem}
 //
 // # Body
 //
