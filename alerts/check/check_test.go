@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"rondo/alerts/state"
 	"rondo/rrd"
 	"rondo/syslogd/filter"
+	"rondo/syslogd/syslog"
 )
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -43,16 +46,31 @@ type fakeHosts []fleet.Host
 func (f fakeHosts) Hosts() []fleet.Host { return f }
 func (f fakeHosts) Started() time.Time  { return noon.Add(-time.Minute) }
 
-type fakeCounter struct {
-	n        int64
+// fakeLogs counts what counts say, or else the messages.
+type fakeLogs struct {
+	counts   []Count
+	messages []syslog.Message
 	err      error
 	filter   string
 	from, to time.Time
 }
 
-func (f *fakeCounter) Count(_ context.Context, fl *filter.Filter, from, to time.Time) (int64, error) {
+func (f *fakeLogs) Count(_ context.Context, fl *filter.Filter, _ []string, from, to time.Time) ([]Count, error) {
 	f.filter, f.from, f.to = fl.String(), from, to
-	return f.n, f.err
+	return f.counts, f.err
+}
+
+func (f *fakeLogs) Messages(_ context.Context, fl *filter.Filter, _, _ time.Time) iter.Seq2[syslog.Message, error] {
+	return func(yield func(syslog.Message, error) bool) {
+		for _, m := range f.messages {
+			if fl.Match(&m) && !yield(m, nil) {
+				return
+			}
+		}
+		if f.err != nil {
+			yield(syslog.Message{}, f.err)
+		}
+	}
 }
 
 func build(t *testing.T, c Config, s Sources) alerts.Supervised {
@@ -177,7 +195,7 @@ func TestFreshness(t *testing.T) {
 }
 
 func TestLog(t *testing.T) {
-	c := &fakeCounter{n: 7}
+	c := &fakeLogs{counts: []Count{{Messages: 7}}}
 	l := Log{Common: Common{Name: "oom"}, Filter: `app:kernel "out of memory"`, Raise: 5}
 	r := build(t, Config{Logs: []Log{l}}, Sources{Logs: c})
 	want := `{} 7 7 messages in 5m0s match app:kernel "out of memory"`
@@ -229,10 +247,94 @@ func TestValidate(t *testing.T) {
 	common(Common{Flap: alerts.Flap{Low: 20, High: 5}}, "flap: low 20, high 5")
 	f(Config{Hosts: []Freshness{{Common: named}}}, "silent 0s")
 	f(Config{Logs: []Log{{Common: named, Filter: "("}}}, "filter: ")
-	f(Config{Logs: []Log{{Common: named, Filter: "x", Window: -1}}}, "window")
+	log := func(l Log, want string) { t.Helper(); f(Config{Logs: []Log{l}}, want) }
+	log(Log{Common: named, Filter: "x", Window: -1}, "window")
+	log(Log{Common: named, By: []string{"hots"}}, `by: no field is called "hots"`)
+	log(Log{Common: named, By: []string{"host", "app", "pid", "msgid"}}, "by: 4 fields")
+	log(Log{Common: named, By: []string{"sd.a.b", "sd.a_b"}}, "there twice")
+	log(Log{Common: named, Expect: "all"}, `expect "all"`)
+	log(Log{Common: named, Expect: "fleet", Op: "below"}, "goes with op: below and by: host")
+	log(Log{Common: named, Raise: 1, Warning: &Threshold{}}, "one or the other")
+	log(Log{Common: named, Number: &Number{}}, "want pattern or field")
+	log(Log{Common: named, Number: &Number{Pattern: "a", Field: "pid"}}, "want pattern or field")
+	log(Log{Common: named, Number: &Number{Pattern: "a"}}, "want a group")
+	log(Log{Common: named, Number: &Number{Pattern: "("}}, "number: pattern")
+	log(Log{Common: named, Number: &Number{Field: "nosuch"}}, "number: no field")
+	log(Log{Common: named, Number: &Number{Field: "pid", Of: "p99"}}, `number: of "p99"`)
 	f(Config{Hosts: []Freshness{{Common: named, Silent: time.Minute}}, Logs: []Log{{Common: named, Filter: "x"}}}, "taken by another rule")
 	ok := Config{Metrics: []Metric{{Common: named, Expr: "x", Raise: ptr(1)}}}
 	if _, err := ok.Build(Sources{}); err == nil || !strings.Contains(err.Error(), "no metrics") {
 		t.Error(err)
 	}
+}
+
+func message(at time.Duration, line string) syslog.Message {
+	return syslog.Parse(line, noon.Add(at), netip.MustParseAddr("10.0.0.1"))
+}
+
+func TestLogBy(t *testing.T) {
+	c := &fakeLogs{counts: []Count{{[]string{"web-1", ""}, 7}, {[]string{"web-2", "sshd"}, 1}}}
+	l := Log{Common: Common{Name: "errors"}, Filter: "severity<=err", By: []string{"host", "sd.user.id"}, Warning: &Threshold{Raise: 3}, Critical: &Threshold{Raise: 10}}
+	r := build(t, Config{Logs: []Log{l}}, Sources{Logs: c})
+	want := `{host="web-1",user_id="-"} 7 7 messages in 5m0s match severity<=err
+{host="web-2",user_id="sshd"} 1 1 messages in 5m0s match severity<=err`
+	if d := cmp.Diff(want, readings(t, r)); d != "" {
+		t.Error(d)
+	}
+	if r.Policy.Warning.Raise != 3 || r.Policy.Critical.Raise != 10 || r.Policy.Missing != alerts.MissingOK {
+		t.Errorf("policy %+v", r.Policy)
+	}
+	c.counts = make([]Count, maxGroups+1)
+	if got := readings(t, r); !strings.Contains(got, "more than 1000 values") {
+		t.Errorf("%.200s", got)
+	}
+}
+
+// TestLogSilence: a host that fell silent is a problem, but not while we
+// have not listened for long enough to say so.
+func TestLogSilence(t *testing.T) {
+	c := &fakeLogs{counts: []Count{{[]string{"web-1"}, 3}}}
+	l := Log{Common: Common{Name: "silent"}, Filter: "*", By: []string{"host"}, Op: "below", Raise: 1, Expect: "fleet", Window: 50 * time.Second}
+	hosts := fakeHosts{
+		{ID: "WEB-1"}, {ID: "web-2"}, {ID: "new", FirstSeen: noon.Add(-time.Second)}, {ID: "gone", Withdrawn: noon},
+	}
+	r := build(t, Config{Logs: []Log{l}}, Sources{Logs: c, Hosts: hosts})
+	want := `{host="web-1"} 3 3 messages in 50s match *
+{host="web-2"} 0 0 messages in 50s match *`
+	if got := readings(t, r); got != want || r.Keeps(nil) {
+		t.Error(got)
+	}
+	if r.Policy.Missing != alerts.MissingRaise || !r.Policy.Below {
+		t.Errorf("policy %+v", r.Policy)
+	}
+	l.Window = 2 * time.Minute // we listen for one
+	r = build(t, Config{Logs: []Log{l}}, Sources{Logs: c, Hosts: hosts})
+	if got := readings(t, r); got != `{host="web-1"} 3 3 messages in 2m0s match *` || !r.Keeps(nil) {
+		t.Error(got)
+	}
+}
+
+func TestLogNumber(t *testing.T) {
+	c := &fakeLogs{messages: []syslog.Message{
+		message(-2*time.Second, `<14>1 2026-01-01T12:00:00Z web-1 app - - - took 12.5 ms`),
+		message(-3*time.Second, `<14>1 2026-01-01T12:00:00Z web-1 app - - - took 700 ms`),
+		message(-1*time.Second, `<14>1 2026-01-01T12:00:00Z web-2 app - - [r@1 ms="40"] took NaN ms`),
+		message(-1*time.Second, `<14>1 2026-01-01T12:00:00Z web-2 app - - [r@1 ms="2"] no number`),
+	}}
+	f := func(n Number, by []string, want string) {
+		t.Helper()
+		l := Log{Common: Common{Name: "slow"}, Filter: "app:app", By: by, Number: &n, Raise: 500}
+		r := build(t, Config{Logs: []Log{l}}, Sources{Logs: c})
+		if d := cmp.Diff(want, readings(t, r)); d != "" || r.Policy.Missing != alerts.MissingOK {
+			t.Error(d)
+		}
+	}
+	took := `took (\S+) ms`
+	f(Number{Pattern: took}, nil, "{} 700 max of number is 700 in 5m0s, of app:app")
+	f(Number{Pattern: took, Of: "min"}, []string{"host"}, `{host="web-1"} 12.5 min of number is 12.5 in 5m0s, of app:app`)
+	f(Number{Pattern: took, Of: "avg"}, nil, "{} 356.25 avg of number is 356.2 in 5m0s, of app:app")
+	f(Number{Pattern: took, Of: "sum"}, nil, "{} 712.5 sum of number is 712.5 in 5m0s, of app:app")
+	f(Number{Pattern: `(took) (?P<value>\S+)`, Of: "last"}, nil, "{} 12.5 last of number is 12.5 in 5m0s, of app:app")
+	f(Number{Field: "sd.ms", Of: "sum"}, []string{"host"}, `{host="web-2"} 42 sum of sd.ms is 42 in 5m0s, of app:app`)
+	f(Number{Field: "sd.none"}, nil, "")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"rondo/alerts/fleet"
 	"rondo/rrd"
 	"rondo/syslogd/filter"
+	"rondo/syslogd/syslog"
 )
 
 // Config is the part of the section "alerts" that says what is checked.
@@ -90,14 +92,24 @@ func (c Common) labelled(m map[string]string) rrd.Labels {
 	return alerts.NewLabels(all)
 }
 
-// A Counter counts log messages; a search over the log store is one. Messages
-// are counted by when they were received, from <= received < to, whatever time
-// they carry: the clock of a sender may be wrong, and a message may be late. By
-// their own times, those of a host whose clock is slow by more than the window
+// Logs are messages that can be counted and read; a search over the log store
+// is one. They go by when they were received, from <= received < to, whatever
+// time they carry: the clock of a sender may be wrong, and a message may be late.
+// By their own times, those of a host whose clock is slow by more than the window
 // would never count.
-type Counter interface {
-	// Count returns how many of the messages received in this time match f.
-	Count(ctx context.Context, f *filter.Filter, from, to time.Time) (int64, error)
+type Logs interface {
+	// Count counts the messages that match f by the values of fields, and
+	// leaves out values without messages.
+	Count(ctx context.Context, f *filter.Filter, by []string, from, to time.Time) ([]Count, error)
+	// Messages yields the messages that match f, in any order.
+	Messages(ctx context.Context, f *filter.Filter, from, to time.Time) iter.Seq2[syslog.Message, error]
+}
+
+// A Count is how many messages have some values in the fields that were asked
+// for.
+type Count struct {
+	Values   []string
+	Messages int64
 }
 
 // Hosts lists the hosts; fleet.Fleet is one.
@@ -111,7 +123,7 @@ type Hosts interface {
 // need it.
 type Sources struct {
 	Metrics rrd.Evaluator
-	Logs    Counter
+	Logs    Logs
 	Hosts   Hosts
 	// Identify explains the name of a series; fleet.Fleet's Identify is one.
 	Identify func(rrd.Key) (fleet.Identity, bool)

@@ -280,7 +280,7 @@ func (s *server) lineBytes() float64 {
 func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, error) {
 	rules, err := conf.Alerts.Rules.Build(check.Sources{
 		Metrics:  s.judge,
-		Logs:     logCounter{s.stores.logs},
+		Logs:     ruleLogs{s.stores.logs},
 		Hosts:    s.fleet,
 		Identify: s.fleet.Identify,
 		Service:  s.checks,

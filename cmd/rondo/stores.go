@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
+	"rondo/alerts/check"
 	"rondo/alerts/state"
 	"rondo/rrd/store"
 	"rondo/syslogd"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/logstore"
 	"rondo/syslogd/spool"
+	"rondo/syslogd/syslog"
 )
 
 // stores are what is on disk:
@@ -113,15 +116,21 @@ func (s *stores) close() error {
 	return errors.Join(errs...)
 }
 
-// logCounter counts messages for the rules over logs, by our clock: a sender
-// whose clock is wrong is heard all the same.
-type logCounter struct{ searcher syslogd.Searcher }
+// ruleLogs are the messages that rules look at, by our clock: a sender whose
+// clock is wrong is heard all the same.
+type ruleLogs struct{ searcher syslogd.Searcher }
 
-// Count implements check.Counter.
-func (c logCounter) Count(ctx context.Context, f *filter.Filter, from, to time.Time) (int64, error) {
-	all, err := c.searcher.Count(ctx, syslogd.Query{Filter: f, From: from, To: to, ByReceived: true}, nil, 0)
-	if err != nil || len(all) == 0 {
-		return 0, err
+// Count implements check.Logs.
+func (l ruleLogs) Count(ctx context.Context, f *filter.Filter, by []string, from, to time.Time) ([]check.Count, error) {
+	groups, err := l.searcher.Count(ctx, syslogd.Query{Filter: f, From: from, To: to, ByReceived: true}, by, 0)
+	out := make([]check.Count, len(groups))
+	for i, g := range groups {
+		out[i] = check.Count{Values: g.Values, Messages: g.Count}
 	}
-	return all[0].Count, nil
+	return out, err
+}
+
+// Messages implements check.Logs.
+func (l ruleLogs) Messages(ctx context.Context, f *filter.Filter, from, to time.Time) iter.Seq2[syslog.Message, error] {
+	return l.searcher.Search(ctx, syslogd.Query{Filter: f, From: from, To: to, ByReceived: true})
 }
