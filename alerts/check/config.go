@@ -24,6 +24,10 @@ type Config struct {
 	Hosts   []Freshness `yaml:"hosts"`
 	Logs    []Log       `yaml:"logs"`
 	Outside Outside     `yaml:",inline"`
+
+	Joins     []Join     `yaml:"joins"`     // of a metric and of logs
+	Forecasts []Forecast `yaml:"forecasts"` // of a metric
+	Anomalies []Anomaly  `yaml:"anomalies"` // of sets that know their season
 }
 
 // DefaultConfig has one rule: a host is critical when it was silent for two
@@ -123,6 +127,8 @@ type Hosts interface {
 // need it.
 type Sources struct {
 	Metrics rrd.Evaluator
+	Ranges  Ranger
+	Sets    Sets
 	Logs    Logs
 	Hosts   Hosts
 	// Identify explains the name of a series; fleet.Fleet's Identify is one.
@@ -152,6 +158,15 @@ func (c Config) all() (out []kind) {
 	}
 	for _, l := range c.Logs {
 		out = append(out, l)
+	}
+	for _, j := range c.Joins {
+		out = append(out, j)
+	}
+	for _, f := range c.Forecasts {
+		out = append(out, f)
+	}
+	for _, a := range c.Anomalies {
+		out = append(out, a)
 	}
 	return append(out, c.Outside.all()...)
 }

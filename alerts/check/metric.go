@@ -128,7 +128,7 @@ func (r *metricRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading
 	out := make([]alerts.Reading, 0, len(values))
 	seen := make(map[string]rrd.Labels, len(values))
 	for _, v := range values {
-		ls := r.labels(v.Labels)
+		ls := labelsOf(r.Common, v.Labels, r.identify)
 		key := ls.String()
 		if other, twice := seen[key]; twice {
 			return nil, fmt.Errorf("%v and %v have the same labels %s: aggregate, or keep apart, in the expression", other, v.Labels, key)
@@ -157,8 +157,8 @@ func (r *metricRule) Reads() rrd.Watch {
 	return w
 }
 
-// labels names the state of a series; see the package's text.
-func (r *metricRule) labels(ls rrd.Labels) rrd.Labels {
+// labelsOf names the state of a series; see the package's text.
+func labelsOf(c Common, ls rrd.Labels, identify func(rrd.Key) (fleet.Identity, bool)) rrd.Labels {
 	m := make(map[string]string, len(ls)+2)
 	for _, l := range ls {
 		if l.Name != rrd.NameLabel {
@@ -167,16 +167,16 @@ func (r *metricRule) labels(ls rrd.Labels) rrd.Labels {
 	}
 	name := ls.Get(rrd.NameLabel)
 	if !strings.Contains(name, ".") {
-		return r.labelled(m)
+		return c.labelled(m)
 	}
-	if key, err := ls.Key(); err == nil && r.identify != nil {
-		if id, ok := r.identify(key); ok && id.Prefix != "" {
+	if key, err := ls.Key(); err == nil && identify != nil {
+		if id, ok := identify(key); ok && id.Prefix != "" {
 			m["host"], m["group"], m["metric"] = id.Host, id.Group, id.Metric
-			return r.labelled(m)
+			return c.labelled(m)
 		}
 	}
 	m["series"] = name
-	return r.labelled(m)
+	return c.labelled(m)
 }
 
 func (r *metricRule) text(v rrd.Value, ls rrd.Labels) string {

@@ -312,6 +312,12 @@ func (c *config) checkExpressions() error {
 	for _, m := range c.Alerts.Rules.Metrics {
 		check("rule", m.Name, m.Expr)
 	}
+	for _, f := range c.Alerts.Rules.Forecasts {
+		check("rule", f.Name, f.Expr)
+	}
+	for _, j := range c.Alerts.Rules.Joins {
+		check("rule", j.Name, j.Metric.Expr)
+	}
 	for _, g := range c.Autoscale.Groups.Groups {
 		check("group", g.Name, g.Metric)
 	}

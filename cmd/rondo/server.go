@@ -280,6 +280,8 @@ func (s *server) lineBytes() float64 {
 func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, error) {
 	rules, err := conf.Alerts.Rules.Build(check.Sources{
 		Metrics:  s.judge,
+		Ranges:   s.judge,
+		Sets:     s.stores.metrics,
 		Logs:     ruleLogs{s.stores.logs},
 		Hosts:    s.fleet,
 		Identify: s.fleet.Identify,
