@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -261,6 +262,23 @@ func TestValidate(t *testing.T) {
 	log(Log{Common: named, Number: &Number{Pattern: "("}}, "number: pattern")
 	log(Log{Common: named, Number: &Number{Field: "nosuch"}}, "number: no field")
 	log(Log{Common: named, Number: &Number{Field: "pid", Of: "p99"}}, `number: of "p99"`)
+	join := func(j Join, want string) { t.Helper(); j.Common = named; f(Config{Joins: []Join{j}}, want) }
+	join(Join{}, "metric: expr is missing")
+	join(Join{}, "log: filter is missing")
+	join(Join{Metric: JoinMetric{Op: "over"}}, `op "over"`)
+	join(Join{Log: JoinLog{Filter: "("}}, "log: filter: ")
+	join(Join{Within: time.Millisecond}, "within 1ms")
+	join(Join{On: []string{"nosuch"}}, "by: no field")
+	forecast := func(x Forecast, want string) { t.Helper(); x.Common = named; f(Config{Forecasts: []Forecast{x}}, want) }
+	forecast(Forecast{}, "expr is missing")
+	forecast(Forecast{}, "horizon 0s")
+	forecast(Forecast{Above: ptr(1), Below: ptr(2)}, "one of them")
+	forecast(Forecast{Above: ptr(math.NaN())}, "is no number")
+	forecast(Forecast{By: "guess"}, `by "guess"`)
+	forecast(Forecast{Over: time.Second}, "over 1s")
+	forecast(Forecast{By: "seasonal", Over: time.Hour}, "season 24h0m0s")
+	forecast(Forecast{Trust: 2}, "trust 2")
+	f(Config{Anomalies: []Anomaly{{Common: named}}}, "series is missing")
 	f(Config{Hosts: []Freshness{{Common: named, Silent: time.Minute}}, Logs: []Log{{Common: named, Filter: "x"}}}, "taken by another rule")
 	ok := Config{Metrics: []Metric{{Common: named, Expr: "x", Raise: ptr(1)}}}
 	if _, err := ok.Build(Sources{}); err == nil || !strings.Contains(err.Error(), "no metrics") {

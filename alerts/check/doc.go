@@ -1,6 +1,6 @@
 // Package check is what alerts can check: an expression over metrics, the
-// freshness of hosts, the number of log messages that match a filter, what
-// plugins and probes find, results that are sent to us. Each
+// freshness of hosts, log messages and the numbers in them, both together, what
+// is to come, what plugins and probes find, results that are sent to us. Each
 // kind has a configuration and builds an alerts.Rule from it.
 //
 //	alerts:
@@ -31,10 +31,61 @@
 //	      filter: 'app:kernel "out of memory"'
 //	      window: 5m
 //	      raise: 0            # more than none
+//	    - {name: quiet, filter: "*", window: 10m, op: below, raise: 1, by: [host], expect: fleet}
+//	    - name: slow
+//	      filter: app:shop
+//	      number: {pattern: 'took (\S+) ms', of: max}
+//	      by: [host]
+//	      warning: {raise: 500}
+//	      critical: {raise: 2000}
+//	  joins:
+//	    - name: dying             # both within two minutes, for the same host
+//	      metric: {expr: run_queue, raise: 40}
+//	      log: {filter: '"out of memory"'}
+//	      on: [host]
+//	      within: 2m
+//	  forecasts:
+//	    - {name: disk-full, expr: disk_used_percent, above: 95, horizon: 72h}
+//	    - {name: too-busy, expr: load, above: 40, horizon: 24h, by: seasonal}
+//	  anomalies:
+//	    - {name: odd-traffic, series: "traffic/*"}
 //
 // An expression yields the value and leaves comparing to raise and clear. One
 // that compares by itself (load1 > 5) loses its series when all is well, which
 // is missing data: say missing: ok there.
+//
+// # Logs
+//
+// A rule over logs counts messages, or takes a number out of each, in all or by
+// the values of fields. Silence is a count of none: a host that logged before, or
+// with expect: fleet any host of the fleet, is a problem below raise. While we
+// have not listened for a whole window, silence may be ours, and states stay as
+// they are. More than 1000 values of fields fail the check: no state is dropped
+// in silence.
+//
+// # What is to come
+//
+// A forecast's value is the seconds until the limit, and its problem that these
+// are fewer than the horizon's. Noise must not page, so a forecast counts only
+// if it explains most of the variation (trust), and if the limit is crossed
+// even should it be off by two deviations:
+//
+//	limit ---------------------------------x------  crossed for sure here
+//	                            .-'  .-'
+//	              . .  .-'  . '        what may be off
+//	      .  .'  .  '   '
+//	     |-------- over ------|now
+//
+// By trend it is a straight line whose slope is the median of the slopes between
+// all pairs of points; by season Holt and Winters' model of level, slope and
+// season, made anew of seven periods of the archive. What cannot be told is no
+// problem, and the text says why. When a forecast is over, that is a tenth beyond
+// the horizon.
+//
+// An anomaly is what RRDtool's archives of the Holt-Winters family have found
+// themselves: a set's FAILURES.
+//
+// # Clocks
 //
 // Hosts are silent, and messages are in a window, by our own clock: when a
 // sample came in, when a message was received. The clock of a sender may be
