@@ -197,6 +197,7 @@ func (r *anomalyRule) reading(name string, ds rrd.DataSource, b band, hw *rrd.Ho
 	if math.IsNaN(low) || math.IsNaN(high) {
 		rd.Text = strings.TrimSuffix(rd.Text, fmt.Sprintf(", expected %s to %s", short(low), short(high)))
 	}
+	rd.Annotations = r.filled(short(b.value), rd.Labels)
 	if r.Text != "" {
 		rd.Text = say(r.Text, short(b.value), rd.Labels)
 	}

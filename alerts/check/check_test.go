@@ -157,6 +157,20 @@ func TestTimesOfALevel(t *testing.T) {
 	}
 }
 
+// TestAnnotations: what a problem makes unusable, and who knows what to do.
+func TestAnnotations(t *testing.T) {
+	eval := &fakeEval{values: []rrd.Value{value(137, "host", "web-1")}}
+	c := Common{Name: "n", Annotations: map[string]string{
+		"impact": "no new sessions on {host}, {value} wait", "runbook": "https://runbooks.example/{nothing}", "owner": "ops",
+	}}
+	r := build(t, Config{Metrics: []Metric{{Common: c, Expr: "e", Raise: ptr(1)}}}, Sources{Metrics: eval})
+	rs, err := r.Rule.Check(t.Context(), noon)
+	want := map[string]string{"impact": "no new sessions on web-1, 137 wait"}
+	if d := cmp.Diff(want, rs[0].Annotations); d != "" || err != nil || len(r.Annotations) != 3 {
+		t.Error(d, err)
+	}
+}
+
 func TestFreshness(t *testing.T) {
 	hosts := fakeHosts{
 		{ID: "fresh", Group: "web", LastSeen: noon.Add(-time.Second)},

@@ -48,7 +48,7 @@ type Common struct {
 	Of          alerts.Of         `yaml:"of"`             // 3/5: instead, three of the newest five readings must be bad
 	Flap        alerts.Flap       `yaml:"flap"`           // low, high: percent of state change; default: nobody looks
 	Labels      map[string]string `yaml:"labels"`         // added to those of the readings
-	Annotations map[string]string `yaml:"annotations"`    // handed on to receivers
+	Annotations map[string]string `yaml:"annotations"`    // handed on to receivers: runbook, owner, impact; {value} and {LABEL} are filled in
 }
 
 func (c Common) validate() error {
@@ -243,6 +243,21 @@ func say(text, value string, ls rrd.Labels) string {
 		pairs = append(pairs, "{"+l.Name+"}", l.Value)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// filled are the annotations of a reading: those of the rule with value and
+// labels filled in, or nil where there is nothing to fill in.
+func (c Common) filled(value string, ls rrd.Labels) map[string]string {
+	var out map[string]string
+	for name, text := range c.Annotations {
+		if said := say(text, value, ls); said != text {
+			if out == nil {
+				out = make(map[string]string)
+			}
+			out[name] = said
+		}
+	}
+	return out
 }
 
 // short writes a value for people, with four digits.

@@ -16,6 +16,7 @@
 //	      warning: {raise: 80, clear: 75}
 //	      critical: {raise: 90, clear: 85, for: 1m, clear_for: 5m}
 //	      max_attempts: 3
+//	      annotations: {impact: "{host} takes no more uploads", owner: storage, runbook: "https://..."}
 //	      retry_interval: 10s # between these three
 //	      flap: {low: 5, high: 20}
 //	    - name: errors

@@ -149,7 +149,7 @@ func (r *forecastRule) Check(ctx context.Context, now time.Time) ([]alerts.Readi
 		if r.Text != "" {
 			text = say(r.Text, people(left), ls)
 		}
-		out = append(out, alerts.Reading{Labels: ls, Value: left, At: now, Text: text})
+		out = append(out, alerts.Reading{Labels: ls, Value: left, At: now, Text: text, Annotations: r.filled(people(left), ls)})
 	}
 	return out, nil
 }

@@ -200,6 +200,7 @@ func (r *joinRule) judge(counts []Count, now time.Time) []alerts.Reading {
 		if r.Text != "" {
 			rd.Text = say(r.Text, short(h.value), rd.Labels)
 		}
+		rd.Annotations = r.filled(short(h.value), rd.Labels)
 		out = append(out, rd)
 	}
 	return out

@@ -204,7 +204,9 @@ func (r *logRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading, e
 			labels[labelOf(f)] = g.values[i]
 		}
 		ls := r.labelled(labels)
-		out = append(out, alerts.Reading{Labels: ls, Value: g.value, At: now, Text: r.text(g.value, ls)})
+		out = append(out, alerts.Reading{
+			Labels: ls, Value: g.value, At: now, Text: r.text(g.value, ls), Annotations: r.filled(short(g.value), ls),
+		})
 	}
 	return out, nil
 }

@@ -136,6 +136,7 @@ func (r *metricRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading
 		seen[key] = v.Labels
 		out = append(out, alerts.Reading{
 			Labels: ls, Value: v.Value, At: v.Time.Std(), Missing: math.IsNaN(v.Value), Text: r.text(v, ls),
+			Annotations: r.filled(short(v.Value), ls),
 		})
 	}
 	return out, nil
