@@ -177,7 +177,8 @@ func TestSchedule(t *testing.T) {
 	check(0, time.Hour, 6, "A: 1") // what was cut short is not an outcome
 }
 
-// TestStates runs a rule through alerts.Step as an engine does.
+// TestStates runs a rule through alerts.Step as an engine does. promtool 2.42 says
+// the same of when these fire.
 func TestStates(t *testing.T) {
 	policy := (&Rule{ID: "r", RuleConfig: RuleConfig{For: Duration(2 * time.Minute), KeepFiringFor: Duration(2 * time.Minute)}}).Policy()
 	f := func(present, want string) {
