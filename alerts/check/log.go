@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,6 +156,8 @@ func (l Log) build(s Sources) (alerts.Supervised, error) {
 		if r.number, err = l.Number.reader(); err != nil {
 			return alerts.Supervised{}, err
 		}
+		// Every check reads the whole window.
+		l.Interval = cmp.Or(l.Interval, min(max(l.window()/30, alerts.DefaultInterval), time.Minute))
 	}
 	out := l.supervised(r, fmt.Sprintf("%s in %v: %s", r.what(), l.window(), l.Filter))
 	out.Policy, out.Keeps = l.policy(), func(rrd.Labels) bool { return r.young.Load() }
