@@ -74,7 +74,9 @@ func (s *schedule) at(ctx context.Context, now time.Time) ([]Outcome, error) {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	if s.outcomes == nil {
 		s.start = now
