@@ -217,7 +217,11 @@ func (r *logRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading, e
 // tooYoung says that we have not listened for a whole window. Then silence may
 // be ours: what is silent stays as it is.
 func (r *logRule) tooYoung(now time.Time) bool {
-	return r.Op == "below" && r.number == nil && r.hosts != nil && now.Sub(r.hosts.Started()) < r.window()
+	if r.Op != "below" || r.number != nil || r.hosts == nil {
+		return false
+	}
+	listened := now.Sub(r.hosts.Started()) // below zero: the past is replayed
+	return listened >= 0 && listened < r.window()
 }
 
 // A logGroup is what was found for one set of values of the fields.
