@@ -156,8 +156,8 @@
 //
 // What bounds it, for rules of any number and cost:
 //
-//	between two looks at a rule    20 times what a check of it costs; sharp: 100 to 500 ms; blunt: at least 500 ms
-//	all looks                      a seventh of one core; sharp ones may overdraw by half a second
+//	between two looks at a rule    20 times what a check of it costs; sharp: 100 to 500 ms; blunt: at least 700 ms
+//	all looks                      a tenth of one core; sharp ones may overdraw by half a second
 //	checks at once                 Options.Workers; checks of more than a second get half of them
 //	what moves, in memory          one number for each rule
 //

@@ -13,10 +13,10 @@ import (
 const (
 	gatherFor = 50 * time.Millisecond  // what moves within it is one look
 	sharpGap  = 100 * time.Millisecond // between two looks at one rule, at least
-	bluntGap  = 500 * time.Millisecond // the same, of a rule that every sample moves
+	bluntGap  = 700 * time.Millisecond // the same, of a rule that every sample moves
 	ruleShare = 20                     // one rule is looked at for a twentieth of the time,
 	sharpMost = 500 * time.Millisecond // but a sharp one at least so often: what a check cost may be a poor guess
-	allShare  = 7                      // all together for a seventh of one core
+	allShare  = 10                     // all together for a tenth of one core
 	lookBurst = 500 * time.Millisecond // what a quiet time may be saved up to, and sharp looks may take ahead
 )
 
