@@ -20,32 +20,31 @@ import (
 // well, or a password that it does not take, may be mended before the alert is
 // too old.
 func (s *Sender) deliver(ctx context.Context, body []byte) error {
-	c, err := s.connect(ctx)
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.config.Server)
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.Close() }) // whatever it waits for
-	defer stop()
-	defer c.Close()
-	err = s.transaction(c, body)
-	if ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", s.config.Server, context.Cause(ctx))
-	}
-	return judge(err)
-}
-
-func (s *Sender) connect(ctx context.Context) (*smtp.Client, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.config.Server)
-	if err != nil {
-		return nil, err
-	}
+	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline)
 	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // whatever we wait for
+	defer stop()
+	c, err := s.begin(conn)
+	if err == nil {
+		err = judge(s.transaction(c, body))
+	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", s.config.Server, context.Cause(ctx))
+	}
+	return err
+}
+
+// begin speaks until mails can be sent.
+func (s *Sender) begin(conn net.Conn) (*smtp.Client, error) {
 	host, _, _ := net.SplitHostPort(s.config.Server)
 	conf, err := s.config.Trust.Config()
 	if err != nil {
-		_ = conn.Close()
 		return nil, err
 	}
 	conf.ServerName = cmp.Or(conf.ServerName, host)
@@ -56,11 +55,7 @@ func (s *Sender) connect(ctx context.Context) (*smtp.Client, error) {
 	if err == nil {
 		err = s.greet(c, conf)
 	}
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return c, nil
+	return c, err
 }
 
 func (s *Sender) greet(c *smtp.Client, conf *tls.Config) error {

@@ -1,10 +1,15 @@
 """A mail server for the tests: aiosmtpd, which writes each mail into a folder.
 
 usage: server.py FOLDER [starttls|implicit] [CERT KEY] [plain|login]
-Prints its port. Recipients named no@ are refused, later@ are put off.
+Prints its port, or that aiosmtpd is missing. Recipients named no@ are refused, later@ are put off.
 """
 import asyncio, json, logging, os, ssl, sys, warnings
-from aiosmtpd.smtp import SMTP, AuthResult
+
+try:
+    from aiosmtpd.smtp import SMTP, AuthResult
+except ImportError:
+    print("missing", flush=True)
+    sys.exit(1)
 
 logging.disable()
 warnings.simplefilter("ignore")
