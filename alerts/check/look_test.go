@@ -134,14 +134,13 @@ func drawSamples(rt *rapid.T, name string) (script []sending) {
 		}
 		keys = append(keys, k)
 	}
-	for range rapid.IntRange(1, 40).Draw(rt, "samples") {
-		script = append(script, sending{
-			pause: time.Duration(rapid.SampledFrom([]int{0, 1, 2, 5, 10, 10, 30, 200}).Draw(rt, "pause")) * time.Second,
-			sample: rrd.Sample{
-				Key:   rapid.SampledFrom(keys).Draw(rt, "key"),
-				Value: rapid.SampledFrom([]float64{0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 40}).Draw(rt, "value"),
-			},
-		})
+	for range rapid.IntRange(1, 20).Draw(rt, "rounds") {
+		pause := time.Duration(rapid.SampledFrom([]int{1, 2, 5, 10, 10, 30}).Draw(rt, "pause")) * time.Second
+		for _, k := range keys { // none becomes missing, which is found at a turn, or sooner by a look
+			value := rapid.SampledFrom([]float64{0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 40}).Draw(rt, "value")
+			script = append(script, sending{pause, rrd.Sample{Key: k, Value: value}})
+			pause = 0
+		}
 	}
 	return script
 }
