@@ -54,6 +54,7 @@ soak:
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000
 	$(GO) test -timeout=0 -count=1 -v -run 'TestContinues|TestXML' ./rrd/rrdfile -rrdfile.runs=20000
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstNagios ./alerts -nagios.services=8000
+	$(GO) test -timeout=0 -count=1 -v -run TestAgainstPromtool ./alerts/ruletest -rapid.checks=5000 -rapid.seed=$$(date +%s)
 	$(GO) test -timeout=0 -count=1 -v -run 'TestLaws$$' ./alerts/fleet/join -rapid.checks=100000
 	$(GO) test -timeout=0 -run '^$$' -fuzz '^FuzzVerify$$' -fuzztime=$(FUZZTIME) ./alerts/fleet/iid
 	$(GO) test -timeout=0 -count=1 -v -run 'TestRedact|TestDedupIsExact|TestAccounts' ./syslogd/stage -rapid.checks=1000000

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,15 +115,24 @@ func identity(name string, ids map[string]bool) string {
 // Eval evaluates all rules at one time, each seeing what those before it have
 // recorded. A rule that fails does not keep the others from being evaluated.
 func (g *Group) Eval(ctx context.Context, at time.Time) []Outcome {
+	return slices.Collect(g.Outcomes(ctx, at))
+}
+
+// Outcomes evaluates as Eval does, a rule when it is its turn: a rule finds
+// also what the caller made of those before it.
+func (g *Group) Outcomes(ctx context.Context, at time.Time) iter.Seq[Outcome] {
 	at = at.Add(-g.offset).Truncate(time.Millisecond)
-	out := make([]Outcome, len(g.Rules))
-	for i, r := range g.Rules {
-		out[i] = g.eval(ctx, r, at)
-		if out[i].Err != nil {
-			out[i] = Outcome{Rule: r, Err: out[i].Err}
+	return func(yield func(Outcome) bool) {
+		for _, r := range g.Rules {
+			o := g.eval(ctx, r, at)
+			if o.Err != nil {
+				o = Outcome{Rule: r, Err: o.Err}
+			}
+			if !yield(o) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 func (g *Group) eval(ctx context.Context, r *Rule, at time.Time) Outcome {

@@ -22,6 +22,9 @@
 // promrule and their states made by alerts.Step, which are what a server runs.
 //
 //	for each evaluation time:
-//	    for each group:  Eval -> readings -> Step -> pending, firing -> series ALERTS
+//	    for each rule:  Outcome -> readings -> Step -> pending, firing -> series ALERTS
 //	    compare what fires with what is expected at that time
+//
+// A rule sees what those before it recorded, raised and ended at the same time,
+// and no sample that is later than that.
 package ruletest

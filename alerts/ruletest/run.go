@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ type run struct {
 	samples  *promql.Samples
 	groups   []*promrule.Group
 	states   map[*promrule.Rule]map[string]*element
-	recorded map[*promrule.Rule]map[rrd.Key]bool
+	made     map[*promrule.Rule]map[rrd.Key]bool // at the evaluation before
 	failures []string
 }
 
@@ -57,13 +58,12 @@ type run struct {
 type element struct {
 	state   alerts.State
 	reading alerts.Reading
-	key     rrd.Key // of its ALERTS series; "" while it is inactive
 }
 
 func newRun(f File, t Test, rules []promrule.Source) (*run, error) {
 	r := &run{
 		test: t, file: f, samples: promql.NewSamples(f.interval()),
-		states: make(map[*promrule.Rule]map[string]*element), recorded: make(map[*promrule.Rule]map[rrd.Key]bool),
+		states: make(map[*promrule.Rule]map[string]*element), made: make(map[*promrule.Rule]map[rrd.Key]bool),
 	}
 	step := cmp.Or(time.Duration(t.Interval), f.interval())
 	for _, s := range t.InputSeries {
@@ -104,41 +104,47 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// evaluate evaluates all groups once.
+// evaluate evaluates all groups once. What a rule makes or ends is seen by the
+// rules behind it.
 func (r *run) evaluate(ctx context.Context, at time.Time) error {
+	r.samples.Until(at)
 	for _, g := range r.groups {
-		for _, o := range g.Eval(ctx, at) {
+		for o := range g.Outcomes(ctx, at) {
 			if o.Err != nil {
 				return fmt.Errorf("rule %s at %s: %w", o.Rule.ID, at.Sub(r.test.start()), o.Err)
 			}
-			if o.Rule.Record != "" {
-				r.endRecorded(o, at)
-				continue
+			made := o.Samples
+			if o.Rule.Alert != "" {
+				var err error
+				if made, err = r.step(o, at); err != nil {
+					return err
+				}
+				if err := r.samples.Append(ctx, made); err != nil {
+					return err
+				}
 			}
-			if err := r.step(ctx, o, at); err != nil {
-				return err
-			}
+			r.end(o.Rule, made, at)
 		}
 	}
 	return nil
 }
 
-// endRecorded ends the series that a recording rule makes no more.
-func (r *run) endRecorded(o promrule.Outcome, at time.Time) {
-	now := make(map[rrd.Key]bool, len(o.Samples))
-	for _, s := range o.Samples {
+// end ends the series that a rule makes no more.
+func (r *run) end(rule *promrule.Rule, made []rrd.Sample, at time.Time) {
+	now := make(map[rrd.Key]bool, len(made))
+	for _, s := range made {
 		now[s.Key] = true
 	}
-	for key := range r.recorded[o.Rule] {
+	for key := range r.made[rule] {
 		if !now[key] {
 			r.samples.End(key, at)
 		}
 	}
-	r.recorded[o.Rule] = now
+	r.made[rule] = now
 }
 
-// step brings the alerts of a rule forward, and their ALERTS series.
-func (r *run) step(ctx context.Context, o promrule.Outcome, at time.Time) error {
+// step brings the alerts of a rule forward, and makes their ALERTS series.
+func (r *run) step(o promrule.Outcome, at time.Time) ([]rrd.Sample, error) {
 	elements := r.states[o.Rule]
 	if elements == nil {
 		elements = make(map[string]*element)
@@ -153,37 +159,43 @@ func (r *run) step(ctx context.Context, o promrule.Outcome, at time.Time) error 
 		}
 		elements[name].reading = reading
 	}
-	var series []rrd.Sample
+	series := make(map[rrd.Key]rrd.Sample)
 	for name, e := range elements {
 		reading := e.reading
 		if !there[name] {
 			reading = alerts.Reading{Labels: e.reading.Labels, Value: math.NaN(), At: at, Missing: true}
 		}
 		e.state, _ = alerts.Step(o.Rule.Policy(), e.state, reading, at)
-		key, err := e.series()
+		if e.state.Status == alerts.OK {
+			continue
+		}
+		key, err := e.series(o.Rule)
 		if err != nil {
-			return fmt.Errorf("rule %s: %w", o.Rule.ID, err)
+			return nil, fmt.Errorf("rule %s: %w", o.Rule.ID, err)
 		}
-		if e.key != "" && e.key != key {
-			r.samples.End(e.key, at)
-		}
-		if e.key = key; key != "" {
-			series = append(series, rrd.Sample{Key: key, Time: rrd.At(at), Value: 1})
-		}
+		series[key] = rrd.Sample{Key: key, Time: rrd.At(at), Value: 1}
 	}
-	return r.samples.Append(ctx, series)
+	return slices.Collect(maps.Values(series)), nil
 }
 
-// series is the key of the ALERTS series that an alert has now.
-func (e *element) series() (rrd.Key, error) {
-	state := "firing"
-	switch {
-	case e.state.Status == alerts.OK:
-		return "", nil
-	case e.state.Soft():
-		state = "pending"
+// stateLabel is the label of ALERTS that says pending or firing.
+const stateLabel = "alertstate"
+
+// series is the key of an alert's ALERTS series. A label whose
+// template comes to nothing stands there as it is written: Prometheus' way.
+func (e *element) series(rule *promrule.Rule) (rrd.Key, error) {
+	all := maps.Clone(rule.Labels)
+	if all == nil {
+		all = make(map[string]string)
 	}
-	return rrd.NewKey("ALERTS", append(slices.Clone(e.reading.Labels), rrd.Label{Name: "alertstate", Value: state})...)
+	for _, l := range e.reading.Labels {
+		all[l.Name] = l.Value
+	}
+	all[stateLabel] = "firing"
+	if e.state.Soft() {
+		all[stateLabel] = "pending"
+	}
+	return rrd.NewKey("ALERTS", alerts.NewLabels(all)...)
 }
 
 // compareAlerts compares what fires with what should.

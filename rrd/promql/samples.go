@@ -33,6 +33,7 @@ type Samples struct {
 	mu     sync.Mutex
 	series map[rrd.Key]*series
 	count  int
+	until  int64 // milliseconds
 }
 
 var (
@@ -44,7 +45,7 @@ var (
 // interval.
 func NewSamples(interval time.Duration) *Samples {
 	return &Samples{
-		series: make(map[rrd.Key]*series),
+		series: make(map[rrd.Key]*series), until: math.MaxInt64,
 		engine: promql.NewEngine(promql.EngineOpts{
 			Logger: slog.New(slog.DiscardHandler), MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: minLookback,
 			NoStepSubqueryIntervalFn: func(int64) int64 { return interval.Milliseconds() },
@@ -129,6 +130,14 @@ func (s *Samples) End(key rrd.Key, at time.Time) {
 	s.at(key).add(at.UnixMilli(), math.Float64frombits(value.StaleNaN))
 }
 
+// Until hides what is later than a time, until it is called again: what was
+// loaded has not come yet.
+func (s *Samples) Until(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.until = at.UnixMilli()
+}
+
 func (s *Samples) at(key rrd.Key) *series {
 	if s.series[key] == nil {
 		s.series[key] = &series{labels: promLabels(key)}
@@ -157,7 +166,7 @@ func (s *Samples) Eval(ctx context.Context, expr string, at time.Time) ([]rrd.Va
 
 // Querier implements storage.Queryable.
 func (s *Samples) Querier(from, to int64) (storage.Querier, error) {
-	return selection{samples: s, from: from, to: to}, nil
+	return selection{samples: s, from: from, to: min(to, s.until)}, nil
 }
 
 // A selection is the part of Samples that a query reads.
