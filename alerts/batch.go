@@ -251,17 +251,17 @@ func (b *batch) record(t Transition) error {
 
 // tell adds a transition to the outbox of every target.
 func (b *batch) tell(t Transition) error {
-	value, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("alerts: transition %s: %w", t.ID, err)
-	}
 	for _, q := range b.e.live() {
 		b.e.mu.Lock()
 		b.e.outSeq++
-		key := outKey(q.name, b.e.outSeq)
+		it := newItem(outKey(q.name, b.e.outSeq), t, b.now)
 		b.e.mu.Unlock()
-		b.add(state.Put(key, value))
-		b.out = append(b.out, outgoing{q, newItem(key, t)})
+		value, err := it.encode()
+		if err != nil {
+			return fmt.Errorf("alerts: transition %s: %w", t.ID, err)
+		}
+		b.add(state.Put(it.key, value))
+		b.out = append(b.out, outgoing{q, it})
 	}
 	return nil
 }

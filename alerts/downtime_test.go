@@ -101,6 +101,25 @@ func TestDowntimeFlexible(t *testing.T) {
 	})
 }
 
+// TestDowntimeTriggeredOutlives: what is triggered lasts for its own duration,
+// though what triggered it is over.
+func TestDowntimeTriggeredOutlives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		g.rule.set("a=1")
+		g.start()
+		d := g.downtime(Downtime{Matchers: matchers(t, "host=b"), End: in(10 * time.Minute)})
+		g.downtime(Downtime{TriggeredBy: d.ID, Duration: time.Hour})
+		g.rule.set("a=11")
+		g.wait(55*time.Minute, "")
+		g.wait(10*time.Minute, "ra ok>critical")
+		if n := len(g.e.Downtimes()); n != 0 {
+			t.Errorf("%d downtimes are left", n)
+		}
+		g.stop()
+	})
+}
+
 // TestDowntimeRecurring: each night; a triggered one goes on for its own
 // duration; the flexible one begins anew in every window.
 func TestDowntimeRecurring(t *testing.T) {

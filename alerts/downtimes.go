@@ -57,6 +57,17 @@ func (e *Engine) over(d Downtime, now time.Time) bool {
 	return d.Recurring == nil && !now.Before(d.End)
 }
 
+// triggers says whether a downtime in force hangs on another one. The caller
+// holds e.mu.
+func (e *Engine) triggers(d Downtime, now time.Time) bool {
+	for _, other := range e.downtimes {
+		if _, ok := e.inForce(other, now); ok && d.called(other.TriggeredBy) {
+			return true
+		}
+	}
+	return false
+}
+
 // byDowntime mutes what a downtime in force matches.
 func (e *Engine) byDowntime(r *runner, rec record, now time.Time) Mute {
 	for _, d := range e.downtimes {
@@ -255,14 +266,14 @@ func (e *Engine) Downtimes() []DowntimeView {
 	return out
 }
 
-// dropDowntimes forgets those that are over.
+// dropDowntimes forgets those that are over, and what they triggered too.
 func (e *Engine) dropDowntimes(ctx context.Context, now time.Time) {
 	e.deciding.Lock()
 	defer e.deciding.Unlock()
 	e.mu.RLock()
 	var over []string
 	for id, d := range e.downtimes {
-		if !d.Configured && e.over(d, now) {
+		if !d.Configured && e.over(d, now) && !e.triggers(d, now) {
 			over = append(over, id)
 		}
 	}

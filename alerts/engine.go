@@ -86,7 +86,7 @@ type Options struct {
 	Forget    time.Duration // a label set missing for so long is closed [24 h]
 	Tolerate  time.Duration // a check that has failed for less than this changes no state [0]
 	Settle    time.Duration // after a start or a step of the clock, label sets not seen since are not yet missing [0]
-	Expire    time.Duration // a transition is told no more when so old [24 h]
+	Expire    time.Duration // a transition is told no more when it was in the outbox for so long [24 h]
 }
 
 func (o Options) withDefaults() Options {
@@ -225,8 +225,8 @@ func (e *Engine) loadHistory() error {
 
 func (e *Engine) loadOutbox() error {
 	return e.loaded(outPrefix, func(key string, value []byte) error {
-		var t Transition
-		if err := json.Unmarshal(value, &t); err != nil {
+		it, err := decodeItem(key, value)
+		if err != nil {
 			return err
 		}
 		name, seq, err := parseOutKey(key)
@@ -234,7 +234,7 @@ func (e *Engine) loadOutbox() error {
 			return err
 		}
 		e.outSeq = max(e.outSeq, seq)
-		e.queue(name).items = append(e.queue(name).items, newItem(key, t))
+		e.queue(name).items = append(e.queue(name).items, it)
 		return nil
 	})
 }

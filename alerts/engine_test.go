@@ -304,6 +304,29 @@ func TestEnginePermanentAndExpired(t *testing.T) {
 	})
 }
 
+// TestEngineTellsWhatWasMutedForLong: what is too old to be told is what waits
+// in the outbox, not what could not go there.
+func TestEngineTellsWhatWasMutedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		g.opts.Expire = time.Hour
+		g.rule.set("a=1")
+		g.start()
+		if _, err := g.e.Silence(t.Context(), Silence{Matchers: matchers(t, "host=a"), Until: time.Now().Add(3 * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		g.rule.set("a=11")
+		g.wait(2*time.Hour, "")
+		g.rcv.failWith(errors.New("down"))
+		g.wait(70*time.Minute, "")
+		g.stop()
+		g.rcv.failWith(nil)
+		g.start()
+		g.wait(10*time.Minute, "ra ok>critical")
+		g.stop()
+	})
+}
+
 func TestEngineOverflowDropsTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t)

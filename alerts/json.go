@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -71,13 +72,15 @@ type transitionJSON struct {
 	Mute        Mute              `json:"mute,omitzero"` // absent in what earlier versions stored
 }
 
-// MarshalJSON implements json.Marshaler.
-func (t Transition) MarshalJSON() ([]byte, error) {
-	return json.Marshal(transitionJSON{
+func (t Transition) json() transitionJSON {
+	return transitionJSON{
 		t.ID, t.Rule, labelMap(t.Labels), t.From, t.To, t.Since, t.At, number(t.Value), t.Text,
 		t.Flap, t.Expr, t.Annotations, t.Mute.Muted(), t.Mute,
-	})
+	}
 }
+
+// MarshalJSON implements json.Marshaler.
+func (t Transition) MarshalJSON() ([]byte, error) { return json.Marshal(t.json()) }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *Transition) UnmarshalJSON(b []byte) error {
@@ -85,14 +88,34 @@ func (t *Transition) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
+	*t = j.transition()
+	return nil
+}
+
+func (j transitionJSON) transition() Transition {
 	if j.Muted && !j.Mute.Muted() {
 		j.Mute.Reason = Silenced // there was no other reason
 	}
-	*t = Transition{
+	return Transition{
 		j.ID, j.Rule, rrd.Labels(j.Labels), j.From, j.To, j.Since, j.At, float64(j.Value), j.Text,
 		j.Flap, j.Expr, j.Annotations, j.Mute,
 	}
-	return nil
+}
+
+// itemJSON is the form of an item in the store.
+type itemJSON struct {
+	transitionJSON
+	Queued time.Time `json:"queued,omitzero"` // absent in what earlier versions stored
+}
+
+func (it *item) encode() ([]byte, error) { return json.Marshal(itemJSON{it.t.json(), it.queued}) }
+
+func decodeItem(key string, b []byte) (*item, error) {
+	var j itemJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return nil, fmt.Errorf("alerts: stored outbox: %w", err)
+	}
+	return newItem(key, j.transition(), cmp.Or(j.Queued, j.At)), nil
 }
 
 // viewJSON is the form of a View in the API.

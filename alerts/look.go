@@ -32,6 +32,7 @@ func (s *scheduler) listen(rules []*runner) {
 	if err := s.e.o.Moves.Watch(watches, s.move); err != nil {
 		s.e.o.Log.Error("rules are checked at their intervals only", "err", err)
 	}
+	s.stirred <- struct{}{} // what has moved under the scheduler before stirs no more
 }
 
 // move notes that a rule's series have moved. It is called for samples on

@@ -105,6 +105,9 @@ func (e *Engine) SetMuting(m Muting) error {
 	if err := m.Validate(); err != nil {
 		return err
 	}
+	// So that a flexible downtime that begins just now does not come back as it was configured before.
+	e.deciding.Lock()
+	defer e.deciding.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.configureDowntimes(m.Downtimes)

@@ -20,15 +20,16 @@ const (
 
 // An item is one transition that one target has not been told yet.
 type item struct {
-	key   string // in the store
-	of    string // rule and labels: items of the same go out in order
-	t     Transition
-	tries int
-	due   time.Time // zero: at once
+	key    string // in the store
+	of     string // rule and labels: items of the same go out in order
+	t      Transition
+	queued time.Time // not when it became hard: it may have been muted for days
+	tries  int
+	due    time.Time // zero: at once
 }
 
-func newItem(key string, t Transition) *item {
-	return &item{key: key, of: t.Rule + "\x00" + t.Labels.String(), t: t}
+func newItem(key string, t Transition, queued time.Time) *item {
+	return &item{key: key, of: t.Rule + "\x00" + t.Labels.String(), t: t, queued: queued}
 }
 
 // outKey names an outbox entry; its order is the order of telling.
@@ -92,7 +93,7 @@ func (e *Engine) deliver(ctx context.Context, q *queue) {
 		e.mu.RUnlock()
 		bulk, many := action.(BulkAction)
 		switch {
-		case it != nil && many && time.Since(it.t.At) <= e.o.Expire:
+		case it != nil && many && time.Since(it.queued) <= e.o.Expire:
 			e.actAll(ctx, q, bulk)
 		case it != nil && action != nil:
 			e.act(ctx, q, action, it)
@@ -116,7 +117,7 @@ func (e *Engine) deliver(ctx context.Context, q *queue) {
 // act tries one item once.
 func (e *Engine) act(ctx context.Context, q *queue, action Action, it *item) {
 	log := e.o.Log.With("target", q.name, "transition", it.t.ID)
-	if time.Since(it.t.At) > e.o.Expire {
+	if time.Since(it.queued) > e.o.Expire {
 		e.stats.Expired.Add(1)
 		log.Error("transition is not told: too old", "tries", it.tries)
 		e.done(ctx, q, it)
@@ -186,7 +187,7 @@ func (e *Engine) sweep(ctx context.Context, now time.Time) {
 			continue
 		}
 		q.items = slices.DeleteFunc(q.items, func(it *item) bool {
-			old := now.Sub(it.t.At) > e.o.Expire
+			old := now.Sub(it.queued) > e.o.Expire
 			if old {
 				e.stats.Expired.Add(1)
 				keys = append(keys, it.key)

@@ -168,6 +168,7 @@ func (d *Dispatcher) arrange(now time.Time) {
 	var firing []*Alert
 	for _, n := range old {
 		n.Route = cmp.Or(routes[n.Route.ID], n.Route.closing())
+		n.Next = sooner(n.Next, now.Add(max(n.Route.Wait, n.Route.Interval)))
 		d.forgetReceivers(n)
 		d.groups[n.id] = n
 		heap.Push(&d.byTime, n)
@@ -188,11 +189,21 @@ func (d *Dispatcher) arrange(now time.Time) {
 	for _, n := range old {
 		if len(n.Alerts) > 0 && !wanted[n] && slices.ContainsFunc(slices.Collect(maps.Values(n.Alerts)), (*Alert).Firing) {
 			n.Route = n.Route.closing()
+			heap.Fix(&d.byTime, n.place)
 		}
 		if n.Route.Receiver == "" && len(n.audience()) == 0 {
 			d.dissolve(n)
 		}
 	}
+}
+
+// sooner is the earlier time: what is further off than a route ever waits is
+// from before a step of the clock, or of another configuration.
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // forgetReceivers forgets what receivers know that are no more. The caller

@@ -331,3 +331,41 @@ func TestReload(t *testing.T) {
 		d.stop()
 	})
 }
+
+// TestRungBeforeOtherGroups: the ladder of one group is climbed in time while
+// the next regular look is at another.
+func TestRungBeforeOtherGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{start: time.Now()}
+		c := oneRoute("host")
+		c.Route.GroupWait = ptr(time.Duration(0))
+		c.Route.Routes = []RouteConfig{{Matchers: []string{`alertname="load"`}, Escalation: []RungConfig{{time.Minute, "boss"}}}}
+		d := start(t, Options{Store: state.NewMemory()}, c, Receiver{Name: "pager", Sender: rec}, Receiver{Name: "boss", Sender: rec})
+		d.act(change("disk", "a", 1, alerts.Critical))
+		pass(10 * time.Second)
+		d.act(change("load", "b", 1, alerts.Critical))
+		pass(4 * time.Minute)
+		wantSaid(t, rec, "0s pager new disk/a", "10s pager new load/b", "1m10s boss escalation load/b")
+		d.stop()
+	})
+}
+
+// TestClockStepsBack: what was stored before a step of the clock is told no
+// later than the route waits.
+func TestClockStepsBack(t *testing.T) {
+	store := state.NewMemory()
+	synctest.Test(t, func(t *testing.T) {
+		pass(24 * time.Hour)
+		d := start(t, Options{Store: store}, oneRoute("host"), Receiver{Name: "pager", Sender: &recorder{start: time.Now()}})
+		d.act(change("load", "a", 1, alerts.Critical))
+		pass(10 * time.Second)
+		d.stop()
+	})
+	synctest.Test(t, func(t *testing.T) { // its clock is a day behind
+		rec := &recorder{start: time.Now()}
+		d := start(t, Options{Store: store}, oneRoute("host"), Receiver{Name: "pager", Sender: rec})
+		pass(time.Hour)
+		wantSaid(t, rec, "5m pager new load/a")
+		d.stop()
+	})
+}

@@ -242,7 +242,14 @@ func (d *Dispatcher) accept(b *batch, r *receiver, n *node, s Send, now time.Tim
 		}
 		changes = append(changes, change)
 	}
-	return b.add(func() { n.Accept(s); d.queue(r, it) }, changes...)
+	return b.add(func() { d.accepted(n, s); d.queue(r, it) }, changes...)
+}
+
+// accepted notes what a receiver knows. The next rung of the ladder may be due
+// before anything else of the group was. The caller holds d.mu.
+func (d *Dispatcher) accepted(n *node, s Send) {
+	n.Accept(s)
+	heap.Fix(&d.byTime, n.place)
 }
 
 // queue hands a stored item to its receiver. The caller holds d.mu.
@@ -351,7 +358,7 @@ func (d *Dispatcher) digestDone(r *receiver, number uint64, it *item, told []ope
 		if before, ok := o.n.Told[r.Name]; ok {
 			d.dirty[toldKey(o.n.id, r.Name, before.Digest)] = none
 		}
-		o.n.Accept(o.s)
+		d.accepted(o.n, o.s)
 	}
 	for _, n := range waiting {
 		delete(n.waiting, r.Name)
