@@ -110,6 +110,7 @@ type View struct {
 	Severity  Status // of the rule
 	Status    Status // present status, soft or hard
 	Hard      bool
+	Settled   Status // newest hard status: what is told and not yet over
 	Attempts  int
 	Max       int
 	Since     time.Time // of the present status

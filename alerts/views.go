@@ -66,7 +66,7 @@ func (e *Engine) emptyView(r *runner) View {
 
 func (e *Engine) view(r *runner, rec record, now time.Time) View {
 	v := e.baseView(r)
-	v.Labels, v.Status, v.Hard = slices.Clone(rec.labels), rec.state.Status, !rec.state.Soft()
+	v.Labels, v.Status, v.Hard, v.Settled = slices.Clone(rec.labels), rec.state.Status, !rec.state.Soft(), rec.state.Hard
 	v.Attempts, v.Since, v.Ack = rec.state.Attempts, rec.state.Since, rec.ack.inForce(now)
 	v.Value, v.Missing, v.Text = rec.reading.Value, rec.reading.Missing, rec.reading.Text
 	v.Mute = e.muted(r, rec, now)

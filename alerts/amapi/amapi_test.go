@@ -14,6 +14,7 @@ import (
 
 	"rondo/alerts"
 	"rondo/alerts/state"
+	"rondo/rrd"
 )
 
 // told keeps what an engine tells.
@@ -50,7 +51,8 @@ func newRig(t *testing.T, store state.Store) *rig {
 		t.Fatal(err)
 	}
 	x.SubmitTo(e)
-	return &rig{t, store, e, x, New(Options{Engine: e, External: x, Version: "1", Receivers: func() []string { return []string{"pager"} }})}
+	names := func() []string { return []string{"pager"} }
+	return &rig{t, store, e, x, New(Options{Engine: e, External: x, Version: "1", Receivers: names, Direct: func(rrd.Labels) []string { return names() }})}
 }
 
 // do asks, and returns the code and the body.
@@ -97,7 +99,7 @@ func TestAlerts(t *testing.T) {
 	r.want("GET", "/api/v2/alerts?receiver=mail", "", 200, "[]")
 	r.want("GET", "/api/v2/alerts?receiver=(", "", 400)
 	r.want("GET", "/api/v2/alerts?filter=x", "", 400)
-	r.want("GET", "/api/v2/alerts/groups", "", 200, `"labels":{"alertname":"up"},"receiver":{"name":"pager"}`)
+	r.want("GET", "/api/v2/alerts/groups", "", 200, `"labels":{"alertname":"up","host":"a"},"receiver":{"name":"pager"}`)
 	r.want("GET", "/api/v2/receivers", "", 200, `[{"name":"pager"}]`)
 	r.want("GET", "/api/v2/status", "", 200, `"cluster":{"peers":[],"status":"disabled"}`, `"version":"1"`)
 	// The end of one.

@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"rondo/alerts"
-	"rondo/alerts/notify"
+	"rondo/alerts/notify/dispatch"
 	"rondo/rrd"
 )
 
@@ -28,13 +25,28 @@ type Engine interface {
 	Unsilence(ctx context.Context, id string) error
 }
 
+// Dispatcher says who is told of what where there are routes;
+// dispatch.Dispatcher is one.
+type Dispatcher interface {
+	Fates(of []rrd.Labels) []dispatch.Fate // nil: there are no routes
+	Members() []dispatch.Membership        // nil: as well
+}
+
+// noRoutes is a Dispatcher without routes.
+type noRoutes struct{}
+
+func (noRoutes) Fates([]rrd.Labels) []dispatch.Fate { return nil }
+func (noRoutes) Members() []dispatch.Membership     { return nil }
+
 // Options of an API.
 type Options struct {
 	Engine      Engine
 	External    *External
-	Receivers   func() []string // names; nil: none
-	Config      func() string   // what `amtool config show` shows; nil: nothing
-	ExternalURL func() string   // of our web pages; nil: ""
+	Dispatcher  Dispatcher                // nil: there are no routes
+	Direct      func(rrd.Labels) []string // who is told of an alert where there are no routes; nil: nobody
+	Receivers   func() []string           // names of all; nil: none
+	Config      func() string             // what `amtool config show` shows; nil: nothing
+	ExternalURL func() string             // of our web pages; nil: ""
 	Version     string
 	Revision    string
 }
@@ -47,6 +59,12 @@ type API struct {
 
 // New makes an API.
 func New(o Options) *API {
+	if o.Dispatcher == nil {
+		o.Dispatcher = noRoutes{}
+	}
+	if o.Direct == nil {
+		o.Direct = func(rrd.Labels) []string { return nil }
+	}
 	if o.Receivers == nil {
 		o.Receivers = func() []string { return nil }
 	}
@@ -67,7 +85,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v2/silence/{id}", a.getSilence)
 	mux.HandleFunc("GET /api/v2/status", a.getStatus)
 	mux.HandleFunc("GET /api/v2/receivers", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, a.receivers())
+		answer(w, http.StatusOK, named(a.o.Receivers()))
 	})
 	mux.HandleFunc("GET /api/v1/rules", a.getRules)
 	mux.HandleFunc("GET /api/v1/alerts", a.getPromAlerts)
@@ -98,9 +116,9 @@ func answer(w http.ResponseWriter, code int, v any) {
 // fail answers an error as Alertmanager does: a JSON string.
 func fail(w http.ResponseWriter, code int, err error) { answer(w, code, err.Error()) }
 
-func (a *API) receivers() []receiver {
+func named(names []string) []receiver {
 	out := []receiver{}
-	for _, n := range a.o.Receivers() {
+	for _, n := range names {
 		out = append(out, receiver{n})
 	}
 	return out
@@ -134,148 +152,6 @@ func (a *API) postAlerts(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, struct{}{})
-}
-
-// alert is a problem as Alertmanager shows it.
-func (a *API) alert(v alerts.View, silences []alerts.Silence, now time.Time) gettableAlert {
-	ls := labelsOf(v)
-	g := gettableAlert{
-		Annotations: map[string]string{}, Receivers: a.receivers(), StartsAt: v.Since.UTC(), UpdatedAt: v.LastCheck.UTC(), EndsAt: now.Add(resolveTimeout).UTC(),
-		Labels: labelMap(ls), Fingerprint: fmt.Sprintf("%016x", alerts.Fingerprint(ls)),
-		Status: alertStatus{State: active, InhibitedBy: []string{}, SilencedBy: []string{}},
-	}
-	if base := a.o.ExternalURL(); base != "" {
-		g.GeneratorURL = strings.TrimSuffix(base, "/") + "/alerts?rule=" + url.QueryEscape(v.Rule)
-	}
-	for k, t := range v.Annotations {
-		g.Annotations[k] = t
-	}
-	if e, ok := a.o.External.find(v.Labels); ok && v.Rule == RuleID {
-		g.StartsAt, g.EndsAt, g.UpdatedAt, g.GeneratorURL = e.StartsAt.UTC(), e.EndsAt.UTC(), e.UpdatedAt.UTC(), e.GeneratorURL
-	} else if _, said := g.Annotations["summary"]; !said && v.Text != "" {
-		g.Annotations["summary"] = v.Text
-	}
-	for _, s := range silences {
-		if s.InForce(now) && !slices.ContainsFunc(s.Matchers, func(m alerts.Matcher) bool { return !m.Matches(v.Rule, v.Labels) }) {
-			g.Status.SilencedBy = append(g.Status.SilencedBy, s.ID)
-		}
-	}
-	switch {
-	case v.Mute.Quiet():
-		g.Status.State = suppressed
-		if len(g.Status.SilencedBy) == 0 {
-			g.Status.InhibitedBy = append(g.Status.InhibitedBy, string(v.Mute.Reason))
-		}
-	case !v.Hard:
-		g.Status.State = unprocessed
-	}
-	return g
-}
-
-// labelsOf are a view's labels as receivers see them.
-func labelsOf(v alerts.View) rrd.Labels {
-	return notify.Labels(alerts.Transition{Rule: v.Rule, Labels: v.Labels}, v.Status)
-}
-
-// query is what the alerts of a request are chosen by.
-type query struct {
-	matchers                          []alerts.Matcher
-	receiver                          *regexp.Regexp
-	active, silenced, inhibited, soft bool
-}
-
-func parseQuery(r *http.Request) (query, error) {
-	form := r.URL.Query()
-	q := query{}
-	for name, to := range map[string]*bool{"active": &q.active, "silenced": &q.silenced, "inhibited": &q.inhibited, "unprocessed": &q.soft} {
-		*to = form.Get(name) != "false"
-	}
-	if s := form.Get("receiver"); s != "" {
-		re, err := regexp.Compile("^(?:" + s + ")$")
-		if err != nil {
-			return q, fmt.Errorf("receiver: %w", err)
-		}
-		q.receiver = re
-	}
-	var err error
-	q.matchers, err = parseFilter(form["filter"])
-	return q, err
-}
-
-func parseFilter(texts []string) (ms []alerts.Matcher, err error) {
-	for _, s := range texts {
-		m, err := alerts.ParseMatcher(s)
-		if err != nil {
-			return nil, err
-		}
-		ms = append(ms, m)
-	}
-	return ms, nil
-}
-
-func (q query) wants(g gettableAlert) bool {
-	switch {
-	case len(g.Status.SilencedBy) > 0 && !q.silenced,
-		len(g.Status.InhibitedBy) > 0 && !q.inhibited,
-		g.Status.State == active && !q.active,
-		g.Status.State == unprocessed && !q.soft:
-		return false
-	}
-	if q.receiver != nil && !slices.ContainsFunc(g.Receivers, func(r receiver) bool { return q.receiver.MatchString(r.Name) }) {
-		return false
-	}
-	ls := alerts.NewLabels(g.Labels)
-	return !slices.ContainsFunc(q.matchers, func(m alerts.Matcher) bool { return !m.Matches(g.Labels[alerts.RuleLabel], ls) })
-}
-
-// chosen are the problems that a request asks for.
-func (a *API) chosen(r *http.Request) ([]gettableAlert, error) {
-	q, err := parseQuery(r)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	silences := a.o.Engine.Silences()
-	out := []gettableAlert{}
-	for _, v := range a.o.Engine.Views() {
-		if v.Status == alerts.OK {
-			continue
-		}
-		if g := a.alert(v, silences, now); q.wants(g) {
-			out = append(out, g)
-		}
-	}
-	return out, nil
-}
-
-func (a *API) getAlerts(w http.ResponseWriter, r *http.Request) {
-	out, err := a.chosen(r)
-	if err != nil {
-		fail(w, http.StatusBadRequest, err)
-		return
-	}
-	answer(w, http.StatusOK, out)
-}
-
-// getGroups gathers by alertname, for each receiver.
-func (a *API) getGroups(w http.ResponseWriter, r *http.Request) {
-	all, err := a.chosen(r)
-	if err != nil {
-		fail(w, http.StatusBadRequest, err)
-		return
-	}
-	by := make(map[string][]gettableAlert)
-	for _, g := range all {
-		name := g.Labels[alerts.RuleLabel]
-		by[name] = append(by[name], g)
-	}
-	out := []alertGroup{}
-	for _, name := range sortedKeys(by) {
-		for _, to := range a.receivers() {
-			out = append(out, alertGroup{by[name], map[string]string{alerts.RuleLabel: name}, to})
-		}
-	}
-	answer(w, http.StatusOK, out)
 }
 
 func (a *API) getSilences(w http.ResponseWriter, r *http.Request) {

@@ -4,7 +4,7 @@
 //
 //	GET  /api/v2/alerts          problems, ours and those sent to us
 //	POST /api/v2/alerts          alerts of others become states of the rule "external"
-//	GET  /api/v2/alerts/groups   the same, by alertname
+//	GET  /api/v2/alerts/groups   the dispatcher's groups
 //	GET  /api/v2/silences        POST: a new one, or in place of another
 //	GET  /api/v2/silence/{id}    DELETE: ends it
 //	GET  /api/v2/status          GET /api/v2/receivers
@@ -31,6 +31,16 @@
 //	POST --> External.Take --+--> stored entry (labels, annotations, end)
 //	                         '--> Engine.Submit --> states, outbox
 //	Engine's interval --> External.Check: what has ended --> Engine.Submit
+//
+// # Receivers and groups
+//
+// Who is told of an alert is asked of the dispatcher: the receivers are those
+// that its routes send the alert to, the groups those that it holds, with what
+// is silenced in its place among them. A soft problem is unprocessed, in no
+// group yet, and has the receivers that would be told. Without routes each problem is a group of its own for each receiver.
+// inhibitedBy has the fingerprint of the alert that inhibits; what Alertmanager
+// does not know and mutes here stands there by its word: downtime, unreachable,
+// waiting, flapping.
 //
 // # Silences
 //

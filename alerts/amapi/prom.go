@@ -52,12 +52,12 @@ type promAlert struct {
 
 func promState(v alerts.View) string {
 	switch {
-	case v.Status == alerts.OK:
-		return "inactive"
-	case v.Hard:
+	case v.Settled != alerts.OK:
 		return "firing"
+	case v.Status != alerts.OK:
+		return "pending"
 	}
-	return "pending"
+	return "inactive"
 }
 
 func promAlertOf(v alerts.View) promAlert {
@@ -130,7 +130,7 @@ func (a *API) getRules(w http.ResponseWriter, r *http.Request) {
 func (a *API) getPromAlerts(w http.ResponseWriter, _ *http.Request) {
 	out := []promAlert{}
 	for _, v := range a.o.Engine.Views() {
-		if v.Status != alerts.OK {
+		if problem(v) != alerts.OK {
 			out = append(out, promAlertOf(v))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"rondo/alerts/amapi"
+	"rondo/rrd"
 	"rondo/web"
 )
 
@@ -14,6 +15,8 @@ import (
 func (s *server) mountAlertmanager(w *web.Server) {
 	api := amapi.New(amapi.Options{
 		Engine: s.engine, External: s.external, Version: release, Revision: build().Revision,
+		Dispatcher:  s.dispatcher,
+		Direct:      func(ls rrd.Labels) []string { return s.parts.Load().conf.Alerts.Receivers.Receivers(ls) },
 		Receivers:   func() []string { return receiverNames(s.parts.Load().conf) },
 		Config:      func() string { return alertmanagerConfig(s.parts.Load().conf) },
 		ExternalURL: func() string { return s.parts.Load().conf.Alerts.Receivers.ExternalURL },

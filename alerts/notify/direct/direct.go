@@ -13,6 +13,7 @@ import (
 	"rondo/alerts/notify/hook"
 	"rondo/alerts/notify/webhook"
 	"rondo/alerts/state"
+	"rondo/rrd"
 )
 
 // Config is the part of the section "alerts" that says who is told.
@@ -88,6 +89,26 @@ func (c Config) Build(store state.Store, log *slog.Logger) ([]alerts.Target, err
 	return out, nil
 }
 
+// Receivers are those that are told of an alert with these labels.
+func (c Config) Receivers(ls rrd.Labels) (names []string) {
+	add := func(name string, ms []alerts.Matcher) {
+		if meets(ms, ls.Get(alerts.RuleLabel), ls) {
+			names = append(names, name)
+		}
+	}
+	for _, w := range c.Webhooks {
+		add(w.Name, w.Match)
+	}
+	for _, x := range c.Exec {
+		add(x.Name, x.Match)
+	}
+	return names
+}
+
+func meets(ms []alerts.Matcher, rule string, ls rrd.Labels) bool {
+	return !slices.ContainsFunc(ms, func(m alerts.Matcher) bool { return !m.Matches(rule, ls) })
+}
+
 // sending tells each transition as a notice of its own.
 type sending struct {
 	sender         notify.Sender
@@ -129,6 +150,5 @@ func (f *filtered) match(t alerts.Transition, severity alerts.Status) bool {
 	if severity == alerts.OK {
 		return false
 	}
-	ls := notify.Labels(t, severity)
-	return !slices.ContainsFunc(f.matchers, func(m alerts.Matcher) bool { return !m.Matches(t.Rule, ls) })
+	return meets(f.matchers, t.Rule, notify.Labels(t, severity))
 }

@@ -144,8 +144,8 @@ func TestInherited(t *testing.T) {
 	want := []string{
 		"a [x] 1s 5m0s 4h0m0s us [{1m0s c} {1h0m0s b}] []",
 		"a [x] 1s 5m0s 4h0m0s us [{1m0s c} {1h0m0s b}] []",
-		"b [] 0s 5m0s 4h0m0s them [{1m0s c}] [muted: n]",
-		"b [] 0s 5m0s 4h0m0s them [{1m0s c}] []",
+		"b [x] 0s 5m0s 4h0m0s them [{1m0s c}] [muted: n]",
+		"b [x] 0s 5m0s 4h0m0s them [{1m0s c}] []",
 		"a [x] 1s 5m0s 4h0m0s us [] []",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -217,8 +217,9 @@ func (b *builder) find(key string, names []string) (found []intervals, err error
 	return found, errors.Join(errs...)
 }
 
+// setGroup takes group_by. An empty list says nothing, as in Alertmanager.
 func (r *Route) setGroup(by []string) error {
-	if by == nil {
+	if len(by) == 0 {
 		return nil
 	}
 	r.By, r.ByAll = by, slices.Contains(by, "...")
