@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"rondo/rrd"
 )
 
 // An Ack is somebody's word that they know of a problem. It ends when the hard
 // status changes or, if it is sticky, when the problem is over; and at its
 // expiry. While it lasts a problem is not repeated and not escalated (see
-// [Engine.Acknowledged]), and a sticky one mutes the telling of its changes.
+// [Engine.MuteOf]), and a sticky one mutes the telling of its changes.
 type Ack struct {
 	By      string    `json:"by,omitempty"`
 	Comment string    `json:"comment,omitempty"`
@@ -46,16 +44,6 @@ func (e *Engine) byAck(_ *runner, rec record, now time.Time) Mute {
 		return Mute{}
 	}
 	return Mute{Acknowledged, "acknowledged" + words(a.Until, a.By, a.Comment)}
-}
-
-// Acknowledged says whether the hard problem of a rule and label set is
-// acknowledged at this moment. Who repeats or escalates what was told asks
-// this first.
-func (e *Engine) Acknowledged(rule string, ls rrd.Labels) bool {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	r := e.rules[rule]
-	return r != nil && r.records[ls.String()].ack.inForce(time.Now()) != nil
 }
 
 // Ack acknowledges all hard problems that meet the matchers and returns how

@@ -32,12 +32,12 @@ func TestAckSticky(t *testing.T) {
 		g.rule.set("a=7")
 		g.start()
 		g.wait(3*time.Second, "ra ok>warning")
-		if _, err := g.e.Ack(t.Context(), all, Ack{}); err != nil || !g.e.Acknowledged("r", a) {
+		if _, err := g.e.Ack(t.Context(), all, Ack{}); err != nil || g.e.MuteOf("r", a).Reason != Acknowledged {
 			t.Fatal(err, "not acknowledged")
 		}
 		g.rule.set("a=11")
 		g.wait(3*time.Second, "ra warning>critical") // the status is another
-		if g.e.Acknowledged("r", a) {
+		if g.e.MuteOf("r", a).Muted() {
 			t.Error("still acknowledged")
 		}
 		if _, err := g.e.Ack(t.Context(), all, Ack{Sticky: true, By: "ana"}); err != nil {
@@ -60,7 +60,7 @@ func TestAckSticky(t *testing.T) {
 		g.rule.set("a=11")
 		g.wait(50*time.Second, "")
 		g.wait(20*time.Second, "ra warning>critical") // it has expired
-		if g.view("a").Ack != nil || g.e.Acknowledged("r", a) {
+		if g.view("a").Ack != nil || g.e.MuteOf("r", a).Muted() {
 			t.Error("an expired acknowledgement is shown")
 		}
 		if _, err := g.e.Unack(t.Context(), matchers(t, "host=b")); !errors.Is(err, ErrNotFound) {

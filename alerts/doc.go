@@ -173,7 +173,7 @@
 // and not only when it is checked next.
 // The recovery of a problem that was told is always told, so that no receiver
 // is left with a problem that stays open. An acknowledgement also ends repeats
-// and escalation of what was told: who does these asks [Engine.Acknowledged].
+// and escalation of what was told: who does these asks [Engine.MuteOf].
 // Whether a downtime pauses autoscaling is what [Engine.Paused] says. What was
 // withdrawn on purpose (a terminated instance) is closed without a problem.
 //

@@ -94,7 +94,7 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 		return t, nil
 	}
 	sec, err := strconv.ParseFloat(s, 64)
-	if err != nil || sec < 0 || sec > 1e11 {
+	if err != nil || !(sec >= 0 && sec <= 1e11) { // NaN is neither
 		return time.Time{}, fmt.Errorf("since %q: want -1h, RFC 3339 or seconds since the epoch", s)
 	}
 	return time.UnixMicro(int64(sec * 1e6)), nil

@@ -311,6 +311,24 @@ func TestFreshnessOfPassiveResults(t *testing.T) {
 	})
 }
 
+// A host that is new to the fleet has its time to send something.
+func TestFreshnessOfNewHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := fakeHosts{{ID: "web-1", Group: "web"}}
+		c := Passive{Common: Common{Name: "backup"}, Freshness: time.Hour, Targets: Targets{Groups: []string{"web"}}}
+		r, _, _ := outside(t, Config{Outside: Outside{Passive: []Passive{c}}}, &hosts)
+		time.Sleep(2 * time.Hour)
+		hosts = append(hosts, fleet.Host{ID: "web-2", Group: "web"})
+		if got := statuses(t, r, time.Now()); !strings.Contains(got, "web-1") || strings.Contains(got, "web-2") {
+			t.Errorf("stale: %s", got)
+		}
+		time.Sleep(90 * time.Minute)
+		if got := statuses(t, r, time.Now()); !strings.Contains(got, "web-2") {
+			t.Errorf("stale: %s", got)
+		}
+	})
+}
+
 // Where there is a command, it is run instead of a result that did not come.
 func TestStaleRunsTheCommand(t *testing.T) {
 	r, _, kept := outside(t, passive(time.Minute, "/bin/sh", "-c", "echo checked $0'|a=1'; exit 1", "{host}"), nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func (p Passive) looks() time.Duration {
 }
 
 func (p Passive) build(s Sources) (alerts.Supervised, error) {
-	r := &passiveRule{config: p, last: make(map[string]time.Time), started: time.Now()}
+	r := &passiveRule{config: p, last: make(map[string]time.Time)}
 	words := "results that are sent to us"
 	if p.Freshness > 0 {
 		words += fmt.Sprintf(", each %v", p.Freshness)
@@ -77,17 +78,19 @@ func (p Passive) build(s Sources) (alerts.Supervised, error) {
 	out, err := p.active(&r.activeRule, s, p.Targets, words)
 	r.activeRule.bounded, r.activeRule.probe = true, s.Service.run(p.Common, p.Command, nil)
 	out.Rule, out.Interval, out.Keeps = r, p.looks(), r.keeps
+	if err == nil {
+		r.stale(time.Now()) // of whom we know now, time is counted from now
+	}
 	return out, err
 }
 
 // A passiveRule takes results, and checks freshness.
 type passiveRule struct {
 	activeRule
-	config  Passive
-	started time.Time // of counting, for hosts of which nothing has come
+	config Passive
 
 	mu   sync.Mutex
-	last map[string]time.Time // by host: its newest result, by our clock
+	last map[string]time.Time // by host: its newest result, or when we first knew of it, by our clock
 	at   map[string]time.Time // by host: when that was made, by its sender's
 
 	declared map[string]bool // hosts, as the newest Check found them
@@ -99,8 +102,8 @@ func (r *passiveRule) inherit(old *passiveRule) {
 	defer old.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last, r.at, r.started = old.last, old.at, old.started
-	old.last, old.at = make(map[string]time.Time), nil
+	maps.Copy(r.last, old.last)
+	r.at, old.at = old.at, nil
 }
 
 // keeps says whether results of a label set are taken. It is asked for every
@@ -116,7 +119,8 @@ func (r *passiveRule) keeps(ls rrd.Labels) bool {
 	return ok
 }
 
-// stale takes out the targets that are, and counts their time anew.
+// stale takes out the targets that are, and counts their time anew. That of a
+// host which is new to us begins now, and what is no host of ours is forgotten.
 func (r *passiveRule) stale(now time.Time) (out []plugin.Target) {
 	all := r.targets.of(r.hosts)
 	r.mu.Lock()
@@ -127,14 +131,16 @@ func (r *passiveRule) stale(now time.Time) (out []plugin.Target) {
 		if r.config.Freshness == 0 {
 			continue
 		}
-		last, ok := r.last[t.Host]
-		if !ok {
-			last = r.started
-		}
-		if now.Sub(last) > r.config.Freshness {
+		switch last, ok := r.last[t.Host]; {
+		case !ok:
+			r.last[t.Host] = now
+		case now.Sub(last) > r.config.Freshness:
 			r.last[t.Host] = now
 			out = append(out, t)
 		}
+	}
+	for _, m := range []map[string]time.Time{r.last, r.at} {
+		maps.DeleteFunc(m, func(host string, _ time.Time) bool { return !r.declared[host] })
 	}
 	return out
 }

@@ -369,3 +369,60 @@ func TestClockStepsBack(t *testing.T) {
 		d.stop()
 	})
 }
+
+// TestDigestAndRung: an end that one receiver heard of by a digest is kept
+// until another one, which knows of the problem too, has heard of it.
+func TestDigestAndRung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{start: time.Now()}
+		c := oneRoute("host")
+		c.Route.GroupWait, c.Route.Escalation = ptr(time.Second), []RungConfig{{2 * time.Minute, "boss"}}
+		d := start(t, Options{Store: state.NewMemory()}, c,
+			Receiver{Name: "pager", Sender: rec, SendResolved: true, Rate: Rate{1, time.Minute}}, Receiver{Name: "boss", Sender: rec, SendResolved: true})
+		d.act(change("load", "a", 1, alerts.Critical), change("load", "b", 1, alerts.Critical)) // a storm, for a rate of one
+		pass(5 * time.Minute)
+		d.act(change("disk", "a", 1, alerts.Critical)) // one more for the digest
+		pass(2500 * time.Millisecond)                  // the group was looked at, the digest is still to come
+		d.act(change("disk", "a", 2, alerts.OK), change("load", "a", 2, alerts.OK), change("load", "b", 2, alerts.OK))
+		pass(time.Hour)
+		for _, n := range rec.notices() {
+			if len(n.Alerts) == 0 {
+				t.Errorf("%s is told of nothing: %+v", n.Receiver, n)
+			}
+		}
+		for _, name := range []string{"load/a", "load/b"} {
+			for _, to := range []string{"boss", "pager"} {
+				if !slices.ContainsFunc(rec.said(), func(l string) bool { return strings.Contains(l, " "+to+" ") && strings.Contains(l+" ", " -"+name+" ") }) {
+					t.Errorf("%s never heard of the end of %s", to, name)
+				}
+			}
+		}
+		t.Log(strings.Join(rec.said(), "\n"))
+		d.stop()
+	})
+}
+
+// TestLostAlert: a group whose alerts cannot be read ends without a word, and
+// is forgotten.
+func TestLostAlert(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec, store := &recorder{start: time.Now()}, state.NewMemory()
+		pager := Receiver{Name: "pager", Sender: rec, SendResolved: true}
+		d := start(t, Options{Store: store}, oneRoute("host"), pager)
+		d.act(change("load", "a", 1, alerts.Critical))
+		pass(time.Minute)
+		d.stop()
+		for e := range store.Scan(state.Range{Prefix: alertPrefix}) {
+			if err := store.Write(t.Context(), state.Put(e.Key, []byte("{"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d = start(t, Options{Store: store}, oneRoute("host"), pager)
+		pass(time.Hour)
+		wantSaid(t, rec, "30s pager new load/a")
+		if len(d.groups) > 0 {
+			t.Errorf("%d groups are left", len(d.groups))
+		}
+		d.stop()
+	})
+}

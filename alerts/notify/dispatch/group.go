@@ -181,7 +181,8 @@ func (g *Group) Decide(receiver string, now time.Time, w World) (Send, bool) {
 			s.Reason = ReasonNew
 		}
 	case len(firing) == 0:
-		s.Reason, s.Quiet = ReasonResolved, !ends
+		// Of no alert at all there is nothing to tell: they were lost from the store.
+		s.Reason, s.Quiet = ReasonResolved, !ends || len(resolved) == 0
 		return s, len(told.Firing) > 0
 	case known && !subset(resolved, told.Resolved):
 		s.Quiet = !ends
@@ -252,11 +253,10 @@ func subset(as []*Alert, of map[uint64]bool) bool {
 func (g *Group) Accept(s Send) { g.Told[s.Receiver] = s.Told }
 
 // Spent returns the alerts that the group need not keep: they are over, and
-// nobody has to be told any more. held says that somebody could not be told
-// yet.
-func (g *Group) Spent(held bool) (spent []uint64) {
+// nobody has to be told any more.
+func (g *Group) Spent() (spent []uint64) {
 	for id, a := range g.Alerts {
-		if !a.Firing() && !(held && g.unheard(id)) {
+		if !a.Firing() && !g.unheard(id) {
 			spent = append(spent, id)
 		}
 	}

@@ -167,8 +167,7 @@ func (x *table) look(now time.Time) {
 	if next.Equal(x.group.Next) {
 		return
 	}
-	_, muted := x.route.Muted(now)
-	for _, id := range x.group.Spent(muted) {
+	for _, id := range x.group.Spent() {
 		delete(x.group.Alerts, id)
 	}
 	if len(x.group.Alerts) == 0 && !slices.ContainsFunc(x.got, func(l string) bool {

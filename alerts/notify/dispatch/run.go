@@ -161,7 +161,7 @@ func (d *Dispatcher) step(ctx context.Context, now time.Time) error {
 	if err := b.commit(); err != nil {
 		return d.later(due, now, err)
 	}
-	d.tidy(due, now)
+	d.tidy(due)
 	return nil
 }
 
@@ -265,7 +265,7 @@ func (d *Dispatcher) queue(r *receiver, it *item) {
 
 // tidy forgets what groups need not keep, and groups that are empty. The
 // caller holds d.mu.
-func (d *Dispatcher) tidy(nodes []*node, now time.Time) {
+func (d *Dispatcher) tidy(nodes []*node) {
 	for _, n := range nodes {
 		if !n.ticked {
 			continue
@@ -277,8 +277,7 @@ func (d *Dispatcher) tidy(nodes []*node, now time.Time) {
 			}
 			continue
 		}
-		_, muted := n.Route.Muted(now)
-		for _, id := range n.Spent(muted || len(n.waiting) > 0) {
+		for _, id := range n.Spent() {
 			d.remove(n, id)
 		}
 	}
@@ -371,7 +370,7 @@ func (d *Dispatcher) digestDone(r *receiver, number uint64, it *item, told []ope
 		r.stats.Digests.Add(1)
 	}
 	d.queue(r, it)
-	d.tidy(slices.DeleteFunc(waiting, func(n *node) bool { return len(n.Alerts) == 0 }), now)
+	d.tidy(slices.DeleteFunc(waiting, func(n *node) bool { return len(n.Alerts) == 0 }))
 }
 
 // A digest is what is sent for many groups, and why they fire.

@@ -151,16 +151,26 @@ type link struct {
 
 // Send implements notify.Sender. Several events of one notice are sent in
 // order; where one fails, all of them are sent again, which changes nothing
-// in the incidents that are there.
+// in the incidents that are there. One that is refused for good does not keep
+// the others from being sent.
 func (s *Sender) Send(ctx context.Context, n notify.Notice) error {
+	var refused []error
 	for _, part := range s.split(n) {
 		e, err := s.event(part.n, part.key)
 		if err != nil {
-			return alerts.Permanent(fmt.Errorf("pagerduty: %w", err))
+			err = alerts.Permanent(err)
+		} else {
+			err = s.post(ctx, e, n.Key)
 		}
-		if err := s.post(ctx, e, n.Key); err != nil {
+		if err != nil && !alerts.IsPermanent(err) {
 			return fmt.Errorf("pagerduty: %w", err)
 		}
+		if err != nil {
+			refused = append(refused, err)
+		}
+	}
+	if len(refused) > 0 {
+		return alerts.Permanent(fmt.Errorf("pagerduty: %w", errors.Join(refused...)))
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type service struct {
 	*httptest.Server
 	t         *testing.T
 	code      int
+	refuse    string // answers 400 to the event with this deduplication key
 	events    []event
 	incidents map[string]string
 }
@@ -41,8 +42,11 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := d.Decode(&e); err != nil {
 		s.t.Error(err)
 	}
-	if s.code != http.StatusAccepted {
-		w.WriteHeader(s.code)
+	if code := s.code; code != http.StatusAccepted || e.DedupKey == s.refuse {
+		if e.DedupKey == s.refuse {
+			code = http.StatusBadRequest
+		}
+		w.WriteHeader(code)
 		fmt.Fprintf(w, `{"status":"invalid event","message":"Event object is invalid","errors":["%s is not good"]}`, e.RoutingKey)
 		return
 	}
@@ -134,6 +138,21 @@ func TestIncidents(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestOneRefused: the event that is refused for good is the only one that is
+// not there.
+func TestOneRefused(t *testing.T) {
+	srv := newService(t)
+	s := srv.sender(Config{Per: "alert"})
+	n := notice()
+	srv.refuse = dedupKey(n.GroupKey, n.Alerts[0].Fingerprint)
+	if err := s.Send(t.Context(), n); !alerts.IsPermanent(err) {
+		t.Errorf("got %v, want a permanent error", err)
+	}
+	if len(srv.incidents) != len(n.Alerts)-1 {
+		t.Errorf("%d incidents of %d alerts", len(srv.incidents), len(n.Alerts))
 	}
 }
 
