@@ -127,7 +127,7 @@ func TestCommandsShown(t *testing.T) {
 		t.Errorf("only %d examples", len(examples))
 	}
 	t.Chdir(t.TempDir())
-	for _, named := range []string{"key.txt", "load.csv", "policy.yml", "new.yml"} { // by examples
+	for _, named := range []string{"key.txt", "load.csv", "policy.yml", "new.yml", "disk.test.yml"} { // by examples
 		if err := os.WriteFile(named, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ type alertTestCmd struct {
 
 func (alertTestCmd) Help() string {
 	return `Examples:
-  rondo alert test tests/*.yml
+  rondo alert test disk.test.yml
 
 The rule files that a test names are looked for from its folder on.`
 }

@@ -182,7 +182,7 @@ func TestShapeOfTheCode(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "testdata") {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == ".cache" || d.Name() == "testdata") {
 			return filepath.SkipDir
 		}
 		if path.Ext(p) != ".go" {
