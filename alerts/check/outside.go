@@ -93,6 +93,9 @@ func validateCommand(argv []string) error {
 	if len(argv) == 0 || !strings.HasPrefix(argv[0], "/") || strings.Contains(argv[0], "{") {
 		return errors.New("command: want [/path/of/plugin, argument, ...]")
 	}
+	if words := strings.Fields(argv[0]); len(argv) == 1 && len(words) > 1 {
+		return fmt.Errorf("command: %q is one word, for there is no shell: want [%s]", argv[0], strings.Join(words, ", "))
+	}
 	return nil
 }
 

@@ -168,6 +168,7 @@ func TestOutsideValidate(t *testing.T) {
 	}
 	f(Outside{Plugins: []Plugin{{Common: named}}}, "command: want [/path/of/plugin")
 	f(Outside{Plugins: []Plugin{{Common: named, Command: []string{"{host}"}}}}, "command: want [/path/of/plugin")
+	f(Outside{Plugins: []Plugin{{Common: named, Command: []string{"/bin/check -w 5"}}}}, `"/bin/check -w 5" is one word, for there is no shell: want [/bin/check, -w, 5]`)
 	f(Outside{Plugins: []Plugin{{Common: named, Command: []string{"/bin/x", "{address}"}}}}, "targets are missing")
 	f(Outside{Plugins: []Plugin{{Common: named, Command: []string{"/bin/x"}, Env: map[string]notify.Secret{"A=B": ""}}}}, "no name of a variable")
 	f(Outside{NRPE: []NRPE{{Common: named, Command: "a!b", Targets: one}}}, `command "a!b"`)

@@ -89,6 +89,23 @@ func (s *Service) rule(name string) (alerts.Supervised, bool) {
 	return r, ok
 }
 
+// hint names the rules of rule files that receivers know by this name alone.
+func (s *Service) hint(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []string
+	for full := range s.rules {
+		if strings.HasSuffix(full, "/"+name) {
+			found = append(found, full)
+		}
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	slices.Sort(found)
+	return "; did you mean " + strings.Join(found, " or ") + "?"
+}
+
 // Snapshot returns the counters.
 func (s *Service) Snapshot() map[string]uint64 {
 	m := s.runner.Snapshot()

@@ -218,7 +218,7 @@ func (s *Service) Run() http.Handler {
 		name := r.FormValue("check")
 		found, ok := s.rule(name)
 		if !ok {
-			answer(w, http.StatusNotFound, map[string]string{"error": fmt.Sprintf("no check is named %q", name)})
+			answer(w, http.StatusNotFound, map[string]string{"error": fmt.Sprintf("no check is named %q%s", name, s.hint(name))})
 			return
 		}
 		trials, err := try(r.Context(), found, time.Now())

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
+
+	"rondo/alerts"
 )
 
 // alertCmd shows the supervision states of a running server, and says what is
@@ -49,6 +52,24 @@ type stateLine struct {
 	Flapping bool              `json:"flapping"`
 	Since    time.Time         `json:"since"`
 	Text     string            `json:"text"`
+	Mute     struct {
+		Reason string `json:"reason"`
+	} `json:"mute"`
+}
+
+// standing says how sure a state is, and why nobody is told of it.
+func (s stateLine) standing() string {
+	words := []string{"hard"}
+	if !s.Hard {
+		words[0] = fmt.Sprintf("soft %d/%d", s.Attempts, s.Max)
+	}
+	if s.Flapping && s.Mute.Reason != string(alerts.Flaps) {
+		words = append(words, "flapping")
+	}
+	if s.Mute.Reason != "" {
+		words = append(words, s.Mute.Reason)
+	}
+	return strings.Join(words, ", ")
 }
 
 // The exit codes of Nagios' plugins.
@@ -104,14 +125,7 @@ func (c alertListCmd) print(out io.Writer, states []stateLine) error {
 		if s.Status == "ok" && !c.All {
 			continue
 		}
-		state := "hard"
-		if !s.Hard {
-			state = fmt.Sprintf("soft %d/%d", s.Attempts, s.Max)
-		}
-		if s.Flapping {
-			state += ", flapping"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Status, state, s.Rule, seriesName(s.Labels), s.Since.Local().Format(time.DateTime), s.Text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Status, s.standing(), s.Rule, seriesName(s.Labels), s.Since.Local().Format(time.DateTime), s.Text)
 	}
 	return w.Flush()
 }

@@ -34,8 +34,8 @@ func (c matchFlags) values() url.Values {
 type alertAckCmd struct {
 	clientFlags
 	matchFlags
-	Sticky bool          `help:"Until the problem is over, not only until its status changes."`
-	Expire time.Duration `help:"End it after this long in any case." placeholder:"DURATION"`
+	Sticky bool `help:"Until the problem is over, not only until its status changes."`
+	Expire span `help:"End it after this long in any case." placeholder:"DURATION"`
 }
 
 func (alertAckCmd) Help() string {
@@ -48,7 +48,7 @@ func (c alertAckCmd) Run(ctx context.Context, out io.Writer) error {
 	q := c.values()
 	q.Set("sticky", fmt.Sprint(c.Sticky))
 	if c.Expire != 0 {
-		q.Set("for", c.Expire.String())
+		q.Set("for", time.Duration(c.Expire).String())
 	}
 	var done struct{ Acknowledged int }
 	if err := c.post(ctx, "/api/alerts/ack", q, &done); err != nil {
@@ -75,9 +75,9 @@ func (c alertUnackCmd) Run(ctx context.Context, out io.Writer) error {
 type alertSilenceCmd struct {
 	clientFlags
 	matchFlags
-	For          time.Duration `help:"How long." default:"1h"`
-	EndWhenClear bool          `help:"End it sooner, when no problem has matched for five minutes after one did."`
-	Preview      bool          `help:"Only list the states that match."`
+	For          span `help:"How long." default:"1h"`
+	EndWhenClear bool `help:"End it sooner, when no problem has matched for five minutes after one did."`
+	Preview      bool `help:"Only list the states that match."`
 }
 
 func (alertSilenceCmd) Help() string {
@@ -88,7 +88,7 @@ func (alertSilenceCmd) Help() string {
 
 func (c alertSilenceCmd) Run(ctx context.Context, out io.Writer) error {
 	q := c.values()
-	q.Set("for", c.For.String())
+	q.Set("for", time.Duration(c.For).String())
 	q.Set("end_when_clear", fmt.Sprint(c.EndWhenClear))
 	if c.Preview {
 		return c.preview(ctx, out, q)
@@ -176,18 +176,18 @@ type alertDowntimeCmd struct {
 type downtimeAddCmd struct {
 	clientFlags
 	matchFlags
-	Name          string        `help:"A name for people, and for --triggered-by."`
-	Start         string        `help:"When it begins: RFC 3339; default: now." placeholder:"TIME"`
-	End           string        `help:"When it ends: RFC 3339." placeholder:"TIME"`
-	For           time.Duration `help:"How long from now, instead of --end." placeholder:"DURATION"`
-	Duration      time.Duration `help:"Flexible: begin at the first problem from start to end, and last this long." placeholder:"DURATION"`
-	Weekday       []string      `help:"Recurring: on these days, such as saturday or monday:friday." placeholder:"DAY"`
-	DayOfMonth    []string      `help:"Recurring: on these days of the month, such as 1:7, or -1 for the last." placeholder:"DAY"`
-	From          string        `help:"Recurring: from this time of day." placeholder:"HH:MM"`
-	To            string        `help:"Recurring: to this time of day, of the next day where it is not later." placeholder:"HH:MM"`
-	Location      string        `help:"Recurring: in this time zone; default: UTC." placeholder:"ZONE"`
-	TriggeredBy   string        `help:"Be in force while another downtime is, or for --duration from when it begins." placeholder:"ID"`
-	PausesScaling bool          `help:"Pause autoscaling of groups that match."`
+	Name          string   `help:"A name for people, and for --triggered-by."`
+	Start         string   `help:"When it begins: RFC 3339; default: now." placeholder:"TIME"`
+	End           string   `help:"When it ends: RFC 3339." placeholder:"TIME"`
+	For           span     `help:"How long from now, instead of --end." placeholder:"DURATION"`
+	Duration      span     `help:"Flexible: begin at the first problem from start to end, and last this long." placeholder:"DURATION"`
+	Weekday       []string `help:"Recurring: on these days, such as saturday or monday:friday." placeholder:"DAY"`
+	DayOfMonth    []string `help:"Recurring: on these days of the month, such as 1:7, or -1 for the last." placeholder:"DAY"`
+	From          string   `help:"Recurring: from this time of day." placeholder:"HH:MM"`
+	To            string   `help:"Recurring: to this time of day, of the next day where it is not later." placeholder:"HH:MM"`
+	Location      string   `help:"Recurring: in this time zone; default: UTC." placeholder:"ZONE"`
+	TriggeredBy   string   `help:"Be in force while another downtime is, or for --duration from when it begins." placeholder:"ID"`
+	PausesScaling bool     `help:"Pause autoscaling of groups that match."`
 }
 
 func (downtimeAddCmd) Help() string {
@@ -205,9 +205,9 @@ func (c downtimeAddCmd) Run(ctx context.Context, out io.Writer) error {
 	} {
 		q.Set(name, text)
 	}
-	for name, d := range map[string]time.Duration{"for": c.For, "duration": c.Duration} {
+	for name, d := range map[string]span{"for": c.For, "duration": c.Duration} {
 		if d != 0 {
-			q.Set(name, d.String())
+			q.Set(name, time.Duration(d).String())
 		}
 	}
 	if c.PausesScaling {

@@ -101,6 +101,7 @@ func (c alertReplayCmd) find(p *past) (alerts.Supervised, error) {
 	}
 	own := conf.Alerts.Rules
 	own.Forecasts, own.Anomalies = nil, nil // they read what the server does not hand out
+	own.Outside = check.Outside{}           // what they found is not stored
 	rules, err := own.Build(check.Sources{Metrics: p, Logs: p, Hosts: hosts, Identify: hosts.Identify})
 	if err != nil {
 		return alerts.Supervised{}, err
@@ -110,7 +111,7 @@ func (c alertReplayCmd) find(p *past) (alerts.Supervised, error) {
 			return s, nil
 		}
 	}
-	return alerts.Supervised{}, fmt.Errorf("alert replay: %s has no rule %q: it has %q", c.Config, c.Rule, names)
+	return alerts.Supervised{}, fmt.Errorf("alert replay: %s has no rule %q that can be replayed: those are %q", c.Config, c.Rule, names)
 }
 
 func printReplay(out io.Writer, r replay.Result) error {

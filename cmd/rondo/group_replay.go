@@ -32,7 +32,7 @@ type groupReplayCmd struct {
 	Boot    span    `help:"From launch to service [that of the policy, else 2m]." placeholder:"2m"`
 	Min     int     `help:"Least instances [that of the policy, else 1]." placeholder:"N"`
 	Max     int     `help:"Most instances [that of the policy, else 2000]." placeholder:"N"`
-	Price   float64 `help:"Of an instance for an hour." placeholder:"0.085"`
+	Price   float64 `help:"Of an instance for an hour, such as 0.085; without it the cost is 0." placeholder:"PRICE"`
 	Actions bool    `help:"List what the policy would have done."`
 }
 

@@ -45,7 +45,7 @@ func TestInstanceJoins(t *testing.T) {
 	}
 	p.start()
 	flags := clientFlags{Data: filepath.Join(p.dir, "data")}
-	token, err := tokenFlags{Group: "web", Count: 2, For: time.Hour}.create(t.Context(), flags)
+	token, err := tokenFlags{Group: "web", Count: 2, For: span(time.Hour)}.create(t.Context(), flags)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,10 +27,10 @@ type tokenCmd struct {
 
 // tokenFlags say what a new token is to be.
 type tokenFlags struct {
-	Group  string        `help:"Group that the hosts will belong to." required:"" placeholder:"NAME"`
-	Count  int           `help:"How many hosts may join with it." default:"1"`
-	For    time.Duration `help:"How long it can be used (default 1h)." default:"1h" placeholder:"TIME"`
-	Static bool          `help:"For hosts outside EC2: they prove nothing but that they have the token."`
+	Group  string `help:"Group that the hosts will belong to." required:"" placeholder:"NAME"`
+	Count  int    `help:"How many hosts may join with it." default:"1"`
+	For    span   `help:"How long it can be used (default 1h)." default:"1h" placeholder:"TIME"`
+	Static bool   `help:"For hosts outside EC2: they prove nothing but that they have the token."`
 }
 
 // A newToken is the answer to its making. The text of the token is told once.
@@ -42,7 +42,7 @@ type newToken struct {
 }
 
 func (f tokenFlags) create(ctx context.Context, c clientFlags) (t newToken, err error) {
-	q := url.Values{"group": {f.Group}, "count": {strconv.Itoa(f.Count)}, "for": {f.For.String()}, "static": {strconv.FormatBool(f.Static)}, "by": {os.Getenv("USER")}}
+	q := url.Values{"group": {f.Group}, "count": {strconv.Itoa(f.Count)}, "for": {time.Duration(f.For).String()}, "static": {strconv.FormatBool(f.Static)}, "by": {os.Getenv("USER")}}
 	return t, c.post(ctx, "/api/agents/tokens", q, &t)
 }
 

@@ -103,13 +103,13 @@ func (r *receiver) stage(n notify.Notice) (*item, state.Change, error) {
 }
 
 // push takes a stored item into the queue. From a full one the oldest goes
-// that is not being sent; its key is returned.
-func (r *receiver) push(it *item, most int) (dropped string) {
+// that is not being sent; it is returned.
+func (r *receiver) push(it *item, most int) (dropped *item) {
 	r.mu.Lock()
 	r.items = append(r.items, it)
 	if len(r.items) > most {
 		i := slices.IndexFunc(r.items, func(x *item) bool { return x != r.sending })
-		dropped = r.items[i].key
+		dropped = r.items[i]
 		r.items = slices.Delete(r.items, i, i+1)
 		r.stats.Dropped.Add(1)
 	}

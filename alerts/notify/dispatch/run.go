@@ -257,9 +257,9 @@ func (d *Dispatcher) queue(r *receiver, it *item) {
 	if it == nil {
 		return
 	}
-	if key := r.push(it, d.o.MaxQueue); key != "" {
-		d.dirty[key] = none
-		d.o.Log.Error("notice is not told: the queue is full", "receiver", r.Name)
+	if old := r.push(it, d.o.MaxQueue); old != nil {
+		d.dirty[old.key] = none
+		d.o.Log.Error("notice is not told: the queue is full", "receiver", r.Name, "group", old.group, "reason", string(old.reason))
 	}
 }
 

@@ -78,7 +78,7 @@ func CheckURL(key string, address notify.Secret) error {
 	u, err := url.Parse(string(address))
 	switch {
 	case err != nil: // the error would print the URL
-		return fmt.Errorf("%s cannot be read", key)
+		return fmt.Errorf("%s cannot be read: want http:// or https:// and a host", key)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return fmt.Errorf("%s: want http:// or https:// and a host", key)
 	}
