@@ -118,6 +118,8 @@ type View struct {
 	Missing   bool
 	Text      string
 	Expr      string
+	Query     string // see Supervised
+	Filter    string
 	Raise     float64
 	Clear     float64
 	Mute      Mute // what keeps a problem from being told now

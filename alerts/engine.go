@@ -37,6 +37,8 @@ type Supervised struct {
 	Interval    time.Duration     // between checks; 0: DefaultInterval
 	Timeout     time.Duration     // of one check; 0: 10 s
 	Expr        string            // what is checked, for people
+	Query       string            // the same as PromQL, of a rule that reads metrics
+	Filter      string            // or as a filter of messages, of one that reads logs
 	Annotations map[string]string // handed on with every transition
 	Forget      time.Duration     // a label set missing for so long is closed; 0: as Options says
 

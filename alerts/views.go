@@ -45,7 +45,7 @@ func rank(v View) int {
 // baseView is what a view shows of the rule. The caller holds e.mu.
 func (e *Engine) baseView(r *runner) View {
 	v := View{
-		Rule: r.Rule.ID(), Severity: r.Policy.Severity(), Max: r.Policy.attempts(), Expr: r.Expr,
+		Rule: r.Rule.ID(), Severity: r.Policy.Severity(), Max: r.Policy.attempts(), Expr: r.Expr, Query: r.Query, Filter: r.Filter,
 		LastCheck: r.lastCheck, CheckErr: r.checkErr, Hard: true,
 	}
 	if t := r.Policy.threshold(v.Severity); t != nil {
@@ -91,5 +91,42 @@ func (e *Engine) Transitions(since time.Time) []Transition {
 			out = append(out, t)
 		}
 	}
+	return out
+}
+
+// Supervised returns a rule as it is supervised now, to explain its states by.
+func (e *Engine) Supervised(rule string) (Supervised, bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	r := e.rules[rule]
+	if r == nil {
+		return Supervised{}, false
+	}
+	return r.Supervised, true
+}
+
+// A QueueView is how far the telling of one target is behind.
+type QueueView struct {
+	Target string
+	Queued int       // transitions that are not told yet
+	Oldest time.Time // of these
+}
+
+// Queues returns the present targets' parts of the outbox, by name.
+func (e *Engine) Queues() []QueueView {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var out []QueueView
+	for _, q := range e.queues {
+		if q.action == nil {
+			continue
+		}
+		v := QueueView{Target: q.name, Queued: len(q.items)}
+		if v.Queued > 0 {
+			v.Oldest = q.items[0].t.At
+		}
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b QueueView) int { return strings.Compare(a.Target, b.Target) })
 	return out
 }

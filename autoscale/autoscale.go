@@ -143,6 +143,7 @@ type View struct {
 	Value     float64    `json:"-"`     // NaN while missing
 	Out       float64    `json:"out_above"`
 	In        float64    `json:"in_below"`
+	Track     bool       `json:"track,omitempty"` // it follows the load: Out is the share of use that it aims at, and there is no In
 	Cooldown  time.Time  `json:"cooldown_until"`
 	Instances []Instance `json:"instances"`
 	Last      Decision   `json:"last"`   // newest decision, acting or not

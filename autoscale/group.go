@@ -211,7 +211,7 @@ func (g *group) view() View {
 	defer g.mu.Unlock()
 	v := View{
 		Name: g.Name, Mode: string(g.Mode), Stopped: g.memory.Stopped != "", StoppedBy: g.memory.Stopped,
-		Min: g.Min, Max: g.Max, Metric: g.Metric, Title: g.Title, Value: g.value, Out: g.upper(), In: g.In.Below,
+		Min: g.Min, Max: g.Max, Metric: g.Metric, Title: g.Title, Value: g.value, Out: g.upper(), In: g.In.Below, Track: g.Track != nil,
 		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
 	}
 	if g.now.Acts() {

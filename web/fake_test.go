@@ -18,6 +18,7 @@ import (
 
 	"rondo/alerts"
 	"rondo/alerts/fleet"
+	"rondo/alerts/notify/dispatch"
 	"rondo/autoscale"
 	"rondo/rrd"
 	"rondo/rrd/promql"
@@ -72,6 +73,20 @@ func (w *world) load(i int, t time.Time) float64 {
 	return max(0, calm+peak*(0.85+0.15*math.Sin(s/13+float64(i))))
 }
 
+// runQueueStatus is what a rule makes of a run queue, as the history of states
+// has it.
+func runQueueStatus(load float64) float64 {
+	switch {
+	case load > 50:
+		return 2
+	case load > 40:
+		return 1.5
+	case load > 4:
+		return 1
+	}
+	return 0
+}
+
 type fakeSeries struct {
 	key   rrd.Key
 	typ   rrd.Type
@@ -113,6 +128,10 @@ func (w *world) build() []fakeSeries {
 				k = mustKey(name, rrd.Label{Name: "host", Value: h.ID})
 			}
 			out = append(out, fakeSeries{k, rrd.Gauge, h.FirstSeen, values[name]})
+		}
+		if i < 2 {
+			k := mustKey(alerts.StatusSeries, rrd.Label{Name: "host", Value: h.ID}, rrd.Label{Name: alerts.RuleLabel, Value: "run-queue"})
+			out = append(out, fakeSeries{k, rrd.Gauge, h.FirstSeen, func(t time.Time) float64 { return runQueueStatus(load(t)) }})
 		}
 		for _, severity := range []string{"err", "info"} {
 			k := mustKey("log_messages", rrd.Label{Name: "host", Value: h.ID}, rrd.Label{Name: "app", Value: "nginx"}, rrd.Label{Name: "severity", Value: severity})
@@ -195,6 +214,9 @@ func (w *world) rows(s fakeSeries, q rrd.Query) rrd.Series {
 
 func cell(s fakeSeries, c rrd.Column, t time.Time, row time.Duration) float64 {
 	v := s.value(t)
+	if s.key.Name() == alerts.StatusSeries {
+		return v
+	}
 	switch c {
 	case rrd.ColMin:
 		return v * 0.82
@@ -257,7 +279,7 @@ func (a fakeAlerts) Views() []alerts.View {
 	v := func(rule, host string, st alerts.Status, hard bool) alerts.View {
 		return alerts.View{
 			Rule: rule, Labels: label("host", host), Status: st, Hard: hard, Attempts: 2, Max: 3, Value: 18.4, Raise: 4, Clear: 1, Severity: alerts.Critical,
-			Expr: "run_queue", Since: now.Add(-190 * time.Second), LastCheck: now.Add(-2 * time.Second), Text: "run queue is 18.4, should be below 4",
+			Expr: "run_queue", Query: "run_queue", Since: now.Add(-190 * time.Second), LastCheck: now.Add(-2 * time.Second), Text: "run queue is 18.4, should be below 4",
 		}
 	}
 	out := []alerts.View{
@@ -266,13 +288,14 @@ func (a fakeAlerts) Views() []alerts.View {
 	}
 	out[2].Missing, out[2].Text = true, "no sample for 9 minutes"
 	quietly := v("disk", "db-1", alerts.Warning, true)
-	quietly.Mute.Reason, quietly.Expr, quietly.Value, quietly.Raise, quietly.Text = alerts.Silenced, "disk_used_percent", 91.2, 90, "91.2 % of / is used"
+	quietly.Mute = alerts.Mute{Reason: alerts.Silenced, Cause: "silence k3jxab until 2026-01-31T14:00:00Z by ben: new disk on Monday"}
+	quietly.Expr, quietly.Query, quietly.Value, quietly.Raise, quietly.Text = "disk_used_percent", "disk_used_percent", 91.2, 90, "91.2 % of / is used"
 	known := v("checkout-errors", "web-2", alerts.Critical, true)
 	known.Ack, known.CheckErr = &alerts.Ack{By: "ana", Comment: "vendor is on it", At: now.Add(-time.Minute)}, "timeout after 10 s"
 	out = append(out, quietly, known)
 	for _, h := range a.w.hosts {
 		ok := v("memory", h.ID, alerts.OK, true)
-		ok.Expr, ok.Value, ok.Raise, ok.Text, ok.Attempts = "mem_used_percent", 56, 90, "", 0
+		ok.Expr, ok.Query, ok.Value, ok.Raise, ok.Text, ok.Attempts = "mem_used_percent", "mem_used_percent", 56, 90, "", 0
 		out = append(out, ok)
 	}
 	return out
@@ -287,6 +310,64 @@ func (a fakeAlerts) Transitions(since time.Time) []alerts.Transition {
 	out = slices.DeleteFunc(out, func(t alerts.Transition) bool { return t.At.Before(since) })
 	slices.SortFunc(out, func(x, y alerts.Transition) int { return y.At.Compare(x.At) })
 	return out
+}
+
+func (fakeAlerts) Supervised(rule string) (alerts.Supervised, bool) {
+	return alerts.Supervised{
+		Expr: "run_queue", Annotations: map[string]string{"runbook": "wiki: Run queue"},
+		Policy: alerts.Policy{
+			Rule: rule, Warning: &alerts.Threshold{Raise: 4, Clear: 1}, Critical: &alerts.Threshold{Raise: 40, Clear: 4},
+			For: 10 * time.Second, MaxAttempts: 3, Interval: 10 * time.Second, Flap: alerts.Flap{Low: 20, High: 30},
+		},
+	}, true
+}
+
+func matcher(s string) alerts.Matcher {
+	m, err := alerts.ParseMatcher(s)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+func (a fakeAlerts) Silences() []alerts.Silence {
+	return []alerts.Silence{{
+		ID: "k3jxab", Matchers: []alerts.Matcher{matcher("alertname=disk"), matcher(`host=~"db-.*"`)}, By: "ben", Comment: "new disk on Monday",
+		Until: a.w.now().Add(100 * time.Minute), EndWhenClear: true,
+	}}
+}
+
+func (a fakeAlerts) Downtimes() []alerts.DowntimeView {
+	return []alerts.DowntimeView{
+		{Downtime: alerts.Downtime{Name: "kernel", ID: "d1", Matchers: []alerts.Matcher{matcher("host=cache-1")}, By: "ana", Comment: "new kernel"}, InForce: true, Until: a.w.now().Add(time.Hour)},
+		{Downtime: alerts.Downtime{Name: "sundays", ID: "config/sundays", Matchers: []alerts.Matcher{matcher("group=batch")}, Configured: true, PausesScaling: true}, Next: a.w.now().Add(50 * time.Hour)},
+	}
+}
+
+func (a fakeAlerts) Queues() []alerts.QueueView {
+	return []alerts.QueueView{{Target: "autoscale"}, {Target: "pager", Queued: 3, Oldest: a.w.now().Add(-time.Minute)}}
+}
+
+// fakeTelling is one receiver that takes what it is told and one that does not.
+type fakeTelling struct{ w *world }
+
+func (fakeTelling) Routed() bool { return true }
+
+func (f fakeTelling) Receivers() []dispatch.ReceiverView {
+	now := f.w.now()
+	return []dispatch.ReceiverView{
+		{Name: "nobody", Counts: map[string]uint64{}},
+		{Name: "ops", Kind: "slack", LastTold: now.Add(-3 * time.Minute), Counts: map[string]uint64{"told": 14, "retried": 2}},
+		{Name: "pager", Kind: "pagerduty", Queued: 2, Oldest: now.Add(-4 * time.Minute), LastError: "dial tcp 10.0.9.9:443: connect: connection refused", Counts: map[string]uint64{"told": 3, "retried": 7, "refused": 1}},
+	}
+}
+
+func (f fakeTelling) Groups() []dispatch.GroupView {
+	now := f.w.now()
+	return []dispatch.GroupView{{
+		Key: `{}:{alertname="run-queue"}`, Receiver: "ops", Owner: "web team", Labels: map[string]string{"alertname": "run-queue"}, Firing: 2, Held: 1, Next: now.Add(4 * time.Minute),
+		Told: map[string]dispatch.ToldBy{"ops": {At: now.Add(-3 * time.Minute), Firing: 1}}, Escalates: map[string]time.Time{"pager": now.Add(12 * time.Minute)},
+	}}
 }
 
 // fakeGroups are one group that acts and one that only watches.
@@ -468,7 +549,7 @@ func (l fakeLogs) Tail(ctx context.Context, f *filter.Filter) iter.Seq2[syslog.M
 func rich(n int) web.Deps {
 	w := newWorld(n)
 	return web.Deps{
-		Metrics: w, Index: w, Ranger: promql.New(w, w, promql.Options{}), Logs: fakeLogs{w}, Alerts: fakeAlerts{w}, Fleet: w, Groups: fakeGroups{w},
+		Metrics: w, Index: w, Ranger: promql.New(w, w, promql.Options{}), Logs: fakeLogs{w}, Alerts: fakeAlerts{w}, Telling: fakeTelling{w}, Fleet: w, Groups: fakeGroups{w},
 		System: func() pages.System {
 			return pages.System{
 				Version: "0.1.0", Started: w.crowd.Add(-41 * time.Hour), Retention: "30 days or 10 GiB", Graphite: "127.0.0.1:2003", Syslog: "127.0.0.1:5514",
@@ -575,6 +656,14 @@ type nothing struct{ broken }
 func (nothing) Views() []alerts.View { return nil }
 
 func (nothing) Transitions(time.Time) []alerts.Transition { return nil }
+
+func (nothing) Supervised(string) (alerts.Supervised, bool) { return alerts.Supervised{}, false }
+
+func (nothing) Silences() []alerts.Silence { return nil }
+
+func (nothing) Downtimes() []alerts.DowntimeView { return nil }
+
+func (nothing) Queues() []alerts.QueueView { return nil }
 
 func (nothing) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, error] {
 	return func(func(syslog.Message, error) bool) {}

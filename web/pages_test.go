@@ -33,7 +33,7 @@ import (
 var everyPage = []string{
 	"/", "/?hosts=web", "/?hosts=nobody", "/hosts/web-1", "/hosts/db-1", "/explore", "/explore?e=load1", "/explore?e=avg(load1)&e=rate(net_received_bytes[5m])",
 	"/explore?e=sum(", "/logs", "/logs?q=severity%3C%3Derr", "/logs?q=(", "/logs?q=%7C+patterns", "/logs?q=severity%3C%3Derr+%7C+stats+count()+by+host,+bin(1m)", "/logs?q=app:sshd+%7C+extract+%22from+<ip>+port+<port>%22&plan=1",
-	"/logs?q=%7C+top+hots", "/logs?q=%7C+json", "/alerts", "/alerts?state=critical", "/alerts?state=nothing",
+	"/logs?q=%7C+top+hots", "/logs?q=%7C+json", "/alerts", "/alerts?state=critical", "/alerts?state=nothing", "/alerts?rule=run-queue", "/alerts?rule=freshness", "/alerts?rule=run-queue&labels=%7Bhost%3D%22web-1%22%7D", "/alerts?rule=run-queue&labels=gone",
 	"/autoscale", "/autoscale?group=web", "/autoscale?group=none", "/?from=-7d&to=now", "/?from=tomorrow", "/logs?from=1700000000&to=1700003600",
 }
 
@@ -214,6 +214,20 @@ func (hostileWorld) Views() []alerts.View {
 	return []alerts.View{{Rule: hostile, Labels: label("host", hostile), Status: alerts.Critical, Hard: true, Text: hostile, Expr: hostile}}
 }
 
+func (hostileWorld) Supervised(string) (alerts.Supervised, bool) {
+	return alerts.Supervised{Expr: hostile, Annotations: map[string]string{hostile: hostile}}, true
+}
+
+func (hostileWorld) Silences() []alerts.Silence {
+	return []alerts.Silence{{ID: hostile, By: hostile, Comment: hostile, Until: time.Now().Add(time.Hour)}}
+}
+
+func (hostileWorld) Downtimes() []alerts.DowntimeView {
+	return []alerts.DowntimeView{{Downtime: alerts.Downtime{ID: hostile, Name: hostile, By: hostile, Comment: hostile, TriggeredBy: hostile}}}
+}
+
+func (hostileWorld) Queues() []alerts.QueueView { return []alerts.QueueView{{Target: hostile}} }
+
 func (hostileWorld) Transitions(time.Time) []alerts.Transition {
 	return []alerts.Transition{{Rule: hostile, Labels: label("host", hostile), To: alerts.Critical, Text: hostile, At: time.Now().Add(-time.Minute)}}
 }
@@ -262,7 +276,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	}
 	s := newServer(t, web.Default(), deps)
 	q := "=" + strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E", " ", "%20", "{", "%7B", "}", "%7D", "'", "%27").Replace(hostile)
-	targets := []string{"/", "/?hosts" + q, "/?from" + q, "/explore?e" + q, "/logs", "/logs?q" + q, "/alerts", "/alerts?state" + q, "/autoscale", "/autoscale?group" + q, "/hosts/" + q[1:], "/nope" + q[1:]}
+	targets := []string{"/", "/?hosts" + q, "/?from" + q, "/explore?e" + q, "/logs", "/logs?q" + q, "/alerts", "/alerts?state" + q, "/alerts?rule" + q, "/autoscale", "/autoscale?group" + q, "/hosts/" + q[1:], "/nope" + q[1:]}
 	for _, target := range targets {
 		body := getPage(t, s, target).Body.String()
 		checkPage(t, target, body)

@@ -24,12 +24,13 @@ type Deps = pages.Deps
 
 // The parts of Deps that no package of ours declares elsewhere.
 type (
-	Ranger = pages.Ranger
-	Alerts = pages.Alerts
-	Fleet  = pages.Fleet
-	Groups = pages.Groups
-	System = pages.System
-	Dir    = pages.Dir
+	Ranger  = pages.Ranger
+	Alerts  = pages.Alerts
+	Telling = pages.Telling
+	Fleet   = pages.Fleet
+	Groups  = pages.Groups
+	System  = pages.System
+	Dir     = pages.Dir
 	// A Destination is a place that log messages are delivered to.
 	Destination = pages.Destination
 	// A LogRoute is a way that log messages go.

@@ -160,7 +160,7 @@ func (l Log) build(s Sources) (alerts.Supervised, error) {
 		l.Interval = cmp.Or(l.Interval, min(max(l.window()/30, alerts.DefaultInterval), time.Minute))
 	}
 	out := l.supervised(r, fmt.Sprintf("%s in %v: %s", r.what(), l.window(), l.Filter))
-	out.Policy, out.Keeps = l.policy(), func(rrd.Labels) bool { return r.young.Load() }
+	out.Policy, out.Filter, out.Keeps = l.policy(), l.Filter, func(rrd.Labels) bool { return r.young.Load() }
 	for _, t := range []*alerts.Threshold{out.Policy.Warning, out.Policy.Critical} {
 		if t != nil {
 			r.enough = max(r.enough, t.Raise)

@@ -106,7 +106,7 @@ func (m Metric) build(s Sources) (alerts.Supervised, error) {
 		return alerts.Supervised{}, errors.New("there are no metrics here to check")
 	}
 	out := m.supervised(&metricRule{m, s.Metrics, s.Identify}, m.Expr)
-	out.Policy = m.policy()
+	out.Policy, out.Query = m.policy(), m.Expr
 	return out, nil
 }
 

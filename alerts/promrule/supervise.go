@@ -34,7 +34,7 @@ func (g *Group) Supervised() []alerts.Supervised {
 			continue
 		}
 		one := base
-		one.Rule, one.Expr, one.Policy = alerting{s, i}, r.Expr, r.Policy()
+		one.Rule, one.Expr, one.Query, one.Policy = alerting{s, i}, r.Expr, r.Expr, r.Policy()
 		one.Policy.For, one.Policy.ClearFor = g.whole(one.Policy.For), g.whole(one.Policy.ClearFor)
 		one.Policy.MissingFor = 2 * g.Interval // one evaluation that fails is nobody's concern
 		one.Forget = one.Policy.ClearFor + retention

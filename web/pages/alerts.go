@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"math"
 	"net/http"
 	"net/url"
@@ -21,6 +22,8 @@ type StateRow struct {
 	Against string // the value beside its threshold
 	Tries   string // soft 2/3
 	Explore string
+	Logs    string // its lines, or those of its host
+	URL     string // the state in full
 }
 
 // A TransitionRow is one hard change.
@@ -29,6 +32,7 @@ type TransitionRow struct {
 	From, To Badge
 	Name     string
 	Host     string
+	URL      string // the state in full
 }
 
 type alertsView struct {
@@ -36,8 +40,12 @@ type alertsView struct {
 	HasAlerts bool
 	States    []StateRow
 	Matching  int
+	All       int
 	Only      string
+	Rule      string // only its states
 	Counts    []StateCount
+	Muting    Muting
+	Told      Told
 	Changes   []TransitionRow
 	MoreOf    int
 }
@@ -52,13 +60,22 @@ type StateCount struct {
 
 // alerts shows every state, the gravest first, and the hard changes.
 func (p *Pages) alerts(w http.ResponseWriter, r *http.Request) {
-	f := p.frame(r, "alerts", "Alerts", "state")
-	v := alertsView{Frame: f, HasAlerts: p.deps.Alerts != nil, Only: r.URL.Query().Get("state")}
+	f := p.frame(r, "alerts", "Alerts", "state", "rule")
+	q := r.URL.Query()
+	v := alertsView{Frame: f, HasAlerts: p.deps.Alerts != nil, Only: q.Get("state"), Rule: q.Get("rule")}
 	if v.HasAlerts {
 		all := p.views()
+		if s, ok := one(all, q); ok {
+			p.alert(w, r, s, false)
+			return
+		} else if s, ok := p.past(q); ok {
+			p.alert(w, r, s, true)
+			return
+		}
+		v.All = len(all)
 		v.Counts = stateCounts(all, v.Only, f.Range)
 		for _, s := range all {
-			if v.Only != "" && badge(s).Class != v.Only {
+			if v.Only != "" && badge(s).Class != v.Only || v.Rule != "" && s.Rule != v.Rule {
 				continue
 			}
 			v.Matching++
@@ -67,6 +84,7 @@ func (p *Pages) alerts(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		p.changes(&v)
+		v.Muting, v.Told = p.muting(all, f), p.telling(f)
 	}
 	p.render(w, http.StatusOK, "alerts", v)
 }
@@ -103,9 +121,16 @@ func stateRow(s alerts.View, r Range) StateRow {
 	if s.Status != alerts.OK && !s.Hard && s.Max > 0 {
 		row.Tries = strconv.Itoa(s.Attempts) + "/" + strconv.Itoa(s.Max)
 	}
-	if s.Expr != "" {
-		row.Explore = "/explore?e=" + url.QueryEscape(s.Expr) + "&" + r.Query()
+	if s.Query != "" {
+		row.Explore = "/explore?e=" + url.QueryEscape(s.Query) + "&" + r.Query()
 	}
+	switch {
+	case s.Filter != "":
+		row.Logs = "/logs?q=" + url.QueryEscape(s.Filter) + "&" + r.Query()
+	case row.Host != "":
+		row.Logs = "/logs?q=" + url.QueryEscape("host:"+quoteField(row.Host)) + "&" + r.Query()
+	}
+	row.URL = alertURL(s.Rule, s.Labels) + "&" + r.Query()
 	row.Against = against(s)
 	return row
 }
@@ -133,13 +158,30 @@ func (p *Pages) changes(v *alertsView) {
 		if t.At.After(v.Range.End) {
 			continue
 		}
-		if len(v.Changes) == maxTransitions {
-			v.MoreOf++
-			continue
-		}
-		v.Changes = append(v.Changes, TransitionRow{
-			Transition: t, From: statusBadge(t.From), To: statusBadge(t.To),
-			Name: instance(t.Rule, t.Labels), Host: t.Labels.Get("host"),
-		})
+		v.Changes, v.MoreOf = appendChange(v.Changes, v.MoreOf, t)
 	}
+}
+
+// appendChange adds a hard change to those shown, or counts it.
+func appendChange(shown []TransitionRow, more int, t alerts.Transition) ([]TransitionRow, int) {
+	if len(shown) == maxTransitions {
+		return shown, more + 1
+	}
+	return append(shown, TransitionRow{
+		Transition: t, From: statusBadge(t.From), To: statusBadge(t.To), URL: alertURL(t.Rule, t.Labels),
+		Name: instance(t.Rule, t.Labels), Host: t.Labels.Get("host"),
+	}), more
+}
+
+// Told says what became of the telling of a change.
+func (t TransitionRow) Told() string {
+	switch {
+	case t.Mute.Muted():
+		return "not told at once: " + cmp.Or(t.Mute.Cause, string(t.Mute.Reason))
+	case t.Flap == alerts.FlapStart:
+		return "told: it flaps"
+	case t.Flap == alerts.FlapEnd:
+		return "told: it flaps no more"
+	}
+	return "handed to be told"
 }

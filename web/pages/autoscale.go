@@ -76,7 +76,7 @@ func groupCard(v autoscale.View, now time.Time) GroupCard {
 	case v.Mode != "act":
 		c.Mood = Badge{"quiet", "◇", "dry run"}
 	case !math.IsNaN(v.Value) && v.Value > v.Out && v.Out > v.In:
-		c.Mood = Badge{"warning", "▲", "above the threshold"}
+		c.Mood = Badge{"warning", "▲", above(v)}
 	default:
 		c.Mood = Badge{"ok", "●", "acting"}
 	}
@@ -87,6 +87,14 @@ func groupCard(v autoscale.View, now time.Time) GroupCard {
 		c.LastMove = &v.Recent[i]
 	}
 	return c
+}
+
+// above says what a value is that is too high.
+func above(v autoscale.View) string {
+	if v.Track {
+		return "fuller than aimed at"
+	}
+	return "above the threshold"
 }
 
 // inShort is a decision's reason, what it would change, and what held it.
@@ -210,7 +218,7 @@ func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Fi
 		fig.Note = v.Metric
 	}
 	fig.Link = "/explore?e=" + url.QueryEscape(v.Metric) + "&" + r.Query()
-	fig.Thresholds = []Threshold{{"scale out above", v.Out, "raise"}, {"scale in below", v.In, "clear"}}
+	fig.Thresholds = groupThresholds(v)
 	if p.deps.Ranger == nil || v.Metric == "" {
 		return fig, nil
 	}
@@ -220,6 +228,15 @@ func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Fi
 		fig.Curves[0].Name = cmp.Or(v.Title, "metric")
 	}
 	return fig, err
+}
+
+// groupThresholds are the levels between which nothing changes; of a group that
+// follows its load, the use that it aims at.
+func groupThresholds(v autoscale.View) []Threshold {
+	if v.Track {
+		return []Threshold{{"used at most", v.Out, "raise"}}
+	}
+	return []Threshold{{"scale out above", v.Out, "raise"}, {"scale in below", v.In, "clear"}}
 }
 
 func groupMarks(v autoscale.View, r Range, hosts map[string]string) []Mark {

@@ -7,6 +7,7 @@ import (
 
 	"rondo/alerts"
 	"rondo/alerts/fleet"
+	"rondo/alerts/notify/dispatch"
 	"rondo/autoscale"
 	"rondo/rrd"
 	"rondo/rrd/promql"
@@ -21,6 +22,7 @@ type Deps struct {
 	Ranger  Ranger
 	Logs    Logs
 	Alerts  Alerts
+	Telling Telling
 	Fleet   Fleet
 	Groups  Groups
 	System  func() System
@@ -32,10 +34,23 @@ type Ranger interface {
 	Range(ctx context.Context, expr string, start, end time.Time, step time.Duration) (promql.Result, error)
 }
 
-// Alerts are the present states and the past hard changes, newest first.
+// Alerts are the present states, how their rules are supervised, the past hard
+// changes, newest first, and what was said to keep problems from being told.
 type Alerts interface {
 	Views() []alerts.View
+	Supervised(rule string) (alerts.Supervised, bool)
 	Transitions(since time.Time) []alerts.Transition
+	Silences() []alerts.Silence
+	Downtimes() []alerts.DowntimeView
+	Queues() []alerts.QueueView
+}
+
+// Telling is who is told of problems, and what is told together
+// (*dispatch.Dispatcher is one).
+type Telling interface {
+	Routed() bool
+	Receivers() []dispatch.ReceiverView
+	Groups() []dispatch.GroupView
 }
 
 // Logs is the log store.

@@ -43,7 +43,7 @@ func New(deps Deps, log *slog.Logger) (*Pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
-	for _, name := range []string{"overview", "host", "explore", "logs", "line", "alerts", "autoscale", "error"} {
+	for _, name := range []string{"overview", "host", "explore", "logs", "line", "alerts", "alert", "autoscale", "error"} {
 		t, err := base.Clone()
 		if err == nil {
 			t, err = t.ParseFS(templates, "templates/"+name+".html")

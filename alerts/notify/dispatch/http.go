@@ -149,3 +149,10 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(append(b, '\n')) // the client is gone: nobody to tell
 }
+
+// Routed says whether there are routes; without them nothing comes here.
+func (d *Dispatcher) Routed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.conf.root != nil
+}
