@@ -37,7 +37,7 @@ func TestBrowserOpensEveryPage(t *testing.T) {
 	b := webtest.Start(t)
 	for _, width := range []int{1280, 360} {
 		b.Size(width, 900)
-		for _, page := range []string{"/", "/hosts/web-1", "/explore?e=load1", "/logs", "/alerts", "/autoscale"} {
+		for _, page := range []string{"/", "/hosts/web-1", "/explore?e=load1", "/logs", "/alerts", "/alerts?rule=run-queue&labels=%7Bhost%3D%22web-1%22%7D", "/autoscale"} {
 			b.Open(home + page)
 			if strings.HasPrefix(page, "/hosts") && hasGraphLibrary() {
 				b.Until(`document.querySelectorAll(".uplot canvas").length > 1`)

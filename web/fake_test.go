@@ -286,6 +286,7 @@ func (a fakeAlerts) Views() []alerts.View {
 		v("run-queue", "web-1", alerts.Critical, true), v("run-queue", "web-2", alerts.Warning, false),
 		v("freshness", "cache-1", alerts.Unknown, true),
 	}
+	out[0].Query = `{__name__=~"fleet[.]web[.].*[.]run_queue"}`
 	out[2].Missing, out[2].Text = true, "no sample for 9 minutes"
 	quietly := v("disk", "db-1", alerts.Warning, true)
 	quietly.Mute = alerts.Mute{Reason: alerts.Silenced, Cause: "silence k3jxab until 2026-01-31T14:00:00Z by ben: new disk on Monday"}
@@ -409,7 +410,8 @@ func (g fakeGroups) Views() []autoscale.View {
 		Cooldown: g.w.now().Add(95 * time.Second), Instances: ins, Last: recent[0], Recent: recent,
 	}
 	batch := autoscale.View{Name: "batch", Mode: "dry-run", Min: 0, Max: 4, Desired: 1, Metric: "avg(load1)", Value: math.NaN(), Out: 8, In: 0.5, Last: autoscale.Decision{At: g.w.now(), Direction: autoscale.Out, From: 1, To: 2, DryRun: true, Reason: "load 9.1 is above 8"}}
-	return []autoscale.View{web, batch}
+	follow := autoscale.View{Name: "follow", Title: "use", Mode: "dry-run", Min: 2, Max: 9, Desired: 3, Metric: "avg(load1) / 2", Value: 0.6, Out: 0.8, Track: true}
+	return []autoscale.View{web, batch, follow}
 }
 
 // fakeLogs makes a line each second, more in the crowd, and tails at once.
@@ -531,7 +533,7 @@ func (l fakeLogs) Context(_ context.Context, id syslogd.ID, before, after int, _
 
 func (l fakeLogs) Tail(ctx context.Context, f *filter.Filter) iter.Seq2[syslog.Message, syslogd.TailStatus] {
 	return func(yield func(syslog.Message, syslogd.TailStatus) bool) {
-		for i := int64(0); ; i++ {
+		for i := int64(1); ; i++ { // 0 would be the kernel's, which a search for such lines does not find
 			m := l.message(i, l.w.now())
 			if f.Match(&m) && !yield(m, syslogd.TailStatus{}) {
 				return

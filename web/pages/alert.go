@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rondo/alerts"
+	"rondo/alerts/fleet"
 	"rondo/rrd"
 )
 
@@ -135,14 +136,16 @@ func (p *Pages) saw(ctx context.Context, v *alertView, sup alerts.Supervised) {
 	}
 	a, err := p.answer(ctx, v.Query, v.Range, exploreSteps)
 	v.Err = p.failed("The points", err)
-	fig.Curves, fig.Note = curvesOf(a, v.Labels)
+	fig.Curves, fig.Note = p.curvesOf(a, v.Labels)
 	v.Figure, v.HasPlot = fig, err == nil
 }
 
 // curvesOf are the curves of one state among all that its rule looks at.
-func curvesOf(a answered, ls rrd.Labels) (out []Curve, note string) {
+func (p *Pages) curvesOf(a answered, ls rrd.Labels) (out []Curve, note string) {
+	template := p.templateOf(ls.Get("host"))
 	for i, s := range a.Series {
-		if within(s.Labels, ls) {
+		name := s.Labels.Get(rrd.NameLabel)
+		if within(s.Labels, ls) && (name == "" || strings.HasPrefix(name, template)) {
 			out = append(out, a.curves[i])
 		}
 	}
@@ -153,6 +156,19 @@ func curvesOf(a answered, ls rrd.Labels) (out []Curve, note string) {
 		note = "of " + count(int64(len(a.Series))) + " series that the rule looks at"
 	}
 	return out[:min(len(out), maxCurves)], note
+}
+
+// templateOf is what the names of a host's metrics begin with, where the host
+// stands in the name and not in a label.
+func (p *Pages) templateOf(host string) string {
+	if p.deps.Fleet == nil || host == "" {
+		return ""
+	}
+	hosts := p.deps.Fleet.Hosts()
+	if i := slices.IndexFunc(hosts, func(h fleet.Host) bool { return h.ID == host }); i >= 0 {
+		return hosts[i].Template
+	}
+	return ""
 }
 
 // within says whether a series' labels are all among those of a state.

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -132,7 +133,9 @@ func (b *Band) fill(worst []float64, g grid, r Range) {
 		}
 		b.Shares = append(b.Shares, s)
 	}
-	slices.SortFunc(b.Shares, func(x, y Share) int { return strings.Compare(x.Badge.Text, y.Badge.Text) })
+	slices.SortFunc(b.Shares, func(x, y Share) int {
+		return cmp.Or(cmp.Compare(bandHeight(y.Badge.Class), bandHeight(x.Badge.Class)), strings.Compare(x.Badge.Text, y.Badge.Text))
+	})
 }
 
 func sameClass(v float64, b Badge) bool {

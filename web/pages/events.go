@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func (p *Pages) events(r Range) []Event {
 }
 
 func transitionEvent(t alerts.Transition) Event {
-	e := Event{At: t.At, Kind: t.To.String(), Text: instance(t.Rule, t.Labels), More: t.Text, URL: "/alerts"}
+	e := Event{At: t.At, Kind: t.To.String(), Text: instance(t.Rule, t.Labels), More: t.Text, URL: alertURL(t.Rule, t.Labels)}
 	if h := t.Labels.Get("host"); h != "" {
 		e.Text = h + ": " + e.Text
 	}
@@ -84,7 +85,7 @@ func acted(d autoscale.Decision) bool {
 // decisionEvent tells a decision in short; the activity log has its details.
 func decisionEvent(d autoscale.Decision, hosts map[string]string) Event {
 	why, _ := reasonOf(d)
-	return Event{At: d.At, Kind: string(d.Direction), Text: d.Group + ": " + change(d, hostNames(d, hosts)), More: why, URL: "/autoscale"}
+	return Event{At: d.At, Kind: string(d.Direction), Text: d.Group + ": " + change(d, hostNames(d, hosts)), More: why, URL: "/autoscale?group=" + url.QueryEscape(d.Group)}
 }
 
 // reasonOf parts a decision's reason from what stands beside it already (the

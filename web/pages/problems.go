@@ -174,6 +174,9 @@ func (p Problem) Who(now time.Time) string {
 	return s
 }
 
+// Page is where the state explains itself, without the range.
+func (p Problem) Page() string { return alertURL(p.Rule, p.Labels) }
+
 // Lasting is how long the state has been as it is.
 func (p Problem) Lasting(now time.Time) string {
 	if p.Since.IsZero() {
