@@ -314,10 +314,13 @@ func (a fakeAlerts) Transitions(since time.Time) []alerts.Transition {
 }
 
 func (fakeAlerts) Supervised(rule string) (alerts.Supervised, bool) {
+	if rule != "run-queue" {
+		return alerts.Supervised{Policy: alerts.Policy{Rule: rule, Critical: &alerts.Threshold{Raise: 90, Clear: 80}, Interval: 10 * time.Second}}, true
+	}
 	return alerts.Supervised{
 		Expr: "run_queue", Annotations: map[string]string{"runbook": "wiki: Run queue"},
 		Policy: alerts.Policy{
-			Rule: rule, Warning: &alerts.Threshold{Raise: 4, Clear: 1}, Critical: &alerts.Threshold{Raise: 40, Clear: 4},
+			Rule: rule, Warning: &alerts.Threshold{Raise: 2, Clear: 1}, Critical: &alerts.Threshold{Raise: 4, Clear: 1},
 			For: 10 * time.Second, MaxAttempts: 3, Interval: 10 * time.Second, Flap: alerts.Flap{Low: 20, High: 30},
 		},
 	}, true

@@ -127,11 +127,11 @@ func TestPagesSayWhatTheyKnow(t *testing.T) {
 	contains(t, rich(14), "/hosts/db-1", "Network", "B/s", "received eth0", "Log lines", "by severity, in 1 m", "err: lowest")
 	contains(t, rich(14), "/explore?e=load1", "answered by the archive of 10 s rows over 1 d", "/graph.png?e=load1", "2 series", "<th scope=\"col\" class=\"n\">Max")
 	contains(t, rich(14), "/logs?q=severity%3C%3Derr", "upstream timed out", "/ui/tail?q=severity", "host%3Aweb-1")
-	contains(t, rich(14), "/alerts", "attempt 2/3", "critical above 4", "no data", "warning, silenced", "critical, acknowledged", "vendor is on it", "check fails: timeout")
+	contains(t, rich(14), "/alerts", "attempt 2/3", "critical above 4", "warning above 2", "no data", "warning, silenced", "critical, acknowledged", "vendor is on it", "check fails: timeout")
 	contains(t, rich(14), "/alerts", "matches nothing", "1 state, 1 problem", " left, or when nothing matches", "rondo alert unsilence k3jxab", "autoscaling pauses",
 		"rondo alert unack alertname=checkout-errors host=web-2", "until the status changes")
 	contains(t, rich(14), "/alerts", "2, the oldest for", "3 told, 7 retried, 1 refused", "connection refused", "2, 1 held back", ", pager in 1", "rondo alert routes --test")
-	contains(t, rich(14), "/alerts?rule=run-queue&labels=%7Bhost%3D%22web-1%22%7D&from=-1h", "What it saw", `id="saw"`, "critical above", "critical clears", "Its state", "soft critical",
+	contains(t, rich(14), "/alerts?rule=run-queue&labels=%7Bhost%3D%22web-1%22%7D&from=-1h", "What it saw", `id="saw"`, "critical above 4", "critical ends at 1", "Its state", "soft critical",
 		"3 until it is hard", "from 30 % of change on", "wiki: Run queue", "ok</span> <span aria-label", "handed to be told", "will be told in", "rondo alert ack -m why alertname=run-queue host=web-1")
 	contains(t, rich(14), "/alerts?rule=disk", "silence k3jxab until 2026-01-31T14:00:00Z by ben: new disk on Monday: nobody is told of it")
 	contains(t, rich(14), "/alerts?rule=run-queue", "States of run-queue", "All rules")

@@ -85,7 +85,7 @@ func (p *Pages) past(q url.Values) (alerts.View, bool) {
 func (p *Pages) alert(w http.ResponseWriter, r *http.Request, s alerts.View, gone bool) {
 	f := p.frame(r, "alerts", instance(s.Rule, s.Labels), "rule", "labels")
 	v := alertView{Frame: f, Problem: problem(s), Gone: gone}
-	row := stateRow(s, f.Range)
+	row := stateRow(p.judged(s), f.Range)
 	v.Tries, v.Against = row.Tries, row.Against
 	sup, known := p.deps.Alerts.Supervised(s.Rule)
 	if known {
@@ -130,7 +130,7 @@ func (p *Pages) saw(ctx context.Context, v *alertView, sup alerts.Supervised) {
 		return
 	}
 	fig, _ := p.newFigure(v.Range, exploreSteps)
-	fig.ID, fig.Title, fig.Unit, fig.Thresholds = "saw", v.Query, unitOf(v.Query), policyLevels(sup.Policy)
+	fig.ID, fig.Title, fig.Unit, fig.Thresholds = "saw", v.Query, unitOf(v.Query), policyLevels(sup.Policy, unitOf(v.Query))
 	if len(fig.Thresholds) == 0 && !sup.Policy.Direct {
 		fig.Thresholds = levels(v.View)
 	}
@@ -182,7 +182,7 @@ func within(k, ls rrd.Labels) bool {
 }
 
 // policyLevels are the lines that a value is judged by.
-func policyLevels(pol alerts.Policy) (out []Threshold) {
+func policyLevels(pol alerts.Policy, unit string) (out []Threshold) {
 	for _, l := range []struct {
 		name string
 		t    *alerts.Threshold
@@ -190,9 +190,9 @@ func policyLevels(pol alerts.Policy) (out []Threshold) {
 		if l.t == nil {
 			continue
 		}
-		out = append(out, Threshold{l.name + " " + side(pol), l.t.Raise, "raise"})
+		out = append(out, Threshold{l.name + " " + side(pol) + " " + number(l.t.Raise, unit), l.t.Raise, "raise"})
 		if l.t.Clear != l.t.Raise {
-			out = append(out, Threshold{l.name + " clears", l.t.Clear, "clear"})
+			out = append(out, Threshold{l.name + " ends at " + number(l.t.Clear, unit), l.t.Clear, "clear"})
 		}
 	}
 	return out
@@ -340,14 +340,14 @@ func (p *Pages) knows(s alerts.View) (out []Knows) {
 	if p.deps.Telling == nil {
 		return nil
 	}
-	now := time.Now()
+	now, behind := time.Now(), behindOf(p.deps.Telling.Receivers())
 	for _, g := range p.deps.Telling.Groups() {
 		if g.Firing == 0 || !inGroup(s, g.Labels) {
 			continue
 		}
 		for name, t := range g.Told {
 			if t.Firing > 0 {
-				out = append(out, Knows{name, "told " + ago(now, t.At) + ", knows of " + count(int64(t.Firing)) + " in the group " + groupName(g.Labels)})
+				out = append(out, Knows{name, behind.told(name, t.At, now) + ", of " + count(int64(t.Firing)) + " in the group " + groupName(g.Labels)})
 			}
 		}
 		for name, at := range g.Escalates {

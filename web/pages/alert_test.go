@@ -142,3 +142,24 @@ func queryOf(t *testing.T, address string) url.Values {
 	}
 	return u.Query()
 }
+
+// A state stands until the next word of it, or for two minutes; in a step in
+// which it changed the worst is shown, and what it changed to stands.
+func TestWorstStands(t *testing.T) {
+	nan, start := math.NaN(), rrd.At(time.Unix(1_700_000_000, 0).Truncate(time.Minute))
+	g := grid{start: start, end: start.Add(5 * time.Minute), step: 20 * time.Second}
+	at := func(s int) rrd.Time { return start.Add(time.Duration(s) * time.Second) }
+	d := rrd.DefaultDefinition()
+	d.Archives = d.Archives[:1]
+	s := rrd.Series{Definition: d, Times: []rrd.Time{at(-30), at(20), at(40), at(60)}}
+	s.Values[rrd.ColMax] = []float64{0, nan, 2, nan}
+	s.Values[rrd.ColLast] = []float64{0, nan, 1, nan}
+	want := []float64{0, 2, 1, 1, 1, 1, 1, 1, nan, nan, nan, nan, nan, nan, nan}
+	same := cmp.Comparer(func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) })
+	if diff := cmp.Diff(want, worst(s, g, at(600)), same); diff != "" {
+		t.Error(diff)
+	}
+	if got := worst(s, g, at(70)); !math.IsNaN(got[4]) || got[3] != 1 {
+		t.Errorf("what is to come is known: %v", got)
+	}
+}

@@ -80,7 +80,7 @@ func (p *Pages) alerts(w http.ResponseWriter, r *http.Request) {
 			}
 			v.Matching++
 			if len(v.States) < maxStates {
-				v.States = append(v.States, stateRow(s, f.Range))
+				v.States = append(v.States, stateRow(p.judged(s), f.Range))
 			}
 		}
 		p.changes(&v)
@@ -135,6 +135,19 @@ func stateRow(s alerts.View, r Range) StateRow {
 	return row
 }
 
+// judged puts the threshold of its present status into a state, or none where
+// its check brings its own status.
+func (p *Pages) judged(s alerts.View) alerts.View {
+	sup, ok := p.deps.Alerts.Supervised(s.Rule)
+	switch t := sup.Policy.Warning; {
+	case ok && sup.Policy.Direct:
+		s.Raise = math.NaN()
+	case s.Status == alerts.Warning && t != nil:
+		s.Severity, s.Raise, s.Clear = alerts.Warning, t.Raise, t.Clear
+	}
+	return s
+}
+
 // against sets the value beside what it is measured by.
 func against(s alerts.View) string {
 	if s.Missing {
@@ -143,7 +156,7 @@ func against(s alerts.View) string {
 	unit := unitOf(s.Expr)
 	v := number(s.Value, unit)
 	if math.IsNaN(s.Raise) || s.Expr == "" {
-		return v
+		return v // nothing to set it beside
 	}
 	if s.Clear > s.Raise { // lower is worse
 		return v + ", " + s.Severity.String() + " below " + number(s.Raise, unit)

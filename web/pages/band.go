@@ -71,13 +71,64 @@ func (p *Pages) band(ctx context.Context, rule string, ls rrd.Labels, r Range) B
 		return b
 	}
 	g := newGrid(r, bandSteps)
-	got, _, err := gather(ctx, p.deps.Metrics, statusMatchers(rule, ls), g, maxHostSeries)
-	b.Err = p.failed("The history of the state", err)
-	i := slices.IndexFunc(got, func(s gathered) bool { return sameState(s.key, ls) })
-	if i >= 0 {
-		b.fill(got[i].curve.Max, g, r)
+	// What stood before the range still stands when it begins.
+	q := rrd.Query{
+		Matchers: statusMatchers(rule, ls), Start: g.start.Add(-standsFor), End: g.end, Row: g.step,
+		Columns: []rrd.Column{rrd.ColMax, rrd.ColLast},
+	}
+	for s, err := range p.deps.Metrics.Select(ctx, q) {
+		if err != nil {
+			b.Err = p.failed("The history of the state", err)
+			return b
+		}
+		if sameState(s.Key, ls) {
+			b.fill(worst(s, g, rrd.At(time.Now())), g, r)
+			return b
+		}
 	}
 	return b
+}
+
+// standsFor is how long a state stands that nothing more is heard of. The
+// engine writes every state each minute.
+const standsFor = 2 * time.Minute
+
+// worst is the worst status of every step, and where a step has none of its
+// own, the newest one before it for as long as that stands.
+func worst(s rrd.Series, g grid, now rrd.Time) []float64 {
+	out := unknowns(g.len())
+	highest, last := s.Values[rrd.ColMax], s.Values[rrd.ColLast]
+	for i, t := range s.Times {
+		if from, to := g.covered(t, s.Row()); to >= 0 && highest != nil {
+			for k := from; k <= to; k++ {
+				out[k] = larger(out[k], highest[i])
+			}
+		}
+	}
+	if last == nil {
+		return out
+	}
+	row, heard, stands := 0, rrd.Time(0), math.NaN()
+	for k := range out {
+		end := g.start.Add(time.Duration(k+1) * g.step)
+		for ; row < len(s.Times) && s.Times[row] <= end; row++ {
+			if !math.IsNaN(last[row]) {
+				heard, stands = s.Times[row], last[row]
+			}
+		}
+		if math.IsNaN(out[k]) && end.Sub(heard) <= standsFor && end.Add(-g.step) < now {
+			out[k] = stands
+		}
+	}
+	return out
+}
+
+// larger is the larger of two values that may be unknown.
+func larger(a, b float64) float64 {
+	if math.IsNaN(a) || b > a {
+		return b
+	}
+	return a
 }
 
 // statusMatchers select the series of a state, and of those that have more

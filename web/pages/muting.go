@@ -204,7 +204,9 @@ func (p *Pages) telling(f Frame) (t Told) {
 		}
 		return t
 	}
-	for _, r := range p.deps.Telling.Receivers() {
+	receivers := p.deps.Telling.Receivers()
+	behind := behindOf(receivers)
+	for _, r := range receivers {
 		t.Receivers = append(t.Receivers, receiverRow(r, f.Now))
 	}
 	for _, g := range p.deps.Telling.Groups() {
@@ -215,7 +217,7 @@ func (p *Pages) telling(f Frame) (t Told) {
 			t.MoreOf++
 			continue
 		}
-		t.Groups = append(t.Groups, groupRow(g, f.Now))
+		t.Groups = append(t.Groups, groupRow(g, behind, f.Now))
 	}
 	return t
 }
@@ -252,7 +254,28 @@ func receiverRow(r dispatch.ReceiverView, now time.Time) ReceiverRow {
 	return row
 }
 
-func groupRow(g dispatch.GroupView, now time.Time) GroupRow {
+// behind is since when receivers have not taken what they are to be told.
+type behind map[string]time.Time
+
+func behindOf(rs []dispatch.ReceiverView) behind {
+	b := make(behind)
+	for _, r := range rs {
+		if r.Queued > 0 {
+			b[r.Name] = r.LastTold
+		}
+	}
+	return b
+}
+
+// told says when a receiver was told something, or that it has not taken it.
+func (b behind) told(receiver string, at, now time.Time) string {
+	if last, ok := b[receiver]; ok && at.After(last) {
+		return "not taken yet, sent " + ago(now, at)
+	}
+	return "told " + ago(now, at)
+}
+
+func groupRow(g dispatch.GroupView, late behind, now time.Time) GroupRow {
 	row := GroupRow{Name: groupName(g.Labels), Receiver: g.Receiver, Firing: count(int64(g.Firing)), Next: "in " + span(max(0, g.Next.Sub(now)))}
 	if g.Owner != "" {
 		row.Receiver += " (" + g.Owner + ")"
@@ -265,7 +288,7 @@ func groupRow(g dispatch.GroupView, now time.Time) GroupRow {
 	}
 	var told []string
 	for name, t := range g.Told {
-		told = append(told, name+" "+ago(now, t.At))
+		told = append(told, name+" "+late.told(name, t.At, now))
 	}
 	for name, at := range g.Escalates {
 		told = append(told, name+" in "+span(at.Sub(now)))
