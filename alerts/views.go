@@ -72,7 +72,8 @@ func (e *Engine) view(r *runner, rec record, now time.Time) View {
 	v.Mute = e.muted(r, rec, now)
 	v.Flapping, v.Change = rec.state.Flapping.Active, rec.state.Flapping.Percent()
 	v.Launch, v.Terminate = r.Policy.Answer(Launch, rec.state), r.Policy.Answer(Terminate, rec.state)
-	if v.Annotations = r.Annotations; rec.last != nil && rec.last.Annotations != nil {
+	v.Annotations = annotations(r.Annotations, rec.reading.Annotations)
+	if rec.reading.Annotations == nil && rec.last != nil && rec.last.Annotations != nil {
 		v.Annotations = rec.last.Annotations
 	}
 	if rec.reading.At.IsZero() && rec.last != nil {

@@ -61,6 +61,7 @@
 //   - A rule that cannot be evaluated is unknown after two intervals of that,
 //     and told. Until then what fires goes on firing, and `for` begins anew.
 //     Prometheus leaves both as they are for ever.
+//   - An alert without a label severity is told with severity="critical".
 //   - The series ALERTS and ALERTS_FOR_STATE are not written.
 //   - Texts are bounded: 16 KB and 10,000 turns of loops.
 //
