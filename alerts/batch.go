@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,7 +152,7 @@ func (b *batch) changed(rec *record, t *Transition) error {
 	b.e.mu.RUnlock()
 	rec.mute = mute.Reason
 	if t != nil {
-		t.Expr, t.Annotations = b.r.Expr, annotations(b.r.Annotations, rec.reading.Annotations)
+		t.Expr, t.Annotations = b.r.Expr, storable(annotations(b.r.Annotations, rec.reading.Annotations))
 		if rec.last != nil && t.Annotations == nil {
 			t.Annotations = rec.last.Annotations // the rule, or what it read, may be gone
 		}
@@ -199,6 +200,31 @@ func annotations(rule, reading map[string]string) map[string]string {
 	maps.Copy(all, rule)
 	maps.Copy(all, reading)
 	return all
+}
+
+// maxAnnotations bounds the annotations of a transition, in bytes of JSON. What
+// no write of the store takes would keep all else of its batch from being told.
+const maxAnnotations = 16 << 10
+
+// storable leaves out the longest annotations where all of them are too long,
+// and says so in another one.
+func storable(m map[string]string) map[string]string {
+	encoded, err := json.Marshal(m)
+	if err == nil && len(encoded) <= maxAnnotations {
+		return m
+	}
+	out := make(map[string]string, len(m))
+	room := maxAnnotations - 100 // for left_out
+	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(len(m[a]), len(m[b])), strings.Compare(a, b)) })
+	for i, name := range names {
+		encoded, err := json.Marshal(map[string]string{name: m[name]})
+		if room -= len(encoded); err != nil || room < 0 {
+			out["left_out"] = fmt.Sprintf("%d annotations are too long", len(names)-i)
+			break
+		}
+		out[name] = m[name]
+	}
+	return out
 }
 
 // end closes a record and removes it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,27 @@ func TestSubmit(t *testing.T) {
 		}
 		if err := e.Submit(t.Context(), "none"); !errors.Is(err, ErrNoRule) {
 			t.Error(err)
+		}
+		stop()
+	})
+}
+
+// TestLongAnnotations: annotations that the store could not take do not keep
+// a problem, and others with it, from being told.
+func TestLongAnnotations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rcv := &receiver{}
+		e, stop := started(t, Options{Store: state.NewMemory()}, rcv, Supervised{Rule: &fakeRule{id: "r"}, Policy: Policy{Direct: true}, Keeps: func(rrd.Labels) bool { return true }})
+		long := Reading{Labels: host("a"), Status: Critical, Annotations: map[string]string{"summary": "short", "page": strings.Repeat("<br>", 16<<10)}}
+		if err := e.Submit(t.Context(), "r", long, Reading{Labels: host("b"), Status: Critical}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := rcv.take(); got != "ra ok>critical, rb ok>critical" {
+			t.Errorf("told %q", got)
+		}
+		if got := e.Transitions(time.Time{})[1].Annotations; fmt.Sprint(got) != "map[left_out:1 annotations are too long summary:short]" {
+			t.Errorf("annotations %.200v", got)
 		}
 		stop()
 	})

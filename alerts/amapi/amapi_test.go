@@ -113,11 +113,12 @@ func TestBadAlerts(t *testing.T) {
 	good := `{"labels":{"alertname":"up","host":"a"}}`
 	for body, want := range map[string]string{
 		"": "bad request", "{}": "bad request", `[{"labels":1}]`: "bad request",
-		`[` + good + `,{"labels":{}}]`:                                                                     "at least one label pair",
-		`[` + good + `,{"labels":{"host":"a"}}]`:                                                           "alertname is missing",
-		`[` + good + `,{"labels":{"alertname":"x","a b":"c"}}]`:                                            `label \"a b\"`,
-		`[` + good + `,{"labels":{"alertname":"` + strings.Repeat("x", maxLabelBytes) + `"}}]`:             "at most",
-		`[{"labels":{"alertname":"x"},"startsAt":"2020-01-02T00:00:00Z","endsAt":"2020-01-01T00:00:00Z"}]`: "before end time",
+		`[` + good + `,{"labels":{}}]`:                                                                                        "at least one label pair",
+		`[` + good + `,{"labels":{"host":"a"}}]`:                                                                              "alertname is missing",
+		`[` + good + `,{"labels":{"alertname":"x","a b":"c"}}]`:                                                               `label \"a b\"`,
+		`[` + good + `,{"labels":{"alertname":"` + strings.Repeat("x", maxLabelBytes) + `"}}]`:                                "at most",
+		`[` + good + `,{"labels":{"alertname":"x"},"annotations":{"page":"` + strings.Repeat("<", maxEntryBytes-100) + `"}}]`: "with its escapes",
+		`[{"labels":{"alertname":"x"},"startsAt":"2020-01-02T00:00:00Z","endsAt":"2020-01-01T00:00:00Z"}]`:                    "before end time",
 	} {
 		r.want("POST", "/api/v2/alerts", body, 400, want)
 	}

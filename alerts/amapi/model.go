@@ -1,6 +1,7 @@
 package amapi
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"rondo/alerts"
+	"rondo/alerts/state"
 	"rondo/rrd"
 )
 
@@ -147,6 +149,10 @@ func (p postableAlert) entry(now time.Time) (entry, error) {
 	}
 	if e.EndsAt.Before(e.StartsAt) {
 		return e, errors.New("start time must be before end time")
+	}
+	// As it is stored: an alert that no write takes would keep others of its portion out.
+	if b, err := json.Marshal(e); err != nil || len(b) > state.MaxValue {
+		return e, fmt.Errorf("an alert of %d bytes with its escapes: at most %d", len(b), state.MaxValue)
 	}
 	return e, nil
 }
