@@ -13,6 +13,21 @@
 // as JSON from which the script draws the interactive one. A live page is
 // refreshed by fetching its own URL again: there is no second rendering.
 //
+// # A state explains itself
+//
+// /alerts lists all states, /alerts?rule=R (which notices link to) those of a
+// rule, and /alerts?rule=R&labels={...}, or a rule's only one, explains itself:
+//
+//	what it saw      the rule's expression over the range, its curves alone, over
+//	                 the levels that raise and end; or the lines that it counts
+//	its state        a band out of the series rondo_alert_status: the graver the
+//	                 taller, hatched while soft; a state stands for two minutes
+//	hard changes     and why one was not told at once; who knows of it now
+//	how it is judged the policy in words
+//
+// What changes something is offered as a command to copy, with the matchers of
+// that one state: the pages themselves only read.
+//
 // # Laws
 //
 // No inline script or style (the Content-Security-Policy forbids them), no
