@@ -297,13 +297,26 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestGateOfAFullQueue: what would drop others is gathered, whatever the rate.
+func TestGateOfAFullQueue(t *testing.T) {
+	for _, rate := range []Rate{{}, {100_000, time.Minute}} {
+		g := Gate{Rate: rate}
+		if g.Admit(epoch, 4, 0, 3) || !g.Storm {
+			t.Errorf("%v: 4 notices into a queue with room for 3", rate)
+		}
+		if !(&Gate{Rate: rate}).Admit(epoch, 3, 0, 3) {
+			t.Errorf("%v: 3 notices are gathered, there is room for them", rate)
+		}
+	}
+}
+
 // TestGate: the rate, a storm and its digests, at seconds from the beginning.
 func TestGate(t *testing.T) {
 	at := func(s float64) time.Time { return epoch.Add(time.Duration(s * float64(time.Second))) }
 	g := Gate{Rate: Rate{10, time.Minute}}
 	admit := func(s float64, ready, soon int, want bool) {
 		t.Helper()
-		if g.Admit(at(s), ready, soon) != want {
+		if g.Admit(at(s), ready, soon, 1000) != want {
 			t.Errorf("at %v: %d ready, %d soon: admitted: %v", s, ready, soon, !want)
 		}
 	}

@@ -258,7 +258,8 @@ func TestLater(t *testing.T) {
 	})
 }
 
-// TestBounds: what is too much or too old goes, and is counted.
+// TestBounds: what is too much is refused or told by a digest, what is too old
+// goes, and all of it is counted.
 func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{start: time.Now(), fail: func(notify.Notice) error { return errors.New("down") }}
@@ -272,8 +273,8 @@ func TestBounds(t *testing.T) {
 		if n := d.stats.Full.Load(); n != 2 {
 			t.Errorf("%d alerts refused, want 2", n)
 		}
-		if s := d.receivers["pager"].stats.Snapshot(); s["dropped"] != 2 || s["expired"] != 3 {
-			t.Errorf("counted %v, want 2 dropped and 3 expired", s)
+		if s := d.receivers["pager"].stats.Snapshot(); s["dropped"] != 0 || s["digests"] != 1 || s["expired"] != 1 {
+			t.Errorf("counted %v, want one digest of what the queue has no room for, and that expired", s)
 		}
 		d.stop()
 	})

@@ -118,6 +118,14 @@ func (r *receiver) push(it *item, most int) (dropped *item) {
 	return dropped
 }
 
+// room is how many notices that open something the queue takes. The last
+// quarter is for digests and for ends, which go alone.
+func (r *receiver) room(most int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return most - most/4 - len(r.items)
+}
+
 // next returns the oldest item that is due, or how long to wait for one (0:
 // for ever). An item waits for older ones of its group.
 func (r *receiver) next(now time.Time) (*item, time.Duration) {

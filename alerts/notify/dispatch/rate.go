@@ -82,9 +82,16 @@ type Gate struct {
 
 // Admit says whether so many groups may speak for themselves now. soon are
 // those that wait for their first time to be told: if these are too many as
-// well, the storm begins before the first of them speaks.
-func (g *Gate) Admit(now time.Time, ready, soon int) bool {
+// well, the storm begins before the first of them speaks. room is how many
+// notices the queue has room for: what would drop others is gathered too,
+// whatever the rate, for a notice that is dropped is not told for a long time.
+func (g *Gate) Admit(now time.Time, ready, soon, room int) bool {
+	if ready > room {
+		g.Storm = true
+		return false
+	}
 	if g.Rate.N == 0 {
+		g.Storm = false
 		return true
 	}
 	g.drain(now)

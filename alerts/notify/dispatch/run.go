@@ -188,7 +188,7 @@ func (d *Dispatcher) later(due []*node, now time.Time, err error) error {
 // what waits for its group_wait with it. The caller holds d.mu.
 func (d *Dispatcher) admit(b *batch, r *receiver, all []opening, now time.Time) error {
 	fresh := d.fresh(r, now, d.world())
-	if r.gate.Admit(now, len(all), len(fresh)) {
+	if r.gate.Admit(now, len(all), len(fresh), r.room(d.o.MaxQueue)) {
 		for _, o := range all {
 			if err := d.accept(b, r, o.n, o.s, now); err != nil {
 				return err
