@@ -122,8 +122,10 @@ type View struct {
 	Filter    string
 	Raise     float64
 	Clear     float64
-	Mute      Mute // what keeps a problem from being told now
+	Mute      Mute  // what keeps a problem from being told now
+	Times     Times // of the severity
 	LastCheck time.Time
+	Took      time.Duration // by the newest check
 	Flapping  bool
 	Change    float64 // percent of state change, see Flapping; 0 where nobody looks
 	Ack       *Ack    // nil: nobody has acknowledged it
@@ -131,5 +133,7 @@ type View struct {
 	Terminate Answer  // and to who would terminate
 	CheckErr  string  // why the newest check failed; "" where it did not
 
+	Common      map[string]string // labels that the rule adds; not to be changed
+	Notes       map[string]string // annotations of the rule, before anything is filled in; not to be changed
 	Annotations map[string]string // of the newest hard change, else of the rule; not to be changed
 }

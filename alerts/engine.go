@@ -39,6 +39,7 @@ type Supervised struct {
 	Expr        string            // what is checked, for people
 	Query       string            // the same as PromQL, of a rule that reads metrics
 	Filter      string            // or as a filter of messages, of one that reads logs
+	Labels      map[string]string // that the rule adds to its readings, for people
 	Annotations map[string]string // handed on with every transition
 	Forget      time.Duration     // a label set missing for so long is closed; 0: as Options says
 

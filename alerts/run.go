@@ -40,7 +40,8 @@ type runner struct {
 	failing time.Time  // since when its checks fail; guarded by mu
 	records map[string]record
 
-	lastCheck time.Time // these two are guarded by Engine.mu, as records are
+	lastCheck time.Time // these three are guarded by Engine.mu, as records are
+	took      time.Duration
 	checkErr  string
 }
 
@@ -84,19 +85,19 @@ func (e *Engine) check(ctx context.Context, r *runner, look bool) (took time.Dur
 		e.stats.StoreErrors.Add(1)
 		err = errors.Join(err, stored)
 	}
-	e.note(r, now, err)
+	e.note(r, now, took, err)
 	return took
 }
 
 // note remembers how the newest check went, and logs when that changes.
-func (e *Engine) note(r *runner, at time.Time, err error) {
+func (e *Engine) note(r *runner, at time.Time, took time.Duration, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
 	e.mu.Lock()
 	before := r.checkErr
-	r.checkErr, r.lastCheck = text, at
+	r.checkErr, r.lastCheck, r.took = text, at, took
 	e.mu.Unlock()
 	switch {
 	case text != "" && before == "":

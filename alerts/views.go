@@ -46,8 +46,9 @@ func rank(v View) int {
 func (e *Engine) baseView(r *runner) View {
 	v := View{
 		Rule: r.Rule.ID(), Severity: r.Policy.Severity(), Max: r.Policy.attempts(), Expr: r.Expr, Query: r.Query, Filter: r.Filter,
-		LastCheck: r.lastCheck, CheckErr: r.checkErr, Hard: true,
+		LastCheck: r.lastCheck, Took: r.took, CheckErr: r.checkErr, Hard: true, Common: r.Labels, Notes: r.Annotations,
 	}
+	v.Times = r.Policy.times(v.Severity, State{})
 	if t := r.Policy.threshold(v.Severity); t != nil {
 		v.Raise, v.Clear = t.Raise, t.Clear
 	}

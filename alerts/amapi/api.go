@@ -11,6 +11,7 @@ import (
 
 	"rondo/alerts"
 	"rondo/alerts/notify/dispatch"
+	"rondo/alerts/promrule"
 	"rondo/rrd"
 )
 
@@ -42,6 +43,7 @@ func (noRoutes) Members() []dispatch.Membership     { return nil }
 type Options struct {
 	Engine      Engine
 	External    *External
+	Groups      func() []*promrule.Group  // of Prometheus' rule files; nil: none
 	Dispatcher  Dispatcher                // nil: there are no routes
 	Direct      func(rrd.Labels) []string // who is told of an alert where there are no routes; nil: nobody
 	Receivers   func() []string           // names of all; nil: none
@@ -59,6 +61,9 @@ type API struct {
 
 // New makes an API.
 func New(o Options) *API {
+	if o.Groups == nil {
+		o.Groups = func() []*promrule.Group { return nil }
+	}
 	if o.Dispatcher == nil {
 		o.Dispatcher = noRoutes{}
 	}

@@ -42,6 +42,13 @@
 // does not know and mutes here stands there by its word: downtime, unreachable,
 // waiting, flapping.
 //
+// # Rules
+//
+// /api/v1/rules has the groups of Prometheus' rule files as Prometheus shows
+// them, with how their newest evaluation went, and behind them one group, rondo,
+// of all other rules. For these duration is what the rule waits before a
+// problem is told, keepFiringFor before its end is.
+//
 // # Silences
 //
 // They are the engine's. Ended ones are forgotten, so that `amtool silence

@@ -72,7 +72,7 @@ func (c Common) validate() error {
 // severity wants it.
 func (c Common) supervised(r alerts.Rule, expr string) alerts.Supervised {
 	return alerts.Supervised{
-		Rule: r, Interval: c.Interval, Timeout: c.Timeout, Expr: expr, Annotations: c.Annotations,
+		Rule: r, Interval: c.Interval, Timeout: c.Timeout, Expr: expr, Labels: c.Labels, Annotations: c.Annotations,
 		Policy: alerts.Policy{ClearFor: c.ClearFor, MaxAttempts: c.MaxAttempts, Retry: c.Retry, Of: c.Of, Flap: c.Flap},
 	}
 }

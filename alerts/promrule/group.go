@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"rondo/alerts"
@@ -41,15 +42,26 @@ type Group struct {
 	Interval time.Duration
 	Rules    []*Rule
 
+	Limit int // most alerts, or series, of one rule; 0: no limit
+
 	offset time.Duration
-	limit  int
 	o      Options
+	newest atomic.Pointer[Evaluation]
 }
+
+// An Evaluation is one of a group that an engine asked for.
+type Evaluation struct {
+	At       time.Time
+	Outcomes []Outcome // by rule
+}
+
+// Newest is the newest evaluation of the group; nil before the first.
+func (g *Group) Newest() *Evaluation { return g.newest.Load() }
 
 // A Rule alerts or records.
 type Rule struct {
-	RuleConfig
-	ID string // GROUP/ALERT, with #2 for the second one of a name
+	RuleConfig        // with the labels of its group
+	ID         string // GROUP/ALERT, with #2 for the second one of a name
 
 	labels, annotations map[string]text
 }
@@ -60,7 +72,8 @@ type Outcome struct {
 	Readings []alerts.Reading // of an alerting rule: the elements that are there
 	Samples  []rrd.Sample     // of a recording rule: what was recorded
 	Left     int              // of a recording rule: values that are no finite numbers, and not kept
-	Err      error            // then there is nothing else
+	Err      error            // then there is nothing else but Took
+	Took     time.Duration
 }
 
 // The errors of a rule whose labels do not keep its elements apart.
@@ -81,11 +94,12 @@ func NewGroups(files []Source, o Options) []*Group {
 // newGroup makes a group; ids are those that are taken.
 func newGroup(path string, c GroupConfig, o Options, ids map[string]bool) *Group {
 	g := &Group{
-		File: path, Name: c.Name, offset: time.Duration(c.QueryOffset), limit: c.Limit, o: o,
+		File: path, Name: c.Name, offset: time.Duration(c.QueryOffset), Limit: c.Limit, o: o,
 		Interval: cmp.Or(time.Duration(c.Interval), o.Interval, time.Minute),
 	}
 	for _, rc := range c.Rules {
-		r := &Rule{RuleConfig: rc, labels: parseTexts(c.Labels, rc.Labels), annotations: parseTexts(rc.Annotations)}
+		rc.Labels = merged(c.Labels, rc.Labels)
+		r := &Rule{RuleConfig: rc, labels: parseTexts(rc.Labels), annotations: parseTexts(rc.Annotations)}
 		r.ID = identity(c.Name+"/"+cmp.Or(rc.Alert, rc.Record), ids)
 		g.Rules = append(g.Rules, r)
 	}
@@ -124,10 +138,12 @@ func (g *Group) Outcomes(ctx context.Context, at time.Time) iter.Seq[Outcome] {
 	at = at.Add(-g.offset).Truncate(time.Millisecond)
 	return func(yield func(Outcome) bool) {
 		for _, r := range g.Rules {
+			began := time.Now()
 			o := g.eval(ctx, r, at)
 			if o.Err != nil {
 				o = Outcome{Rule: r, Err: o.Err}
 			}
+			o.Took = time.Since(began)
 			if !yield(o) {
 				return
 			}
@@ -142,8 +158,8 @@ func (g *Group) eval(ctx context.Context, r *Rule, at time.Time) Outcome {
 		out.Err = err
 		return out
 	}
-	if g.limit > 0 && len(values) > g.limit {
-		out.Err = fmt.Errorf("%d elements are more than the group's limit of %d", len(values), g.limit)
+	if g.Limit > 0 && len(values) > g.Limit {
+		out.Err = fmt.Errorf("%d elements are more than the group's limit of %d", len(values), g.Limit)
 		return out
 	}
 	if r.Alert != "" {

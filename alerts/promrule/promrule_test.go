@@ -117,7 +117,7 @@ g/twice:r: two elements have the same labels after the rule's labels were applie
 	if e.asked[0] != "m at 11:59:00.000" || len(e.answers["job:m"]) != 1 {
 		t.Errorf("asked %q, recorded %v", e.asked, e.answers["job:m"])
 	}
-	g.limit = 1
+	g.Limit = 1
 	if got := outcomes(g.Eval(t.Context(), noon)); !strings.Contains(got, "g/Down: 2 elements are more than the group's limit of 1") {
 		t.Error(got)
 	}

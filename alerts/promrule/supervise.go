@@ -92,6 +92,7 @@ func (s *schedule) at(ctx context.Context, now time.Time) ([]Outcome, error) {
 		return nil, fmt.Errorf("evaluating %s: %w", s.group.where(), err)
 	}
 	s.interval, s.outcomes = n, outcomes
+	s.group.newest.Store(&Evaluation{now, outcomes})
 	return outcomes, nil
 }
 

@@ -200,13 +200,9 @@ func (l *limited) Write(b []byte) (int, error) {
 }
 
 // parseTexts reads the labels or annotations of a valid rule.
-func parseTexts(groups ...map[string]string) map[string]text {
-	all := make(map[string]string)
-	for _, g := range groups {
-		maps.Copy(all, g)
-	}
-	out := make(map[string]text, len(all))
-	for name, s := range all {
+func parseTexts(texts map[string]string) map[string]text {
+	out := make(map[string]text, len(texts))
+	for name, s := range texts {
 		t, err := parseText(s)
 		if err != nil {
 			t = text{plain: s} // of files that were not validated
@@ -214,6 +210,14 @@ func parseTexts(groups ...map[string]string) map[string]text {
 		out[name] = t
 	}
 	return out
+}
+
+// merged are labels with others over them.
+func merged(labels, over map[string]string) map[string]string {
+	all := make(map[string]string, len(labels)+len(over))
+	maps.Copy(all, labels)
+	maps.Copy(all, over)
+	return all
 }
 
 func labelMap(ls rrd.Labels) map[string]string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"rondo/alerts/amapi"
+	"rondo/alerts/promrule"
 	"rondo/rrd"
 	"rondo/web"
 )
@@ -15,6 +16,7 @@ import (
 func (s *server) mountAlertmanager(w *web.Server) {
 	api := amapi.New(amapi.Options{
 		Engine: s.engine, External: s.external, Version: release, Revision: build().Revision,
+		Groups:      func() []*promrule.Group { return *s.imported.Load() },
 		Dispatcher:  s.dispatcher,
 		Direct:      func(ls rrd.Labels) []string { return s.parts.Load().conf.Alerts.Receivers.Receivers(ls) },
 		Receivers:   func() []string { return receiverNames(s.parts.Load().conf) },

@@ -90,9 +90,10 @@ type server struct {
 	canary   *canary.Canary
 	sockets  *syslogd.Sockets // of the syslog server; they outlive a reload
 	engine   *alerts.Engine
-	checks   *check.Service  // what plugins, probes and passive results share
-	external *amapi.External // alerts of others
-	pinger   *deadman.Pinger // nil: nobody is told that we live
+	checks   *check.Service                    // what plugins, probes and passive results share
+	external *amapi.External                   // alerts of others
+	imported atomic.Pointer[[]*promrule.Group] // of Prometheus' rule files
+	pinger   *deadman.Pinger                   // nil: nobody is told that we live
 
 	dispatcher *dispatch.Dispatcher
 	self       *self
@@ -224,7 +225,7 @@ func (s *server) build() (err error) {
 	if s.external, err = amapi.OpenExternal(s.stores.state, s.log); err != nil {
 		return err
 	}
-	rules, targets, err := s.rules(s.conf)
+	rules, groups, targets, err := s.rules(s.conf)
 	if err != nil {
 		return err
 	}
@@ -243,6 +244,7 @@ func (s *server) build() (err error) {
 		return err
 	}
 	s.checks.Use(rules)
+	s.imported.Store(&groups)
 	s.external.SubmitTo(s.engine)
 	if err := s.buildPinger(); err != nil {
 		return err
@@ -276,8 +278,9 @@ func (s *server) lineBytes() float64 {
 	return float64(st.RawBytes) / float64(max(st.Messages, 1))
 }
 
-// rules builds the rules and receivers of a configuration.
-func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, error) {
+// rules builds the rules and receivers of a configuration; the groups are those
+// of Prometheus' rule files, whose rules are among the others.
+func (s *server) rules(conf *config) ([]alerts.Supervised, []*promrule.Group, []alerts.Target, error) {
 	rules, err := conf.Alerts.Rules.Build(check.Sources{
 		Metrics:  s.judge,
 		Ranges:   s.judge,
@@ -289,16 +292,17 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []alerts.Target, erro
 		Boot:     conf.Autoscale.boot,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	for _, g := range promrule.NewGroups(conf.Alerts.files, promrule.Options{
+	groups := promrule.NewGroups(conf.Alerts.files, promrule.Options{
 		Metrics: s.judge, Recorded: s.stores.metrics, Interval: conf.Alerts.Prometheus.Interval,
 		ExternalLabels: conf.Alerts.Prometheus.ExternalLabels, ExternalURL: conf.Alerts.Receivers.ExternalURL,
-	}) {
+	})
+	for _, g := range groups {
 		rules = append(rules, g.Supervised()...)
 	}
 	targets, err := s.targets(conf)
-	return append(rules, s.external.Supervised()), targets, err
+	return append(rules, s.external.Supervised()), groups, targets, err
 }
 
 // waker passes transitions on to the present controller.
@@ -411,7 +415,7 @@ func (s *server) reloadSchemas(present, next *config) {
 }
 
 func (s *server) reloadRules(conf *config) error {
-	rules, targets, err := s.rules(conf)
+	rules, groups, targets, err := s.rules(conf)
 	if err == nil {
 		err = s.reloadTelling(conf)
 	}
@@ -429,5 +433,6 @@ func (s *server) reloadRules(conf *config) error {
 		return err
 	}
 	s.checks.Use(rules)
+	s.imported.Store(&groups)
 	return nil
 }
