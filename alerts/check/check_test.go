@@ -295,6 +295,9 @@ func TestValidate(t *testing.T) {
 	f(Config{Anomalies: []Anomaly{{Common: named}}}, "series is missing")
 	f(Config{Hosts: []Freshness{{Common: named, Silent: time.Minute}}, Logs: []Log{{Common: named, Filter: "x"}}}, "taken by another rule")
 	ok := Config{Metrics: []Metric{{Common: named, Expr: "x", Raise: ptr(1)}}}
+	if err := ok.Validate(named.Name); err == nil || !strings.Contains(err.Error(), "taken by rondo itself") {
+		t.Errorf("a rule that is named as a built-in one: %v", err)
+	}
 	if _, err := ok.Build(Sources{}); err == nil || !strings.Contains(err.Error(), "no metrics") {
 		t.Error(err)
 	}

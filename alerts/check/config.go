@@ -171,8 +171,9 @@ func (c Config) all() (out []kind) {
 	return append(out, c.Outside.all()...)
 }
 
-// Validate says all that is wrong with the rules, by rule.
-func (c Config) Validate() error {
+// Validate says all that is wrong with the rules, by rule. None may be named as
+// one that is built in.
+func (c Config) Validate(builtIn ...string) error {
 	var errs []error
 	var seen []string
 	for i, k := range c.all() {
@@ -182,6 +183,9 @@ func (c Config) Validate() error {
 			names = append(names, f.Name+atOnceSuffix)
 		}
 		for _, name := range names {
+			if slices.Contains(builtIn, name) {
+				err = errors.Join(err, errors.New("the name is taken by rondo itself: choose another one"))
+			}
 			if slices.Contains(seen, name) {
 				err = errors.Join(err, errors.New("the name is taken by another rule"))
 			}

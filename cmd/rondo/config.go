@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"rondo/alerts"
+	"rondo/alerts/amapi"
 	"rondo/alerts/check"
 	"rondo/alerts/deadman"
 	"rondo/alerts/fleet"
@@ -264,7 +265,7 @@ func (c *config) validate() error {
 		in("fleet", err)
 	}
 	in("agents", c.Agents.validate())
-	in("alerts", c.Alerts.Rules.Validate())
+	in("alerts", c.Alerts.Rules.Validate(amapi.RuleID))
 	in("alerts", c.Alerts.Prometheus.Validate())
 	in("alerts", c.Alerts.Receivers.Validate())
 	in("alerts", prefixed("deadman", c.Alerts.Deadman.Validate()))
