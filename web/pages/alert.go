@@ -130,7 +130,7 @@ func (p *Pages) saw(ctx context.Context, v *alertView, sup alerts.Supervised) {
 		return
 	}
 	fig, _ := p.newFigure(v.Range, exploreSteps)
-	fig.ID, fig.Title, fig.Unit, fig.Thresholds = "saw", v.Query, unitOf(v.Query), policyLevels(sup.Policy, unitOf(v.Query))
+	fig.ID, fig.Title, fig.Unit, fig.Thresholds = "saw", v.Query, unitOf(v.Query), policyLevels(sup.Policy)
 	if len(fig.Thresholds) == 0 && !sup.Policy.Direct {
 		fig.Thresholds = levels(v.View)
 	}
@@ -182,7 +182,7 @@ func within(k, ls rrd.Labels) bool {
 }
 
 // policyLevels are the lines that a value is judged by.
-func policyLevels(pol alerts.Policy, unit string) (out []Threshold) {
+func policyLevels(pol alerts.Policy) (out []Threshold) {
 	for _, l := range []struct {
 		name string
 		t    *alerts.Threshold
@@ -190,9 +190,9 @@ func policyLevels(pol alerts.Policy, unit string) (out []Threshold) {
 		if l.t == nil {
 			continue
 		}
-		out = append(out, Threshold{l.name + " " + side(pol) + " " + number(l.t.Raise, unit), l.t.Raise, "raise"})
+		out = append(out, Threshold{l.name + " " + side(pol), l.t.Raise, "raise"})
 		if l.t.Clear != l.t.Raise {
-			out = append(out, Threshold{l.name + " ends at " + number(l.t.Clear, unit), l.t.Clear, "clear"})
+			out = append(out, Threshold{l.name + " ends at", l.t.Clear, "clear"})
 		}
 	}
 	return out

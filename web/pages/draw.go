@@ -39,7 +39,7 @@ func (f Figure) chart(width, height int) chart.Chart {
 	}
 	for _, t := range f.Thresholds {
 		if !math.IsNaN(t.Value) {
-			c.Thresholds = append(c.Thresholds, chart.Threshold{Value: t.Value, Label: t.Name, Color: levelColor(t.Kind)})
+			c.Thresholds = append(c.Thresholds, chart.Threshold{Value: t.Value, Label: t.Name + " " + number(t.Value, f.Unit), Color: levelColor(t.Kind)})
 		}
 	}
 	for _, m := range f.Marks {
