@@ -119,11 +119,11 @@ func (r *receiver) push(it *item, most int) (dropped *item) {
 }
 
 // room is how many notices that open something the queue takes. The last
-// quarter is for digests and for ends, which go alone.
+// quarter, one place at least, is for digests and for ends, which go alone.
 func (r *receiver) room(most int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return most - most/4 - len(r.items)
+	return most - max(most/4, 1) - len(r.items)
 }
 
 // next returns the oldest item that is due, or how long to wait for one (0:
