@@ -36,11 +36,7 @@ type labelMap rrd.Labels
 
 // MarshalJSON implements json.Marshaler.
 func (l labelMap) MarshalJSON() ([]byte, error) {
-	m := make(map[string]string, len(l))
-	for _, x := range l {
-		m[x.Name] = x.Value
-	}
-	return json.Marshal(m)
+	return json.Marshal(MapOf(rrd.Labels(l)))
 }
 
 // UnmarshalJSON implements json.Unmarshaler.

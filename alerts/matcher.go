@@ -26,6 +26,15 @@ func NewLabels(m map[string]string) rrd.Labels {
 	return ls
 }
 
+// MapOf is the reverse of NewLabels.
+func MapOf(ls rrd.Labels) map[string]string {
+	m := make(map[string]string, len(ls))
+	for _, l := range ls {
+		m[l.Name] = l.Value
+	}
+	return m
+}
+
 // A Matcher is one condition on a problem's labels, written as in PromQL:
 //
 //	host="web-1"   alertname=load   group!="db"   host=~"web-.*"   host!~"db.*"

@@ -215,12 +215,4 @@ func (s silence) ours(now time.Time) (alerts.Silence, error) {
 	return out, nil
 }
 
-func labelMap(ls rrd.Labels) map[string]string {
-	m := make(map[string]string, len(ls))
-	for _, l := range ls {
-		m[l.Name] = l.Value
-	}
-	return m
-}
-
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

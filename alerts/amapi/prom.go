@@ -81,7 +81,7 @@ func promState(v alerts.View) string {
 
 func promAlertOf(v alerts.View, ls rrd.Labels) promAlert {
 	return promAlert{
-		Labels: labelMap(ls), Annotations: filled(v.Annotations), State: promState(v), ActiveAt: v.Since.UTC(),
+		Labels: alerts.MapOf(ls), Annotations: filled(v.Annotations), State: promState(v), ActiveAt: v.Since.UTC(),
 		Value: strconv.FormatFloat(v.Value, 'e', -1, 64),
 	}
 }

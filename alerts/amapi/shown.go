@@ -72,7 +72,7 @@ func (a *API) alert(s shown, silences []alerts.Silence, now time.Time) gettableA
 	v := s.view
 	g := gettableAlert{
 		Annotations: map[string]string{}, Receivers: named(s.fate.Receivers()), StartsAt: v.Since.UTC(), UpdatedAt: v.LastCheck.UTC(), EndsAt: now.Add(resolveTimeout).UTC(),
-		Labels: labelMap(s.labels), Fingerprint: fmt.Sprintf("%016x", alerts.Fingerprint(s.labels)), Status: statusOf(s, silences, now),
+		Labels: alerts.MapOf(s.labels), Fingerprint: fmt.Sprintf("%016x", alerts.Fingerprint(s.labels)), Status: statusOf(s, silences, now),
 	}
 	if base := a.o.ExternalURL(); base != "" {
 		g.GeneratorURL = strings.TrimSuffix(base, "/") + "/alerts?rule=" + url.QueryEscape(v.Rule)
@@ -200,7 +200,7 @@ func (a *API) getGroups(w http.ResponseWriter, r *http.Request) {
 		if !q.wantsReceiver(g.Receiver) {
 			continue
 		}
-		one := alertGroup{Labels: labelMap(g.Labels), Receiver: receiver{g.Receiver}}
+		one := alertGroup{Labels: alerts.MapOf(g.Labels), Receiver: receiver{g.Receiver}}
 		for _, s := range g.alerts {
 			alert := a.alert(s, silences, now)
 			alert.Receivers = slices.DeleteFunc(alert.Receivers, func(r receiver) bool { return !q.wantsReceiver(r.Name) })

@@ -114,15 +114,7 @@ func targetLabels(t plugin.Target) rrd.Labels {
 
 // targeted adds a target's labels to those of the rule.
 func (c Common) targeted(t plugin.Target) rrd.Labels {
-	return c.labelled(mapOf(targetLabels(t)))
-}
-
-func mapOf(ls rrd.Labels) map[string]string {
-	m := make(map[string]string, len(ls))
-	for _, l := range ls {
-		m[l.Name] = l.Value
-	}
-	return m
+	return c.labelled(alerts.MapOf(targetLabels(t)))
 }
 
 // An activeRule checks its targets, all at the same time as far as bounds

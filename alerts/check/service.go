@@ -164,7 +164,7 @@ func (s *Service) store(ctx context.Context, rule string, batch []rrd.Sample) {
 
 // appendPerf appends the performance values of a result as samples.
 func appendPerf(batch []rrd.Sample, rule string, ls rrd.Labels, perfs []plugin.Perf, at time.Time) []rrd.Sample {
-	m := mapOf(ls)
+	m := alerts.MapOf(ls)
 	m[alerts.RuleLabel] = rule
 	for _, p := range perfs {
 		v, unit := p.Base()

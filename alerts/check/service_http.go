@@ -239,7 +239,7 @@ func try(ctx context.Context, r alerts.Supervised, now time.Time) ([]Trial, erro
 	case *activeRule:
 		found, err := rule.find(ctx)
 		for _, f := range found {
-			t := Trial{Labels: mapOf(f.Labels), Status: f.Status, Text: f.Text, Long: f.Long, Bad: f.Bad}
+			t := Trial{Labels: alerts.MapOf(f.Labels), Status: f.Status, Text: f.Text, Long: f.Long, Bad: f.Bad}
 			for _, p := range f.Perf {
 				t.Perf = append(t.Perf, p.String())
 			}
@@ -252,7 +252,7 @@ func try(ctx context.Context, r alerts.Supervised, now time.Time) ([]Trial, erro
 	p.For, p.MissingFor, p.MaxAttempts = 0, 0, 1 // as if it had gone on for long enough
 	for _, rd := range readings {
 		s, _ := alerts.Step(p, alerts.State{}, rd, now)
-		out = append(out, Trial{Labels: mapOf(rd.Labels), Status: s.Status, Text: rd.Text})
+		out = append(out, Trial{Labels: alerts.MapOf(rd.Labels), Status: s.Status, Text: rd.Text})
 	}
 	return out, err
 }

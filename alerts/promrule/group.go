@@ -187,7 +187,7 @@ func (g *Group) alert(ctx context.Context, r *Rule, values []rrd.Value, at time.
 	out := make([]alerts.Reading, 0, len(values))
 	seen := make(map[string]bool, len(values))
 	for _, v := range values {
-		s := subject{labelMap(v.Labels), g.o.ExternalLabels, g.o.ExternalURL, v.Value}
+		s := subject{alerts.MapOf(v.Labels), g.o.ExternalLabels, g.o.ExternalURL, v.Value}
 		ls := r.labelled(v.Labels, run.expandAll(labels, s))
 		if seen[ls.String()] {
 			return nil, fmt.Errorf("%w: %v", errTwice, ls)
@@ -204,7 +204,7 @@ func (g *Group) alert(ctx context.Context, r *Rule, values []rrd.Value, at time.
 
 // labelled are an element's labels with those of the rule over them.
 func (r *Rule) labelled(element rrd.Labels, own map[string]string) rrd.Labels {
-	m := labelMap(element)
+	m := alerts.MapOf(element)
 	delete(m, rrd.NameLabel)
 	for name, value := range own {
 		m[name] = value
@@ -241,7 +241,7 @@ func severity(label string) alerts.Status {
 func (g *Group) record(r *Rule, values []rrd.Value, at time.Time) (out []rrd.Sample, left int, err error) {
 	seen := make(map[rrd.Key]bool, len(values))
 	for _, v := range values {
-		m := labelMap(v.Labels)
+		m := alerts.MapOf(v.Labels)
 		delete(m, rrd.NameLabel)
 		for name, t := range r.labels {
 			m[name] = t.plain

@@ -11,7 +11,7 @@ import (
 	"text/template/parse"
 	"time"
 
-	"rondo/rrd"
+	"rondo/alerts"
 )
 
 // The bounds of what one text may cost. Templates can loop, and call each
@@ -159,7 +159,7 @@ func (r *run) query(expr string) ([]sample, error) {
 	}
 	out := make([]sample, len(values))
 	for i, v := range values {
-		out[i] = sample{labelMap(v.Labels), v.Value}
+		out[i] = sample{alerts.MapOf(v.Labels), v.Value}
 	}
 	return out, nil
 }
@@ -218,12 +218,4 @@ func merged(labels, over map[string]string) map[string]string {
 	maps.Copy(all, labels)
 	maps.Copy(all, over)
 	return all
-}
-
-func labelMap(ls rrd.Labels) map[string]string {
-	m := make(map[string]string, len(ls))
-	for _, l := range ls {
-		m[l.Name] = l.Value
-	}
-	return m
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rondo/alerts"
 )
 
 // maxListed bounds the groups that a page or an answer lists.
@@ -102,7 +104,7 @@ func (d *Dispatcher) Groups() []GroupView {
 
 func (n *node) view(w World, now time.Time) GroupView {
 	v := GroupView{
-		Key: n.Key(), Receiver: n.Route.Receiver, Owner: n.Route.Owner, Labels: mapOf(n.Labels), Next: n.Next,
+		Key: n.Key(), Receiver: n.Route.Receiver, Owner: n.Route.Owner, Labels: alerts.MapOf(n.Labels), Next: n.Next,
 		Told: make(map[string]ToldBy), Escalates: make(map[string]time.Time),
 	}
 	v.Muted, _ = n.Route.Muted(now)

@@ -13,7 +13,7 @@ import (
 
 // encode is the form of a group in the store.
 func (n *node) encode() ([]byte, error) {
-	return json.Marshal(groupJSON{n.Route.ID, n.Route.Key, mapOf(n.Labels), n.Next})
+	return json.Marshal(groupJSON{n.Route.ID, n.Route.Key, alerts.MapOf(n.Labels), n.Next})
 }
 
 // load reads what an earlier run has stored.

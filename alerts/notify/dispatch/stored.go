@@ -141,17 +141,9 @@ type alertJSON struct {
 	Of           map[string]string `json:"of,omitempty"`
 }
 
-func mapOf(ls rrd.Labels) map[string]string {
-	m := make(map[string]string, len(ls))
-	for _, l := range ls {
-		m[l.Name] = l.Value
-	}
-	return m
-}
-
 func storedAlert(a notify.Alert) alertJSON {
 	return alertJSON{
-		Transition: a.Transition, Labels: mapOf(a.Labels), Severity: a.Severity, Annotations: a.Annotations,
+		Transition: a.Transition, Labels: alerts.MapOf(a.Labels), Severity: a.Severity, Annotations: a.Annotations,
 		Starts: a.Starts, Ends: a.Ends, Value: strconv.FormatFloat(a.Value, 'g', -1, 64), Text: a.Text,
 		Expr: a.Expr, GeneratorURL: a.GeneratorURL, Fingerprint: a.Fingerprint,
 	}
@@ -171,7 +163,7 @@ func (j alertJSON) alert() notify.Alert {
 
 func (a *Alert) encode() ([]byte, error) {
 	j := storedAlert(a.Alert)
-	j.Fingerprint, j.Rule, j.Of = "", a.Rule, mapOf(a.Of)
+	j.Fingerprint, j.Rule, j.Of = "", a.Rule, alerts.MapOf(a.Of)
 	return json.Marshal(j)
 }
 
@@ -201,7 +193,7 @@ type noticeJSON struct {
 
 func encodeNotice(n notify.Notice) ([]byte, error) {
 	j := noticeJSON{
-		n.Key, n.Receiver, n.GroupKey, mapOf(n.GroupLabels), mapOf(n.CommonLabels), n.CommonAnnotations,
+		n.Key, n.Receiver, n.GroupKey, alerts.MapOf(n.GroupLabels), alerts.MapOf(n.CommonLabels), n.CommonAnnotations,
 		n.Reason, n.At, n.ExternalURL, nil, n.Truncated, n.RootCause,
 	}
 	for _, a := range n.Alerts {
