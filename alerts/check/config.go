@@ -149,26 +149,19 @@ type kind interface {
 
 func (c Common) name() string { return c.Name }
 
-func (c Config) all() (out []kind) {
-	for _, m := range c.Metrics {
-		out = append(out, m)
+func (c Config) all() []kind {
+	return slices.Concat(
+		kindsOf(c.Metrics), kindsOf(c.Hosts), kindsOf(c.Logs), kindsOf(c.Joins), kindsOf(c.Forecasts), kindsOf(c.Anomalies),
+		c.Outside.all(),
+	)
+}
+
+func kindsOf[K kind](list []K) []kind {
+	out := make([]kind, len(list))
+	for i, k := range list {
+		out[i] = k
 	}
-	for _, h := range c.Hosts {
-		out = append(out, h)
-	}
-	for _, l := range c.Logs {
-		out = append(out, l)
-	}
-	for _, j := range c.Joins {
-		out = append(out, j)
-	}
-	for _, f := range c.Forecasts {
-		out = append(out, f)
-	}
-	for _, a := range c.Anomalies {
-		out = append(out, a)
-	}
-	return append(out, c.Outside.all()...)
+	return out
 }
 
 // Validate says all that is wrong with the rules, by rule. None may be named as

@@ -34,32 +34,11 @@ type Outside struct {
 	Passive []Passive `yaml:"passive"`
 }
 
-func (o Outside) all() (out []kind) {
-	for _, k := range o.Plugins {
-		out = append(out, k)
-	}
-	for _, k := range o.NRPE {
-		out = append(out, k)
-	}
-	for _, k := range o.HTTP {
-		out = append(out, k)
-	}
-	for _, k := range o.TCP {
-		out = append(out, k)
-	}
-	for _, k := range o.TLS {
-		out = append(out, k)
-	}
-	for _, k := range o.DNS {
-		out = append(out, k)
-	}
-	for _, k := range o.Ping {
-		out = append(out, k)
-	}
-	for _, k := range o.Passive {
-		out = append(out, k)
-	}
-	return out
+func (o Outside) all() []kind {
+	return slices.Concat(
+		kindsOf(o.Plugins), kindsOf(o.NRPE), kindsOf(o.HTTP), kindsOf(o.TCP), kindsOf(o.TLS), kindsOf(o.DNS), kindsOf(o.Ping),
+		kindsOf(o.Passive),
+	)
 }
 
 // CheckFiles says which files of authorities and certificates cannot be used,

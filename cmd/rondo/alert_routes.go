@@ -78,13 +78,13 @@ func routeWords(r *dispatch.Route) string {
 	words := []string{
 		"receiver: " + r.Receiver,
 		fmt.Sprintf("group_by: [%s]", by),
-		fmt.Sprintf("wait %v, interval %v, repeat %v", plainDuration(r.Wait), plainDuration(r.Interval), plainDuration(r.Repeat)),
+		fmt.Sprintf("wait %v, interval %v, repeat %v", dispatch.ShortDuration(r.Wait), dispatch.ShortDuration(r.Interval), dispatch.ShortDuration(r.Repeat)),
 	}
 	if r.Owner != "" {
 		words = append(words, "owner: "+r.Owner)
 	}
 	for _, s := range r.Ladder {
-		words = append(words, fmt.Sprintf("after %v: %s", plainDuration(s.After), s.To))
+		words = append(words, fmt.Sprintf("after %v: %s", dispatch.ShortDuration(s.After), s.To))
 	}
 	for _, name := range r.MutedBy() {
 		words = append(words, name)
@@ -93,17 +93,6 @@ func routeWords(r *dispatch.Route) string {
 		words = append(words, "continue")
 	}
 	return strings.Join(words, "; ")
-}
-
-// plainDuration is 4h for 4h0m0s.
-func plainDuration(d time.Duration) string {
-	s := d.String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(s, zero) {
-			s = s[:len(s)-2]
-		}
-	}
-	return s
 }
 
 // test says where labels go: the receivers, as `amtool config routes test` has

@@ -22,11 +22,11 @@ func (r Rate) String() string {
 	if r.N == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d/%s", r.N, shortDuration(r.Per))
+	return fmt.Sprintf("%d/%s", r.N, ShortDuration(r.Per))
 }
 
-// shortDuration is 1m for 1m0s.
-func shortDuration(d time.Duration) string {
+// ShortDuration is 1m for 1m0s, as configurations have it.
+func ShortDuration(d time.Duration) string {
 	s := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
 		if strings.HasSuffix(s, zero) {
