@@ -118,6 +118,8 @@ type Decision struct {
 	Reason    string    `json:"reason"`
 	Held      string    `json:"held,omitempty"` // what kept it from acting
 	Points    []Point   `json:"points,omitempty"`
+	Saw       Saw       `json:"saw,omitzero"`     // what the arithmetic was done with, beside the points
+	Guards    []Guard   `json:"guards,omitempty"` // the guard rails that were asked
 	DryRun    bool      `json:"dry_run,omitempty"`
 	Instances []string  `json:"instances,omitempty"`
 	RequestID string    `json:"request_id,omitempty"`
@@ -128,6 +130,26 @@ type Decision struct {
 
 // Acts says whether the decision is to be carried out.
 func (d Decision) Acts() bool { return d.Direction != Stay && d.Held == "" && !d.DryRun }
+
+// A Saw is what a decision looked at beside the points. With them it is enough
+// to ask [Want] again.
+type Saw struct {
+	InService int       `json:"in_service"` // and warm: what the metric is an average of
+	Coming    int       `json:"on_their_way,omitempty"`
+	Draining  int       `json:"draining,omitempty"`
+	Silent    int       `json:"silent,omitempty"`
+	Overdue   int       `json:"never_heard_of,omitempty"` // among the silent ones
+	Last      Change    `json:"last,omitzero"`            // the change of capacity before
+	Watched   time.Time `json:"watched_since,omitzero"`
+	Stopped   string    `json:"stopped,omitempty"` // by whom
+}
+
+// A Guard is what one guard rail said to a decision.
+type Guard struct {
+	Name   string `json:"name"`             // stable, in codes too
+	Text   string `json:"text"`             // with its figures
+	Blocks bool   `json:"blocks,omitempty"` // else it let the decision pass
+}
 
 // A View is one group as pages and commands see it.
 type View struct {

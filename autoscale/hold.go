@@ -21,6 +21,7 @@ func hold(d *Decision, hs []held) {
 	codes = append(codes, d.Code)
 	for _, h := range hs {
 		texts, codes = append(texts, h.text), append(codes, h.code)
+		d.Guards = append(d.Guards, Guard{Name: h.code, Text: h.text, Blocks: true})
 	}
 	d.Held, d.Code = strings.Join(texts, "; "), strings.Join(codes, "+")
 }

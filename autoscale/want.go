@@ -37,7 +37,7 @@ type Change struct {
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
 	r := read(g, in)
-	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, DryRun: g.Mode != Act}
+	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, Saw: c.saw(in), DryRun: g.Mode != Act}
 	p := g.plan(c, in, r)
 	p = g.limit(p, c)
 	d.To, d.Code, d.Reason = p.to, p.code, p.reason
@@ -213,6 +213,14 @@ func (c counts) coming() int { return c.capacity - c.inService }
 
 // serving is over how many the metric is an average: what drains still works.
 func (c counts) serving() int { return c.inService + c.draining }
+
+// saw is the record of what was counted.
+func (c counts) saw(in Input) Saw {
+	return Saw{
+		InService: c.inService, Coming: c.coming(), Draining: c.draining, Silent: c.silent, Overdue: c.overdue,
+		Last: in.Last, Watched: in.Started, Stopped: in.Stopped,
+	}
+}
 
 func (g Group) count(in Input) counts {
 	c := counts{capacity: in.Unsettled}
