@@ -188,14 +188,18 @@ func (g *group) settle(ctx context.Context, now time.Time) {
 
 // scaleIn chooses who goes. They are terminated when they have drained.
 func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
-	ids, why := victims(g.instances, d.From-d.To)
-	if len(ids) == 0 {
-		hold(&d, []held{{"protected", "all instances in service are protected by their tag " + TagProtect}})
+	chosen := g.victims(g.instances, d.From-d.To, g.sessions, now)
+	if len(chosen) == 0 {
+		hold(&d, []held{{"protected", "all instances in service are protected by their tag " + TagProtect + ", or the last of their zone"}})
 		g.record(ctx, d)
 		return
 	}
+	ids, why := make([]string, len(chosen)), make([]string, len(chosen))
+	for i, v := range chosen {
+		ids[i], why[i] = v.id, v.why
+	}
 	if n := d.From - d.To; len(ids) < n {
-		d.Reason += fmt.Sprintf("; only %d of %d may go, the rest is protected", len(ids), n)
+		d.Reason += fmt.Sprintf("; only %d of %d may go, the rest is protected or the last of its zone", len(ids), n)
 	}
 	d.ID, d.To, d.Instances = g.attempt(now), d.From-len(ids), ids
 	d.Reason += "; " + strings.Join(why, ", ")

@@ -71,7 +71,10 @@ type Group struct {
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
 	MaxStep  int           `yaml:"max_step"` // most instances in one decision; default 20
+	Retire   RetirePolicy  `yaml:"retire"`   // who goes first
 	Launch   Template      `yaml:"launch"`
+
+	MinPerZone int `yaml:"min_per_zone"` // so many in service stay in each zone
 }
 
 // An OutPolicy says when to launch how many.
@@ -178,6 +181,8 @@ func (g Group) Validate() error {
 	}
 	check(len(g.Launch.UserData) <= 16<<10, "launch.user_data: %d bytes, EC2 takes 16384", len(g.Launch.UserData))
 	check(g.Mode != Act || g.Launch.Image != "" || g.Launch.LaunchTemplate != "", "mode act needs launch.image or launch.launch_template")
+	check(g.MinPerZone >= 0 && g.MinPerZone <= 2000, "min_per_zone %d: want 0 to 2000", g.MinPerZone)
+	g.Retire.validate(check)
 	g.validatePolicy(check)
 	return errors.Join(errs...)
 }

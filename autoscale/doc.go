@@ -73,8 +73,13 @@
 //
 // # Whom to retire
 //
-// From the zone that has the most; there the newest, for the oldest carry the
-// longest sessions; never one with the tag rondo:protect. A host is withdrawn
-// from the fleet before its instance is terminated, so that its silence is no
-// alarm. While it drains it can be taken back, at once and without a call.
+// From the zone that has the most; there the one with the fewest sessions, as
+// retire.sessions counts them; of those the one whose paid hour ends first
+// (retire.billing); of those the newest, for the oldest carry the longest
+// sessions. Never one with the tag rondo:protect, nor one of the last
+// min_per_zone of its zone. The decision says what made each the first.
+//
+// A host is withdrawn from the fleet before its instance is terminated, so that
+// its silence is no alarm. While it drains it can be taken back, at once and
+// without a call.
 package autoscale

@@ -32,7 +32,8 @@ type group struct {
 
 	// Owned by the goroutine of run.
 	points   []Point
-	trouble  string // why the newest reading gave nothing
+	trouble  string             // why the newest reading gave nothing
+	sessions map[string]float64 // by host; see RetirePolicy
 	pulse    pulse
 	peekAt   time.Time // the next peek's earliest
 	watched  time.Time

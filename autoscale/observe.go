@@ -31,6 +31,9 @@ func (g *group) observe(ctx context.Context, now time.Time) {
 		g.log.Warn("metric is missing", "err", trouble)
 	}
 	g.trouble = trouble
+	if g.Retire.Sessions != "" {
+		g.sessions = g.byHost(ctx, g.Retire.Sessions, now)
+	}
 	g.points = append(g.points, p)
 	since := now.Add(-max(g.Out.For, g.In.For, tellable, g.Track.reach()) - g.Stale)
 	old := 0
@@ -60,6 +63,36 @@ func (g *group) read(ctx context.Context, now time.Time) (p Point, trouble strin
 		return Point{Time: now, Value: math.NaN()}, trouble
 	}
 	return Point{Time: values[0].Time.Std(), Value: values[0].Value}, ""
+}
+
+// An Identifier knows which host a series belongs to (alerts/fleet does). Of a
+// Fleet that is none, the label host says it.
+type Identifier interface {
+	HostOf(ls rrd.Labels) string
+}
+
+// byHost evaluates an expression that gives a series for each host. A host
+// that has several counts with their sum.
+func (g *group) byHost(ctx context.Context, expr string, now time.Time) map[string]float64 {
+	values, err := g.metrics.Eval(ctx, expr, now)
+	if err != nil {
+		g.counts.add("query_failed", 1)
+		return nil
+	}
+	out := make(map[string]float64, len(values))
+	for _, v := range values {
+		if host := g.hostOf(v.Labels); host != "" {
+			out[host] += v.Value
+		}
+	}
+	return out
+}
+
+func (g *group) hostOf(ls rrd.Labels) string {
+	if id, ok := g.fleet.(Identifier); ok {
+		return id.HostOf(ls)
+	}
+	return ls.Get("host")
 }
 
 // old says whether the samples behind the metric are, or "". The time of a

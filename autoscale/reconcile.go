@@ -2,7 +2,6 @@ package autoscale
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -94,42 +93,6 @@ func (g Group) firstSeen(i Instance, s sight) time.Time {
 		s.first[i.ID] = first
 	}
 	return first
-}
-
-// victims chooses up to n instances in service to retire, and says why each:
-// none that is protected; from the zone that has the most, so that zones stay
-// balanced; there the newest, for the oldest carry the longest sessions.
-func victims(instances []Instance, n int) (ids, why []string) {
-	byZone := make(map[string][]Instance)
-	for _, i := range instances {
-		if i.Phase == InService && !i.Protected() {
-			byZone[i.Zone] = append(byZone[i.Zone], i)
-		}
-	}
-	newer := func(a, b Instance) int {
-		return cmp.Or(a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
-	}
-	for len(ids) < n {
-		var zone string
-		for z, is := range byZone {
-			more := cmp.Compare(len(is), len(byZone[zone]))
-			if more == 0 && len(is) > 0 {
-				more = newer(slices.MaxFunc(is, newer), slices.MaxFunc(byZone[zone], newer))
-			}
-			if more > 0 {
-				zone = z
-			}
-		}
-		is := byZone[zone]
-		if len(is) == 0 {
-			break
-		}
-		v := slices.MaxFunc(is, newer)
-		ids = append(ids, v.ID)
-		why = append(why, fmt.Sprintf("%s is the newest of %d in %s", v.ID, len(is), cmp.Or(zone, "its zone")))
-		byZone[zone] = slices.DeleteFunc(is, func(i Instance) bool { return i.ID == v.ID })
-	}
-	return ids, why
 }
 
 // hostNames are the names under which an instance may report, likeliest first.

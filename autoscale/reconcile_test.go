@@ -1,7 +1,6 @@
 package autoscale
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -64,39 +63,6 @@ func TestUnlistedLaunch(t *testing.T) {
 	f("launched a moment ago: it exists, though not listed yet", 20*time.Second, false, 1)
 	f("was listed before: it is over", 20*time.Second, true, 0)
 	f("launched long ago and never listed: it never came to be", grace+time.Second, false, 0)
-}
-
-func TestVictims(t *testing.T) {
-	t.Parallel()
-	f := func(fleet string, n int, want string) {
-		t.Helper()
-		var is []Instance
-		for k, word := range strings.Fields(fleet) {
-			i := Instance{ID: fmt.Sprint(k), Phase: InService, Zone: word[:1], Launched: time.Unix(int64(k), 0)}
-			switch word[1:] {
-			case "p":
-				i.Tags = map[string]string{TagProtect: "true"}
-			case "b":
-				i.Phase = Booting
-			}
-			is = append(is, i)
-		}
-		ids, why := victims(is, n)
-		if got := strings.Join(ids, " "); got != want || len(why) != len(ids) {
-			t.Errorf("%s, %d: %s, want %s (%v)", fleet, n, got, want, why)
-		}
-	}
-	f("a a a a", 2, "3 2")
-	f("a a a b", 1, "2")       // zone a has more
-	f("a b a b", 2, "3 2")     // equal zones: the newest of all, then the other
-	f("a a b c c", 3, "4 1 3") // stays balanced
-	f("ap a ap", 3, "1")
-	f("ab b", 2, "1")
-	f("", 1, "")
-	_, why := victims([]Instance{{ID: "i-1", Zone: "a", Phase: InService}}, 1)
-	if why[0] != "i-1 is the newest of 1 in a" {
-		t.Error(why)
-	}
 }
 
 func TestHostNames(t *testing.T) {

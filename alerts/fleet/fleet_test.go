@@ -467,6 +467,20 @@ func TestLastLogIsKept(t *testing.T) {
 	})
 }
 
+func TestHostOf(t *testing.T) {
+	f := newFleet(t, state.NewMemory(), Options{})
+	for want, ls := range map[string]rrd.Labels{
+		"a":     {{Name: "host", Value: "a"}},
+		"web-1": {{Name: rrd.NameLabel, Value: "fleet.web.web-1.sessions"}},
+		"b":     {{Name: rrd.NameLabel, Value: "fleet.web.web-1.sessions"}, {Name: "host", Value: "b"}},
+		"":      {{Name: rrd.NameLabel, Value: "sessions"}},
+	} {
+		if got := f.HostOf(ls); got != want {
+			t.Errorf("%v: host %q, want %q", ls, got, want)
+		}
+	}
+}
+
 // TestIdentifyLaws: whatever is polled, a host is listed once, and what is
 // withdrawn stays so within the margin.
 func TestIdentifyLaws(t *testing.T) {

@@ -105,3 +105,17 @@ func (f *Fleet) hostOf(k rrd.Key) string {
 	id, _ := f.Identify(k)
 	return id.Host
 }
+
+// HostOf is the host that the labels of an answer to a query name: the label
+// host, or a Graphite path that a template matches; "" where they name none.
+func (f *Fleet) HostOf(ls rrd.Labels) string {
+	if host := ls.Get("host"); host != "" {
+		return host
+	}
+	for _, t := range f.templates {
+		if id, ok := t.match(ls.Get(rrd.NameLabel)); ok {
+			return id.Host
+		}
+	}
+	return ""
+}
