@@ -139,10 +139,23 @@ func (g *group) scaleOut(ctx context.Context, now time.Time, d Decision) {
 		tags[k] = v
 	}
 	tags[TagGroup], tags[TagDecision] = g.Name, d.ID
-	l := Launch{Group: g.Name, Count: n, Token: "rondo-" + d.ID, Tags: tags, Template: g.Launch}
+	l := Launch{Group: g.Name, Count: n, Desired: g.present() + n, Token: "rondo-" + d.ID, Tags: tags, Template: g.Launch}
 	if g.begin(ctx, d, Entry{Kind: KindLaunch, Attempt: d.ID, Launch: &l}) {
 		g.launch(ctx, now, l, d.ID, false)
 	}
+}
+
+// present counts the instances that are there, or on their way, whatever they
+// are good for.
+func (g *group) present() (n int) {
+	for _, i := range g.instances {
+		switch i.Phase {
+		case Pending, Booting, InService, Silent, Draining:
+			n++
+		case Terminating, Stopped, Terminated:
+		}
+	}
+	return n
 }
 
 // draining returns up to n instances that drain, the newest first.

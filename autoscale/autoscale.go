@@ -16,7 +16,7 @@ const (
 	Silent      Phase = "silent"      // running, but its heartbeat ended or never came in time
 	Draining    Phase = "draining"    // chosen to go, not terminated yet
 	Terminating Phase = "terminating" // termination asked for
-	Stopped     Phase = "stopped"     // stopped by someone else; not ours to start
+	Stopped     Phase = "stopped"     // stopped or set aside by someone else; not ours to start
 	Terminated  Phase = "terminated"  // over; the cloud still remembers it
 )
 
@@ -67,9 +67,10 @@ type Template struct {
 // for exactly the same.
 type Launch struct {
 	Group    string            `json:"group"`
-	Count    int               `json:"count"` // as many as can be had, at least one
-	Token    string            `json:"token"` // ClientToken: the same token never launches twice
-	Tags     map[string]string `json:"tags"`  // put on at launch
+	Count    int               `json:"count"`             // as many as can be had, at least one
+	Desired  int               `json:"desired,omitempty"` // Count and all that are there, draining and silent ones too
+	Token    string            `json:"token"`             // ClientToken: the same token never launches twice
+	Tags     map[string]string `json:"tags"`              // put on at launch
 	Template Template          `json:"template"`
 }
 

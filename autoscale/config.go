@@ -72,7 +72,9 @@ type Group struct {
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
 	MaxStep  int           `yaml:"max_step"` // most instances in one decision; default 20
 	Retire   RetirePolicy  `yaml:"retire"`   // who goes first
-	Launch   Template      `yaml:"launch"`
+	Launch   Template      `yaml:"launch"`   // what EC2 instances are launched as
+	ASG      string        `yaml:"asg"`      // or the name of the Auto Scaling Group that they are in
+	Exec     *Program      `yaml:"exec"`     // or the program that manages them
 
 	MinPerZone int `yaml:"min_per_zone"` // so many in service stay in each zone
 }
@@ -144,6 +146,11 @@ func (g Group) WithDefaults() Group {
 		track := g.Track.withDefaults()
 		g.Track = &track
 	}
+	if g.Exec != nil {
+		program := *g.Exec
+		set(&program.Timeout, 30*time.Second)
+		g.Exec = &program
+	}
 	if g.Mode == "" {
 		g.Mode = DryRun
 	}
@@ -179,10 +186,9 @@ func (g Group) Validate() error {
 	for _, f := range []named{{"out.for", g.Out.For}, {"in.for", g.In.For}, {"drain", g.Drain}} {
 		check(f.d >= 0 && f.d <= time.Hour, "%s %v: want 0 to 1h", f.name, f.d)
 	}
-	check(len(g.Launch.UserData) <= 16<<10, "launch.user_data: %d bytes, EC2 takes 16384", len(g.Launch.UserData))
-	check(g.Mode != Act || g.Launch.Image != "" || g.Launch.LaunchTemplate != "", "mode act needs launch.image or launch.launch_template")
 	check(g.MinPerZone >= 0 && g.MinPerZone <= 2000, "min_per_zone %d: want 0 to 2000", g.MinPerZone)
 	g.Retire.validate(check)
+	g.validateSource(check)
 	g.validatePolicy(check)
 	return errors.Join(errs...)
 }

@@ -45,7 +45,18 @@ func TestConfigErrors(t *testing.T) {
 	g(`autoscale: group "web": cooldown -1s: want more than 0`, func(g *Group) { g.Cooldown = -time.Second })
 	g(`autoscale: group "web": in.for 2h0m0s: want 0 to 1h`, func(g *Group) { g.In.For = 2 * time.Hour })
 	g(`autoscale: group "web": launch.user_data: 16385 bytes, EC2 takes 16384`, func(g *Group) { g.Launch.UserData = strings.Repeat("x", 16<<10+1) })
-	g(`autoscale: group "web": mode act needs launch.image or launch.launch_template`, func(g *Group) { g.Launch = Template{} })
+	g(`autoscale: group "web": mode act needs launch.image or launch.launch_template, or asg (an Auto Scaling Group), or exec (a program)`, func(g *Group) { g.Launch = Template{} })
+	g(`autoscale: group "web": mode act needs launch.image or launch.launch_template`, func(g *Group) { g.Launch = Template{Type: "t3.micro"} })
+	g("", func(g *Group) { g.Launch, g.ASG = Template{}, "web-asg" })
+	g("", func(g *Group) { g.Launch, g.Exec = Template{}, &Program{Command: []string{"/bin/pool"}} })
+	g(`autoscale: group "web": launch, asg and exec exclude each other: instances come from one of them`, func(g *Group) { g.ASG = "web-asg" })
+	g(`autoscale: group "web": launch, asg and exec exclude each other: instances come from one of them`, func(g *Group) {
+		g.Launch, g.ASG, g.Exec = Template{}, "web-asg", &Program{Command: []string{"/bin/pool"}}
+	})
+	g(`autoscale: group "web": exec.command: want an absolute path, and arguments`, func(g *Group) { g.Launch, g.Exec = Template{}, &Program{Command: []string{"pool"}} })
+	g(`autoscale: group "web": exec.timeout 1h0m0s: want more than 0, to 10m0s`, func(g *Group) {
+		g.Launch, g.Exec = Template{}, &Program{Command: []string{"/bin/pool"}, Timeout: time.Hour}
+	})
 }
 
 func TestAmount(t *testing.T) {

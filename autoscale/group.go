@@ -60,7 +60,7 @@ type group struct {
 
 func newGroup(conf Group, o Options, c *Controller, budget *rate.Limiter, entries []Entry) *group {
 	g := &group{
-		Group: conf, cloud: o.Cloud, metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
+		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
 		journal: c.journal, budget: budget, counts: &c.counts, keep: c.keep,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), value: math.NaN(),

@@ -28,7 +28,7 @@ type parts struct {
 	// destinations are the queues, and where these are delivered to.
 	destinations []destination
 	controller   *autoscale.Controller // nil where there is no group
-	cloud        *ec2.Cloud            // the controller's
+	cloud        *ec2.Cloud            // nil where no group is in EC2
 }
 
 // buildParts builds the parts of a configuration. All sockets are bound when
@@ -87,7 +87,7 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	if len(conf.Autoscale.Groups.Groups) == 0 {
 		return nil
 	}
-	cloud, err := ec2.New(ctx, conf.Autoscale.EC2)
+	clouds, err := p.buildClouds(ctx, conf.Autoscale)
 	if err != nil {
 		return err
 	}
@@ -95,9 +95,8 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	if err != nil {
 		return err
 	}
-	p.cloud = cloud
 	p.controller, err = autoscale.New(ctx, autoscale.Options{
-		Config: conf.Autoscale.Groups, Cloud: cloud, Metrics: s.judge, Fleet: retiring{s.fleet, s.join, s.log},
+		Config: conf.Autoscale.Groups, Cloud: clouds, Metrics: s.judge, Fleet: retiring{s.fleet, s.join, s.log},
 		Drainer: s.fleet, Journal: journal, Lost: s.stores.lostState(), Log: s.log.With("component", "autoscale"),
 	})
 	return err
