@@ -101,7 +101,7 @@ func (g *group) begin(ctx context.Context, d Decision, e Entry) bool {
 	g.endRun(ctx)
 	e.At, e.Decision = d.At, &d
 	if err := g.write(ctx, e); err != nil {
-		hold(&d, []held{{"journal", err.Error()}})
+		hold(&d, []Guard{blocked("journal", "%v", err)})
 		g.record(ctx, d)
 		g.launching.fail(d.At, err)
 		return false
@@ -203,7 +203,7 @@ func (g *group) settle(ctx context.Context, now time.Time) {
 func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
 	chosen := g.victims(g.instances, d.From-d.To, g.sessions, now)
 	if len(chosen) == 0 {
-		hold(&d, []held{{"protected", "all instances in service are protected by their tag " + TagProtect + ", or the last of their zone"}})
+		hold(&d, []Guard{blocked("protected", "all instances in service are protected by their tag %s, or the last of their zone", TagProtect)})
 		g.record(ctx, d)
 		return
 	}

@@ -142,7 +142,8 @@ type Saw struct {
 	Overdue   int       `json:"never_heard_of,omitempty"` // among the silent ones
 	Last      Change    `json:"last,omitzero"`            // the change of capacity before
 	Watched   time.Time `json:"watched_since,omitzero"`
-	Stopped   string    `json:"stopped,omitempty"` // by whom
+	Stopped   string    `json:"stopped,omitempty"`  // by whom
+	Launched  int       `json:"launched,omitempty"` // within the window of max_launches
 }
 
 // A Guard is what one guard rail said to a decision.

@@ -76,7 +76,8 @@ type Group struct {
 	ASG      string        `yaml:"asg"`      // or the name of the Auto Scaling Group that they are in
 	Exec     *Program      `yaml:"exec"`     // or the program that manages them
 
-	MinPerZone int `yaml:"min_per_zone"` // so many in service stay in each zone
+	MinPerZone  int `yaml:"min_per_zone"` // so many in service stay in each zone
+	MaxLaunches int `yaml:"max_launches"` // most instances launched within 10 minutes; default max, at least 20
 }
 
 // An OutPolicy says when to launch how many.
@@ -160,6 +161,9 @@ func (g Group) WithDefaults() Group {
 	if g.MaxStep == 0 {
 		g.MaxStep = 20
 	}
+	if g.MaxLaunches == 0 {
+		g.MaxLaunches = g.defaultLaunches()
+	}
 	return g
 }
 
@@ -180,6 +184,7 @@ func (g Group) Validate() error {
 	check(g.Min >= 0, "min %d: want 0 or more", g.Min)
 	check(g.Max >= 1 && g.Max >= g.Min && g.Max <= 2000, "max %d: want %d to 2000 (not less than min)", g.Max, max(g.Min, 1))
 	check(g.MaxStep >= 1, "max_step %d: want 1 or more", g.MaxStep)
+	check(g.MaxLaunches >= 1, "max_launches %d: want 1 or more", g.MaxLaunches)
 	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"warm", g.Warm}, {"stale", g.Stale}, {"silent", g.Silent}} {
 		check(f.d > 0, "%s %v: want more than 0", f.name, f.d)
 	}

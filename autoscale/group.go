@@ -2,7 +2,6 @@ package autoscale
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -152,7 +151,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 func (g *group) input(now time.Time) Input {
 	in := Input{
 		Now: now, Points: g.points, Trouble: g.trouble, Instances: g.instances,
-		Last: g.memory.Last, Started: g.started, Stopped: g.memory.Stopped,
+		Last: g.memory.Last, Launched: g.memory.launched(now), Started: g.started, Stopped: g.memory.Stopped,
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))
@@ -171,19 +170,21 @@ func (g *group) launchedBy(attempt string) (ids []string) {
 }
 
 // holdCalls lists what the calls themselves forbid.
-func (g *group) holdCalls(now time.Time, dir Direction, blind error) (hs []held) {
+func (g *group) holdCalls(now time.Time, dir Direction, blind error) (met []Guard) {
 	if blind != nil {
-		hs = append(hs, held{"blind", fmt.Sprintf("the cloud does not list the instances: %v", blind)})
+		met = append(met, blocked("blind", "the cloud does not list the instances: %v", blind))
+	} else {
+		met = append(met, passed("blind", "instances were listed %s ago", span(now.Sub(g.listedAt))))
 	}
 	switch {
 	case g.calling != "":
-		hs = append(hs, held{"in-flight", fmt.Sprintf("%s is under way for %s", g.calling, span(now.Sub(g.since)))})
+		return append(met, blocked("in-flight", "%s is under way for %s", g.calling, span(now.Sub(g.since))))
 	case g.memory.Open != nil:
-		hs = append(hs, held{"unclear", fmt.Sprintf("launch %s is unclear, it is asked for again first", short(g.memory.Open.Attempt))})
+		return append(met, blocked("unclear", "launch %s is unclear, it is asked for again first", short(g.memory.Open.Attempt)))
 	case dir == Out && g.launching.left(now) > 0:
-		hs = append(hs, held{"backoff", fmt.Sprintf("%s; again in %s", g.launching.why, span(g.launching.left(now)))})
+		return append(met, blocked("backoff", "%s; again in %s", g.launching.why, span(g.launching.left(now))))
 	}
-	return hs
+	return append(met, passed("in-flight", "no call is under way or unclear"))
 }
 
 // heard asks the fleet for an instance's heartbeat.

@@ -1,30 +1,8 @@
 package autoscale
 
 import (
-	"fmt"
-	"strings"
 	"time"
 )
-
-// A held reason: a stable code and a sentence.
-type held struct{ code, text string }
-
-// hold notes what keeps a decision from being carried out.
-func hold(d *Decision, hs []held) {
-	if len(hs) == 0 {
-		return
-	}
-	texts, codes := make([]string, 0, len(hs)+1), make([]string, 0, len(hs)+1)
-	if d.Held != "" {
-		texts = append(texts, d.Held)
-	}
-	codes = append(codes, d.Code)
-	for _, h := range hs {
-		texts, codes = append(texts, h.text), append(codes, h.code)
-		d.Guards = append(d.Guards, Guard{Name: h.code, Text: h.text, Blocks: true})
-	}
-	d.Held, d.Code = strings.Join(texts, "; "), strings.Join(codes, "+")
-}
 
 // Guard rails against acting on our own blindness or on broken images.
 const (
@@ -33,45 +11,52 @@ const (
 	maxOverdue  = 3    // this many never heard of: launching more helps nobody
 )
 
-// holdOut lists what forbids any scale-out now. The rests after a change come
-// on top, but not for the floor: that is not the load's wish.
-func (g Group) holdOut(in Input, c counts) []held {
-	hs := g.holdBoth(in, c)
+// holdOut lists what any scale-out must pass. The rests after a change come on
+// top, but not for the floor: that is not the load's wish.
+func (g Group) holdOut(in Input, c counts) []Guard {
+	met := g.holdBoth(in, c)
 	if c.overdue >= maxOverdue {
-		hs = append(hs, held{"overdue", fmt.Sprintf("%d instances were launched and never heard of: see their user data", c.overdue)})
+		return append(met, blocked("overdue", "%d instances were launched and never heard of: see their user data", c.overdue))
 	}
-	return hs
+	return append(met, passed("overdue", "%d launched and never heard of, the limit is %d", c.overdue, maxOverdue))
 }
 
-// holdIn lists what forbids a scale-in now.
-func (g Group) holdIn(in Input, c counts) []held {
-	hs := g.holdBoth(in, c)
-	if window := g.window(); in.Now.Sub(in.Started) < window {
-		hs = append(hs, held{"started", fmt.Sprintf("watching for %s only, scale-in wants %s", span(in.Now.Sub(in.Started)), span(window))})
+// holdIn lists what a scale-in must pass.
+func (g Group) holdIn(in Input, c counts) []Guard {
+	met := g.holdBoth(in, c)
+	watched, window := in.Now.Sub(in.Started), g.window()
+	if watched < window {
+		met = append(met, blocked("started", "watching for %s only, scale-in wants %s", span(watched), span(window)))
+	} else {
+		met = append(met, passed("started", "watching for %s, scale-in wants %s", span(watched), span(window)))
 	}
 	if n := c.coming(); n > 0 {
-		hs = append(hs, held{"booting", fmt.Sprintf("%d on their way", n)})
+		met = append(met, blocked("booting", "%d on their way", n))
+	} else {
+		met = append(met, passed("booting", "none on its way"))
 	}
-	return append(hs, g.holdTime(in, In)...)
+	return append(met, g.holdTime(in, In)...)
 }
 
 // window is how long a group must be watched before it may shrink.
 func (g Group) window() time.Duration { return max(g.In.For, g.Cooldown, g.Stale) }
 
-// holdBoth lists what forbids any change.
-func (g Group) holdBoth(in Input, c counts) (hs []held) {
+// holdBoth lists what any change must pass.
+func (g Group) holdBoth(in Input, c counts) (met []Guard) {
 	if in.Stopped != "" {
-		hs = append(hs, held{"stopped", "stopped by " + in.Stopped})
+		met = append(met, blocked("stopped", "stopped by %s", in.Stopped))
+	} else {
+		met = append(met, passed("stopped", "no stop switch is pulled"))
 	}
 	all := c.capacity + c.silent
 	if c.silent > frozenMore && float64(c.silent) > frozenShare*float64(all) {
-		hs = append(hs, held{"frozen", fmt.Sprintf("%d of %d instances fell silent: more likely our own ears, nothing changes until they are heard", c.silent, all)})
+		return append(met, blocked("frozen", "%d of %d instances fell silent: more likely our own ears, nothing changes until they are heard", c.silent, all))
 	}
-	return hs
+	return append(met, passed("frozen", "%d of %d instances are silent", c.silent, all))
 }
 
-// holdTime lists what the newest change forbids.
-func (g Group) holdTime(in Input, dir Direction) (hs []held) {
+// holdTime lists what the newest change has to say.
+func (g Group) holdTime(in Input, dir Direction) (met []Guard) {
 	if in.Last.At.IsZero() {
 		return nil
 	}
@@ -79,11 +64,29 @@ func (g Group) holdTime(in Input, dir Direction) (hs []held) {
 		return nil // it knows what is on its way, and an instance that is missing is worse than one that was let go too early
 	}
 	since := in.Now.Sub(in.Last.At)
-	if left := g.Cooldown - since; g.Track == nil && left > 0 {
-		hs = append(hs, held{"cooldown", fmt.Sprintf("cooldown for %s more", span(left))})
+	switch left := g.Cooldown - since; {
+	case g.Track != nil:
+	case left > 0:
+		met = append(met, blocked("cooldown", "cooldown for %s more", span(left)))
+	default:
+		met = append(met, passed("cooldown", "scaled %s ago, cooldown is %s", span(since), span(g.Cooldown)))
 	}
-	if left := g.Boot - since; in.Last.Direction != dir && left > 0 {
-		hs = append(hs, held{"reversal", fmt.Sprintf("scaled %s %s ago, no reversal within boot time for %s more", in.Last.Direction, span(since), span(left))})
+	switch left := g.Boot - since; {
+	case in.Last.Direction == dir:
+	case left > 0:
+		met = append(met, blocked("reversal", "scaled %s %s ago, no reversal within boot time for %s more", in.Last.Direction, span(since), span(left)))
+	default:
+		met = append(met, passed("reversal", "scaled %s %s ago, boot time is %s", in.Last.Direction, span(since), span(g.Boot)))
 	}
-	return hs
+	return met
+}
+
+// blocking says whether one of them blocks.
+func blocking(met []Guard) bool {
+	for _, g := range met {
+		if g.Blocks {
+			return true
+		}
+	}
+	return false
 }

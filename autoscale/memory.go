@@ -24,6 +24,7 @@ type memory struct {
 	Launched map[string]time.Time `json:"launched,omitempty"`
 	Leaving  map[string]leave     `json:"leaving,omitempty"` // chosen to go, not terminated
 	Gone     map[string]time.Time `json:"gone,omitempty"`    // termination was accepted
+	Bursts   []burst              `json:"bursts,omitempty"`  // launches within launchWindow
 	Recent   []Decision           `json:"recent,omitempty"`  // oldest first
 }
 
@@ -44,6 +45,7 @@ func (m *memory) apply(e Entry) {
 		m.remember(*e.Decision)
 	case KindLaunch:
 		m.Open, m.Doubt = &e, e.At
+		m.burstOf(e)
 		m.remember(*e.Decision)
 	case KindDrain:
 		m.Last = Change{In, e.At}
@@ -94,6 +96,7 @@ func (m *memory) outcome(e Entry) {
 			return
 		}
 		m.Open = nil
+		m.burstWas(e.Attempt, len(e.Instances))
 		if e.Failure == "" {
 			m.Last = Change{Out, e.At}
 			for _, id := range e.Instances {
@@ -136,7 +139,7 @@ func (m *memory) merge(from *memory) *memory {
 		return m
 	}
 	m.Stopped, m.Last, m.Open, m.Doubt = from.Stopped, from.Last, from.Open, from.Doubt
-	m.Recent = slices.Clone(from.Recent)
+	m.Recent, m.Bursts = slices.Clone(from.Recent), slices.Clone(from.Bursts)
 	for id, at := range from.Launched {
 		m.Launched[id] = at
 	}
@@ -168,6 +171,7 @@ func (m *memory) note(id string, change func(*Decision)) {
 
 // forget drops what the cloud's list has caught up with.
 func (m *memory) forget(now time.Time) {
+	m.forgetBursts(now)
 	for _, ids := range []map[string]time.Time{m.Launched, m.Gone} {
 		for id, at := range ids {
 			if now.Sub(at) > grace {

@@ -15,6 +15,7 @@ type Input struct {
 	Instances []Instance // with their phases
 	Unsettled int        // asked for by a launch whose outcome is unclear, and not among Instances
 	Last      Change     // the newest change of capacity
+	Launched  int        // asked for within the window of max_launches
 	Started   time.Time  // since when the group is watched without a break
 	Stopped   string     // who pulled the stop switch and why; "" while it is off
 }
@@ -58,16 +59,16 @@ func Want(g Group, in Input) Decision {
 // launches nothing and undoes a scale-in before it is made, so that the rests
 // after a change do not hold it.
 func (g Group) decideOut(d *Decision, in Input, c counts) {
-	hs := g.holdOut(in, c)
+	met := g.holdOut(in, c)
 	if d.Code != codeFloor {
 		rest := g.holdTime(in, Out)
-		if back := min(c.draining, d.To-d.From); len(rest) > 0 && back > 0 {
+		if back := min(c.draining, d.To-d.From); blocking(rest) && back > 0 {
 			d.Reason += fmt.Sprintf("; %d that drain are taken back", back)
 			d.To, d.Code, rest = d.From+back, d.Code+"+taken-back", nil
 		}
-		hs = append(hs, rest...)
+		met = append(met, rest...)
 	}
-	hold(d, hs)
+	hold(d, append(met, g.holdLaunches(d, in, c)...))
 }
 
 // The codes of a plan.
@@ -218,7 +219,7 @@ func (c counts) serving() int { return c.inService + c.draining }
 func (c counts) saw(in Input) Saw {
 	return Saw{
 		InService: c.inService, Coming: c.coming(), Draining: c.draining, Silent: c.silent, Overdue: c.overdue,
-		Last: in.Last, Watched: in.Started, Stopped: in.Stopped,
+		Last: in.Last, Watched: in.Started, Stopped: in.Stopped, Launched: in.Launched,
 	}
 }
 
