@@ -31,6 +31,7 @@ const (
 type Instance struct {
 	ID         string            `json:"id"`
 	Type       string            `json:"type,omitempty"`
+	Image      string            `json:"image,omitempty"`
 	Zone       string            `json:"zone,omitempty"`
 	PrivateDNS string            `json:"private_dns,omitempty"`
 	PrivateIP  string            `json:"private_ip,omitempty"`
@@ -155,21 +156,23 @@ type Guard struct {
 
 // A View is one group as pages and commands see it.
 type View struct {
-	Name      string     `json:"name"`
-	Mode      string     `json:"mode"` // act or dry-run
-	Stopped   bool       `json:"stopped"`
-	StoppedBy string     `json:"stopped_by,omitempty"` // who stopped it and why
-	Min       int        `json:"min"`
-	Max       int        `json:"max"`
-	Desired   int        `json:"desired"`
-	Metric    string     `json:"metric"`
-	Title     string     `json:"title"` // what the metric is called in reasons
-	Value     float64    `json:"-"`     // NaN while missing
-	Out       float64    `json:"out_above"`
-	In        float64    `json:"in_below"`
-	Track     bool       `json:"track,omitempty"` // it follows the load: Out is the share of use that it aims at, and there is no In
-	Cooldown  time.Time  `json:"cooldown_until"`
-	Instances []Instance `json:"instances"`
-	Last      Decision   `json:"last"`   // newest decision, acting or not
-	Recent    []Decision `json:"recent"` // newest first; runs of the same non-decision appear once
+	Name       string     `json:"name"`
+	Mode       string     `json:"mode"` // act or dry-run
+	Stopped    bool       `json:"stopped"`
+	StoppedBy  string     `json:"stopped_by,omitempty"` // who stopped it and why
+	Min        int        `json:"min"`
+	Max        int        `json:"max"`
+	Desired    int        `json:"desired"`
+	Metric     string     `json:"metric"`
+	Title      string     `json:"title"` // what the metric is called in reasons
+	Value      float64    `json:"-"`     // NaN while missing
+	Out        float64    `json:"out_above"`
+	In         float64    `json:"in_below"`
+	Track      bool       `json:"track,omitempty"` // it follows the load: Out is the share of use that it aims at, and there is no In
+	Cooldown   time.Time  `json:"cooldown_until"`
+	Boot       float64    `json:"boot_seconds"`          // from launch to first heartbeat
+	BootsKnown int        `json:"boots_known,omitempty"` // from how many instances Boot was learnt; 0: it is as configured
+	Instances  []Instance `json:"instances"`
+	Last       Decision   `json:"last"`   // newest decision, acting or not
+	Recent     []Decision `json:"recent"` // newest first; runs of the same non-decision appear once
 }

@@ -65,7 +65,8 @@ type Group struct {
 	In       InPolicy      `yaml:"in"`
 	Track    *TrackPolicy  `yaml:"track"`    // instead of out and in: follow the load
 	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
-	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat; no reversal within it; default 3m
+	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat, until it is learnt; no reversal within it; default 3m
+	Learn    *bool         `yaml:"learn"`    // false: boot is as written, whatever instances show
 	Warm     time.Duration `yaml:"warm"`     // from first heartbeat until it counts in the metric's average; default out.for, at least stale/2
 	Stale    time.Duration `yaml:"stale"`    // a metric without a newer sample is missing; default 1m
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m

@@ -43,6 +43,7 @@ type group struct {
 	seen     map[string]bool      // by ID, and by ID@host where the fleet was told
 	first    map[string]time.Time // by ID: when it was first heard of
 	listing  backoff
+	sighted  time.Time // the newest look at the instances themselves
 
 	mu        sync.Mutex // guards what follows, which calls and pages touch too
 	memory    *memory
@@ -136,11 +137,16 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if blind == nil {
-		g.instances = g.reconcile(sight{now, g.watched, g.listed, g.memory, g.first, g.seen, g.heard})
+		conf, _ := g.learnt()
+		g.instances = conf.reconcile(sight{now, g.watched, g.listed, g.memory, g.first, g.seen, g.heard})
+		g.noteBoots(ctx, now, every)
 	}
 	g.bind()
 	g.points[len(g.points)-1].Serving = g.count(Input{Now: now, Instances: g.instances}).serving()
-	d := Want(g.Group, g.input(now))
+	conf, known := g.learnt()
+	in := g.input(now)
+	in.BootsKnown = known
+	d := Want(conf, in)
 	hold(&d, g.holdCalls(now, d.Direction, blind))
 	g.carryOut(ctx, now, d)
 	g.snapshot(ctx)
@@ -222,6 +228,8 @@ func (g *group) view() View {
 	if !g.memory.Last.At.IsZero() {
 		v.Cooldown = g.memory.Last.At.Add(g.Cooldown)
 	}
+	conf, known := g.learnt()
+	v.Boot, v.BootsKnown = conf.Boot.Seconds(), known
 	v.Recent = append([]Decision{}, g.memory.Recent...)
 	if g.now.Count > 0 {
 		v.Recent = append(v.Recent, g.now)

@@ -74,9 +74,9 @@ func (g Group) holdTime(in Input, dir Direction) (met []Guard) {
 	switch left := g.Boot - since; {
 	case in.Last.Direction == dir:
 	case left > 0:
-		met = append(met, blocked("reversal", "scaled %s %s ago, no reversal within boot time for %s more", in.Last.Direction, span(since), span(left)))
+		met = append(met, blocked("reversal", "scaled %s %s ago, no reversal within boot time for %s more%s", in.Last.Direction, span(since), span(left), g.learntBoot(in)))
 	default:
-		met = append(met, passed("reversal", "scaled %s %s ago, boot time is %s", in.Last.Direction, span(since), span(g.Boot)))
+		met = append(met, passed("reversal", "scaled %s %s ago, boot time is %s%s", in.Last.Direction, span(since), span(g.Boot), g.learntBoot(in)))
 	}
 	return met
 }

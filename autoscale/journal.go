@@ -46,6 +46,7 @@ const (
 	KindReclaim   Kind = "reclaim"   // these draining instances stay after all
 	KindTerminate Kind = "terminate" // about to terminate; the call follows
 	KindOutcome   Kind = "outcome"   // what became of an attempt
+	KindHeard     Kind = "heard"     // an instance was heard of for the first time
 	KindStop      Kind = "stop"      // the stop switch was pulled
 	KindStart     Kind = "start"     // and released
 	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
@@ -70,6 +71,7 @@ type Entry struct {
 	Failure   Failure   `json:"failure,omitempty"` // of an outcome; "" means done
 	Again     bool      `json:"again,omitempty"`   // of a launch that had been asked for before
 	Text      string    `json:"text,omitempty"`
+	Boot      *Boot     `json:"boot,omitempty"`  // of heard
 	State     *memory   `json:"state,omitempty"` // of a snapshot
 	Prev      string    `json:"prev"`
 	Hash      string    `json:"-"`
@@ -109,7 +111,7 @@ func decodeEntry(record []byte) (Entry, error) {
 // complete says which part of an entry is not there.
 func (e Entry) complete() error {
 	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain
-	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil
+	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open
 		missing = missing || open.Kind != KindLaunch || open.complete() != nil

@@ -111,6 +111,7 @@ func FuzzEntry(f *testing.F) {
 		{Kind: KindLaunch, Attempt: "a", Decision: &Decision{ID: "a"}, Launch: &Launch{Count: 2}},
 		{Kind: KindOutcome, Attempt: "a", Instances: []string{"i-1"}, Failure: NoRoom},
 		{Kind: KindSnapshot, State: newMemory()},
+		{Kind: KindHeard, Instances: []string{"i-1"}, Boot: &Boot{Image: "ami-1", Seconds: 94}},
 		{Kind: KindReclaim, Instances: []string{"i-1"}},
 	} {
 		record, _, err := e.encode()

@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -26,6 +27,7 @@ type memory struct {
 	Gone     map[string]time.Time `json:"gone,omitempty"`    // termination was accepted
 	Bursts   []burst              `json:"bursts,omitempty"`  // launches within launchWindow
 	Recent   []Decision           `json:"recent,omitempty"`  // oldest first
+	Boots    map[string]boots     `json:"boots,omitempty"`   // by kind of instance
 }
 
 // A leave is the drain of one instance.
@@ -35,7 +37,7 @@ type leave struct {
 }
 
 func newMemory() *memory {
-	return &memory{Launched: map[string]time.Time{}, Leaving: map[string]leave{}, Gone: map[string]time.Time{}}
+	return &memory{Launched: map[string]time.Time{}, Leaving: map[string]leave{}, Gone: map[string]time.Time{}, Boots: map[string]boots{}}
 }
 
 // apply adds one entry.
@@ -65,6 +67,8 @@ func (m *memory) apply(e Entry) {
 	case KindTerminate: // the drain already says it; the call may be repeated freely
 	case KindOutcome:
 		m.outcome(e)
+	case KindHeard:
+		m.learn(*e.Boot, e.At)
 	case KindStop:
 		m.Stopped = e.Text
 	case KindStart:
@@ -149,6 +153,7 @@ func (m *memory) merge(from *memory) *memory {
 	for id, at := range from.Gone {
 		m.Gone[id] = at
 	}
+	maps.Copy(m.Boots, from.Boots)
 	return m
 }
 

@@ -112,7 +112,7 @@ func (g Group) planTrack(c counts, in Input, r reading) plan {
 	horizon := (g.Boot + in.Now.Sub(r.at)).Seconds() // what is launched now serves then
 	f := forecastOf(ms, horizon)
 	need := g.Track.need(f, horizon, 1)
-	reason := g.Track.reason(f, horizon, need)
+	reason := g.Track.reason(f, horizon, need) + g.learntBoot(in)
 	switch {
 	case need > c.capacity && c.capacity >= g.Max:
 		return plan{to: c.capacity, code: codeAtMax, reason: fmt.Sprintf("%s, capacity is at max %d", reason, g.Max)}

@@ -18,6 +18,8 @@ type Input struct {
 	Launched  int        // asked for within the window of max_launches
 	Started   time.Time  // since when the group is watched without a break
 	Stopped   string     // who pulled the stop switch and why; "" while it is off
+
+	BootsKnown int // from how many instances the group's Boot was learnt; 0: it is as configured
 }
 
 // A Change of capacity that was made.

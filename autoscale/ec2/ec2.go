@@ -193,7 +193,7 @@ func (c *Cloud) describe(ctx context.Context, filters ...types.Filter) ([]autosc
 // heard of it.
 func instance(i types.Instance) autoscale.Instance {
 	out := autoscale.Instance{
-		ID: aws.ToString(i.InstanceId), Type: string(i.InstanceType),
+		ID: aws.ToString(i.InstanceId), Type: string(i.InstanceType), Image: aws.ToString(i.ImageId),
 		PrivateDNS: aws.ToString(i.PrivateDnsName), PrivateIP: aws.ToString(i.PrivateIpAddress),
 		Launched: aws.ToTime(i.LaunchTime), Tags: make(map[string]string, len(i.Tags)),
 	}

@@ -71,7 +71,7 @@ func TestLaunchDescribeTerminate(t *testing.T) {
 	if d := cmp.Diff(got, is); d != "" {
 		t.Errorf("what Launch returned is not what Instances lists:\n%s", d)
 	}
-	want := autoscale.Instance{Type: "c5.large", Zone: "us-east-1b", Phase: autoscale.Pending, Tags: launch("tok", 2).Tags}
+	want := autoscale.Instance{Type: "c5.large", Image: "ami-1", Zone: "us-east-1b", Phase: autoscale.Pending, Tags: launch("tok", 2).Tags}
 	first := is[0]
 	first.ID, first.PrivateDNS, first.PrivateIP, first.Launched = "", "", "", time.Time{}
 	if d := cmp.Diff(want, first); d != "" {
