@@ -47,6 +47,7 @@ type Options struct {
 	Config  Config
 	Cloud   Cloud
 	Metrics rrd.Evaluator // one that is a Dater too lets a group's stale see how old samples are
+	Moves   Watcher       // tells when samples of the metrics come; nil: groups peek a few times per tick
 	Fleet   Fleet
 	Drainer Drainer // nil: a drain lasts as long as the group says
 	Journal Log     // from [OpenLog]
@@ -68,6 +69,7 @@ type Controller struct {
 	tick    time.Duration
 	keep    int
 	journal *Journal
+	moves   Watcher
 	log     *slog.Logger
 	counts  counters
 
@@ -86,7 +88,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	if journal == nil {
 		return nil, broken
 	}
-	c := &Controller{tick: o.Config.Tick, keep: o.Config.Keep, journal: journal, log: o.Log}
+	c := &Controller{tick: o.Config.Tick, keep: o.Config.Keep, journal: journal, moves: o.Moves, log: o.Log}
 	budget := rate.NewLimiter(callsPerSecond, callsAtOnce)
 	for _, conf := range o.Config.Groups {
 		c.groups = append(c.groups, newGroup(conf.WithDefaults(), o, c, budget, entries))
@@ -126,7 +128,7 @@ func (c *Controller) stopUnknown(ctx context.Context, entries []Entry, lost stri
 // upper threshold, until ctx ends. A call that is under way then gets a few
 // seconds to return.
 //
-//	ticker, surge, transition, end of a call
+//	ticker, samples above the threshold, transition, end of a call
 //	        |
 //	      group ──> metric ──> inventory ──> Want ──> journal ──> call (own goroutine)
 //	        ^                                                      |
@@ -134,11 +136,13 @@ func (c *Controller) stopUnknown(ctx context.Context, entries []Entry, lost stri
 //
 // Each group has a goroutine of its own: a slow call holds no other group.
 func (c *Controller) Run(ctx context.Context) error {
+	c.watch()
 	var wg sync.WaitGroup
 	for _, g := range c.groups {
 		wg.Go(func() { g.run(ctx, c.tick) })
 	}
 	wg.Wait()
+	c.unwatch()
 	c.ending.Lock()
 	defer c.ending.Unlock()
 	c.ended = true

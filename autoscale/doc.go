@@ -2,8 +2,9 @@
 // reads a group's metric, asks [Want] how many instances there should be and
 // why, and has its [Cloud] launch or terminate the difference.
 //
-// The controller scales on levels, never on edges: a transition of an alert
-// only makes it look earlier.
+// The controller scales on levels, never on edges: samples of the metric and
+// transitions of alerts only make it look earlier. A sample that takes the
+// metric over its upper threshold is answered at once, not at the next tick.
 //
 // # A group
 //

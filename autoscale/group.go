@@ -26,14 +26,16 @@ type group struct {
 	log     *slog.Logger
 	keep    int
 
-	wake  chan struct{}
-	calls sync.WaitGroup
+	wake    chan struct{}
+	stirred chan struct{} // samples of the metric have come
+	calls   sync.WaitGroup
 
 	// Owned by the goroutine of run.
 	points   []Point
 	trouble  string             // why the newest reading gave nothing
 	sessions map[string]float64 // by host; see RetirePolicy
 	pulse    pulse
+	peeked   time.Time // the newest peek
 	peekAt   time.Time // the next peek's earliest
 	watched  time.Time
 	started  time.Time
@@ -63,7 +65,7 @@ func newGroup(conf Group, o Options, c *Controller, budget *rate.Limiter, entrie
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
 		journal: c.journal, budget: budget, counts: &c.counts, keep: c.keep,
 		log:  o.Log.With("group", conf.Name),
-		wake: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), value: math.NaN(),
+		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), value: math.NaN(),
 	}
 	for _, e := range entries {
 		if e.Group == conf.Name {
@@ -83,7 +85,7 @@ func (g *group) run(ctx context.Context, every time.Duration) {
 	defer g.calls.Wait()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	peek := time.NewTicker(max(every/peeks, minPause))
+	peek := time.NewTimer(every / peeks)
 	defer peek.Stop()
 	g.watched = time.Now()
 	for ctx.Err() == nil {
@@ -95,8 +97,12 @@ func (g *group) run(ctx context.Context, every time.Duration) {
 			case <-ticker.C:
 			case <-g.wake:
 				sleep(ctx, minPause-time.Since(g.ticked))
+			case <-g.stirred:
+				waiting = true
+				peek.Reset(g.peekIn(time.Now(), every))
 			case <-peek.C:
 				waiting = !g.surge(ctx)
+				peek.Reset(g.peekAfter(time.Now(), every))
 			}
 		}
 	}

@@ -18,8 +18,6 @@ const (
 	listTimeout  = 15 * time.Second
 	maxTrouble   = 300              // bytes of an error's text
 	tellable     = 10 * time.Minute // how long a run of points can be told at least
-	peeks        = 4                // per tick, whether the metric is above its upper threshold
-	peekRest     = 20               // times what a peek took, until the next
 )
 
 // observe reads the metric once and keeps what the policies' durations need.
@@ -126,23 +124,6 @@ func (p *pulse) age(newest, now time.Time) time.Duration {
 	}
 	p.newest = newest
 	return now.Sub(p.moved)
-}
-
-// surge says whether the metric is above its upper threshold: then the group
-// looks at once, not at the next tick. What the question costs keeps it from
-// being asked too often.
-func (g *group) surge(ctx context.Context) bool {
-	began := time.Now()
-	if began.Before(g.peekAt) {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	values, err := g.metrics.Eval(ctx, g.Metric, began)
-	ended := time.Now()
-	g.peekAt = ended.Add(peekRest * ended.Sub(began))
-	// An error is for the tick to tell.
-	return err == nil && len(values) == 1 && values[0].Value > g.upper()
 }
 
 // list asks the cloud for the instances, not more often than it helps.

@@ -88,22 +88,3 @@ func TestStale(t *testing.T) {
 		l.stop()
 	})
 }
-
-// TestSurge: load that comes just after a tick does not wait for the next.
-func TestSurge(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1000)
-		c := web()
-		c.Tick, c.Groups[0].Out.For = 4*time.Second, 0
-		w.setDemand(1)
-		l := w.live(c)
-		time.Sleep(time.Minute + 100*time.Millisecond)
-		w.setDemand(40)
-		time.Sleep(time.Second)
-		if n := w.count(); n != 10 {
-			t.Errorf("%d instances 1 s after the surge, want 10", n)
-		}
-		l.stop()
-	})
-}

@@ -37,6 +37,7 @@ type world struct {
 	lag       time.Duration // of the metric behind the heartbeats
 	store     *state.Journal
 	metrics   rrd.Evaluator // instead of the world itself, or nil
+	moves     Watcher
 }
 
 // A fault is what a changing call meets.
@@ -347,7 +348,7 @@ func (w *world) live(c Config) *life {
 	if w.metrics == nil {
 		w.metrics = w
 	}
-	ctl, err := New(ctx, Options{Config: c, Cloud: s, Metrics: w.metrics, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
+	ctl, err := New(ctx, Options{Config: c, Cloud: s, Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

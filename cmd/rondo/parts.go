@@ -96,7 +96,7 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 		return err
 	}
 	p.controller, err = autoscale.New(ctx, autoscale.Options{
-		Config: conf.Autoscale.Groups, Cloud: clouds, Metrics: s.judge, Fleet: retiring{s.fleet, s.join, s.log},
+		Config: conf.Autoscale.Groups, Cloud: clouds, Metrics: s.judge, Moves: s.moves, Fleet: retiring{s.fleet, s.join, s.log},
 		Drainer: s.fleet, Journal: journal, Lost: s.stores.lostState(), Log: s.log.With("component", "autoscale"),
 	})
 	return err

@@ -25,6 +25,7 @@ import (
 	"rondo/alerts/notify/dispatch"
 	"rondo/alerts/promrule"
 	"rondo/collectors/agent"
+	"rondo/rrd"
 	"rondo/rrd/promql"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
@@ -82,6 +83,7 @@ type server struct {
 	stores   *stores
 	promql   *promql.Engine // for people and dashboards
 	judge    *promql.Engine // for rules and groups, which dashboards must not starve
+	moves    metricMoves    // what wakes groups
 	fleet    *fleet.Fleet
 	join     *join.Authority // lets agents in
 	install  *installer      // serves the script that installs them
@@ -236,8 +238,10 @@ func (s *server) build() (err error) {
 	if err != nil {
 		return err
 	}
+	moves := rrd.ShareWatcher(s.stores.metrics, 2)
+	s.moves = metricMoves{moves[1]}
 	s.engine, err = alerts.NewEngine(alerts.Options{
-		Log: s.log, Store: s.stores.state, Moves: s.stores.metrics, Withdrawn: s.fleet.Gone, Muting: mutes, Series: s.stores.metrics,
+		Log: s.log, Store: s.stores.state, Moves: moves[0], Withdrawn: s.fleet.Gone, Muting: mutes, Series: s.stores.metrics,
 		Tolerate: time.Minute, Settle: 2 * time.Minute,
 	}, rules, targets)
 	if err != nil {
