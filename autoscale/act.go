@@ -139,7 +139,14 @@ func (g *group) scaleOut(ctx context.Context, now time.Time, d Decision) {
 		tags[k] = v
 	}
 	tags[TagGroup], tags[TagDecision] = g.Name, d.ID
-	l := Launch{Group: g.Name, Count: n, Desired: g.present() + n, Token: "rondo-" + d.ID, Tags: tags, Template: g.Launch}
+	at := place(g.Group, g.instances, g.memory.Refused, now, n)
+	if at.why != "" {
+		d.Reason += "; " + at.why
+	}
+	l := Launch{
+		Group: g.Name, Count: at.count, Desired: g.present() + at.count, Token: "rondo-" + d.ID, Tags: tags, Template: g.Launch,
+		Pools: at.pools, Rest: n - at.count,
+	}
 	if g.begin(ctx, d, Entry{Kind: KindLaunch, Attempt: d.ID, Launch: &l}) {
 		g.launch(ctx, now, l, d.ID, false)
 	}
@@ -179,11 +186,8 @@ func (g *group) retry(ctx context.Context, now time.Time) {
 func (g *group) launch(ctx context.Context, now time.Time, l Launch, attempt string, again bool) {
 	g.call(ctx, now, fmt.Sprintf("launch of %d", l.Count), &g.launching, func(ctx context.Context) Entry {
 		got, request, err := g.cloud.Launch(ctx, l)
-		e := outcome(attempt, request, err)
+		e := launched(l, got, attempt, request, err)
 		e.Again = again
-		for _, i := range got {
-			e.Instances = append(e.Instances, i.ID)
-		}
 		g.counts.add("launched", len(got))
 		return e
 	})
@@ -271,7 +275,7 @@ func (g *group) finish(ctx context.Context, e Entry, wait *backoff) {
 		g.counts.add("call_failed_"+string(e.Failure), 1)
 		err = errors.New(e.Text)
 	}
-	if err != nil {
+	if err != nil && !(len(e.Refused) > 0 && g.elsewhere(now)) {
 		wait.fail(now, err)
 	} else {
 		*wait = backoff{}

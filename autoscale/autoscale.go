@@ -33,6 +33,8 @@ type Instance struct {
 	Type       string            `json:"type,omitempty"`
 	Image      string            `json:"image,omitempty"`
 	Zone       string            `json:"zone,omitempty"`
+	Subnet     string            `json:"subnet,omitempty"`
+	Market     Market            `json:"market,omitempty"`
 	PrivateDNS string            `json:"private_dns,omitempty"`
 	PrivateIP  string            `json:"private_ip,omitempty"`
 	Launched   time.Time         `json:"launched"`
@@ -62,6 +64,13 @@ type Template struct {
 	Profile        string            `yaml:"profile" json:"profile,omitempty"`                 // IAM instance profile's name
 	UserData       string            `yaml:"user_data" json:"user_data,omitempty"`             // plain text, at most 16 KiB
 	Tags           map[string]string `yaml:"tags" json:"tags,omitempty"`
+
+	// Where there is a choice, each launch goes to what [Pool] has room.
+	Types   []string   `yaml:"types" json:"types,omitempty"`     // instead of type, the preferred first
+	Zones   []string   `yaml:"zones" json:"zones,omitempty"`     // instead of zone; kept even
+	Subnets []string   `yaml:"subnets" json:"subnets,omitempty"` // instead of zones: one in each zone
+	Spot    SpotPolicy `yaml:"spot" json:"spot,omitzero"`
+	Fleet   bool       `yaml:"fleet" json:"fleet,omitempty"` // ask for all pools in one call (CreateFleet); wants a launch template
 }
 
 // A Launch asks for instances. It is journalled whole, so that a retry asks
@@ -73,6 +82,12 @@ type Launch struct {
 	Token    string            `json:"token"`             // ClientToken: the same token never launches twice
 	Tags     map[string]string `json:"tags"`              // put on at launch
 	Template Template          `json:"template"`
+
+	// Pools say where from, the first before the next, instead of the template's
+	// type, zone, subnet and market; none leave all that to the template. A
+	// cloud that can ask for one only is given one only.
+	Pools []Pool `json:"pools,omitempty"`
+	Rest  int    `json:"rest,omitempty"` // how many more the decision wants, which are asked for elsewhere
 }
 
 // A Cloud is where instances come from. Calls are safe to repeat with the same
@@ -83,7 +98,9 @@ type Cloud interface {
 	// as Terminated, for as long as the cloud remembers them. An instance may
 	// appear some time after Launch returned it.
 	Instances(ctx context.Context, group string) ([]Instance, error)
-	// Launch returns what was launched, and the API's request ID.
+	// Launch returns what was launched, and the API's request ID. Where that is
+	// fewer than were asked for there was no room for more; an error of NoRoom
+	// beside instances says in which pools.
 	Launch(ctx context.Context, l Launch) ([]Instance, string, error)
 	// Terminate reads the instances' tags and states again right before it acts,
 	// and touches none of them if one is not the group's or is protected. It

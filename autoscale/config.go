@@ -77,7 +77,10 @@ type Group struct {
 	ASG      string        `yaml:"asg"`      // or the name of the Auto Scaling Group that they are in
 	Exec     *Program      `yaml:"exec"`     // or the program that manages them
 
-	MinPerZone  int `yaml:"min_per_zone"` // so many in service stay in each zone
+	// MinPerZone is what stays in service in each zone, and what each of
+	// launch.zones or launch.subnets gets at first: min is at least so many times
+	// their number.
+	MinPerZone  int `yaml:"min_per_zone"`
 	MaxLaunches int `yaml:"max_launches"` // most instances launched within 10 minutes; default max, at least 20
 }
 
@@ -165,6 +168,9 @@ func (g Group) WithDefaults() Group {
 	if g.MaxLaunches == 0 {
 		g.MaxLaunches = g.defaultLaunches()
 	}
+	if n := len(g.Launch.Zones) + len(g.Launch.Subnets); g.MinPerZone > 0 {
+		g.Min = max(g.Min, g.MinPerZone*n)
+	}
 	return g
 }
 
@@ -195,6 +201,7 @@ func (g Group) Validate() error {
 	check(g.MinPerZone >= 0 && g.MinPerZone <= 2000, "min_per_zone %d: want 0 to 2000", g.MinPerZone)
 	g.Retire.validate(check)
 	g.validateSource(check)
+	g.Launch.validate(check)
 	g.validatePolicy(check)
 	return errors.Join(errs...)
 }

@@ -78,6 +78,24 @@
 // whether they were just written or read after a restart. Entries are chained
 // by hash. A chain that is broken stops all groups until a human starts them.
 //
+// # Where from
+//
+//	launch:
+//	  launch_template: web
+//	  types: [c7g.large, m7g.large]              # the preferred first
+//	  subnets: [subnet-a, subnet-b, subnet-c]    # or zones; kept even
+//	  spot: {share: 0.5, on_demand_base: 2}
+//
+// A launch asks one [Pool]: a type in a zone, on demand or Spot. Which one is
+// chosen by place: the market that lacks its share, there the emptiest zone,
+// there the preferred type. A pool that was refused is passed over until the
+// refusal's weight, which halves every 10 minutes, is half; refusals are
+// outcomes in the journal, so that a restart does not ask them all again. The
+// next pool is asked at once; only where all were refused does a backoff keep
+// the calls rare. A quota (of vCPUs) is the account's, not a zone's: it closes
+// all types that count for it. What a launch did not get, or what belongs to
+// another zone, follows in the next one, past the cooldown.
+//
 // # Whom to retire
 //
 // From the zone that has the most; there the one with the fewest sessions, as

@@ -22,6 +22,7 @@ type CallError struct {
 	Failure   Failure
 	Code      string // the API's error code, or ""
 	RequestID string
+	Refused   []Refusal // of NoRoom, where several pools were asked
 	Err       error
 }
 

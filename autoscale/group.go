@@ -163,7 +163,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 func (g *group) input(now time.Time) Input {
 	in := Input{
 		Now: now, Points: g.points, Trouble: g.trouble, Instances: g.instances,
-		Last: g.memory.Last, Launched: g.memory.launched(now), Started: g.started, Stopped: g.memory.Stopped,
+		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Launched: g.memory.launched(now), Started: g.started, Stopped: g.memory.Stopped,
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))

@@ -71,10 +71,15 @@ type Entry struct {
 	Failure   Failure   `json:"failure,omitempty"` // of an outcome; "" means done
 	Again     bool      `json:"again,omitempty"`   // of a launch that had been asked for before
 	Text      string    `json:"text,omitempty"`
-	Boot      *Boot     `json:"boot,omitempty"`  // of heard
-	State     *memory   `json:"state,omitempty"` // of a snapshot
-	Prev      string    `json:"prev"`
-	Hash      string    `json:"-"`
+	Boot      *Boot     `json:"boot,omitempty"` // of heard
+
+	// Of a launch's outcome: what had no room, and where the instances are.
+	Refused []Refusal       `json:"refused,omitempty"`
+	Where   map[string]Pool `json:"where,omitempty"`
+
+	State *memory `json:"state,omitempty"` // of a snapshot
+	Prev  string  `json:"prev"`
+	Hash  string  `json:"-"`
 }
 
 // hashLen is the length of a hash in hex digits.

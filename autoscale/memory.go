@@ -28,6 +28,9 @@ type memory struct {
 	Bursts   []burst              `json:"bursts,omitempty"`  // launches within launchWindow
 	Recent   []Decision           `json:"recent,omitempty"`  // oldest first
 	Boots    map[string]boots     `json:"boots,omitempty"`   // by kind of instance
+	Refused  scarcity             `json:"refused,omitempty"` // what had no room
+	Where    map[string]Pool      `json:"where,omitempty"`   // of Launched
+	Rest     rest                 `json:"rest,omitzero"`     // of the newest launch
 }
 
 // A leave is the drain of one instance.
@@ -37,7 +40,10 @@ type leave struct {
 }
 
 func newMemory() *memory {
-	return &memory{Launched: map[string]time.Time{}, Leaving: map[string]leave{}, Gone: map[string]time.Time{}, Boots: map[string]boots{}}
+	return &memory{
+		Launched: map[string]time.Time{}, Leaving: map[string]leave{}, Gone: map[string]time.Time{},
+		Boots: map[string]boots{}, Refused: scarcity{}, Where: map[string]Pool{},
+	}
 }
 
 // apply adds one entry.
@@ -96,9 +102,13 @@ func (m *memory) outcome(e Entry) {
 		if e.Failure == Unclear {
 			m.Doubt = e.At
 		}
+		for _, r := range e.Refused {
+			m.Refused.add(r, e.At)
+		}
 		if e.leavesOpen(m.Doubt) {
 			return
 		}
+		m.Rest = rest{m.Open.Launch.restAfter(len(e.Instances)), e.At}
 		m.Open = nil
 		m.burstWas(e.Attempt, len(e.Instances))
 		if e.Failure == "" {
@@ -106,6 +116,7 @@ func (m *memory) outcome(e Entry) {
 			for _, id := range e.Instances {
 				m.Launched[id] = e.At
 			}
+			maps.Copy(m.Where, e.Where)
 		}
 		return
 	}
@@ -143,17 +154,13 @@ func (m *memory) merge(from *memory) *memory {
 		return m
 	}
 	m.Stopped, m.Last, m.Open, m.Doubt = from.Stopped, from.Last, from.Open, from.Doubt
-	m.Recent, m.Bursts = slices.Clone(from.Recent), slices.Clone(from.Bursts)
-	for id, at := range from.Launched {
-		m.Launched[id] = at
-	}
-	for id, l := range from.Leaving {
-		m.Leaving[id] = l
-	}
-	for id, at := range from.Gone {
-		m.Gone[id] = at
-	}
+	m.Recent, m.Bursts, m.Rest = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest
+	maps.Copy(m.Launched, from.Launched)
+	maps.Copy(m.Leaving, from.Leaving)
+	maps.Copy(m.Gone, from.Gone)
 	maps.Copy(m.Boots, from.Boots)
+	maps.Copy(m.Refused, from.Refused)
+	maps.Copy(m.Where, from.Where)
 	return m
 }
 
@@ -181,9 +188,11 @@ func (m *memory) forget(now time.Time) {
 		for id, at := range ids {
 			if now.Sub(at) > grace {
 				delete(ids, id)
+				delete(m.Where, id)
 			}
 		}
 	}
+	m.Refused.forget(now)
 }
 
 // sameRun says whether d continues the run of the same non-decision. Figures

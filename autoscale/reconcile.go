@@ -39,7 +39,11 @@ func (g Group) reconcile(s sight) []Instance {
 	}
 	for id, at := range s.memory.Launched {
 		if !listed[id] && !s.seen[id] && s.now.Sub(at) <= grace {
-			out = append(out, Instance{ID: id, Type: g.Launch.Type, Launched: at, Phase: Pending})
+			in := s.memory.Where[id]
+			out = append(out, Instance{
+				ID: id, Type: cmp.Or(in.Type, g.Launch.Type), Zone: in.Zone, Subnet: in.Subnet, Market: in.Market,
+				Launched: at, Phase: Pending,
+			})
 		}
 	}
 	slices.SortFunc(out, func(a, b Instance) int {

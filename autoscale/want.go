@@ -16,6 +16,7 @@ type Input struct {
 	Unsettled int        // asked for by a launch whose outcome is unclear, and not among Instances
 	Last      Change     // the newest change of capacity
 	Launched  int        // asked for within the window of max_launches
+	Rest      int        // wanted by the newest scale-out, and not launched yet
 	Started   time.Time  // since when the group is watched without a break
 	Stopped   string     // who pulled the stop switch and why; "" while it is off
 
@@ -64,6 +65,10 @@ func (g Group) decideOut(d *Decision, in Input, c counts) {
 	met := g.holdOut(in, c)
 	if d.Code != codeFloor {
 		rest := g.holdTime(in, Out)
+		if blocking(rest) && in.Rest > 0 {
+			d.Reason += fmt.Sprintf("; %d were decided on before and are still to come", in.Rest)
+			d.To, d.Code, rest = min(d.To, d.From+in.Rest), d.Code+"+rest", nil
+		}
 		if back := min(c.draining, d.To-d.From); blocking(rest) && back > 0 {
 			d.Reason += fmt.Sprintf("; %d that drain are taken back", back)
 			d.To, d.Code, rest = d.From+back, d.Code+"+taken-back", nil

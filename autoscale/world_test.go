@@ -31,10 +31,12 @@ type world struct {
 	tokens    map[string][]string
 	withdrawn map[string]bool
 	made      int
-	rng       *rand.Rand    // nil: no faults but these:
-	faults    []fault       // of the next changing calls
-	hide      time.Duration // instances are not listed until then
-	lag       time.Duration // of the metric behind the heartbeats
+	rng       *rand.Rand      // nil: no faults but these:
+	faults    []fault         // of the next changing calls
+	hide      time.Duration   // instances are not listed until then
+	lag       time.Duration   // of the metric behind the heartbeats
+	full      func(Pool) bool // pools without room, or nil
+	launches  int             // calls of Launch
 	store     *state.Journal
 	metrics   rrd.Evaluator // instead of the world itself, or nil
 	moves     Watcher
@@ -293,6 +295,13 @@ func (w *world) nextFault() (f fault, delay time.Duration) {
 }
 
 func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request string, err error) {
+	s.mu.Lock()
+	s.launches++
+	full := s.full != nil && len(l.Pools) > 0 && s.full(l.Pools[0])
+	s.mu.Unlock()
+	if full {
+		return nil, "", refusals[noRoom]
+	}
 	err = s.change(ctx, func() {
 		ids, again := s.tokens[l.Token]
 		if !again {
@@ -302,6 +311,11 @@ func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request
 			}
 			ids = s.add(n, l.Group, l.Tags, hidden)
 			s.tokens[l.Token] = ids
+			for _, id := range ids {
+				if m := s.instances[id]; len(l.Pools) > 0 {
+					m.Type, m.Zone, m.Market = l.Pools[0].Type, l.Pools[0].Zone, l.Pools[0].Market
+				}
+			}
 		}
 		for _, id := range ids {
 			out = append(out, s.instances[id].Instance)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -193,12 +194,15 @@ func (c *Cloud) describe(ctx context.Context, filters ...types.Filter) ([]autosc
 // heard of it.
 func instance(i types.Instance) autoscale.Instance {
 	out := autoscale.Instance{
-		ID: aws.ToString(i.InstanceId), Type: string(i.InstanceType), Image: aws.ToString(i.ImageId),
+		ID: aws.ToString(i.InstanceId), Type: string(i.InstanceType), Image: aws.ToString(i.ImageId), Subnet: aws.ToString(i.SubnetId),
 		PrivateDNS: aws.ToString(i.PrivateDnsName), PrivateIP: aws.ToString(i.PrivateIpAddress),
 		Launched: aws.ToTime(i.LaunchTime), Tags: make(map[string]string, len(i.Tags)),
 	}
 	if i.Placement != nil {
 		out.Zone = aws.ToString(i.Placement.AvailabilityZone)
+	}
+	if i.InstanceLifecycle == types.InstanceLifecycleTypeSpot {
+		out.Market = autoscale.Spot
 	}
 	for _, t := range i.Tags {
 		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
@@ -241,7 +245,7 @@ func (c *Cloud) Launch(ctx context.Context, l autoscale.Launch) ([]autoscale.Ins
 }
 
 func runInput(l autoscale.Launch) *awsec2.RunInstancesInput {
-	t := l.Template
+	t := pooled(l)
 	in := &awsec2.RunInstancesInput{
 		MinCount: aws.Int32(1), MaxCount: aws.Int32(int32(l.Count)), ClientToken: aws.String(l.Token),
 		ImageId: optional(t.Image), InstanceType: types.InstanceType(t.Type), SubnetId: optional(t.Subnet),
@@ -254,6 +258,11 @@ func runInput(l autoscale.Launch) *awsec2.RunInstancesInput {
 	if t.Zone != "" {
 		in.Placement = &types.Placement{AvailabilityZone: aws.String(t.Zone)}
 	}
+	if t.Spot.Share > 0 {
+		in.InstanceMarketOptions = &types.InstanceMarketOptionsRequest{
+			MarketType: types.MarketTypeSpot, SpotOptions: &types.SpotMarketOptions{MaxPrice: price(t.Spot.MaxPrice)},
+		}
+	}
 	if t.Profile != "" {
 		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String(t.Profile)}
 	}
@@ -263,6 +272,29 @@ func runInput(l autoscale.Launch) *awsec2.RunInstancesInput {
 		in.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(id)}
 	}
 	return in
+}
+
+// pooled is the launch's template with the pool's type, place and market, of
+// which a share is all or nothing.
+func pooled(l autoscale.Launch) autoscale.Template {
+	t := l.Template
+	if len(l.Pools) == 0 {
+		return t
+	}
+	p := l.Pools[0]
+	t.Type, t.Zone, t.Subnet, t.Spot.Share = p.Type, p.Zone, p.Subnet, 0
+	if p.Market == autoscale.Spot {
+		t.Spot.Share = 1
+	}
+	return t
+}
+
+// price is in dollars an hour; nil: up to the price on demand.
+func price(dollars float64) *string {
+	if dollars <= 0 {
+		return nil
+	}
+	return aws.String(strconv.FormatFloat(dollars, 'f', -1, 64))
 }
 
 func optional(s string) *string {

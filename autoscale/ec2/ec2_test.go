@@ -3,7 +3,9 @@ package ec2_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -38,6 +40,44 @@ func launch(token string, n int) autoscale.Launch {
 		Tags:     map[string]string{autoscale.TagGroup: "web", autoscale.TagDecision: token, "Name": "web"},
 		Template: autoscale.Template{Image: "ami-1", Type: "c5.large", Zone: "us-east-1b", UserData: "#!/bin/sh\necho hi\n", Key: "ops", SecurityGroups: []string{"sg-1"}},
 	}
+}
+
+// TestPoolStandsForTheTemplate: a launch asks for its pool, on the wire.
+func TestPoolStandsForTheTemplate(t *testing.T) {
+	t.Parallel()
+	forms := make(chan url.Values, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		forms <- r.Form
+		w.WriteHeader(http.StatusBadRequest)
+	}))
+	defer srv.Close()
+	cloud, err := ec2.New(t.Context(), ec2.Config{Endpoint: srv.URL, Region: "us-east-1", AccessKey: "demo", SecretKey: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := launch("tok", 1)
+	l.Template.Zone, l.Template.Types, l.Template.Subnets = "", []string{"c7.large", "m7.large"}, []string{"subnet-1", "subnet-2"}
+	l.Template.Spot = autoscale.SpotPolicy{Share: 0.5, MaxPrice: 0.05}
+	f := func(p autoscale.Pool, want url.Values) {
+		t.Helper()
+		l.Pools = []autoscale.Pool{p}
+		_, _, _ = cloud.Launch(t.Context(), l)
+		form, got := <-forms, url.Values{}
+		for _, k := range []string{"InstanceType", "SubnetId", "Placement.AvailabilityZone", "InstanceMarketOptions.MarketType", "InstanceMarketOptions.SpotOptions.MaxPrice"} {
+			if form.Has(k) {
+				got[k] = form[k]
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
+		}
+	}
+	f(autoscale.Pool{Type: "m7.large", Subnet: "subnet-2", Market: autoscale.OnDemand}, url.Values{"InstanceType": {"m7.large"}, "SubnetId": {"subnet-2"}})
+	f(autoscale.Pool{Type: "m7.large", Zone: "us-east-1c", Market: autoscale.Spot}, url.Values{
+		"InstanceType": {"m7.large"}, "Placement.AvailabilityZone": {"us-east-1c"},
+		"InstanceMarketOptions.MarketType": {"spot"}, "InstanceMarketOptions.SpotOptions.MaxPrice": {"0.05"},
+	})
 }
 
 func inject(t *testing.T, sim *ec2sim.Sim, f ec2sim.Fault) {
