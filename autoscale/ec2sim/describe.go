@@ -158,7 +158,7 @@ func (s *Sim) visible(ids []string, now time.Time) *apiError {
 func everything(Instance) bool { return true }
 
 // describeInstances lists instances by reservation.
-func (s *Sim) describeInstances(p params, now time.Time) (result, *apiError) {
+func (s *Sim) describeInstances(p params, now time.Time) (any, *apiError) {
 	is, next, err := s.selected(p, now, everything)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (s *Sim) describeInstances(p params, now time.Time) (result, *apiError) {
 }
 
 // describeInstanceStatus lists the running instances' checks; all pass.
-func (s *Sim) describeInstanceStatus(p params, now time.Time) (result, *apiError) {
+func (s *Sim) describeInstanceStatus(p params, now time.Time) (any, *apiError) {
 	all := p.get("IncludeAllInstances") == "true"
 	is, next, err := s.selected(p, now, func(i Instance) bool { return all || i.State == Running })
 	if err != nil {
@@ -194,9 +194,9 @@ func (s *Sim) describeInstanceStatus(p params, now time.Time) (result, *apiError
 }
 
 // describeTags lists the tags of instances.
-func (s *Sim) describeTags(p params, now time.Time) (result, *apiError) {
+func (s *Sim) describeTags(p params, now time.Time) (any, *apiError) {
 	fs := p.filters()
-	is, _, err := s.selected(params{nil}, now, everything)
+	is, _, err := s.selected(params{}, now, everything)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (s *Sim) describeTags(p params, now time.Time) (result, *apiError) {
 }
 
 // describeImages takes every image that is asked for as given.
-func (s *Sim) describeImages(p params, _ time.Time) (result, *apiError) {
+func (s *Sim) describeImages(p params, _ time.Time) (any, *apiError) {
 	out := new(imagesResult)
 	for _, id := range p.list("ImageId") {
 		out.Items = append(out.Items, imageItem{id, "available", owner, "x86_64", "machine", "ebs", "hvm"})
@@ -222,15 +222,15 @@ func (s *Sim) describeImages(p params, _ time.Time) (result, *apiError) {
 }
 
 // describeZones lists the region's zones.
-func (s *Sim) describeZones(params, time.Time) (result, *apiError) {
+func (s *Sim) describeZones(params, time.Time) (any, *apiError) {
 	out := new(zonesResult)
-	for n := range zones {
-		out.Items = append(out.Items, zoneItem{s.opt.Region + string(rune('a'+n)), "available", s.opt.Region, "availability-zone"})
+	for _, zone := range s.zones() {
+		out.Items = append(out.Items, zoneItem{zone, "available", s.opt.Region, "availability-zone"})
 	}
 	return out, nil
 }
 
 // describeRegions lists the one region.
-func (s *Sim) describeRegions(params, time.Time) (result, *apiError) {
+func (s *Sim) describeRegions(params, time.Time) (any, *apiError) {
 	return &regionsResult{Items: []regionItem{{s.opt.Region, "ec2." + s.opt.Region + ".amazonaws.com"}}}, nil
 }

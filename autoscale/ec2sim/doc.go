@@ -1,10 +1,14 @@
-// Package ec2sim is an emulator of the part of EC2 that an autoscaler talks
+// Package ec2sim is an emulator of the part of AWS that an autoscaler talks
 // to, for demonstrations and tests: real clients (the AWS SDKs, the aws command
-// line) speak its query protocol over HTTP, and nothing costs anything.
+// line) speak its protocols over HTTP, and nothing costs anything.
 //
-//	POST / Action=RunInstances&...     XML as EC2 answers, API version 2016-11-15
+//	POST / Action=RunInstances&...     XML as AWS answers; EC2, Auto Scaling
 //	GET, POST, DELETE /_sim/faults     faults on demand, as JSON
 //	GET /_sim/instances                all instances, as JSON
+//	POST /_sim/groups                  an Auto Scaling group without a launch template
+//
+// All services share one address: a request's API version, else the service in
+// the scope of its signature, tells whose it is.
 //
 // # What is true to EC2
 //
@@ -13,6 +17,16 @@
 // IdempotentParameterMismatch. An instance is pending, then running, then
 // shutting-down, then terminated, and stays listed for an hour after its end.
 // Lists come in pages. Errors have EC2's codes, HTTP statuses and shape.
+//
+// # Auto Scaling groups
+//
+// A group really keeps its desired capacity: it launches, in the zone where it
+// has the fewest; it ends what is too much, protected instances never; it
+// replaces what died or was called unhealthy; its hooks hold instances up until
+// they are completed or time out; and it writes activities, the failed ones
+// with EC2's words. It acts at once, or Options.GroupDelay after a change. A
+// launch that failed is tried again after 30 s. Scaling policies are kept but
+// not acted on, and zones that got out of balance by themselves stay so.
 //
 // # What is not
 //

@@ -1,11 +1,9 @@
 package ec2sim
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -104,7 +102,12 @@ func (s *Sim) ClearFaults() {
 func (s *Sim) strike(action string) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := slices.IndexFunc(s.faults, func(f *Fault) bool { return f.Action == "" || f.Action == action })
+	return s.take(func(f *Fault) bool { return f.Action == "" || f.Action == action })
+}
+
+// take takes the first waiting fault that strikes. Callers hold s.mu.
+func (s *Sim) take(strikes func(*Fault) bool) (Fault, bool) {
+	n := slices.IndexFunc(s.faults, strikes)
 	if n < 0 {
 		return Fault{}, false
 	}
@@ -135,42 +138,4 @@ func statusOf(code string) int {
 		return s
 	}
 	return http.StatusBadRequest
-}
-
-// admin serves the faults and the instances as JSON.
-func (s *Sim) admin() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_sim/faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Faults()) })
-	mux.HandleFunc("DELETE /_sim/faults", func(w http.ResponseWriter, _ *http.Request) {
-		s.ClearFaults()
-		writeJSON(w, s.Faults())
-	})
-	mux.HandleFunc("POST /_sim/faults", func(w http.ResponseWriter, r *http.Request) {
-		var f Fault
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
-		dec.DisallowUnknownFields()
-		err := dec.Decode(&f)
-		if err == nil {
-			err = s.Inject(f)
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		writeJSON(w, s.Faults())
-	})
-	mux.HandleFunc("GET /_sim/instances", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Instances()) })
-	return http.NewCrossOriginProtection().Handler(mux)
-}
-
-func writeJSON(w http.ResponseWriter, v any) {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
-	// A reader who went away needs no answer.
-	_, _ = w.Write(append(b, '\n'))
 }

@@ -1,7 +1,7 @@
 package ec2sim
 
 import (
-	"encoding/base64"
+	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -10,17 +10,12 @@ import (
 	"time"
 )
 
-// hiddenParam carries a fault of EffectHide into runInstances; no client's
-// parameter begins with an underscore.
-const hiddenParam = "_hide"
-
 // runInstances launches instances, once per ClientToken.
-func (s *Sim) runInstances(p params, now time.Time) (result, *apiError) {
+func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
 	low, high, like, err := s.launchParams(p)
 	if err != nil {
 		return nil, err
 	}
-	hidden, _ := time.ParseDuration(p.get(hiddenParam))
 	token, canonical := p.get("ClientToken"), canonical(p.Values)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,11 +25,15 @@ func (s *Sim) runInstances(p params, now time.Time) (result, *apiError) {
 		}
 		return &runResult{reservationItem: reservationOf(s.find(r.ids))}, nil
 	}
-	room := s.opt.Max - s.alive()
-	if room < low || len(s.order) >= maxListed {
-		return nil, apiErrorf("InstanceLimitExceeded", "You have requested more instances (%d) than your current instance limit of %d allows for the specified instance type.", low, s.opt.Max)
+	if like, err = s.completed(like, p.template("LaunchTemplate")); err != nil {
+		return nil, err
 	}
-	launched := s.launch(min(high, room), like, hidden)
+	like.Token = token
+	room, err := s.room(like, low)
+	if err != nil {
+		return nil, err
+	}
+	launched := s.launch(min(high, room), like, p.hidden())
 	if token != "" {
 		s.tokens[token] = reservation{canonical, idsOf(launched), now}
 	}
@@ -45,16 +44,26 @@ func (s *Sim) runInstances(p params, now time.Time) (result, *apiError) {
 // maxListed bounds what is kept, the terminated included.
 const maxListed = 20_000
 
+// room says how many instances of a kind can be launched, low at least.
+// Callers hold s.mu.
+func (s *Sim) room(_ Instance, low int) (int, *apiError) {
+	room := s.opt.Max - s.alive()
+	if room < low || len(s.order) >= maxListed {
+		return 0, apiErrorf("InstanceLimitExceeded", "You have requested more instances (%d) than your current instance limit of %d allows for the specified instance type.", s.alive()+low, s.opt.Max)
+	}
+	return room, nil
+}
+
+// hidden is how long Describe does not show what a request launches.
+func (p params) hidden() time.Duration {
+	if p.fault.Effect != EffectHide {
+		return 0
+	}
+	return time.Duration(p.fault.Delay)
+}
+
 // launchParams reads and checks what RunInstances asks for.
 func (s *Sim) launchParams(p params) (low, high int, like Instance, err *apiError) {
-	template := p.get("LaunchTemplate.LaunchTemplateId") + p.get("LaunchTemplate.LaunchTemplateName")
-	image := p.get("ImageId")
-	if image == "" && template == "" {
-		return 0, 0, like, apiErrorf("MissingParameter", "The request must contain the parameter ImageId")
-	}
-	if image != "" && !strings.HasPrefix(image, "ami-") {
-		return 0, 0, like, apiErrorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", image)
-	}
 	if p.get("MinCount") == "" || p.get("MaxCount") == "" {
 		return 0, 0, like, apiErrorf("MissingParameter", "The request must contain the parameters MinCount and MaxCount")
 	}
@@ -67,29 +76,29 @@ func (s *Sim) launchParams(p params) (low, high int, like Instance, err *apiErro
 	if token := p.get("ClientToken"); len(token) > 64 {
 		return 0, 0, like, apiErrorf("InvalidParameterValue", "ClientToken is longer than 64 characters.")
 	}
-	data, bad := base64.StdEncoding.DecodeString(p.get("UserData"))
-	if bad != nil || len(data) > 16<<10 {
-		return 0, 0, like, apiErrorf("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data, or more than 16384 bytes.")
-	}
-	tags, err := p.instanceTags()
+	like, err = s.launchData(p, "")
+	return low, high, like, err
+}
+
+// completed adds what the launch template says. Callers hold s.mu.
+func (s *Sim) completed(like Instance, r templateRef) (Instance, *apiError) {
+	base, err := s.resolve(r)
 	if err != nil {
-		return 0, 0, like, err
+		return like, err
 	}
-	zone := p.get("Placement.AvailabilityZone")
-	if zone != "" && !strings.HasPrefix(zone, s.opt.Region) {
-		return 0, 0, like, apiErrorf("InvalidParameterValue", "Invalid availability zone: [%s]", zone)
+	like = like.over(base)
+	if like.Image == "" {
+		return like, apiErrorf("MissingParameter", "The request must contain the parameter ImageId")
 	}
-	return low, high, Instance{
-		Image: image, Type: orElse(p.get("InstanceType"), "m1.small"), Zone: zone,
-		Subnet: p.get("SubnetId"), Key: p.get("KeyName"), UserData: string(data), Token: p.get("ClientToken"), Tags: tags,
-	}, nil
+	like.Type = cmp.Or(like.Type, "m1.small")
+	return like, nil
 }
 
 // instanceTags reads the tags that TagSpecification puts on instances.
-func (p params) instanceTags() (map[string]string, *apiError) {
+func (p params) instanceTags(prefix string) (map[string]string, *apiError) {
 	tags := make(map[string]string)
 	for n := 1; n <= 10; n++ {
-		at := "TagSpecification." + strconv.Itoa(n)
+		at := prefix + "TagSpecification." + strconv.Itoa(n)
 		kind := p.get(at + ".ResourceType")
 		if kind == "" {
 			break
@@ -109,12 +118,11 @@ func (p params) instanceTags() (map[string]string, *apiError) {
 func canonical(v url.Values) string {
 	v = maps.Clone(v)
 	v.Del("ClientToken")
-	v.Del(hiddenParam)
 	return v.Encode()
 }
 
 // terminateInstances ends instances; ending one twice is no error.
-func (s *Sim) terminateInstances(p params, _ time.Time) (result, *apiError) {
+func (s *Sim) terminateInstances(p params, _ time.Time) (any, *apiError) {
 	ids := p.list("InstanceId")
 	if len(ids) == 0 {
 		return nil, apiErrorf("MissingParameter", "The request must contain the parameter InstanceId")
@@ -148,7 +156,7 @@ func (s *Sim) known(ids []string) *apiError {
 }
 
 // createTags adds or replaces tags of instances.
-func (s *Sim) createTags(p params, _ time.Time) (result, *apiError) {
+func (s *Sim) createTags(p params, _ time.Time) (any, *apiError) {
 	ids := p.list("ResourceId")
 	tags, err := p.tags("Tag")
 	if err != nil {
@@ -189,13 +197,6 @@ func idsOf(is []Instance) []string {
 		out = append(out, i.ID)
 	}
 	return out
-}
-
-func orElse(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }
 
 // sortedTags yields tags by key, so that answers are the same each time.

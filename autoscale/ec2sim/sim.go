@@ -40,6 +40,12 @@ func (s State) code() int {
 	return 0
 }
 
+// Market is how an instance is paid; the zero value is on demand.
+type Market string
+
+// Spot is the market of spare capacity, which EC2 takes back.
+const Spot Market = "spot"
+
 // An Instance of the emulator.
 type Instance struct {
 	ID          string            `json:"id"`
@@ -51,14 +57,20 @@ type Instance struct {
 	Zone        string            `json:"zone"`
 	Subnet      string            `json:"subnet,omitempty"`
 	Key         string            `json:"key,omitempty"`
+	Profile     string            `json:"profile,omitempty"`
+	Market      Market            `json:"market,omitempty"`
+	Group       string            `json:"group,omitempty"` // the Auto Scaling group that it is part of
 	PrivateIP   string            `json:"private_ip"`
 	PrivateDNS  string            `json:"private_dns"`
 	UserData    string            `json:"user_data,omitempty"` // decoded
 	Token       string            `json:"token,omitempty"`     // ClientToken of its launch
 	Index       int               `json:"index"`               // within its reservation
 	Tags        map[string]string `json:"tags"`
-	Launched    time.Time         `json:"launched"`
-	Visible     time.Time         `json:"visible,omitzero"` // Describe shows it from then on
+
+	SecurityGroups []string `json:"security_groups,omitempty"`
+
+	Launched time.Time `json:"launched"`
+	Visible  time.Time `json:"visible,omitzero"` // Describe shows it from then on
 
 	due time.Time // of the next state
 }
@@ -82,6 +94,10 @@ type Options struct {
 	Forget   time.Duration // terminated instances are listed until then; default 1h
 	Max      int           // instances that are not terminated; default 200
 
+	// GroupDelay is how long an Auto Scaling group takes to act on a change of
+	// its desired capacity; zero: it has acted when the call is answered.
+	GroupDelay time.Duration
+
 	// Boot is called in its own goroutine when an instance runs. ctx ends when
 	// the instance shuts down, or when Run ends; Run waits for Boot to return.
 	Boot func(ctx context.Context, i Instance)
@@ -103,8 +119,9 @@ func (o Options) withDefaults() Options {
 // A Sim is one emulated region of one account. It is an http.Handler, and its
 // instances live while Run runs.
 type Sim struct {
-	opt  Options
-	wake chan struct{}
+	opt      Options
+	services []*service
+	wake     chan struct{}
 
 	mu        sync.Mutex
 	instances map[string]*Instance
@@ -112,6 +129,8 @@ type Sim struct {
 	tokens    map[string]reservation
 	faults    []*Fault
 	nextIP    int
+	templates []*launchTemplate
+	groups    []*group                      // by name
 	stops     map[string]context.CancelFunc // of the booted
 }
 
@@ -125,7 +144,7 @@ type reservation struct {
 // New returns an emulator without instances.
 func New(o Options) *Sim {
 	return &Sim{
-		opt: o.withDefaults(), wake: make(chan struct{}, 1),
+		opt: o.withDefaults(), services: services(), wake: make(chan struct{}, 1),
 		instances: make(map[string]*Instance), tokens: make(map[string]reservation),
 		stops: make(map[string]context.CancelFunc),
 	}
@@ -179,6 +198,11 @@ func (s *Sim) advance(now time.Time, boot func(Instance)) time.Duration {
 		s.step(i, now, boot)
 		if !i.due.IsZero() {
 			next = min(next, i.due.Sub(now))
+		}
+	}
+	for _, g := range slices.Clone(s.groups) {
+		if due := s.reconcile(g, now); !due.IsZero() {
+			next = min(next, due.Sub(now))
 		}
 	}
 	s.forgetTokens(now)
@@ -293,14 +317,11 @@ func (s *Sim) launch(n int, like Instance, hidden time.Duration) []Instance {
 	return out
 }
 
-// zones are how many zones the region has.
-const zones = 3
-
 // address gives an instance its zone, IP address and name.
 func (s *Sim) address(i *Instance) {
 	n := s.nextIP
 	s.nextIP++
-	i.Zone = cmp.Or(i.Zone, s.opt.Region+string(rune('a'+n%zones)))
+	i.Zone = cmp.Or(i.Zone, s.zoneOf(i.Subnet), s.zones()[n%zoneCount])
 	a, b := 1+n/250%250, 4+n%250
 	i.PrivateIP = fmt.Sprintf("10.0.%d.%d", a, b)
 	domain := s.opt.Region + ".compute.internal"

@@ -21,6 +21,11 @@ import (
 
 // call makes one request without a network and returns status and body.
 func call(s *Sim, action string, pairs ...string) (int, string) {
+	return ask(s, version, action, pairs...)
+}
+
+// ask does so with the API version of any service.
+func ask(s *Sim, version, action string, pairs ...string) (int, string) {
 	v := url.Values{"Action": {action}, "Version": {version}}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])
@@ -148,7 +153,7 @@ func TestErrorsHaveEC2sShape(t *testing.T) {
 	f := func(wantStatus int, wantCode, action string, pairs ...string) {
 		t.Helper()
 		status, body := call(s, action, pairs...)
-		var e errorResponse
+		var e ec2Error
 		if err := xml.Unmarshal([]byte(body), &e); err != nil || status != wantStatus || e.Code != wantCode || len(e.RequestID) != 36 || e.Message == "" {
 			t.Errorf("%s %v: %d %+v %v; want %d %s", action, pairs, status, e, err, wantStatus, wantCode)
 		}
@@ -331,9 +336,15 @@ func FuzzAPI(f *testing.F) {
 	f.Add("Action=DescribeInstances&Filter.1.Name=tag:a&Filter.1.Value.1=[*&MaxResults=5")
 	f.Add("Action=CreateTags&ResourceId.1=i-1&Tag.1.Key=a&Tag.1.Value=b")
 	f.Add("Action=TerminateInstances&InstanceId.1=i-1;%zz")
+	f.Add("Action=CreateAutoScalingGroup&Version=2011-01-01&AutoScalingGroupName=w&MinSize=1&MaxSize=2&LaunchTemplate.LaunchTemplateName=web&VPCZoneIdentifier=subnet-1,,x")
+	f.Add("Action=SetDesiredCapacity&Version=2011-01-01&AutoScalingGroupName=web&DesiredCapacity=2")
+	f.Add("Action=DescribeAutoScalingGroups&Version=2011-01-01&MaxRecords=1&NextToken=from-1&Filters.member.1.Name=tag:a&Filters.member.1.Values.member.1=b")
 	f.Fuzz(func(t *testing.T, body string) {
 		s := New(Options{Max: 5})
 		if _, err := s.Launch(2, map[string]string{"a": "b"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CreateGroup(GroupSpec{Name: "web", Min: 1, Max: 3, Image: "ami-1", Types: []string{"t3.micro"}}); err != nil {
 			t.Fatal(err)
 		}
 		r := httptest.NewRequest("POST", "/", strings.NewReader(body))

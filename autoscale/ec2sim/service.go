@@ -1,0 +1,113 @@
+package ec2sim
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A service is one of AWS's interfaces: how its requests are told from those
+// of the others, and the form of its answers.
+type service struct {
+	name    string // in the credential scope of a signature
+	version string // the parameter Version of its requests
+	space   string // XML namespace of its answers
+	form    protocol
+	actions map[string]action
+}
+
+// An action reads its parameters and returns what its service's protocol
+// writes.
+type action func(s *Sim, p params, now time.Time) (any, *apiError)
+
+// version is the API version of EC2.
+const version = "2016-11-15"
+
+// services returns all that the emulator speaks; the first is taken for a
+// request that does not say whose it is.
+func services() []*service {
+	return []*service{
+		{"ec2", version, "http://ec2.amazonaws.com/doc/" + version + "/", ec2Protocol{}, ec2Actions()},
+		{"autoscaling", "2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/", queryProtocol{}, groupActions()},
+	}
+}
+
+// ec2Actions returns EC2's.
+func ec2Actions() map[string]action {
+	return map[string]action{
+		"RunInstances":              (*Sim).runInstances,
+		"TerminateInstances":        (*Sim).terminateInstances,
+		"DescribeInstances":         (*Sim).describeInstances,
+		"DescribeInstanceStatus":    (*Sim).describeInstanceStatus,
+		"CreateLaunchTemplate":      (*Sim).createLaunchTemplate,
+		"CreateTags":                (*Sim).createTags,
+		"DescribeTags":              (*Sim).describeTags,
+		"DescribeImages":            (*Sim).describeImages,
+		"DescribeAvailabilityZones": (*Sim).describeZones,
+		"DescribeRegions":           (*Sim).describeRegions,
+	}
+}
+
+// A request of a client, read.
+type request struct {
+	service *service
+	action  string
+	params  params
+}
+
+// read finds out which service's which action a request wants: a JSON service
+// names both in X-Amz-Target, a query service its version among the
+// parameters; a signature's credential scope names the service too.
+func (s *Sim) read(r *http.Request) (request, *apiError) {
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		return s.readJSON(r, target)
+	}
+	if err := r.ParseForm(); err != nil {
+		return request{service: s.services[0]}, apiErrorf("MalformedQueryString", "%v", err)
+	}
+	c := request{action: r.Form.Get("Action"), params: params{Values: r.Form}}
+	c.service = s.serviceOf(r.Form.Get("Version"), scope(r.Header.Get("Authorization")))
+	return c, nil
+}
+
+func (s *Sim) readJSON(r *http.Request, target string) (request, *apiError) {
+	prefix, action, _ := strings.Cut(target, ".")
+	for _, v := range s.services {
+		if v.version != prefix {
+			continue
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return request{service: v}, apiErrorf("SerializationException", "%v", err)
+		}
+		return request{service: v, action: action, params: params{body: body}}, nil
+	}
+	return request{service: s.services[0]}, apiErrorf("InvalidAction", "There is no service %s here.", prefix)
+}
+
+func (s *Sim) serviceOf(version, name string) *service {
+	for _, v := range s.services {
+		if version != "" && v.version == version {
+			return v
+		}
+	}
+	for _, v := range s.services {
+		if v.name == name {
+			return v
+		}
+	}
+	return s.services[0]
+}
+
+// scope returns the service that a signature is for:
+// AWS4-HMAC-SHA256 Credential=KEY/20260102/us-east-1/autoscaling/aws4_request, ...
+func scope(authorization string) string {
+	_, rest, _ := strings.Cut(authorization, "Credential=")
+	credential, _, _ := strings.Cut(rest, ",")
+	parts := strings.Split(credential, "/")
+	if len(parts) != 5 {
+		return ""
+	}
+	return parts[3]
+}
