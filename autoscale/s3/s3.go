@@ -70,7 +70,7 @@ const (
 // A Bucket is a bucket, or what of it lies below a prefix. It is safe for
 // concurrent use.
 type Bucket struct {
-	client       *awss3.Client
+	client       operations
 	name, prefix string
 }
 
@@ -103,7 +103,7 @@ func connect(ctx context.Context, c Config, bucket, prefix string, backoff time.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
-	return &Bucket{client: client, name: bucket, prefix: prefix}, nil
+	return &Bucket{client: operationsOf(client), name: bucket, prefix: prefix}, nil
 }
 
 // load returns the SDK's configuration. With keys of its own it does not look
@@ -151,7 +151,7 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.Reader) error {
 		err = b.putParts(ctx, name, part, body)
 	default:
 		err = b.try(ctx, func(ctx context.Context) error {
-			_, err := b.client.PutObject(ctx, &awss3.PutObjectInput{
+			_, err := b.client.put(ctx, &awss3.PutObjectInput{
 				Bucket: &b.name, Key: b.key(name), Body: bytes.NewReader(part), ContentLength: aws.Int64(int64(len(part))),
 			})
 			return err
@@ -176,13 +176,13 @@ func readPart(buf []byte, r io.Reader) (part []byte, more bool, err error) {
 // putParts sends an object in parts. Where that fails they are taken back, so
 // that they do not stay and cost.
 func (b *Bucket) putParts(ctx context.Context, name string, part []byte, body io.Reader) error {
-	up, err := b.client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: &b.name, Key: b.key(name)})
+	up, err := b.client.createUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: &b.name, Key: b.key(name)})
 	if err != nil {
 		return err
 	}
 	done, err := b.sendParts(ctx, up, part, body)
 	if err == nil {
-		_, err = b.client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+		_, err = b.client.completeUpload(ctx, &awss3.CompleteMultipartUploadInput{
 			Bucket: &b.name, Key: up.Key, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
 		})
 	}
@@ -191,7 +191,7 @@ func (b *Bucket) putParts(ctx context.Context, name string, part []byte, body io
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), headerTimeout)
 	defer cancel()
-	_, abort := b.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &b.name, Key: up.Key, UploadId: up.UploadId})
+	_, abort := b.client.abortUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &b.name, Key: up.Key, UploadId: up.UploadId})
 	return errors.Join(err, abort)
 }
 
@@ -200,7 +200,7 @@ func (b *Bucket) sendParts(ctx context.Context, up *awss3.CreateMultipartUploadO
 	for more := true; len(part) > 0; {
 		number := aws.Int32(int32(len(done) + 1))
 		err := b.try(ctx, func(ctx context.Context) error {
-			out, err := b.client.UploadPart(ctx, &awss3.UploadPartInput{
+			out, err := b.client.uploadPart(ctx, &awss3.UploadPartInput{
 				Bucket: &b.name, Key: up.Key, UploadId: up.UploadId, PartNumber: number,
 				Body: bytes.NewReader(part), ContentLength: aws.Int64(int64(len(part))),
 			})
@@ -228,7 +228,7 @@ func (b *Bucket) try(ctx context.Context, f func(context.Context) error) error {
 
 // Get opens an object; fs.ErrNotExist where there is none.
 func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	out, err := b.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: &b.name, Key: b.key(name)})
+	out, err := b.client.get(ctx, &awss3.GetObjectInput{Bucket: &b.name, Key: b.key(name)})
 	if err != nil {
 		return nil, b.failed("get", name, err)
 	}
@@ -238,7 +238,7 @@ func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 // List calls each with the objects whose names begin with a prefix, in order
 // of their names.
 func (b *Bucket) List(ctx context.Context, prefix string, each func(name string, size int64, changed time.Time) error) error {
-	pages := awss3.NewListObjectsV2Paginator(b.client, &awss3.ListObjectsV2Input{Bucket: &b.name, Prefix: b.key(prefix)})
+	pages := awss3.NewListObjectsV2Paginator(b.client.list, &awss3.ListObjectsV2Input{Bucket: &b.name, Prefix: b.key(prefix)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -256,7 +256,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, each func(name string,
 
 // Delete removes an object. That it is not there is no error.
 func (b *Bucket) Delete(ctx context.Context, name string) error {
-	_, err := b.client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &b.name, Key: b.key(name)})
+	_, err := b.client.delete(ctx, &awss3.DeleteObjectInput{Bucket: &b.name, Key: b.key(name)})
 	if err = b.failed("delete", name, err); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

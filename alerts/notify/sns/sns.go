@@ -71,9 +71,15 @@ func (c Config) Validate() error {
 // A Sender publishes to a topic. It implements notify.Sender.
 type Sender struct {
 	config           Config
-	client           *awssns.Client
+	publish          publishing
 	subject, message *text.Template
 }
+
+// publishing is the operation of the SDK's client that is called. The client
+// itself must not be part of a type that reflection could reach: beside
+// html/template, which calls methods by their names, the linker would keep all
+// of its operations.
+type publishing func(context.Context, *awssns.PublishInput, ...func(*awssns.Options)) (*awssns.PublishOutput, error)
 
 // New makes the sender of a valid configuration. It makes no call.
 func New(ctx context.Context, c Config) (*Sender, error) {
@@ -84,11 +90,12 @@ func New(ctx context.Context, c Config) (*Sender, error) {
 	}
 	var s text.Set
 	sender := &Sender{config: c, subject: s.Text("subject", c.Subject, "title"), message: s.Text("message", c.Message, "text")}
-	sender.client = awssns.NewFromConfig(conf, func(o *awssns.Options) {
+	client := awssns.NewFromConfig(conf, func(o *awssns.Options) {
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
 	})
+	sender.publish = client.Publish
 	return sender, s.Err()
 }
 
@@ -114,7 +121,7 @@ func (s *Sender) Send(ctx context.Context, n notify.Notice) error {
 	if err != nil {
 		return alerts.Permanent(fmt.Errorf("sns: %w", err))
 	}
-	if _, err := s.client.Publish(ctx, in); err != nil {
+	if _, err := s.publish(ctx, in); err != nil {
 		return judge(err)
 	}
 	return nil
