@@ -60,11 +60,11 @@ func cloudOf(c Cloud, group string) Cloud {
 // A Program manages a group's instances in place of EC2: see package script.
 type Program struct {
 	Command []string      `yaml:"command"` // an absolute path, and arguments; no shell
-	Timeout time.Duration `yaml:"timeout"` // of one run; default 30s
+	Timeout time.Duration `yaml:"timeout"` // of one run; default and most 30s
 }
 
-// maxProgram is the longest a program may run: a group waits for it.
-const maxProgram = 10 * time.Minute
+// maxProgram is the longest a program may run, as any call to a cloud.
+const maxProgram = callTimeout
 
 // validateSource checks that a group says where its instances come from, and
 // says it once. A group that does not act may leave it open.

@@ -54,7 +54,7 @@ func TestConfigErrors(t *testing.T) {
 		g.Launch, g.ASG, g.Exec = Template{}, "web-asg", &Program{Command: []string{"/bin/pool"}}
 	})
 	g(`autoscale: group "web": exec.command: want an absolute path, and arguments`, func(g *Group) { g.Launch, g.Exec = Template{}, &Program{Command: []string{"pool"}} })
-	g(`autoscale: group "web": exec.timeout 1h0m0s: want more than 0, to 10m0s`, func(g *Group) {
+	g(`autoscale: group "web": exec.timeout 1h0m0s: want more than 0, to 30s`, func(g *Group) {
 		g.Launch, g.Exec = Template{}, &Program{Command: []string{"/bin/pool"}, Timeout: time.Hour}
 	})
 }

@@ -8,6 +8,9 @@
 //
 // # A group
 //
+// Where its instances come from is one of launch (plain EC2, package ec2) and
+// exec (a program, package script).
+//
 //	autoscale:
 //	  groups:
 //	    - name: web
