@@ -205,7 +205,11 @@ func (g *group) settle(ctx context.Context, now time.Time) {
 
 // scaleIn chooses who goes. They are terminated when they have drained.
 func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
-	chosen := g.victims(g.instances, d.From-d.To, g.sessions, now)
+	choose := g.victims
+	if d.Code == codeBudget {
+		choose = g.dispensable
+	}
+	chosen := choose(g.instances, d.From-d.To, g.sessions, now)
 	if len(chosen) == 0 {
 		hold(&d, []Guard{blocked("protected", "all instances in service are protected by their tag %s, or the last of their zone", TagProtect)})
 		g.record(ctx, d)
@@ -239,7 +243,7 @@ func (g *group) call(ctx context.Context, now time.Time, what string, wait *back
 		callCtx, cancel := patient(ctx)
 		defer cancel()
 		e := Entry{}
-		if err := g.budget.Wait(callCtx); err != nil {
+		if err := g.pace.Wait(callCtx); err != nil {
 			e = Entry{Kind: KindOutcome, Failure: Unclear, Text: "unclear: stopped before the call"}
 		} else {
 			e = f(callCtx)

@@ -162,6 +162,7 @@ type Saw struct {
 	Watched   time.Time `json:"watched_since,omitzero"`
 	Stopped   string    `json:"stopped,omitempty"`  // by whom
 	Launched  int       `json:"launched,omitempty"` // within the window of max_launches
+	Spent     float64   `json:"spent,omitempty"`    // this month, of a group with a budget
 }
 
 // A Guard is what one guard rail said to a decision.
@@ -190,6 +191,7 @@ type View struct {
 	Boot       float64    `json:"boot_seconds"`          // from launch to first heartbeat
 	BootsKnown int        `json:"boots_known,omitempty"` // from how many instances Boot was learnt; 0: it is as configured
 	Instances  []Instance `json:"instances"`
-	Last       Decision   `json:"last"`   // newest decision, acting or not
-	Recent     []Decision `json:"recent"` // newest first; runs of the same non-decision appear once
+	Spending   *Spending  `json:"spending,omitempty"` // of a group with a budget
+	Last       Decision   `json:"last"`               // newest decision, acting or not
+	Recent     []Decision `json:"recent"`             // newest first; runs of the same non-decision appear once
 }

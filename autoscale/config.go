@@ -72,6 +72,7 @@ type Group struct {
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
 	MaxStep  int           `yaml:"max_step"` // most instances in one decision; default 20
+	Budget   *Budget       `yaml:"budget"`   // what it may cost
 	Retire   RetirePolicy  `yaml:"retire"`   // who goes first
 	Launch   Template      `yaml:"launch"`   // what EC2 instances are launched as
 	ASG      string        `yaml:"asg"`      // or the name of the Auto Scaling Group that they are in
@@ -200,6 +201,7 @@ func (g Group) Validate() error {
 	}
 	check(g.MinPerZone >= 0 && g.MinPerZone <= 2000, "min_per_zone %d: want 0 to 2000", g.MinPerZone)
 	g.Retire.validate(check)
+	g.Budget.validate(g, check)
 	g.validateSource(check)
 	g.Launch.validate(check)
 	g.validatePolicy(check)

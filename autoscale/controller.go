@@ -89,9 +89,9 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		return nil, broken
 	}
 	c := &Controller{tick: o.Config.Tick, keep: o.Config.Keep, journal: journal, moves: o.Moves, log: o.Log}
-	budget := rate.NewLimiter(callsPerSecond, callsAtOnce)
+	pace := rate.NewLimiter(callsPerSecond, callsAtOnce)
 	for _, conf := range o.Config.Groups {
-		c.groups = append(c.groups, newGroup(conf.WithDefaults(), o, c, budget, entries))
+		c.groups = append(c.groups, newGroup(conf.WithDefaults(), o, c, pace, entries))
 	}
 	if o.Lost != "" {
 		if err := c.stopUnknown(ctx, entries, o.Lost); err != nil {

@@ -21,7 +21,7 @@ type group struct {
 	fleet   Fleet
 	drainer Drainer
 	journal *Journal
-	budget  *rate.Limiter
+	pace    *rate.Limiter
 	counts  *counters
 	log     *slog.Logger
 	keep    int
@@ -55,15 +55,16 @@ type group struct {
 	changed   bool // something was done that the list does not show yet
 	launching backoff
 	ending    backoff  // of terminations: what cannot be retired must not keep from launching
+	bill      bill     // up to the newest look
 	now       Decision // the newest; the open run where it does nothing
 	value     float64
 	snapped   uint64 // the journal's length at the last snapshot
 }
 
-func newGroup(conf Group, o Options, c *Controller, budget *rate.Limiter, entries []Entry) *group {
+func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
 	g := &group{
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
-		journal: c.journal, budget: budget, counts: &c.counts, keep: c.keep,
+		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), value: math.NaN(),
 	}
@@ -147,6 +148,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 		g.instances = conf.reconcile(sight{now, g.watched, g.listed, g.memory, g.first, g.seen, g.heard})
 		g.noteBoots(ctx, now, every)
 	}
+	g.meter(ctx, now)
 	g.bind()
 	g.points[len(g.points)-1].Serving = g.count(Input{Now: now, Instances: g.instances}).serving()
 	conf, known := g.learnt()
@@ -163,7 +165,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 func (g *group) input(now time.Time) Input {
 	in := Input{
 		Now: now, Points: g.points, Trouble: g.trouble, Instances: g.instances,
-		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Launched: g.memory.launched(now), Started: g.started, Stopped: g.memory.Stopped,
+		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.memory.Stopped,
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))
@@ -227,6 +229,7 @@ func (g *group) view() View {
 		Name: g.Name, Mode: string(g.Mode), Stopped: g.memory.Stopped != "", StoppedBy: g.memory.Stopped,
 		Min: g.Min, Max: g.Max, Metric: g.Metric, Title: g.Title, Value: g.value, Out: g.upper(), In: g.In.Below, Track: g.Track != nil,
 		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
+		Spending: g.spending(),
 	}
 	if g.now.Acts() {
 		v.Desired = g.now.To

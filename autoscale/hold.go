@@ -21,9 +21,13 @@ func (g Group) holdOut(in Input, c counts) []Guard {
 	return append(met, passed("overdue", "%d launched and never heard of, the limit is %d", c.overdue, maxOverdue))
 }
 
-// holdIn lists what a scale-in must pass.
-func (g Group) holdIn(in Input, c counts) []Guard {
+// holdIn lists what a scale-in must pass. One for want of money waits for the
+// stop switch alone.
+func (g Group) holdIn(in Input, c counts, code string) []Guard {
 	met := g.holdBoth(in, c)
+	if code == codeBudget {
+		return met[:1]
+	}
 	watched, window := in.Now.Sub(in.Started), g.window()
 	if watched < window {
 		met = append(met, blocked("started", "watching for %s only, scale-in wants %s", span(watched), span(window)))

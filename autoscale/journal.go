@@ -49,6 +49,7 @@ const (
 	KindHeard     Kind = "heard"     // an instance was heard of for the first time
 	KindStop      Kind = "stop"      // the stop switch was pulled
 	KindStart     Kind = "start"     // and released
+	KindBill      Kind = "bill"      // what a group with a budget has cost so far
 	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
 )
 
@@ -72,6 +73,7 @@ type Entry struct {
 	Again     bool      `json:"again,omitempty"`   // of a launch that had been asked for before
 	Text      string    `json:"text,omitempty"`
 	Boot      *Boot     `json:"boot,omitempty"` // of heard
+	Bill      *bill     `json:"bill,omitempty"` // of bill
 
 	// Of a launch's outcome: what had no room, and where the instances are.
 	Refused []Refusal       `json:"refused,omitempty"`
@@ -116,7 +118,7 @@ func decodeEntry(record []byte) (Entry, error) {
 // complete says which part of an entry is not there.
 func (e Entry) complete() error {
 	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain
-	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil
+	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil || e.Kind == KindBill && e.Bill == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open
 		missing = missing || open.Kind != KindLaunch || open.complete() != nil

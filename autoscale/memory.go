@@ -26,6 +26,7 @@ type memory struct {
 	Leaving  map[string]leave     `json:"leaving,omitempty"` // chosen to go, not terminated
 	Gone     map[string]time.Time `json:"gone,omitempty"`    // termination was accepted
 	Bursts   []burst              `json:"bursts,omitempty"`  // launches within launchWindow
+	Bill     bill                 `json:"bill,omitzero"`     // of a group with a budget
 	Recent   []Decision           `json:"recent,omitempty"`  // oldest first
 	Boots    map[string]boots     `json:"boots,omitempty"`   // by kind of instance
 	Refused  scarcity             `json:"refused,omitempty"` // what had no room
@@ -75,6 +76,8 @@ func (m *memory) apply(e Entry) {
 		m.outcome(e)
 	case KindHeard:
 		m.learn(*e.Boot, e.At)
+	case KindBill:
+		m.Bill = *e.Bill
 	case KindStop:
 		m.Stopped = e.Text
 	case KindStart:
@@ -153,7 +156,7 @@ func (m *memory) merge(from *memory) *memory {
 	if from == nil {
 		return m
 	}
-	m.Stopped, m.Last, m.Open, m.Doubt = from.Stopped, from.Last, from.Open, from.Doubt
+	m.Stopped, m.Last, m.Open, m.Doubt, m.Bill = from.Stopped, from.Last, from.Open, from.Doubt, from.Bill
 	m.Recent, m.Bursts, m.Rest = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest
 	maps.Copy(m.Launched, from.Launched)
 	maps.Copy(m.Leaving, from.Leaving)

@@ -17,6 +17,7 @@ type Input struct {
 	Last      Change     // the newest change of capacity
 	Launched  int        // asked for within the window of max_launches
 	Rest      int        // wanted by the newest scale-out, and not launched yet
+	Spent     float64    // this month; see Budget
 	Started   time.Time  // since when the group is watched without a break
 	Stopped   string     // who pulled the stop switch and why; "" while it is off
 
@@ -43,7 +44,7 @@ func Want(g Group, in Input) Decision {
 	r := read(g, in)
 	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, Saw: c.saw(in), DryRun: g.Mode != Act}
 	p := g.plan(c, in, r)
-	p = g.limit(p, c)
+	p = g.planBudget(g.limit(p, c), in, c)
 	d.To, d.Code, d.Reason = p.to, p.code, p.reason
 	switch {
 	case p.to > c.capacity:
@@ -51,7 +52,7 @@ func Want(g Group, in Input) Decision {
 		g.decideOut(&d, in, c)
 	case p.to < c.capacity:
 		d.Direction = In
-		hold(&d, g.holdIn(in, c))
+		hold(&d, g.holdIn(in, c, d.Code))
 	default:
 		d.Direction, d.DryRun = Stay, false
 	}
@@ -75,7 +76,8 @@ func (g Group) decideOut(d *Decision, in Input, c counts) {
 		}
 		met = append(met, rest...)
 	}
-	hold(d, append(met, g.holdLaunches(d, in, c)...))
+	met = append(met, g.holdLaunches(d, in, c)...)
+	hold(d, append(met, g.holdBudget(d, in, c)...))
 }
 
 // The codes of a plan.
@@ -226,7 +228,7 @@ func (c counts) serving() int { return c.inService + c.draining }
 func (c counts) saw(in Input) Saw {
 	return Saw{
 		InService: c.inService, Coming: c.coming(), Draining: c.draining, Silent: c.silent, Overdue: c.overdue,
-		Last: in.Last, Watched: in.Started, Stopped: in.Stopped, Launched: in.Launched,
+		Last: in.Last, Watched: in.Started, Stopped: in.Stopped, Launched: in.Launched, Spent: in.Spent,
 	}
 }
 
