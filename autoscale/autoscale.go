@@ -160,9 +160,11 @@ type Saw struct {
 	Overdue   int       `json:"never_heard_of,omitempty"` // among the silent ones
 	Last      Change    `json:"last,omitzero"`            // the change of capacity before
 	Watched   time.Time `json:"watched_since,omitzero"`
-	Stopped   string    `json:"stopped,omitempty"`  // by whom
-	Launched  int       `json:"launched,omitempty"` // within the window of max_launches
-	Spent     float64   `json:"spent,omitempty"`    // this month, of a group with a budget
+	Stopped   string    `json:"stopped,omitempty"`      // by whom
+	Launched  int       `json:"launched,omitempty"`     // within the window of max_launches
+	Spent     float64   `json:"spent,omitempty"`        // this month, of a group with a budget
+	Boot      float64   `json:"boot_seconds,omitempty"` // as it was taken to be
+	Boots     int       `json:"boots_known,omitempty"`  // from so many instances; 0: as configured
 }
 
 // A Guard is what one guard rail said to a decision.

@@ -183,8 +183,9 @@ func (c *Controller) Decisions(name string) ([]Decision, error) {
 
 // Errors of commands.
 var (
-	ErrNoGroup = errors.New("no such group")
-	ErrEnded   = errors.New("autoscale: this controller has ended, as in a reload: try again")
+	ErrNoGroup    = errors.New("no such group")
+	ErrNoDecision = errors.New("no such decision")
+	ErrEnded      = errors.New("autoscale: this controller has ended, as in a reload: try again")
 )
 
 func (c *Controller) group(name string) (*group, error) {

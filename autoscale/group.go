@@ -58,6 +58,7 @@ type group struct {
 	bill      bill     // up to the newest look
 	now       Decision // the newest; the open run where it does nothing
 	value     float64
+	asked     asked  // what Want was asked last
 	snapped   uint64 // the journal's length at the last snapshot
 }
 
@@ -154,11 +155,20 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	conf, known := g.learnt()
 	in := g.input(now)
 	in.BootsKnown = known
+	g.asked = asked{in, conf, g.sessions, map[Direction][]Guard{Out: g.holdCalls(now, Out, blind), In: g.holdCalls(now, In, blind)}}
 	d := Want(conf, in)
 	hold(&d, g.holdCalls(now, d.Direction, blind))
 	g.carryOut(ctx, now, d)
 	g.snapshot(ctx)
 	g.counts.add("decisions", 1)
+}
+
+// asked is what Want was asked, and what the calls had to say at that time.
+type asked struct {
+	in       Input
+	by       Group // with what was learnt
+	sessions map[string]float64
+	calls    map[Direction][]Guard
 }
 
 // input gathers what Want looks at.

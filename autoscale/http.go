@@ -3,35 +3,124 @@ package autoscale
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
+	"net/url"
+	"strconv"
+	"time"
 )
 
 // Handler answers
 //
-//	GET /api/groups          all groups
-//	GET /api/groups/{name}   one group
+//	GET /api/groups                        all groups
+//	GET /api/groups/{name}                 one group
+//	GET /api/groups/{name}/decisions       what it decided, newest first: limit, before (an entry's number), since
+//	GET /api/groups/{name}/decisions/{ref} one decision
+//	GET /api/groups/{name}/why             why this capacity, and why not more or less: at
+//	GET /api/groups/{name}/journal         the newest entries, oldest first: limit, all=1 (groups)
+//	GET /api/groups/{name}/journal/check   whether the chain of all groups' entries is whole
 //
-// with [View] as JSON, and the metric's newest value as "value" (null while it
-// is missing).
+// with [View], [Record], [Why], [Line] and [Chain] as JSON, and in a View the
+// metric's newest value as "value" (null while it is missing). Times are RFC
+// 3339 or seconds since 1970.
 func (c *Controller) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/groups", func(w http.ResponseWriter, _ *http.Request) {
+	get := func(pattern string, answer func(q *query, name string) (any, error)) {
+		mux.HandleFunc("GET /api/groups"+pattern, func(w http.ResponseWriter, r *http.Request) {
+			q := &query{Request: r, values: r.URL.Query()}
+			v, err := answer(q, r.PathValue("name"))
+			switch {
+			case q.err != nil:
+				reply(w, http.StatusBadRequest, map[string]string{"error": q.err.Error()})
+			case err != nil:
+				fail(w, err)
+			default:
+				reply(w, http.StatusOK, v)
+			}
+		})
+	}
+	get("", func(*query, string) (any, error) {
 		views := c.Views()
 		out := make([]viewJSON, len(views))
 		for i, v := range views {
 			out[i] = jsonView(v)
 		}
-		reply(w, http.StatusOK, out)
+		return out, nil
 	})
-	mux.HandleFunc("GET /api/groups/{name}", func(w http.ResponseWriter, r *http.Request) {
-		v, err := c.View(r.PathValue("name"))
-		if err != nil {
-			fail(w, err)
-			return
+	get("/{name}", func(_ *query, name string) (any, error) {
+		v, err := c.View(name)
+		return jsonView(v), err
+	})
+	get("/{name}/decisions", func(q *query, name string) (any, error) {
+		p := Page{Before: uint64(q.number("before", 0)), Since: q.time("since"), Limit: q.number("limit", 50)}
+		if q.err != nil {
+			return nil, nil
 		}
-		reply(w, http.StatusOK, jsonView(v))
+		return c.Records(name, p)
+	})
+	get("/{name}/decisions/{ref}", func(q *query, name string) (any, error) { return c.Record(name, q.PathValue("ref")) })
+	get("/{name}/why", func(q *query, name string) (any, error) {
+		if at := q.time("at"); q.err == nil {
+			return c.Why(name, at)
+		}
+		return nil, nil
+	})
+	get("/{name}/journal", func(q *query, name string) (any, error) {
+		if q.values.Get("all") == "1" {
+			name = ""
+		}
+		return c.Lines(name, q.number("limit", 100))
+	})
+	get("/{name}/journal/check", func(_ *query, name string) (any, error) {
+		if _, err := c.group(name); err != nil {
+			return nil, err
+		}
+		return c.Check()
 	})
 	return mux
+}
+
+// A query reads the parameters of a request. The first that cannot be read is
+// its error.
+type query struct {
+	*http.Request
+	values url.Values
+	err    error
+}
+
+func (q *query) bad(name, want string) {
+	if q.err == nil {
+		q.err = fmt.Errorf("autoscale: %s=%.40q: want %s", name, q.values.Get(name), want)
+	}
+}
+
+// number is a parameter of 1 or more.
+func (q *query) number(name string, without int) int {
+	s := q.values.Get(name)
+	if s == "" {
+		return without
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		q.bad(name, "a number from 1 on")
+	}
+	return n
+}
+
+func (q *query) time(name string) time.Time {
+	s := q.values.Get(name)
+	if s == "" {
+		return time.Time{}
+	}
+	if sec, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(sec) < 1e11 {
+		return time.UnixMilli(int64(sec * 1000))
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		q.bad(name, "RFC 3339 or seconds since 1970")
+	}
+	return t
 }
 
 // Commands answers
@@ -84,7 +173,7 @@ func jsonView(v View) viewJSON {
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, ErrNoGroup):
+	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoDecision):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrEnded):
 		status = http.StatusServiceUnavailable

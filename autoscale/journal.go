@@ -150,22 +150,77 @@ func OpenJournal(log Log) (*Journal, []Entry, error) {
 	j := &Journal{log: log}
 	var entries []Entry
 	var broken error
-	for record, err := range log.After(0) {
+	err := j.read(func(e Entry, readable bool, err error) {
+		if broken == nil {
+			broken = err
+		}
+		if readable {
+			entries = append(entries, e)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return j, entries, broken
+}
+
+// read walks along the chain to its end, and hands over each entry, whether it
+// could be read, and what is wrong with it.
+func (j *Journal) read(take func(e Entry, readable bool, err error)) error {
+	for record, err := range j.log.After(0) {
 		if err != nil && record.Seq == 0 {
-			return nil, nil, fmt.Errorf("autoscale: journal: %w", err)
+			return fmt.Errorf("autoscale: journal: %w", err)
 		}
 		e, bad := decodeEntry(record.Value)
-		if err := cmp.Or(err, bad, j.follow(e)); err != nil && broken == nil {
-			broken = fmt.Errorf("autoscale: journal: record %d: %w", record.Seq, err)
+		wrong := cmp.Or(err, bad, j.follow(e))
+		if wrong != nil {
+			wrong = fmt.Errorf("autoscale: journal: record %d: %w", record.Seq, wrong)
 		}
 		if e.Seq > 0 {
 			j.seq, j.prev = e.Seq, e.Hash
 		}
-		if err == nil && bad == nil {
-			entries = append(entries, e)
+		take(e, err == nil && bad == nil, wrong)
+	}
+	return nil
+}
+
+// A Chain is what a check of the whole journal found.
+type Chain struct {
+	Entries int      `json:"entries"`
+	First   uint64   `json:"first"` // the oldest that is left
+	Last    uint64   `json:"last"`
+	Hash    string   `json:"hash"`             // of the newest: who keeps it can tell later that nothing before it was changed
+	Broken  []string `json:"broken,omitempty"` // each place, at most maxBroken
+}
+
+// maxBroken is how many broken places a check names.
+const maxBroken = 20
+
+// Check reads the journal as it is on disk and checks each entry's hash and
+// place in the chain.
+func (j *Journal) Check() (Chain, error) {
+	least := j.Seq()
+	again := &Journal{log: j.log}
+	var c Chain
+	wrong := func(text string) {
+		if len(c.Broken) < maxBroken {
+			c.Broken = append(c.Broken, text)
 		}
 	}
-	return j, entries, broken
+	err := again.read(func(e Entry, _ bool, err error) {
+		c.Entries++
+		if c.First == 0 {
+			c.First = e.Seq
+		}
+		if err != nil {
+			wrong(err.Error())
+		}
+	})
+	c.Last, c.Hash = again.seq, again.prev
+	if c.Last < least {
+		wrong(fmt.Sprintf("autoscale: journal: entry %d was written, %d is the last that is there", least, c.Last))
+	}
+	return c, err
 }
 
 // follow checks that e continues the chain. The oldest entry that is left

@@ -33,15 +33,20 @@ func (g *group) observe(ctx context.Context, now time.Time) {
 		g.sessions = g.byHost(ctx, g.Retire.Sessions, now)
 	}
 	g.points = append(g.points, p)
-	since := now.Add(-max(g.Out.For, g.In.For, tellable, g.Track.reach()) - g.Stale)
+	since := now.Add(-g.reach())
 	old := 0
 	for old < len(g.points)-1 && g.points[old].Time.Before(since) {
 		old++
 	}
-	g.points = slices.Delete(g.points, 0, old)
+	g.points = g.points[old:] // not moved: why reads them beside us
 	g.mu.Lock()
 	g.value = p.Value
 	g.mu.Unlock()
+}
+
+// reach is how far back points are looked at.
+func (g Group) reach() time.Duration {
+	return max(g.Out.For, g.In.For, tellable, g.Track.reach()) + g.Stale
 }
 
 // read evaluates the metric. A point without a value says since when.

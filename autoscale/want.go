@@ -42,7 +42,7 @@ type Change struct {
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
 	r := read(g, in)
-	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, Saw: c.saw(in), DryRun: g.Mode != Act}
+	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, Saw: g.saw(c, in), DryRun: g.Mode != Act}
 	p := g.plan(c, in, r)
 	p = g.planBudget(g.limit(p, c), in, c)
 	d.To, d.Code, d.Reason = p.to, p.code, p.reason
@@ -225,10 +225,11 @@ func (c counts) coming() int { return c.capacity - c.inService }
 func (c counts) serving() int { return c.inService + c.draining }
 
 // saw is the record of what was counted.
-func (c counts) saw(in Input) Saw {
+func (g Group) saw(c counts, in Input) Saw {
 	return Saw{
 		InService: c.inService, Coming: c.coming(), Draining: c.draining, Silent: c.silent, Overdue: c.overdue,
 		Last: in.Last, Watched: in.Started, Stopped: in.Stopped, Launched: in.Launched, Spent: in.Spent,
+		Boot: g.Boot.Seconds(), Boots: in.BootsKnown,
 	}
 }
 

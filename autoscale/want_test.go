@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,8 +26,10 @@ import (
 //	want out 2 14 code        direction, from, to, code
 //	why text
 //	held text                 absent: acts
+//	more text                 why not more
+//	less text                 why not less
 //
-// A want line ends with its why and held lines; then the input starts anew, but
+// A want line ends with its why, held, more and less lines; then the input starts anew, but
 // the group stays.
 type wantScript struct {
 	t     *testing.T
@@ -35,18 +38,30 @@ type wantScript struct {
 	in    Input
 	got   *Decision
 	held  bool
+	why   bool
+	file  string
 }
 
 var scriptNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestWant(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open("testdata/want.txt")
+	runScript(t, "testdata/want.txt")
+}
+
+func TestWhy(t *testing.T) {
+	t.Parallel()
+	runScript(t, "testdata/why.txt")
+}
+
+func runScript(t *testing.T, file string) {
+	t.Helper()
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	s := &wantScript{t: t}
+	s := &wantScript{t: t, file: file}
 	s.reset()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
@@ -60,19 +75,19 @@ func TestWant(t *testing.T) {
 }
 
 func (s *wantScript) reset() {
-	s.got, s.held = nil, false
+	s.got, s.held, s.why = nil, false, false
 	s.in = Input{Now: scriptNow, Started: scriptNow.Add(-24 * time.Hour)}
 }
 
 // finish checks that a decision which no held line spoke of acts.
 func (s *wantScript) finish() {
-	if s.got != nil && !s.held && s.got.Held != "" {
+	if s.got != nil && !s.held && !s.why && s.got.Held != "" {
 		s.t.Errorf("line %d: held by %q; want it to act", s.line, s.got.Held)
 	}
 }
 
 func (s *wantScript) run(word, rest string) {
-	if s.got != nil && word != "why" && word != "held" {
+	if s.got != nil && !slices.Contains([]string{"why", "held", "more", "less"}, word) {
 		s.finish()
 		s.reset()
 	}
@@ -102,6 +117,10 @@ func (s *wantScript) run(word, rest string) {
 		s.equal(fmt.Sprintf("%s %d %d %s", d.Direction, d.From, d.To, d.Code), rest)
 	case "why":
 		s.equal(s.got.Reason, rest)
+	case "more", "less":
+		s.why = true
+		more, less := why(s.group, s.in, *s.got, false, nil)
+		s.equal(map[string]string{"more": more.Text, "less": less.Text}[word], rest)
 	case "held":
 		s.held = true
 		s.equal(s.got.Held, rest)
@@ -112,7 +131,7 @@ func (s *wantScript) run(word, rest string) {
 
 func (s *wantScript) equal(got, want string) {
 	if got != want {
-		s.t.Errorf("testdata/want.txt:%d:\n got %s\nwant %s", s.line, got, want)
+		s.t.Errorf("%s:%d:\n got %s\nwant %s", s.file, s.line, got, want)
 	}
 }
 

@@ -142,3 +142,10 @@ func (c clientFlags) copyTo(ctx context.Context, w io.Writer, path string, q url
 	_, err = io.Copy(w, body)
 	return err
 }
+
+// printJSON writes an answer that was put together here.
+func (c clientFlags) printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
