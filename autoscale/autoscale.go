@@ -137,8 +137,10 @@ type Decision struct {
 	Reason    string    `json:"reason"`
 	Held      string    `json:"held,omitempty"` // what kept it from acting
 	Points    []Point   `json:"points,omitempty"`
-	Saw       Saw       `json:"saw,omitzero"`     // what the arithmetic was done with, beside the points
-	Guards    []Guard   `json:"guards,omitempty"` // the guard rails that were asked
+	By        string    `json:"by,omitempty"`       // of several policies, the one that decided; "" where none was asked
+	Policies  []Wish    `json:"policies,omitempty"` // what each of several wanted
+	Saw       Saw       `json:"saw,omitzero"`       // what the arithmetic was done with, beside the points
+	Guards    []Guard   `json:"guards,omitempty"`   // the guard rails that were asked
 	DryRun    bool      `json:"dry_run,omitempty"`
 	Instances []string  `json:"instances,omitempty"`
 	RequestID string    `json:"request_id,omitempty"`
@@ -174,26 +176,38 @@ type Guard struct {
 	Blocks bool   `json:"blocks,omitempty"` // else it let the decision pass
 }
 
+// A PolicyView is one policy of a group as pages and commands see it.
+type PolicyView struct {
+	Name   string   `json:"name"`
+	Kind   string   `json:"kind"`
+	Metric string   `json:"metric,omitempty"`
+	Title  string   `json:"title"`
+	Value  *float64 `json:"value"`               // nil while missing
+	Out    *float64 `json:"out_above,omitempty"` // nil where the metric has no such level
+	In     *float64 `json:"in_below,omitempty"`
+}
+
 // A View is one group as pages and commands see it.
 type View struct {
-	Name       string     `json:"name"`
-	Mode       string     `json:"mode"` // act or dry-run
-	Stopped    bool       `json:"stopped"`
-	StoppedBy  string     `json:"stopped_by,omitempty"` // who stopped it and why
-	Min        int        `json:"min"`
-	Max        int        `json:"max"`
-	Desired    int        `json:"desired"`
-	Metric     string     `json:"metric"`
-	Title      string     `json:"title"` // what the metric is called in reasons
-	Value      float64    `json:"-"`     // NaN while missing
-	Out        float64    `json:"out_above"`
-	In         float64    `json:"in_below"`
-	Track      bool       `json:"track,omitempty"` // it follows the load: Out is the share of use that it aims at, and there is no In
-	Cooldown   time.Time  `json:"cooldown_until"`
-	Boot       float64    `json:"boot_seconds"`          // from launch to first heartbeat
-	BootsKnown int        `json:"boots_known,omitempty"` // from how many instances Boot was learnt; 0: it is as configured
-	Instances  []Instance `json:"instances"`
-	Spending   *Spending  `json:"spending,omitempty"` // of a group with a budget
-	Last       Decision   `json:"last"`               // newest decision, acting or not
-	Recent     []Decision `json:"recent"`             // newest first; runs of the same non-decision appear once
+	Name       string       `json:"name"`
+	Mode       string       `json:"mode"` // act or dry-run
+	Stopped    bool         `json:"stopped"`
+	StoppedBy  string       `json:"stopped_by,omitempty"` // who stopped it and why
+	Min        int          `json:"min"`
+	Max        int          `json:"max"`
+	Desired    int          `json:"desired"`
+	Metric     string       `json:"metric"` // the first policy's, as title, value, out and in
+	Title      string       `json:"title"`  // what the metric is called in reasons
+	Value      float64      `json:"-"`      // NaN while missing
+	Out        float64      `json:"out_above"`
+	In         float64      `json:"in_below"`
+	Track      bool         `json:"track,omitempty"` // it follows the load: Out is the share of use that it aims at, and there is no In
+	Policies   []PolicyView `json:"policies"`
+	Cooldown   time.Time    `json:"cooldown_until"`
+	Boot       float64      `json:"boot_seconds"`          // from launch to first heartbeat
+	BootsKnown int          `json:"boots_known,omitempty"` // from how many instances Boot was learnt; 0: it is as configured
+	Instances  []Instance   `json:"instances"`
+	Spending   *Spending    `json:"spending,omitempty"` // of a group with a budget
+	Last       Decision     `json:"last"`               // newest decision, acting or not
+	Recent     []Decision   `json:"recent"`             // newest first; runs of the same non-decision appear once
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -64,6 +65,7 @@ type Group struct {
 	Out      OutPolicy     `yaml:"out"`
 	In       InPolicy      `yaml:"in"`
 	Track    *TrackPolicy  `yaml:"track"`    // instead of out and in: follow the load
+	Policies []Policy      `yaml:"policies"` // beside them, or instead: the safest of all wins
 	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
 	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat, until it is learnt; no reversal within it; default 3m
 	Learn    *bool         `yaml:"learn"`    // false: boot is as written, whatever instances show
@@ -146,7 +148,11 @@ func (g Group) WithDefaults() Group {
 	set(&g.Cooldown, 2*time.Minute)
 	set(&g.Boot, 3*time.Minute)
 	set(&g.Stale, time.Minute)
-	set(&g.Warm, max(g.Out.For, g.Stale/2))
+	warm := max(g.Out.For, g.Stale/2)
+	for _, p := range g.Policies {
+		warm = max(warm, p.Out.For)
+	}
+	set(&g.Warm, warm)
 	set(&g.Silent, 2*time.Minute)
 	if g.Track != nil {
 		track := g.Track.withDefaults()
@@ -172,6 +178,10 @@ func (g Group) WithDefaults() Group {
 	if n := len(g.Launch.Zones) + len(g.Launch.Subnets); g.MinPerZone > 0 {
 		g.Min = max(g.Min, g.MinPerZone*n)
 	}
+	g.Policies = slices.Clone(g.Policies)
+	for i, p := range g.Policies {
+		g.Policies[i] = p.withDefaults(g)
+	}
 	return g
 }
 
@@ -188,7 +198,7 @@ func (g Group) Validate() error {
 	}
 	check(groupName.MatchString(g.Name), "name: want 1 to 63 letters, digits, - or _")
 	check(g.Mode == DryRun || g.Mode == Act, "mode %q: want dry-run or act", g.Mode)
-	check(g.Metric != "", "metric: a PromQL expression is wanted")
+	check(g.Metric != "" || len(g.All()) == len(g.Policies), "metric: a PromQL expression is wanted")
 	check(g.Min >= 0, "min %d: want 0 or more", g.Min)
 	check(g.Max >= 1 && g.Max >= g.Min && g.Max <= 2000, "max %d: want %d to 2000 (not less than min)", g.Max, max(g.Min, 1))
 	check(g.MaxStep >= 1, "max_step %d: want 1 or more", g.MaxStep)
@@ -196,15 +206,13 @@ func (g Group) Validate() error {
 	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"warm", g.Warm}, {"stale", g.Stale}, {"silent", g.Silent}} {
 		check(f.d > 0, "%s %v: want more than 0", f.name, f.d)
 	}
-	for _, f := range []named{{"out.for", g.Out.For}, {"in.for", g.In.For}, {"drain", g.Drain}} {
-		check(f.d >= 0 && f.d <= time.Hour, "%s %v: want 0 to 1h", f.name, f.d)
-	}
+	check(g.Drain >= 0 && g.Drain <= time.Hour, "drain %v: want 0 to 1h", g.Drain)
 	check(g.MinPerZone >= 0 && g.MinPerZone <= 2000, "min_per_zone %d: want 0 to 2000", g.MinPerZone)
 	g.Retire.validate(check)
 	g.Budget.validate(g, check)
 	g.validateSource(check)
 	g.Launch.validate(check)
-	g.validatePolicy(check)
+	g.validatePolicies(check)
 	return errors.Join(errs...)
 }
 
@@ -215,17 +223,12 @@ func (g Group) validatePolicy(check func(bool, string, ...any)) {
 		g.Track.validate(check)
 		return
 	}
+	for _, f := range []named{{"out.for", g.Out.For}, {"in.for", g.In.For}} {
+		check(f.d >= 0 && f.d <= time.Hour, "%s %v: want 0 to 1h", f.name, f.d)
+	}
 	check(g.In.Below < g.Out.Above, "in.below %v must be less than out.above %v: between them nothing changes", g.In.Below, g.Out.Above)
 	check(g.In.Remove >= 1 || g.In.Remove == Enough, "in.remove: want a number from 1 on, or enough")
 	g.Out.validate(check)
-}
-
-// upper is what the metric should not be above.
-func (g Group) upper() float64 {
-	if g.Track != nil {
-		return g.Track.Use
-	}
-	return g.Out.Above
 }
 
 // A named duration is a field under validation.

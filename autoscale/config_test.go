@@ -3,6 +3,7 @@ package autoscale
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,26 @@ func TestConfigErrors(t *testing.T) {
 	g(`autoscale: group "web": out.steps[0].add: want a number from 1 on, or enough`, func(g *Group) { g.Out.Add, g.Out.Steps = 0, []Step{{5, 0}} })
 	g(`autoscale: group "web": cooldown -1s: want more than 0`, func(g *Group) { g.Cooldown = -time.Second })
 	g(`autoscale: group "web": in.for 2h0m0s: want 0 to 1h`, func(g *Group) { g.In.For = 2 * time.Hour })
+	p := func(want string, ps ...Policy) {
+		t.Helper()
+		g(want, func(g *Group) { g.Policies = ps })
+	}
+	step := Policy{Name: "cpu", Metric: "cpu", Out: OutPolicy{Above: 0.8, Add: 1}, In: InPolicy{Below: 0.2, Remove: 1}}
+	other := step
+	other.Name, other.In.Remove = "a.b", 0
+	p("", step, Policy{Track: &TrackPolicy{}})
+	p(`autoscale: group "web": policy "step": name: another policy has it, give each its own`, Policy{Out: step.Out, In: step.In})
+	p(`autoscale: group "web": policy "a.b": name: want 1 to 63 letters, digits, blanks, - or _`+"\n"+`autoscale: group "web": policy "a.b": in.remove: want a number from 1 on, or enough`, other)
+	p(`autoscale: group "web": policy "track": track.use 2: want more than 0, at most 1`, Policy{Track: &TrackPolicy{Use: 2}})
+	var many []Policy
+	for i := range maxPolicies {
+		step.Name = strconv.Itoa(i)
+		many = append(many, step)
+	}
+	p(`autoscale: group "web": 9 policies: want 8 at most`, many...)
+	g(`autoscale: group "web": policy "cpu": metric: a PromQL expression is wanted, here or of the group`, func(g *Group) {
+		*g = Group{Name: "web", Max: 3, Policies: []Policy{{Name: "cpu", Out: step.Out, In: step.In}}}
+	})
 	g(`autoscale: group "web": launch.user_data: 16385 bytes, EC2 takes 16384`, func(g *Group) { g.Launch.UserData = strings.Repeat("x", 16<<10+1) })
 	g(`autoscale: group "web": mode act needs launch.image or launch.launch_template, or asg (an Auto Scaling Group), or exec (a program)`, func(g *Group) { g.Launch = Template{} })
 	g(`autoscale: group "web": mode act needs launch.image or launch.launch_template`, func(g *Group) { g.Launch = Template{Type: "t3.micro"} })

@@ -32,6 +32,17 @@
 // track: {use: 0.8} instead of out and in follows the load: see [TrackPolicy].
 // Package replay shows what any policy would have done with a load.
 //
+// Several policies stand under policies, beside these or instead of them:
+//
+//	policies:
+//	  - {name: queue, metric: sum(queue_length), out: {above: 500, add: 2}, in: {below: 50, remove: 1}}
+//	  - {track: {use: 0.7}}      # of the group's metric
+//
+// Each is asked on its own, and the safest wins: the group grows as far as the
+// one that wants the most, and shrinks only where all want it, no further than
+// the most cautious. One whose metric is missing keeps what there is, and no
+// other from growing. A decision says what each wanted, and who decided.
+//
 //	work     points x serving       . wanted, with room for noise
 //	     ^                    . '  /
 //	     |              . '      '   the line through the newest points that

@@ -3,7 +3,6 @@ package autoscale
 import (
 	"context"
 	"log/slog"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -31,12 +30,9 @@ type group struct {
 	calls   sync.WaitGroup
 
 	// Owned by the goroutine of run.
-	points   []Point
-	trouble  string             // why the newest reading gave nothing
+	feeds    []*feed            // what is observed; the group's metric first
 	sessions map[string]float64 // by host; see RetirePolicy
-	pulse    pulse
-	peeked   time.Time // the newest peek
-	peekAt   time.Time // the next peek's earliest
+	peeked   time.Time          // the newest peek
 	watched  time.Time
 	started  time.Time
 	ticked   time.Time
@@ -57,9 +53,8 @@ type group struct {
 	ending    backoff  // of terminations: what cannot be retired must not keep from launching
 	bill      bill     // up to the newest look
 	now       Decision // the newest; the open run where it does nothing
-	value     float64
-	asked     asked  // what Want was asked last
-	snapped   uint64 // the journal's length at the last snapshot
+	asked     asked    // what Want was asked last
+	snapped   uint64   // the journal's length at the last snapshot
 }
 
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
@@ -67,7 +62,7 @@ func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries 
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
 		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep,
 		log:  o.Log.With("group", conf.Name),
-		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), value: math.NaN(),
+		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), feeds: conf.feeds(),
 	}
 	for _, e := range entries {
 		if e.Group == conf.Name {
@@ -151,7 +146,10 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	}
 	g.meter(ctx, now)
 	g.bind()
-	g.points[len(g.points)-1].Serving = g.count(Input{Now: now, Instances: g.instances}).serving()
+	serving := g.count(Input{Now: now, Instances: g.instances}).serving()
+	for _, f := range g.feeds {
+		f.points[len(f.points)-1].Serving = serving
+	}
 	conf, known := g.learnt()
 	in := g.input(now)
 	in.BootsKnown = known
@@ -174,8 +172,11 @@ type asked struct {
 // input gathers what Want looks at.
 func (g *group) input(now time.Time) Input {
 	in := Input{
-		Now: now, Points: g.points, Trouble: g.trouble, Instances: g.instances,
-		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.memory.Stopped,
+		Now: now, Points: g.feeds[0].points, Trouble: g.feeds[0].trouble, Instances: g.instances,
+		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.memory.Stopped, Signals: make(map[string]Signal),
+	}
+	for _, f := range g.feeds[1:] {
+		in.Signals[f.Key] = Signal{f.points, f.trouble}
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))
@@ -237,10 +238,11 @@ func (g *group) view() View {
 	defer g.mu.Unlock()
 	v := View{
 		Name: g.Name, Mode: string(g.Mode), Stopped: g.memory.Stopped != "", StoppedBy: g.memory.Stopped,
-		Min: g.Min, Max: g.Max, Metric: g.Metric, Title: g.Title, Value: g.value, Out: g.upper(), In: g.In.Below, Track: g.Track != nil,
+		Min: g.Min, Max: g.Max,
 		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
 		Spending: g.spending(),
 	}
+	g.viewPolicies(&v)
 	if g.now.Acts() {
 		v.Desired = g.now.To
 	}

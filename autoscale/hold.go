@@ -23,9 +23,9 @@ func (g Group) holdOut(in Input, c counts) []Guard {
 
 // holdIn lists what a scale-in must pass. One for want of money waits for the
 // stop switch alone.
-func (g Group) holdIn(in Input, c counts, code string) []Guard {
+func (g Group) holdIn(in Input, c counts, p plan) []Guard {
 	met := g.holdBoth(in, c)
-	if code == codeBudget {
+	if p.code == codeBudget {
 		return met[:1]
 	}
 	watched, window := in.Now.Sub(in.Started), g.window()
@@ -39,11 +39,17 @@ func (g Group) holdIn(in Input, c counts, code string) []Guard {
 	} else {
 		met = append(met, passed("booting", "none on its way"))
 	}
-	return append(met, g.holdTime(in, In)...)
+	return append(met, g.holdTime(in, In, p)...)
 }
 
 // window is how long a group must be watched before it may shrink.
-func (g Group) window() time.Duration { return max(g.In.For, g.Cooldown, g.Stale) }
+func (g Group) window() time.Duration {
+	window := max(g.Cooldown, g.Stale)
+	for _, p := range g.All() {
+		window = max(window, p.In.For)
+	}
+	return window
+}
 
 // holdBoth lists what any change must pass.
 func (g Group) holdBoth(in Input, c counts) (met []Guard) {
@@ -60,16 +66,16 @@ func (g Group) holdBoth(in Input, c counts) (met []Guard) {
 }
 
 // holdTime lists what the newest change has to say.
-func (g Group) holdTime(in Input, dir Direction) (met []Guard) {
+func (g Group) holdTime(in Input, dir Direction, p plan) (met []Guard) {
 	if in.Last.At.IsZero() {
 		return nil
 	}
-	if g.Track != nil && dir == Out {
+	if p.follows && dir == Out {
 		return nil // it knows what is on its way, and an instance that is missing is worse than one that was let go too early
 	}
 	since := in.Now.Sub(in.Last.At)
 	switch left := g.Cooldown - since; {
-	case g.Track != nil:
+	case p.follows:
 	case left > 0:
 		met = append(met, blocked("cooldown", "cooldown for %s more", span(left)))
 	default:

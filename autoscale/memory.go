@@ -201,5 +201,5 @@ func (m *memory) forget(now time.Time) {
 // sameRun says whether d continues the run of the same non-decision. Figures
 // may differ from tick to tick; the newest are shown.
 func sameRun(run, d Decision) bool {
-	return run.Code == d.Code && run.Direction == d.Direction && run.From == d.From
+	return run.Code == d.Code && run.By == d.By && run.Direction == d.Direction && run.From == d.From
 }

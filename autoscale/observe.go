@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -20,52 +19,28 @@ const (
 	tellable     = 10 * time.Minute // how long a run of points can be told at least
 )
 
-// observe reads the metric once and keeps what the policies' durations need.
+// observe reads the metric and the policies' own ones, at once, and keeps what
+// durations need.
 func (g *group) observe(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	p, trouble := g.read(ctx, now)
-	if trouble != "" && g.trouble == "" {
-		g.log.Warn("metric is missing", "err", trouble)
+	var wg sync.WaitGroup
+	for _, f := range g.feeds {
+		wg.Go(func() { f.observe(ctx, g.metrics, now, g.Stale) })
 	}
-	g.trouble = trouble
 	if g.Retire.Sessions != "" {
-		g.sessions = g.byHost(ctx, g.Retire.Sessions, now)
+		wg.Go(func() { g.sessions = g.byHost(ctx, g.Retire.Sessions, now) })
 	}
-	g.points = append(g.points, p)
-	since := now.Add(-g.reach())
-	old := 0
-	for old < len(g.points)-1 && g.points[old].Time.Before(since) {
-		old++
-	}
-	g.points = g.points[old:] // not moved: why reads them beside us
+	wg.Wait()
 	g.mu.Lock()
-	g.value = p.Value
-	g.mu.Unlock()
-}
-
-// reach is how far back points are looked at.
-func (g Group) reach() time.Duration {
-	return max(g.Out.For, g.In.For, tellable, g.Track.reach()) + g.Stale
-}
-
-// read evaluates the metric. A point without a value says since when.
-func (g *group) read(ctx context.Context, now time.Time) (p Point, trouble string) {
-	values, err := g.metrics.Eval(ctx, g.Metric, now)
-	switch {
-	case err != nil:
-		return Point{Time: now, Value: math.NaN()}, fmt.Sprintf("the query failed: %.*s", maxTrouble, err.Error())
-	case len(values) == 0:
-		return Point{Time: now, Value: math.NaN()}, "the query found no series"
-	case len(values) > 1:
-		return Point{Time: now, Value: math.NaN()}, fmt.Sprintf("the query gives %d series, one is wanted: take avg()", len(values))
-	case !finite(values[0].Value):
-		return Point{Time: now, Value: math.NaN()}, fmt.Sprintf("the query gave %v", values[0].Value)
+	defer g.mu.Unlock()
+	for _, f := range g.feeds {
+		f.value = f.points[len(f.points)-1].Value
+		if f.trouble != "" && !f.told {
+			g.log.Warn("metric is missing", "policy", f.Key, "err", f.trouble)
+		}
+		f.told = f.trouble != ""
 	}
-	if trouble := g.old(ctx, now); trouble != "" {
-		return Point{Time: now, Value: math.NaN()}, trouble
-	}
-	return Point{Time: values[0].Time.Std(), Value: values[0].Value}, ""
 }
 
 // An Identifier knows which host a series belongs to (alerts/fleet does). Of a
@@ -96,23 +71,6 @@ func (g *group) hostOf(ls rrd.Labels) string {
 		return id.HostOf(ls)
 	}
 	return ls.Get("host")
-}
-
-// old says whether the samples behind the metric are, or "". The time of a
-// value cannot tell: it is when the expression was evaluated.
-func (g *group) old(ctx context.Context, now time.Time) string {
-	dater, ok := g.metrics.(Dater)
-	if !ok {
-		return ""
-	}
-	newest, err := dater.Newest(ctx, g.Metric, now)
-	if err != nil {
-		return fmt.Sprintf("the query failed: %.*s", maxTrouble, err.Error())
-	}
-	if age := g.pulse.age(newest, now); age > g.Stale {
-		return fmt.Sprintf("the newest sample is %s old, the limit is %s", span(age), span(g.Stale))
-	}
-	return ""
 }
 
 // A pulse is when samples last moved on, by our own clock: the clock of who

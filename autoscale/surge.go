@@ -2,6 +2,10 @@ package autoscale
 
 import (
 	"context"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"rondo/rrd"
@@ -20,18 +24,23 @@ type Watcher interface {
 const (
 	peeks    = 4  // per tick at least
 	peekRest = 20 // times what a peek took, until the next
+
+	peekTimeout = time.Second // the tick tells what takes longer
 )
 
-// watch has each group stirred by the samples of its metric.
+// watch has each group stirred by the samples of its metrics.
 func (c *Controller) watch() {
 	if c.moves == nil {
 		return
 	}
-	exprs := make([]string, len(c.groups))
-	for i, g := range c.groups {
-		exprs[i] = g.Metric
+	var exprs []string
+	var stirs []*group // by expression
+	for _, g := range c.groups {
+		for _, f := range g.feeds {
+			exprs, stirs = append(exprs, f.Expr), append(stirs, g)
+		}
 	}
-	if err := c.moves.Watch(exprs, func(i int, _ rrd.Time) { c.groups[i].stir() }); err != nil {
+	if err := c.moves.Watch(exprs, func(i int, _ rrd.Time) { stirs[i].stir() }); err != nil {
 		c.log.Error("groups look at their metrics at their ticks only", "err", err)
 	}
 }
@@ -45,7 +54,7 @@ func (c *Controller) unwatch() {
 	}
 }
 
-// stir notes that samples of the metric have come. It is called for samples on
+// stir notes that samples of a metric have come. It is called for samples on
 // their way into the store, so it does next to nothing.
 func (g *group) stir() {
 	select {
@@ -58,27 +67,45 @@ func (g *group) stir() {
 // peeks may cost. A group that has seen its surge already has looked at it, and
 // looks again at its ordinary pace.
 func (g *group) peekIn(now time.Time, every time.Duration) time.Duration {
-	if g.value > g.upper() {
+	if slices.ContainsFunc(g.feeds, func(f *feed) bool { return f.value > g.upper(f.Expr) }) {
 		return g.peekAfter(now, every)
 	}
-	return max(g.peekAt.Sub(now), g.ticked.Add(minPause).Sub(now), 0)
+	return max(g.peekAt().Sub(now), g.ticked.Add(minPause).Sub(now), 0)
 }
 
 // peekAfter returns when to peek where no sample calls for it.
 func (g *group) peekAfter(now time.Time, every time.Duration) time.Duration {
-	return max(g.peekAt.Sub(now), g.peeked.Add(every/peeks).Sub(now), g.ticked.Add(minPause).Sub(now))
+	return max(g.peekAt().Sub(now), g.peeked.Add(every/peeks).Sub(now), g.ticked.Add(minPause).Sub(now))
 }
 
-// surge says whether the metric is above its upper threshold: then the group
-// looks at once, not at the next tick. What the question costs keeps it from
-// being asked too often.
+// peekAt is when the first of the metrics that have an upper threshold may be
+// peeked at again.
+func (g *group) peekAt() (first time.Time) {
+	for _, f := range g.feeds {
+		if !math.IsNaN(g.upper(f.Expr)) && (first.IsZero() || f.peekAt.Before(first)) {
+			first = f.peekAt
+		}
+	}
+	return first
+}
+
+// surge says whether a metric is above its upper threshold: then the group
+// looks at once, not at the next tick.
 func (g *group) surge(ctx context.Context) bool {
 	g.peeked = time.Now()
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, peekTimeout)
 	defer cancel()
-	values, err := g.metrics.Eval(ctx, g.Metric, g.peeked)
-	ended := time.Now()
-	g.peekAt = ended.Add(peekRest * ended.Sub(g.peeked))
-	// An error is for the tick to tell.
-	return err == nil && len(values) == 1 && values[0].Value > g.upper()
+	var above atomic.Bool
+	var wg sync.WaitGroup
+	for _, f := range g.feeds {
+		if upper := g.upper(f.Expr); !math.IsNaN(upper) {
+			wg.Go(func() {
+				if f.peek(ctx, g.metrics, upper) {
+					above.Store(true)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return above.Load()
 }

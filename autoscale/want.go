@@ -3,6 +3,7 @@ package autoscale
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,16 +11,17 @@ import (
 // An Input is all that a decision may look at.
 type Input struct {
 	Now       time.Time
-	Points    []Point    // of the metric; NaN where a reading gave nothing
-	Trouble   string     // why the newest reading gave nothing
-	Instances []Instance // with their phases
-	Unsettled int        // asked for by a launch whose outcome is unclear, and not among Instances
-	Last      Change     // the newest change of capacity
-	Launched  int        // asked for within the window of max_launches
-	Rest      int        // wanted by the newest scale-out, and not launched yet
-	Spent     float64    // this month; see Budget
-	Started   time.Time  // since when the group is watched without a break
-	Stopped   string     // who pulled the stop switch and why; "" while it is off
+	Points    []Point           // of the metric; NaN where a reading gave nothing
+	Trouble   string            // why the newest reading gave nothing
+	Signals   map[string]Signal // of policies that have a metric of their own, by [Source.Key]
+	Instances []Instance        // with their phases
+	Unsettled int               // asked for by a launch whose outcome is unclear, and not among Instances
+	Last      Change            // the newest change of capacity
+	Launched  int               // asked for within the window of max_launches
+	Rest      int               // wanted by the newest scale-out, and not launched yet
+	Spent     float64           // this month; see Budget
+	Started   time.Time         // since when the group is watched without a break
+	Stopped   string            // who pulled the stop switch and why; "" while it is off
 
 	BootsKnown int // from how many instances the group's Boot was learnt; 0: it is as configured
 }
@@ -34,25 +36,25 @@ type Change struct {
 // group from going there. It is pure: the controller and a replay over stored
 // history ask the same function.
 //
-// The order is: the metric and the policies say where to go (plan), the limits
+// The order is: the policies say where to go (plan), of several the safest
+// (see safest), the limits
 // say how far (min, max, max_step, and no scale-in that would itself cross
 // out.above), the holds say whether now (stop switch, cooldown, boot time and
 // so on). Only the floor, fewer instances than min, goes past cooldown and
 // reversal, for it is not the load that asks.
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
-	r := read(g, in)
-	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: r.points, Saw: g.saw(c, in), DryRun: g.Mode != Act}
-	p := g.plan(c, in, r)
+	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: evidence(upTo(in.Points, in.Now)), Saw: g.saw(c, in), DryRun: g.Mode != Act}
+	p, all := g.plan(c, in)
 	p = g.planBudget(g.limit(p, c), in, c)
-	d.To, d.Code, d.Reason = p.to, p.code, p.reason
+	d.To, d.Code, d.Reason, d.By, d.Policies = p.to, p.code, p.reason, p.by, g.wishes(all)
 	switch {
 	case p.to > c.capacity:
 		d.Direction = Out
-		g.decideOut(&d, in, c)
+		g.decideOut(&d, in, c, p)
 	case p.to < c.capacity:
 		d.Direction = In
-		hold(&d, g.holdIn(in, c, d.Code))
+		hold(&d, g.holdIn(in, c, p))
 	default:
 		d.Direction, d.DryRun = Stay, false
 	}
@@ -62,10 +64,10 @@ func Want(g Group, in Input) Decision {
 // decideOut holds a scale-out, or lets it take back what still drains: that
 // launches nothing and undoes a scale-in before it is made, so that the rests
 // after a change do not hold it.
-func (g Group) decideOut(d *Decision, in Input, c counts) {
+func (g Group) decideOut(d *Decision, in Input, c counts, p plan) {
 	met := g.holdOut(in, c)
 	if d.Code != codeFloor {
-		rest := g.holdTime(in, Out)
+		rest := g.holdTime(in, Out, p)
 		if blocking(rest) && in.Rest > 0 {
 			d.Reason += fmt.Sprintf("; %d were decided on before and are still to come", in.Rest)
 			d.To, d.Code, rest = min(d.To, d.From+in.Rest), d.Code+"+rest", nil
@@ -100,21 +102,45 @@ const (
 type plan struct {
 	to           int
 	code, reason string
-	need         int // per-instance load kept under out.above; a scale-in stops there
+	need         int    // a scale-in stops there
+	keep         string // what that keeps
+	follows      bool   // see Policy.follows
+	by           string // the policy that decided, of several
+
+	// What it was made of.
+	policy Policy
+	value  float64
+	points []Point
 }
 
-// plan asks the floor, the ceiling and the policy, in this order.
-func (g Group) plan(c counts, in Input, r reading) plan {
+// least is what it wants after its own caution.
+func (p plan) least() int { return max(p.to, p.need) }
+
+// plan asks the floor, the policies and the ceiling.
+func (g Group) plan(c counts, in Input) (p plan, all []plan) {
+	if c.capacity < g.Min {
+		return plan{to: g.Min, code: codeFloor, reason: fmt.Sprintf("capacity %d is below min %d", c.capacity, g.Min)}, nil
+	}
+	all = g.ask(c, in)
+	p = safest(all)
+	// Who is blind does not retire anyone.
+	if c.capacity > g.Max && !slices.ContainsFunc(all, func(p plan) bool { return p.code == codeMissing }) {
+		p = plan{to: g.Max, code: codeCeiling, reason: fmt.Sprintf("capacity %d is above max %d", c.capacity, g.Max)}
+	}
+	if p.to < c.capacity {
+		p.follows = !slices.ContainsFunc(all, func(p plan) bool { return !p.follows })
+	}
+	return p, all
+}
+
+// planOne asks the only policy of g.
+func (g Group) planOne(c counts, in Input, r reading) plan {
 	stay := func(code, format string, args ...any) plan {
 		return plan{to: c.capacity, code: code, reason: fmt.Sprintf(format, args...)}
 	}
 	switch {
-	case c.capacity < g.Min:
-		return plan{to: g.Min, code: codeFloor, reason: fmt.Sprintf("capacity %d is below min %d", c.capacity, g.Min)}
 	case r.missing != "":
 		return stay(codeMissing, "%s missing: %s", g.Title, r.missing)
-	case c.capacity > g.Max:
-		return plan{to: g.Max, code: codeCeiling, reason: fmt.Sprintf("capacity %d is above max %d", c.capacity, g.Max)}
 	case g.Track != nil:
 		return g.planTrack(c, in, r)
 	case r.above >= 0 && r.above < g.Out.For:
@@ -175,7 +201,7 @@ func (g Group) planIn(c counts, r reading) plan {
 	case need >= c.capacity || to >= c.capacity:
 		return plan{to: c.capacity, code: codeTight, reason: fmt.Sprintf("%s: one less would put %s on each", reason, num(work/float64(max(c.capacity-1, 1))))}
 	}
-	return plan{to: to, code: codeBelow, reason: reason, need: need}
+	return plan{to: to, code: codeBelow, reason: reason, need: need, keep: fmt.Sprintf("keep %s at or below %s", g.Title, num(g.Out.Above))}
 }
 
 // limit cuts a plan to min, max and max_step, and says so.
@@ -198,7 +224,7 @@ func (g Group) limit(p plan, c counts) plan {
 		cut(min(p.to, c.capacity+g.MaxStep), "max_step %d", g.MaxStep)
 	case p.to < c.capacity:
 		cut(max(p.to, g.Min), "min %d", g.Min)
-		cut(max(p.to, p.need), "keep %s at or below %s", g.Title, num(g.Out.Above))
+		cut(max(p.to, p.need), "%s", p.keep)
 		cut(max(p.to, c.capacity-g.MaxStep), "max_step %d", g.MaxStep)
 	default:
 		return p

@@ -16,8 +16,10 @@ import (
 //
 //	group min=2 max=14 out=4 for=3s add=enough|2|5:1,50:4 in=1 infor=10s remove=2
 //	      cooldown=30s boot=12s stale=5s maxstep=20 mode=act
+//	policy name=queue metric=q out=9 add=1 in=2     one more policy of the group
 //	points 0.5x5 137 nan      one a second, the last one now
-//	age 7s                    the last one so long ago instead
+//	signal queue 0.5x5 nan    the same, of a policy's own metric
+//	age 7s                    the last points so long ago instead
 //	fleet 2 in-service 3 booting 1 draining 2 silent 1 overdue
 //	unsettled 2
 //	last out 10s              the newest change and how long ago
@@ -28,9 +30,10 @@ import (
 //	held text                 absent: acts
 //	more text                 why not more
 //	less text                 why not less
+//	wish queue 3 steady why   what a policy wanted: to, code, reason
 //
-// A want line ends with its why, held, more and less lines; then the input starts anew, but
-// the group stays.
+// A want line ends with its why, held, more, less and wish lines; then the input
+// starts anew, but the group stays.
 type wantScript struct {
 	t     *testing.T
 	line  int
@@ -76,7 +79,7 @@ func runScript(t *testing.T, file string) {
 
 func (s *wantScript) reset() {
 	s.got, s.held, s.why = nil, false, false
-	s.in = Input{Now: scriptNow, Started: scriptNow.Add(-24 * time.Hour)}
+	s.in = Input{Now: scriptNow, Started: scriptNow.Add(-24 * time.Hour), Signals: map[string]Signal{}}
 }
 
 // finish checks that a decision which no held line spoke of acts.
@@ -87,15 +90,21 @@ func (s *wantScript) finish() {
 }
 
 func (s *wantScript) run(word, rest string) {
-	if s.got != nil && !slices.Contains([]string{"why", "held", "more", "less"}, word) {
+	if s.got != nil && !slices.Contains([]string{"why", "held", "more", "less", "wish"}, word) {
 		s.finish()
 		s.reset()
 	}
 	switch word {
 	case "group":
-		s.group = s.parseGroup(rest)
+		s.group = Group{Name: "web", Mode: Act, Metric: "m", Title: "run queue", Launch: Template{Image: "ami-1"}}
+		s.parseGroup(rest)
+	case "policy":
+		s.group.Policies = append(s.group.Policies, s.policy(rest))
 	case "points":
 		s.in.Points = s.points(rest)
+	case "signal":
+		name, points, _ := strings.Cut(rest, " ")
+		s.in.Signals[name] = Signal{Points: s.points(points)}
 	case "age":
 		for i := range s.in.Points {
 			s.in.Points[i].Time = s.in.Points[i].Time.Add(-s.span(rest))
@@ -112,21 +121,38 @@ func (s *wantScript) run(word, rest string) {
 	case "stopped":
 		s.in.Stopped = rest
 	case "want":
-		d := Want(s.group, s.in)
+		g := s.group.WithDefaults()
+		if err := g.Validate(); err != nil {
+			s.t.Fatalf("line %d: %v", s.line, err)
+		}
+		d := Want(g, s.in)
 		s.got = &d
 		s.equal(fmt.Sprintf("%s %d %d %s", d.Direction, d.From, d.To, d.Code), rest)
 	case "why":
 		s.equal(s.got.Reason, rest)
 	case "more", "less":
 		s.why = true
-		more, less := why(s.group, s.in, *s.got, false, nil)
+		more, less := why(s.group.WithDefaults(), s.in, *s.got, false, nil)
 		s.equal(map[string]string{"more": more.Text, "less": less.Text}[word], rest)
 	case "held":
 		s.held = true
 		s.equal(s.got.Held, rest)
+	case "wish":
+		s.wish(rest)
 	default:
 		s.t.Fatalf("line %d: %q is no statement", s.line, word)
 	}
+}
+
+func (s *wantScript) wish(rest string) {
+	name, _, _ := strings.Cut(rest, " ")
+	for _, w := range s.got.Policies {
+		if w.Name == name {
+			s.equal(fmt.Sprintf("%s %d %s %s", w.Name, w.To, w.Code, w.Reason), rest)
+			return
+		}
+	}
+	s.t.Errorf("testdata/want.txt:%d: no wish of %s", s.line, name)
 }
 
 func (s *wantScript) equal(got, want string) {
@@ -196,10 +222,11 @@ func (s *wantScript) amount(text string) (a Amount) {
 	return a
 }
 
-func (s *wantScript) parseGroup(text string) Group {
-	g := Group{Name: "web", Mode: Act, Metric: "m", Title: "run queue", Launch: Template{Image: "ami-1"}}
-	durations := map[string]*time.Duration{"for": &g.Out.For, "infor": &g.In.For, "cooldown": &g.Cooldown, "boot": &g.Boot, "stale": &g.Stale}
+func (s *wantScript) parseGroup(text string) {
+	g := &s.group
+	durations := map[string]*time.Duration{"cooldown": &g.Cooldown, "boot": &g.Boot, "stale": &g.Stale}
 	numbers := map[string]*int{"min": &g.Min, "max": &g.Max, "maxstep": &g.MaxStep}
+	var own []string
 	for _, word := range strings.Fields(text) {
 		key, value, _ := strings.Cut(word, "=")
 		switch {
@@ -209,28 +236,53 @@ func (s *wantScript) parseGroup(text string) Group {
 			*numbers[key] = s.num(value)
 		case key == "mode":
 			g.Mode = Mode(value)
-		case key == "out":
-			g.Out.Above = s.float(value)
-		case key == "in":
-			g.In.Below = s.float(value)
-		case key == "remove":
-			g.In.Remove = s.amount(value)
-		case key == "add" && strings.Contains(value, ":"):
-			for _, step := range strings.Split(value, ",") {
-				above, add, _ := strings.Cut(step, ":")
-				g.Out.Steps = append(g.Out.Steps, Step{s.float(above), s.amount(add)})
-			}
-		case key == "add":
-			g.Out.Add = s.amount(value)
+		default:
+			own = append(own, word)
+		}
+	}
+	p := s.policy(strings.Join(own, " "))
+	g.Out, g.In, g.Track = p.Out, p.In, p.Track
+}
+
+func (s *wantScript) policy(text string) (p Policy) {
+	for _, word := range strings.Fields(text) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "name":
+			p.Name = value
+		case "metric":
+			p.Metric = value
+		case "for":
+			p.Out.For = s.span(value)
+		case "infor":
+			p.In.For = s.span(value)
+		case "out":
+			p.Out.Above = s.float(value)
+		case "in":
+			p.In.Below = s.float(value)
+		case "remove":
+			p.In.Remove = s.amount(value)
+		case "add":
+			p.Out.Add, p.Out.Steps = s.add(value)
+		case "track":
+			p.Track = &TrackPolicy{Use: s.float(value), Step: time.Second}
 		default:
 			s.t.Fatalf("line %d: %q", s.line, word)
 		}
 	}
-	g = g.WithDefaults()
-	if err := g.Validate(); err != nil {
-		s.t.Fatalf("line %d: %v", s.line, err)
+	return p
+}
+
+// add reads an amount, or steps such as 5:1,50:4.
+func (s *wantScript) add(text string) (a Amount, steps []Step) {
+	if !strings.Contains(text, ":") {
+		return s.amount(text), nil
 	}
-	return g
+	for _, step := range strings.Split(text, ",") {
+		above, add, _ := strings.Cut(step, ":")
+		steps = append(steps, Step{s.float(above), s.amount(add)})
+	}
+	return 0, steps
 }
 
 func BenchmarkWant(b *testing.B) {

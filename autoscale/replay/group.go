@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"rondo/autoscale"
@@ -21,14 +23,28 @@ func Group(g autoscale.Group, o Options, step time.Duration) Policy {
 	g.Min, g.Max, g.Boot, g.Mode = o.Min, o.Max, o.Boot, autoscale.Act
 	g.Stale = max(g.Stale, 3*step)
 	g = g.WithDefaults()
-	if g.Track != nil && step > g.Track.Step {
-		g.Track.Step = step
-	}
-	l := &live{group: g, window: thresholdWindow}
-	if g.Track != nil {
-		l.window = trackWindow
+	l := &live{group: g, window: trackWindow}
+	for _, p := range g.All() {
+		if p.Track == nil {
+			l.window = thresholdWindow
+		} else if step > p.Track.Step {
+			p.Track.Step = step // of the completed group's own copy
+		}
 	}
 	return l
+}
+
+// Replayable says which policies of a group a load cannot stand for: those that
+// go by a metric of their own.
+func Replayable(g autoscale.Group) error {
+	var errs []error
+	g = g.WithDefaults()
+	for _, s := range g.Sources() {
+		if s.Key != "" {
+			errs = append(errs, fmt.Errorf("policy %q cannot be replayed: it goes by %s, of which a load says nothing; leave it out", s.Key, s.Expr))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // The newest points that a decision may look at.

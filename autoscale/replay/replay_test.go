@@ -124,6 +124,25 @@ func TestGroupIsTheController(t *testing.T) {
 	}
 }
 
+// TestReplayable: a load stands for the group's metric and no other.
+func TestReplayable(t *testing.T) {
+	t.Parallel()
+	g := Recommended(Options{})
+	g.Policies = []autoscale.Policy{{Out: autoscale.OutPolicy{Above: 0.9, Add: 2}, In: autoscale.InPolicy{Below: 0.5, Remove: 1}}}
+	if err := Replayable(g); err != nil {
+		t.Error(err)
+	}
+	loads := []float64{0.5, 0.5, 0.5, 0.5, 3, 3, 3, 3, 3}
+	r := Run(ofLoads(loads...), Group(g, Options{}, time.Minute), Options{})
+	if len(r.Actions) == 0 || !strings.HasPrefix(r.Actions[0].Why, "track: work for ") {
+		t.Errorf("%+v", r.Actions)
+	}
+	g.Policies[0].Metric, g.Policies[0].Name = "sum(queue)", "queue"
+	if err := Replayable(g); err == nil || err.Error() != `policy "queue" cannot be replayed: it goes by sum(queue), of which a load says nothing; leave it out` {
+		t.Error(err)
+	}
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	good, err := Read(strings.NewReader("time,load\n1700000000,1.5\n1700000010.5, 2\n"))

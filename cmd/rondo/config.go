@@ -320,7 +320,13 @@ func (c *config) checkExpressions() error {
 		check("rule", j.Name, j.Metric.Expr)
 	}
 	for _, g := range c.Autoscale.Groups.Groups {
-		check("group", g.Name, g.Metric)
+		for _, s := range g.WithDefaults().Sources() {
+			what := "group"
+			if s.Key != "" {
+				what = fmt.Sprintf("policy %q of group", s.Key)
+			}
+			check(what, g.Name, s.Expr)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -47,6 +47,8 @@ A policy file has what a group says, for example
 or
   out: {above: 0.8, for: 30s, add: enough}
   in: {below: 0.4, for: 10m, remove: 1}
+A policy with a metric of its own cannot be replayed: a load does not say what
+that was.
 
 Under stands for too few instances, over for too many: theta is the mean share
 that was missing or idle, time how long it was so, both in percent. Cost is the
@@ -109,10 +111,16 @@ func (c groupReplayCmd) groups(o *replay.Options) (groups []autoscale.Group, err
 		groups = append(groups, present)
 	}
 	for _, g := range groups {
-		if g.Track != nil {
-			o.Use = cmp.Or(o.Use, g.Track.Use)
+		if err := replay.Replayable(g); err != nil {
+			return nil, fmt.Errorf("group replay: %s: %w", g.Name, err)
 		}
-		o.Use, o.Boot = cmp.Or(o.Use, g.Out.Above), cmp.Or(o.Boot, g.Boot)
+		for _, p := range g.All() {
+			if p.Track != nil {
+				o.Use = cmp.Or(o.Use, p.Track.Use)
+			}
+			o.Use = cmp.Or(o.Use, p.Out.Above)
+		}
+		o.Boot = cmp.Or(o.Boot, g.Boot)
 		o.Min, o.Max = cmp.Or(o.Min, g.Min), cmp.Or(o.Max, g.Max)
 	}
 	return append(groups, replay.Recommended(*o)), nil

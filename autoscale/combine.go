@@ -1,0 +1,78 @@
+package autoscale
+
+import "fmt"
+
+// A Wish is what one policy of several wanted.
+type Wish struct {
+	Name   string   `json:"name"`
+	Kind   string   `json:"kind"`
+	To     int      `json:"to"`
+	Code   string   `json:"code"`
+	Reason string   `json:"reason"`
+	Value  *float64 `json:"value,omitempty"`  // what its metric was; nil while that is missing
+	Points []Point  `json:"points,omitempty"` // the newest of its own metric; none where that is the group's
+}
+
+// A Signal is what one expression beside the group's metric gave.
+type Signal struct {
+	Points  []Point // NaN where a reading gave nothing
+	Trouble string  // why the newest reading gave nothing
+}
+
+// of is the input as one policy sees it.
+func (in Input) of(g Group, p Policy) Input {
+	if p.Metric == g.Metric {
+		return in
+	}
+	s := in.Signals[p.Name]
+	in.Points, in.Trouble = s.Points, s.Trouble
+	return in
+}
+
+// ask asks each policy as if it were the only one.
+func (g Group) ask(c counts, in Input) []plan {
+	all := g.All()
+	plans := make([]plan, len(all))
+	for i, p := range all {
+		one, seen := g.of(p), in.of(g, p)
+		r := read(one, seen)
+		plans[i] = one.planOne(c, seen, r)
+		plans[i].policy, plans[i].follows = p, p.follows()
+		plans[i].value, plans[i].points = r.value, r.points
+	}
+	return plans
+}
+
+// safest is the plan that wants the most instances: the group grows if one
+// policy wants it, and shrinks only if all do, no further than the most
+// cautious. A policy whose data are missing wants what there is.
+func safest(plans []plan) plan {
+	best := plans[0]
+	for _, p := range plans[1:] {
+		more := p.least() - best.least()
+		if more > 0 || more == 0 && p.code == codeMissing && best.code != codeMissing {
+			best = p
+		}
+	}
+	if len(plans) == 1 {
+		return best
+	}
+	best.by = best.policy.Name
+	best.reason = fmt.Sprintf("%s: %s", best.by, best.reason)
+	return best
+}
+
+// wishes lists what several policies wanted.
+func (g Group) wishes(plans []plan) []Wish {
+	if len(plans) < 2 {
+		return nil
+	}
+	out := make([]Wish, len(plans))
+	for i, p := range plans {
+		out[i] = Wish{Name: p.policy.Name, Kind: p.policy.Kind(), To: p.least(), Code: p.code, Reason: p.reason, Value: known(p.value)}
+		if p.policy.Metric != g.Metric {
+			out[i].Points = p.points
+		}
+	}
+	return out
+}

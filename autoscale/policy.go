@@ -1,0 +1,153 @@
+package autoscale
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// maxPolicies bounds what a group asks, and so the queries of a tick.
+const maxPolicies = 8
+
+// A Policy is one way to find out how many instances a group should have: one
+// of out with in, and track. A group may have several; see the package's
+// comment for how they combine.
+type Policy struct {
+	Name   string       `yaml:"name"`   // what decisions call it; default its kind
+	Metric string       `yaml:"metric"` // what it goes by; default the group's
+	Title  string       `yaml:"title"`  // what the metric is called in reasons; default the name, or the group's title where it has the group's metric
+	Out    OutPolicy    `yaml:"out"`
+	In     InPolicy     `yaml:"in"`
+	Track  *TrackPolicy `yaml:"track"`
+}
+
+// The kinds of policies.
+const (
+	KindStep  = "step" // out and in
+	KindTrack = "track"
+)
+
+// Kind is the kind of policy that it is.
+func (p Policy) Kind() string {
+	if p.Track != nil {
+		return KindTrack
+	}
+	return KindStep
+}
+
+// All returns the policies of a group, completed: first that of its own out and
+// in, or track.
+func (g Group) All() []Policy {
+	own := Policy{Metric: g.Metric, Title: g.Title, Out: g.Out, In: g.In, Track: g.Track}
+	if own.empty() && len(g.Policies) > 0 {
+		return g.Policies
+	}
+	own.Name = own.Kind()
+	return append([]Policy{own}, g.Policies...)
+}
+
+// empty says whether nothing is said of any kind.
+func (p Policy) empty() bool {
+	return p.Track == nil && p.In == InPolicy{} && p.Out.Above == 0 && p.Out.For == 0 && p.Out.Add == 0 && len(p.Out.Steps) == 0
+}
+
+// withDefaults completes a policy of g.
+func (p Policy) withDefaults(g Group) Policy {
+	if p.Name == "" {
+		p.Name = p.Kind()
+	}
+	if p.Title == "" && (p.Metric == "" || p.Metric == g.Metric) {
+		p.Title = g.Title
+	}
+	if p.Metric == "" {
+		p.Metric = g.Metric
+	}
+	if p.Title == "" {
+		p.Title = p.Name
+	}
+	if p.Track != nil {
+		track := p.Track.withDefaults()
+		p.Track = &track
+	}
+	return p
+}
+
+// of is the group with p as its only policy.
+func (g Group) of(p Policy) Group {
+	g.Policies = nil
+	g.Metric, g.Title, g.Out, g.In, g.Track = p.Metric, p.Title, p.Out, p.In, p.Track
+	return g
+}
+
+// follows says whether the policy asks for as many as the load needs, whatever
+// there is: it knows what is on its way, and needs no rest to see what its
+// newest change has done.
+func (p Policy) follows() bool { return p.Track != nil }
+
+// reach is how far back the policy looks at points.
+func (p Policy) reach() time.Duration { return max(p.Out.For, p.In.For, p.Track.reach()) }
+
+// upper is what the metric should not be above; NaN where there is no such
+// level.
+func (p Policy) upper() float64 {
+	switch p.Kind() {
+	case KindStep:
+		return p.Out.Above
+	case KindTrack:
+		return p.Track.Use
+	}
+	return math.NaN()
+}
+
+// upper is the lowest level that a metric should not be above; NaN where there
+// is none.
+func (g Group) upper(metric string) float64 {
+	lowest := math.NaN()
+	for _, p := range g.All() {
+		if upper := p.upper(); p.Metric == metric && !(lowest < upper) && !math.IsNaN(upper) {
+			lowest = upper
+		}
+	}
+	return lowest
+}
+
+// reach is how far back points are looked at.
+func (g Group) reach() time.Duration {
+	reach := tellable
+	for _, p := range g.All() {
+		reach = max(reach, p.reach())
+	}
+	return reach + g.Stale
+}
+
+// policyName is what a reason can begin with, and has no dot.
+var policyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 _-]{0,62}$`)
+
+// validatePolicies checks the policies, each in the words of its own fields.
+func (g Group) validatePolicies(check func(bool, string, ...any)) {
+	all := g.All()
+	check(len(all) <= maxPolicies, "%d policies: want %d at most", len(all), maxPolicies)
+	if len(all) > len(g.Policies) {
+		g.validatePolicy(check)
+	}
+	for i, p := range g.Policies {
+		in := func(ok bool, format string, args ...any) {
+			check(ok, "policy %q: "+format, append([]any{p.Name}, args...)...)
+		}
+		in(policyName.MatchString(p.Name), "name: want 1 to 63 letters, digits, blanks, - or _")
+		earlier := all[:len(all)-len(g.Policies)+i]
+		in(!slices.ContainsFunc(earlier, func(q Policy) bool { return q.Name == p.Name }), "name: another policy has it, give each its own")
+		in(p.Metric != "", "metric: a PromQL expression is wanted, here or of the group")
+		g.of(p).validatePolicy(in)
+	}
+}
+
+// lower is what the metric should not be below; NaN where there is no such
+// level.
+func (p Policy) lower() float64 {
+	if p.Kind() == KindStep {
+		return p.In.Below
+	}
+	return math.NaN()
+}

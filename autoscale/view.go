@@ -1,0 +1,35 @@
+package autoscale
+
+import (
+	"math"
+	"slices"
+)
+
+// viewPolicies says what the policies are and see. Callers hold g.mu.
+func (g *group) viewPolicies(v *View) {
+	for _, p := range g.All() {
+		pv := PolicyView{Name: p.Name, Kind: p.Kind(), Metric: p.Metric, Title: p.Title, Out: known(p.upper()), In: known(p.lower())}
+		if i := slices.IndexFunc(g.feeds, func(f *feed) bool { return f.Expr == p.Metric }); i >= 0 {
+			pv.Value = known(g.feeds[i].value)
+		}
+		v.Policies = append(v.Policies, pv)
+	}
+	first := v.Policies[0]
+	v.Metric, v.Title, v.Track = first.Metric, first.Title, first.Kind == KindTrack
+	v.Value, v.Out, v.In = orElse(first.Value, math.NaN()), orElse(first.Out, 0), orElse(first.In, 0)
+}
+
+// known is v, or nil where it is no number.
+func known(v float64) *float64 {
+	if !finite(v) {
+		return nil
+	}
+	return &v
+}
+
+func orElse(v *float64, def float64) float64 {
+	if v == nil {
+		return def
+	}
+	return *v
+}
