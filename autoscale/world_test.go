@@ -23,12 +23,16 @@ type world struct {
 	t     *testing.T
 	boot  time.Duration // of machines that are launched from now on
 	limit int           // of instances alive; one more is a failure of the controller
+	floor int           // a termination that leaves fewer is one, too
 
 	mu        sync.Mutex
 	demand    float64 // the metric is demand per instance in service
 	missing   bool
 	instances map[string]*machine
+	byDNS     map[string]*machine
 	tokens    map[string][]string
+	books     books
+	chaos     *chaos // what goes wrong by chance, besides calls
 	withdrawn map[string]bool
 	made      int
 	rng       *rand.Rand      // nil: no faults but these:
@@ -37,6 +41,7 @@ type world struct {
 	lag       time.Duration   // of the metric behind the heartbeats
 	full      func(Pool) bool // pools without room, or nil
 	launches  int             // calls of Launch
+	calls     int             // changing calls
 	store     *state.Journal
 	metrics   rrd.Evaluator // instead of the world itself, or nil
 	moves     Watcher
@@ -53,6 +58,9 @@ const (
 	lostBefore // no answer, nothing done
 	lostAfter  // no answer, but done
 	late       // no answer, done a little later
+	slow       // done, and answered when nobody waits any more
+	page       // done, and answered by half an answer, or a proxy's page
+	firstCode  // from here on: EC2's errors, see faultCodes
 )
 
 // A machine is one instance of the world.
@@ -62,6 +70,9 @@ type machine struct {
 	boot    time.Duration
 	visible time.Time // listed from then on
 	ended   time.Time
+	deaf    bool // runs, is never heard of and does no work
+	stuck   bool // pending for ever
+	foreign bool // not launched by us
 }
 
 func newWorld(t *testing.T, keep int) *world {
@@ -71,8 +82,8 @@ func newWorld(t *testing.T, keep int) *world {
 		t.Fatal(err)
 	}
 	return &world{
-		t: t, boot: 6 * time.Second, limit: 1 << 30, instances: map[string]*machine{},
-		tokens: map[string][]string{}, withdrawn: map[string]bool{}, store: store,
+		t: t, boot: 6 * time.Second, limit: 1 << 30, instances: map[string]*machine{}, byDNS: map[string]*machine{},
+		tokens: map[string][]string{}, withdrawn: map[string]bool{}, store: store, books: newBooks(),
 	}
 }
 
@@ -87,17 +98,19 @@ func (w *world) add(n int, group string, tags map[string]string, hidden time.Dur
 	for range n {
 		w.made++
 		id := fmt.Sprintf("i-%04d", w.made)
-		w.instances[id] = &machine{
+		m := &machine{
 			Instance: Instance{
 				ID: id, PrivateDNS: fmt.Sprintf("ip-%d.internal", w.made), Zone: string(rune('a' + w.made%3)),
 				Launched: time.Now(), Phase: Pending, Tags: maps.Clone(tags),
 			},
 			group: group, boot: w.boot, visible: time.Now().Add(hidden),
 		}
+		w.instances[id], w.byDNS[m.PrivateDNS] = m, m
+		w.chaos.befall(w, m)
 		ids = append(ids, id)
 	}
-	if alive := len(w.alive()); alive > w.limit {
-		w.t.Errorf("%s: %d instances alive, at most %d are needed", time.Now().Format("15:04:05"), alive, w.limit)
+	if n := w.useful(); n > w.limit {
+		w.t.Errorf("%s: %d instances alive, at most %d are needed", time.Now().Format("15:04:05"), n, w.limit)
 	}
 	return ids
 }
@@ -113,6 +126,16 @@ func (w *world) alive() (ids []string) {
 	return ids
 }
 
+// useful counts those of our own that work, or will. Callers hold w.mu.
+func (w *world) useful() (n int) {
+	for _, m := range w.instances {
+		if m.ended.IsZero() && !m.foreign && !m.deaf && !m.stuck {
+			n++
+		}
+	}
+	return n
+}
+
 func (w *world) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,7 +143,7 @@ func (w *world) count() int {
 }
 
 func (w *world) running(m *machine) bool {
-	return m.ended.IsZero() && time.Since(m.Launched) >= m.boot
+	return m.ended.IsZero() && !m.stuck && time.Since(m.Launched) >= m.boot
 }
 
 // Eval is the metric.
@@ -132,7 +155,7 @@ func (w *world) Eval(_ context.Context, _ string, at time.Time) ([]rrd.Value, er
 	}
 	n := 0
 	for _, m := range w.instances {
-		if w.running(m) && time.Since(m.Launched) >= m.boot+w.lag {
+		if w.running(m) && !m.deaf && m.group != elsewhere && time.Since(m.Launched) >= m.boot+w.lag {
 			n++
 		}
 	}
@@ -144,10 +167,8 @@ func (w *world) Eval(_ context.Context, _ string, at time.Time) ([]rrd.Value, er
 func (w *world) LastSeen(host string) (time.Time, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, m := range w.instances {
-		if m.PrivateDNS == host && w.running(m) {
-			return time.Now(), true
-		}
+	if m := w.byDNS[host]; m != nil && w.running(m) && !m.deaf {
+		return time.Now(), true
 	}
 	return time.Time{}, false
 }
@@ -199,6 +220,9 @@ func (s *session) Append(ctx context.Context, record []byte) (uint64, error) {
 		return 0, errDead
 	}
 	seq, err := s.store.Append(ctx, record)
+	if err == nil {
+		s.books.note(s.t, record)
+	}
 	if s.appends == 0 {
 		s.crash()
 		return 0, errDead
@@ -212,7 +236,7 @@ func (s *session) Instances(_ context.Context, group string) ([]Instance, error)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rng != nil && s.rng.IntN(10) == 0 {
-		return nil, &CallError{Failure: Throttled, Code: "RequestLimitExceeded", Err: errors.New("slow down")}
+		return nil, faultCodes()[s.rng.IntN(len(faultCodes()))]
 	}
 	var out []Instance
 	for _, m := range s.instances {
@@ -220,6 +244,7 @@ func (s *session) Instances(_ context.Context, group string) ([]Instance, error)
 			continue
 		}
 		i := m.Instance
+		i.Tags = maps.Clone(i.Tags)
 		switch {
 		case !m.ended.IsZero():
 			i.Phase = Terminated
@@ -232,12 +257,13 @@ func (s *session) Instances(_ context.Context, group string) ([]Instance, error)
 }
 
 // change is what every changing call goes through: faults, delays, crashes.
-func (s *session) change(ctx context.Context, do func()) error {
+func (s *session) change(ctx context.Context, known func() bool, do func() error) error {
 	s.mu.Lock()
 	if s.dead {
 		s.mu.Unlock()
 		return errDead
 	}
+	s.world.calls++
 	meets, delay := s.nextFault()
 	s.calls--
 	crashBefore, crashAfter := s.calls == 0 && !s.after, s.calls == 0 && s.after
@@ -250,25 +276,53 @@ func (s *session) change(ctx context.Context, do func()) error {
 		s.crash()
 		return errDead
 	}
-	if err := refusals[meets]; err != nil {
+	if err := s.refusal(meets, known()); err != nil {
 		return err
 	}
 	if meets == late {
 		time.AfterFunc(lateBy, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			do()
+			_ = do()
 		})
 		return errors.New("timeout")
 	}
-	do()
+	err := do()
 	if crashAfter {
 		s.crash()
 	}
-	if s.dead || meets == lostAfter {
+	switch {
+	case s.dead || meets == lostAfter:
 		return errors.New("connection reset after the work")
+	case meets == page:
+		return errors.New("XML syntax error: unexpected EOF")
+	case meets == slow:
+		s.mu.Unlock()
+		<-ctx.Done()
+		s.mu.Lock()
+		return ctx.Err()
+	case meets >= firstCode: // unclear, and done
+		return faultCodes()[int(meets-firstCode)%len(faultCodes())]
 	}
-	return nil
+	return err
+}
+
+// refusal is the error of a request that does nothing. A launch that was made
+// already (known) is answered as it was, whatever room there is now.
+func (w *world) refusal(f fault, known bool) error {
+	err := refusals[f]
+	if f >= firstCode {
+		codes := faultCodes()
+		n := int(f - firstCode)
+		if n >= len(codes) {
+			return nil
+		}
+		err = codes[n]
+	}
+	if failure := failureOf(err); known && (failure == NoRoom || failure == Permanent) && w.rng != nil {
+		return nil
+	}
+	return err
 }
 
 // lateBy is how long a late request is on its way after it was given up.
@@ -291,7 +345,11 @@ func (w *world) nextFault() (f fault, delay time.Duration) {
 	if w.rng == nil {
 		return fine, 0
 	}
-	return fault(max(0, w.rng.IntN(12)-5)), time.Duration(w.rng.IntN(2500)) * time.Millisecond
+	if w.rng.IntN(5) < 2 {
+		return fine, time.Duration(w.rng.IntN(2500)) * time.Millisecond
+	}
+	all := allFaults()
+	return all[w.rng.IntN(len(all))], time.Duration(w.rng.IntN(2500)) * time.Millisecond
 }
 
 func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request string, err error) {
@@ -302,7 +360,7 @@ func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request
 	if full {
 		return nil, "", refusals[noRoom]
 	}
-	err = s.change(ctx, func() {
+	err = s.change(ctx, func() bool { return s.tokens[l.Token] != nil }, func() error {
 		ids, again := s.tokens[l.Token]
 		if !again {
 			n, hidden := l.Count, s.hide
@@ -320,6 +378,7 @@ func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request
 		for _, id := range ids {
 			out = append(out, s.instances[id].Instance)
 		}
+		return nil
 	})
 	if err != nil {
 		return nil, "", err
@@ -328,20 +387,21 @@ func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request
 }
 
 func (s *session) Terminate(ctx context.Context, group string, ids []string) (request string, err error) {
-	err = s.change(ctx, func() {
+	s.mu.Lock()
+	s.checkVictims(group, ids)
+	s.mu.Unlock()
+	err = s.change(ctx, func() bool { return false }, func() error {
 		for _, id := range ids {
-			m := s.instances[id]
-			if m == nil || m.group != group || m.Protected() {
-				s.t.Errorf("Terminate of %s, which is not ours or protected", id)
-				continue
+			if m := s.instances[id]; m == nil || m.group != group || m.Protected() {
+				return &CallError{Failure: Permanent, Code: "Refused", Err: fmt.Errorf("%s is not the group's, or protected", id)}
 			}
-			if !s.withdrawn[m.PrivateDNS] {
-				s.t.Errorf("Terminate of %s, whose host was not withdrawn", id)
-			}
-			if m.ended.IsZero() {
+		}
+		for _, id := range ids {
+			if m := s.instances[id]; m.ended.IsZero() {
 				m.ended = time.Now()
 			}
 		}
+		return nil
 	})
 	return "req-t", err
 }
