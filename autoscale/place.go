@@ -86,6 +86,14 @@ func (t Template) places() (out []Pool) {
 	return out
 }
 
+// Market is that of all pools of the launch.
+func (l Launch) Market() Market {
+	if len(l.Pools) > 0 && l.Pools[0].Market == Spot {
+		return Spot
+	}
+	return OnDemand
+}
+
 // A placement is the choice of a launch's pools.
 type placement struct {
 	pools []Pool // in order of preference, more than one where the cloud can take them at once; none where there is no choice
@@ -157,7 +165,7 @@ func (p *placer) placeOf(i Instance) string {
 func (p *placer) only(n int) placement {
 	pools := p.t.pools()
 	why := p.refused.why(pools[0], p.now)
-	if len(p.t.Types)+len(p.t.Zones)+len(p.t.Subnets) == 0 {
+	if !p.t.Fleet && len(p.t.Types)+len(p.t.Zones)+len(p.t.Subnets) == 0 {
 		pools = nil
 	}
 	return placement{pools: pools, count: n, full: why != "", why: why}

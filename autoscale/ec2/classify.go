@@ -18,7 +18,7 @@ func codes(f autoscale.Failure) []string {
 	case autoscale.Throttled:
 		return []string{"RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException", "EC2ThrottledException", "TooManyRequestsException", "BandwidthLimitExceeded", "SlowDown"}
 	case autoscale.NoRoom:
-		return []string{"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "InsufficientReservedInstanceCapacity", "InsufficientFreeAddressesInSubnet", "InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "SpotMaxPriceTooLow", "ResourceCountExceeded", "MaxConfigLimitExceeded"}
+		return []string{"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "InsufficientReservedInstanceCapacity", "UnfulfillableCapacity", "InsufficientFreeAddressesInSubnet", "InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "SpotMaxPriceTooLow", "ResourceCountExceeded", "MaxConfigLimitExceeded"}
 	case autoscale.Denied:
 		return []string{"UnauthorizedOperation", "AuthFailure", "RequestExpired", "Blocked", "OptInRequired", "PendingVerification", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "IncompleteSignature", "UnrecognizedClientException"}
 	case autoscale.Unclear:

@@ -78,6 +78,7 @@ type Cloud struct {
 type operations struct {
 	describeInstances  operation[awsec2.DescribeInstancesInput, awsec2.DescribeInstancesOutput]
 	runInstances       operation[awsec2.RunInstancesInput, awsec2.RunInstancesOutput]
+	createFleet        operation[awsec2.CreateFleetInput, awsec2.CreateFleetOutput]
 	terminateInstances operation[awsec2.TerminateInstancesInput, awsec2.TerminateInstancesOutput]
 }
 
@@ -100,7 +101,7 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
 	})
-	return &Cloud{operations{client.DescribeInstances, client.RunInstances, client.TerminateInstances}}, nil
+	return &Cloud{operations{client.DescribeInstances, client.RunInstances, client.CreateFleet, client.TerminateInstances}}, nil
 }
 
 // Limits of the SDK's own retries, of reads.
@@ -232,6 +233,9 @@ func phase(s types.InstanceStateName) autoscale.Phase {
 // Launch asks for up to l.Count instances and takes what can be had: in a
 // rush some are better than none.
 func (c *Cloud) Launch(ctx context.Context, l autoscale.Launch) ([]autoscale.Instance, string, error) {
+	if l.Template.Fleet && len(l.Pools) > 0 {
+		return c.launchFleet(ctx, l)
+	}
 	out, err := c.client.runInstances(ctx, runInput(l), once)
 	if err != nil {
 		return nil, "", classify(err)
