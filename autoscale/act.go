@@ -33,6 +33,8 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 	case d.Acts() && d.Direction == Out:
 		g.scaleOut(ctx, now, d)
 		return
+	case d.Acts() && d.Replaces != "":
+		g.retire(ctx, now, d)
 	case d.Acts():
 		g.scaleIn(ctx, now, d)
 	default:
@@ -157,7 +159,7 @@ func (g *group) scaleOut(ctx context.Context, now time.Time, d Decision) {
 func (g *group) present() (n int) {
 	for _, i := range g.instances {
 		switch i.Phase {
-		case Pending, Booting, InService, Silent, Draining:
+		case Pending, Booting, InService, Silent, Draining, Replaced:
 			n++
 		case Terminating, Stopped, Terminated:
 		}

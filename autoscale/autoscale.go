@@ -15,6 +15,7 @@ const (
 	InService   Phase = "in-service"  // heartbeat seen
 	Silent      Phase = "silent"      // running, but its heartbeat ended or never came in time
 	Draining    Phase = "draining"    // chosen to go, not terminated yet
+	Replaced    Phase = "replaced"    // lost; another serves in its place, and it is to be terminated
 	Terminating Phase = "terminating" // termination asked for
 	Stopped     Phase = "stopped"     // stopped or set aside by someone else; not ours to start
 	Terminated  Phase = "terminated"  // over; the cloud still remembers it
@@ -43,6 +44,7 @@ type Instance struct {
 	Host       string            `json:"host,omitempty"`      // the name it has in the fleet, once heard of
 	FirstSeen  time.Time         `json:"first_seen,omitzero"` // when the group first heard of it
 	LastSeen   time.Time         `json:"last_seen,omitzero"`  // its newest heartbeat
+	Impaired   time.Time         `json:"impaired,omitzero"`   // since when it fails the cloud's own checks
 }
 
 // Protected says whether the instance's tags forbid its termination.
@@ -144,9 +146,11 @@ type Decision struct {
 	DryRun    bool      `json:"dry_run,omitempty"`
 	Instances []string  `json:"instances,omitempty"`
 	RequestID string    `json:"request_id,omitempty"`
-	Outcome   string    `json:"outcome,omitempty"` // done, failed: ..., unclear: ...
-	Count     int       `json:"count,omitempty"`   // ticks that came to this same non-decision
-	First     time.Time `json:"first,omitzero"`    // the first of them
+	Outcome   string    `json:"outcome,omitempty"`  // done, failed: ..., unclear: ...
+	Replaces  string    `json:"replaces,omitempty"` // the lost instance that this is about
+	Heir      string    `json:"heir,omitempty"`     // what serves in its place
+	Count     int       `json:"count,omitempty"`    // ticks that came to this same non-decision
+	First     time.Time `json:"first,omitzero"`     // the first of them
 }
 
 // Acts says whether the decision is to be carried out.

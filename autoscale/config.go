@@ -73,6 +73,7 @@ type Group struct {
 	Stale    time.Duration `yaml:"stale"`    // a metric without a newer sample is missing; default 1m
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
+	Replace  Patience      `yaml:"replace"`  // how long an instance may be silent, or fail its status check, until it is replaced; default 10m, or never
 	MaxStep  int           `yaml:"max_step"` // most instances in one decision; default 20
 	Budget   *Budget       `yaml:"budget"`   // what it may cost
 	Retire   RetirePolicy  `yaml:"retire"`   // who goes first
@@ -163,6 +164,9 @@ func (g Group) WithDefaults() Group {
 		set(&program.Timeout, 30*time.Second)
 		g.Exec = &program
 	}
+	if g.Replace == 0 {
+		g.Replace = Patience(defaultReplace)
+	}
 	if g.Mode == "" {
 		g.Mode = DryRun
 	}
@@ -201,6 +205,7 @@ func (g Group) Validate() error {
 	check(g.Metric != "" || len(g.All()) == len(g.Policies), "metric: a PromQL expression is wanted")
 	check(g.Min >= 0, "min %d: want 0 or more", g.Min)
 	check(g.Max >= 1 && g.Max >= g.Min && g.Max <= 2000, "max %d: want %d to 2000 (not less than min)", g.Max, max(g.Min, 1))
+	check(g.Replace == Never || g.Replace >= Patience(time.Minute), "replace %v: want 1m or more, or never", time.Duration(g.Replace))
 	check(g.MaxStep >= 1, "max_step %d: want 1 or more", g.MaxStep)
 	check(g.MaxLaunches >= 1, "max_launches %d: want 1 or more", g.MaxLaunches)
 	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"warm", g.Warm}, {"stale", g.Stale}, {"silent", g.Silent}} {

@@ -77,6 +77,17 @@
 // together, it is more likely our own ears: nothing changes. After three
 // launches that were never heard of, none more. A stop switch per group.
 //
+// # What is lost is replaced
+//
+// An instance that is silent for the group's replace (10 minutes, and its boot
+// time where it was never heard of at all), or fails the cloud's own status
+// check for as long, is replaced: another is launched, and when that one is
+// heard, the lost one is terminated. One after the other; none that is
+// protected; not past min, max or any guard rail of a scale-out; not while the
+// metric is missing. What was launched since the loss for whatever reason
+// stands in for it, so that the floor and the load do not launch twice. At max
+// the lost one goes first, where most of the others are heard.
+//
 // # Never twice, never lost
 //
 // Every attempt is in the [Journal] before its call is made, with the

@@ -14,7 +14,7 @@ func (g *group) endDrains(ctx context.Context, now time.Time, may bool) {
 	for id, l := range g.memory.Leaving {
 		at := slices.IndexFunc(g.instances, func(i Instance) bool { return i.ID == id })
 		switch {
-		case at < 0 || g.instances[at].Phase != Draining:
+		case at < 0 || g.instances[at].Phase != Draining && g.instances[at].Phase != Replaced:
 			over = append(over, id)
 		case g.instances[at].Protected():
 			back = append(back, id)
@@ -58,7 +58,7 @@ func (g *group) note(ctx context.Context, e Entry) {
 // drained says whether an instance may be terminated: it has no work left, or
 // had the time that the group gives.
 func (g *group) drained(i Instance, since, now time.Time) bool {
-	if now.Sub(since) >= g.Drain {
+	if now.Sub(since) >= g.Drain || g.isDead(i, now) {
 		return true
 	}
 	return g.drainer != nil && i.Host != "" && g.drainer.Drained(i.Host, since)

@@ -55,6 +55,7 @@ type group struct {
 	now       Decision // the newest; the open run where it does nothing
 	asked     asked    // what Want was asked last
 	snapped   uint64   // the journal's length at the last snapshot
+	health    health
 }
 
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
@@ -145,6 +146,8 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 		g.noteBoots(ctx, now, every)
 	}
 	g.meter(ctx, now)
+	g.noteImpaired()
+	g.checkHealth(ctx, now)
 	g.bind()
 	serving := g.count(Input{Now: now, Instances: g.instances}).serving()
 	for _, f := range g.feeds {
@@ -173,7 +176,7 @@ type asked struct {
 func (g *group) input(now time.Time) Input {
 	in := Input{
 		Now: now, Points: g.feeds[0].points, Trouble: g.feeds[0].trouble, Instances: g.instances,
-		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.memory.Stopped, Signals: make(map[string]Signal),
+		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.memory.Stopped, Signals: make(map[string]Signal),
 	}
 	for _, f := range g.feeds[1:] {
 		in.Signals[f.Key] = Signal{f.points, f.trouble}

@@ -43,6 +43,7 @@ const (
 	KindDecided   Kind = "decided"   // a finished run of the same non-decision
 	KindLaunch    Kind = "launch"    // about to launch; the call follows
 	KindDrain     Kind = "drain"     // these instances are to go
+	KindReplace   Kind = "replace"   // this lost instance is to go, another serves in its place
 	KindReclaim   Kind = "reclaim"   // these draining instances stay after all
 	KindTerminate Kind = "terminate" // about to terminate; the call follows
 	KindOutcome   Kind = "outcome"   // what became of an attempt
@@ -117,7 +118,7 @@ func decodeEntry(record []byte) (Entry, error) {
 
 // complete says which part of an entry is not there.
 func (e Entry) complete() error {
-	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain
+	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain || e.Kind == KindReplace
 	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil || e.Kind == KindBill && e.Bill == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open

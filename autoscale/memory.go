@@ -32,18 +32,20 @@ type memory struct {
 	Refused  scarcity             `json:"refused,omitempty"` // what had no room
 	Where    map[string]Pool      `json:"where,omitempty"`   // of Launched
 	Rest     rest                 `json:"rest,omitzero"`     // of the newest launch
+	Heirs    map[string]time.Time `json:"heirs,omitempty"`   // what stands in for an instance that was lost
 }
 
 // A leave is the drain of one instance.
 type leave struct {
 	Since    time.Time `json:"since"`
 	Decision string    `json:"decision"`
+	Replaced bool      `json:"replaced,omitempty"` // it was lost
 }
 
 func newMemory() *memory {
 	return &memory{
 		Launched: map[string]time.Time{}, Leaving: map[string]leave{}, Gone: map[string]time.Time{},
-		Boots: map[string]boots{}, Refused: scarcity{}, Where: map[string]Pool{},
+		Boots: map[string]boots{}, Refused: scarcity{}, Where: map[string]Pool{}, Heirs: map[string]time.Time{},
 	}
 }
 
@@ -60,8 +62,10 @@ func (m *memory) apply(e Entry) {
 		m.Last = Change{In, e.At}
 		m.remember(*e.Decision)
 		for _, id := range e.Instances {
-			m.Leaving[id] = leave{e.At, e.Decision.ID}
+			m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID}
 		}
+	case KindReplace:
+		m.replaced(e)
 	case KindReclaim:
 		for _, id := range e.Instances {
 			m.note(m.Leaving[id].Decision, func(d *Decision) { d.Outcome = "taken back: " + e.Text })
@@ -111,11 +115,13 @@ func (m *memory) outcome(e Entry) {
 		if e.leavesOpen(m.Doubt) {
 			return
 		}
-		m.Rest = rest{m.Open.Launch.restAfter(len(e.Instances)), e.At}
-		m.Open = nil
+		open := m.Open
+		m.Open, m.Rest = nil, rest{open.Launch.restAfter(len(e.Instances)), e.At}
 		m.burstWas(e.Attempt, len(e.Instances))
 		if e.Failure == "" {
-			m.Last = Change{Out, e.At}
+			if open.Decision.Replaces == "" {
+				m.Last = Change{Out, e.At}
+			}
 			for _, id := range e.Instances {
 				m.Launched[id] = e.At
 			}
@@ -164,6 +170,7 @@ func (m *memory) merge(from *memory) *memory {
 	maps.Copy(m.Boots, from.Boots)
 	maps.Copy(m.Refused, from.Refused)
 	maps.Copy(m.Where, from.Where)
+	maps.Copy(m.Heirs, from.Heirs)
 	return m
 }
 

@@ -133,7 +133,7 @@ func place(g Group, instances []Instance, refused scarcity, now time.Time, n int
 			if i.Market == Spot {
 				p.spot++
 			}
-		case Silent, Draining, Terminating, Stopped, Terminated:
+		case Silent, Draining, Replaced, Terminating, Stopped, Terminated:
 		}
 	}
 	if len(p.t.pools()) == 1 {

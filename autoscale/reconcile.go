@@ -67,7 +67,9 @@ func (g Group) phase(i *Instance, s sight) Phase {
 		i.Host, i.LastSeen = host, last
 		i.FirstSeen = g.firstSeen(*i, s)
 	}
-	if _, ok := s.memory.Leaving[i.ID]; ok {
+	if l, ok := s.memory.Leaving[i.ID]; ok && l.Replaced {
+		return Replaced
+	} else if ok {
 		return Draining
 	}
 	if i.Phase == Pending {

@@ -23,7 +23,8 @@ type Input struct {
 	Started   time.Time         // since when the group is watched without a break
 	Stopped   string            // who pulled the stop switch and why; "" while it is off
 
-	BootsKnown int // from how many instances the group's Boot was learnt; 0: it is as configured
+	Heirs      map[string]time.Time // what stands in for an instance that was lost, by ID
+	BootsKnown int                  // from how many instances the group's Boot was learnt; 0: it is as configured
 }
 
 // A Change of capacity that was made.
@@ -41,7 +42,8 @@ type Change struct {
 // say how far (min, max, max_step, and no scale-in that would itself cross
 // out.above), the holds say whether now (stop switch, cooldown, boot time and
 // so on). Only the floor, fewer instances than min, goes past cooldown and
-// reversal, for it is not the load that asks.
+// reversal, for it is not the load that asks. Where all that leads nowhere, an
+// instance that is lost is replaced.
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
 	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: evidence(upTo(in.Points, in.Now)), Saw: g.saw(c, in), DryRun: g.Mode != Act}
@@ -58,7 +60,7 @@ func Want(g Group, in Input) Decision {
 	default:
 		d.Direction, d.DryRun = Stay, false
 	}
-	return d
+	return g.replace(d, in)
 }
 
 // decideOut holds a scale-out, or lets it take back what still drains: that
@@ -66,7 +68,7 @@ func Want(g Group, in Input) Decision {
 // after a change do not hold it.
 func (g Group) decideOut(d *Decision, in Input, c counts, p plan) {
 	met := g.holdOut(in, c)
-	if d.Code != codeFloor {
+	if d.Code != codeFloor && d.Code != codeReplace {
 		rest := g.holdTime(in, Out, p)
 		if blocking(rest) && in.Rest > 0 {
 			d.Reason += fmt.Sprintf("; %d were decided on before and are still to come", in.Rest)
@@ -279,7 +281,7 @@ func (g Group) count(in Input) counts {
 			}
 		case Draining:
 			c.draining++
-		case Terminating, Stopped, Terminated:
+		case Replaced, Terminating, Stopped, Terminated:
 		}
 	}
 	return c

@@ -35,13 +35,14 @@ type world struct {
 	chaos     *chaos // what goes wrong by chance, besides calls
 	withdrawn map[string]bool
 	made      int
-	rng       *rand.Rand      // nil: no faults but these:
-	faults    []fault         // of the next changing calls
-	hide      time.Duration   // instances are not listed until then
-	lag       time.Duration   // of the metric behind the heartbeats
-	full      func(Pool) bool // pools without room, or nil
-	launches  int             // calls of Launch
-	calls     int             // changing calls
+	rng       *rand.Rand        // nil: no faults but these:
+	faults    []fault           // of the next changing calls
+	hide      time.Duration     // instances are not listed until then
+	lag       time.Duration     // of the metric behind the heartbeats
+	full      func(Pool) bool   // pools without room, or nil
+	launches  int               // calls of Launch
+	calls     int               // changing calls
+	wrap      func(Cloud) Cloud // what the controller gets for a cloud, or nil
 	store     *state.Journal
 	metrics   rrd.Evaluator // instead of the world itself, or nil
 	moves     Watcher
@@ -73,6 +74,8 @@ type machine struct {
 	deaf    bool // runs, is never heard of and does no work
 	stuck   bool // pending for ever
 	foreign bool // not launched by us
+
+	silentSince time.Time // it runs, but nobody hears it any more
 }
 
 func newWorld(t *testing.T, keep int) *world {
@@ -168,6 +171,9 @@ func (w *world) LastSeen(host string) (time.Time, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if m := w.byDNS[host]; m != nil && w.running(m) && !m.deaf {
+		if !m.silentSince.IsZero() {
+			return m.silentSince, true
+		}
 		return time.Now(), true
 	}
 	return time.Time{}, false
@@ -414,6 +420,14 @@ type life struct {
 	done   chan struct{}
 }
 
+// seenAs is the session as the controller's cloud.
+func (w *world) seenAs(s *session) Cloud {
+	if w.wrap == nil {
+		return s
+	}
+	return w.wrap(s)
+}
+
 // live starts a controller in the world.
 func (w *world) live(c Config) *life {
 	w.t.Helper()
@@ -422,7 +436,7 @@ func (w *world) live(c Config) *life {
 	if w.metrics == nil {
 		w.metrics = w
 	}
-	ctl, err := New(ctx, Options{Config: c, Cloud: s, Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
+	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -80,6 +80,8 @@ type operations struct {
 	runInstances       operation[awsec2.RunInstancesInput, awsec2.RunInstancesOutput]
 	createFleet        operation[awsec2.CreateFleetInput, awsec2.CreateFleetOutput]
 	terminateInstances operation[awsec2.TerminateInstancesInput, awsec2.TerminateInstancesOutput]
+
+	describeInstanceStatus operation[awsec2.DescribeInstanceStatusInput, awsec2.DescribeInstanceStatusOutput]
 }
 
 type operation[In, Out any] func(context.Context, *In, ...func(*awsec2.Options)) (*Out, error)
@@ -101,7 +103,14 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
 	})
-	return &Cloud{operations{client.DescribeInstances, client.RunInstances, client.CreateFleet, client.TerminateInstances}}, nil
+	return &Cloud{operationsOf(client)}, nil
+}
+
+func operationsOf(c *awsec2.Client) operations {
+	return operations{
+		describeInstances: c.DescribeInstances, runInstances: c.RunInstances, createFleet: c.CreateFleet,
+		terminateInstances: c.TerminateInstances, describeInstanceStatus: c.DescribeInstanceStatus,
+	}
 }
 
 // Limits of the SDK's own retries, of reads.
