@@ -49,7 +49,7 @@ func (h *history) add(e Entry) {
 	case KindLaunch:
 		r := h.record(e)
 		h.ask(r, e)
-	case KindDrain:
+	case KindDrain, KindReplace:
 		r := h.record(e)
 		for _, id := range e.Instances {
 			h.leaving[id] = r
