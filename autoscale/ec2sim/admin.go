@@ -26,6 +26,12 @@ func (s *Sim) admin() http.Handler {
 			writeJSON(w, g)
 		}
 	})
+	mux.HandleFunc("POST /_sim/images", func(w http.ResponseWriter, r *http.Request) {
+		var i Image
+		if post(w, r, &i, func() error { return s.AddImage(i) }) {
+			writeJSON(w, i)
+		}
+	})
 	mux.HandleFunc("GET /_sim/instances", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Instances()) })
 	return http.NewCrossOriginProtection().Handler(mux)
 }

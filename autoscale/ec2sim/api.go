@@ -53,6 +53,10 @@ func (s *Sim) api(w http.ResponseWriter, r *http.Request) {
 	if a.before(r, c.params.fault) {
 		return
 	}
+	if err := s.admit(c, time.Now()); err != nil {
+		a.refuse(err)
+		return
+	}
 	done, err := do(s, c.params, time.Now())
 	s.opt.Log.Debug("call", "service", c.service.name, "action", c.action, "request", a.id, "fault", c.params.fault.Effect, "err", err)
 	if err != nil {
@@ -60,6 +64,21 @@ func (s *Sim) api(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.result(done, c.params.fault.Effect)
+}
+
+// admit refuses what is asked with keys of the past, or too often; and a dry
+// run, which has seen all that could go wrong with it by now.
+func (s *Sim) admit(r request, now time.Time) *apiError {
+	if err := s.session(r, now); err != nil {
+		return err
+	}
+	if err := s.throttle(r, now); err != nil {
+		return err
+	}
+	if r.service.name == "ec2" && r.params.get("DryRun") == "true" {
+		return apiErrorf("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+	}
+	return nil
 }
 
 // An answer is on its way to a client.
@@ -76,6 +95,11 @@ func (a answer) before(r *http.Request, fault Fault) bool {
 	case EffectError:
 		a.refuse(apiErrorf(fault.Code, "fault on demand"))
 		return true
+	case EffectDeny:
+		a.refuse(apiErrorf(a.service.denied, "You are not authorized to perform this operation. User: %s is not authorized to perform: %s:%s because no identity-based policy allows the action.", userARN, a.service.name, a.action))
+		return true
+	case EffectSkew:
+		return a.expired(r, time.Now().Add(time.Duration(fault.Delay)))
 	case EffectReset:
 		reset(a.w)
 		return true
@@ -87,6 +111,24 @@ func (a answer) before(r *http.Request, fault Fault) bool {
 		}
 	}
 	return false
+}
+
+// maxSkew is how far a request's date may be from the server's.
+const maxSkew = 5 * time.Minute
+
+// expired refuses a request whose date is far from now. The answer carries
+// now, by which the SDKs set their clocks right.
+func (a answer) expired(r *http.Request, now time.Time) bool {
+	a.w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+	signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if err != nil {
+		signed = time.Now()
+	}
+	if now.Sub(signed).Abs() <= maxSkew {
+		return false
+	}
+	a.refuse(apiErrorf("RequestExpired", "Request has expired. Timestamp date is %s.", signed.UTC().Format(time.RFC3339)))
+	return true
 }
 
 // result writes a result, or what a fault makes of it.

@@ -231,7 +231,7 @@ func page[T any](p params, all []T) ([]T, string, *apiError) {
 	if len(all)-from <= size {
 		return all[from:], "", nil
 	}
-	return all[from : from+size], "from-" + strconv.Itoa(from+size), nil
+	return all[from : from+size], p.next("from-" + strconv.Itoa(from+size)), nil
 }
 
 func contains(list []string, v string) bool { return slices.Contains(list, v) }

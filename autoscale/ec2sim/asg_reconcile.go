@@ -62,7 +62,7 @@ func (s *Sim) follow(g *group, now time.Time) {
 	for _, m := range slices.Clone(g.members) {
 		i := s.instances[m.id]
 		over := i == nil || i.State == Terminated
-		down := over || i.State == ShuttingDown
+		down := over || i.State != Pending && i.State != Running
 		s.timeouts(g, m, now)
 		switch {
 		case m.state.ending():
@@ -75,6 +75,8 @@ func (s *Sim) follow(g *group, now time.Time) {
 			}
 		case down:
 			g.sicken(m, "EC2 health check indicating it has been terminated or stopped")
+		case i.impaired(now) && m.state == lifeInService && !now.Before(m.served.Add(time.Duration(g.Grace))):
+			g.sicken(m, "EC2 health check indicating it has failed its status checks")
 		case m.state == lifePending && i.State == Running:
 			s.arrive(g, m, now)
 		}
@@ -158,17 +160,6 @@ func (g *group) kinds(like Instance) []string {
 		return []string{like.Type}
 	}
 	return g.Types
-}
-
-// mayLaunch says why one more instance cannot be launched for a group, in
-// EC2's words. Faults that strike RunInstances with an error strike here too:
-// a group calls it on its owner's behalf. Callers hold s.mu.
-func (s *Sim) mayLaunch(like Instance) *apiError {
-	if fault, ok := s.take(func(f *Fault) bool { return f.Action == "RunInstances" && f.Effect == EffectError }); ok {
-		return apiErrorf(fault.Code, "%s: fault on demand.", fault.Code)
-	}
-	_, err := s.room(like, 1)
-	return err
 }
 
 // emptiest returns the zones by the number of the group's instances.
@@ -259,7 +250,7 @@ func (s *Sim) takeOut(g *group, m *member, cause string, now time.Time) *activit
 	}
 	m.activity = g.begin("Terminating EC2 instance: "+m.id, "At "+instant(now)+" "+cause, m.zone, now)
 	i := s.instances[m.id]
-	alive := i != nil && i.State != Terminated && i.State != ShuttingDown
+	alive := i != nil && !i.State.over()
 	if m.waits = g.waits(hookTerminating, now); alive && len(m.waits) > 0 {
 		m.state, m.activity.code = lifeTerminatingWait, "MidLifecycleAction"
 		s.poke() // for the deadline

@@ -7,22 +7,23 @@ import (
 	"testing"
 )
 
-// TestAWSCommandLine drives the emulator with the aws command (Debian's
-// awscli), a client that is none of ours.
-func TestAWSCommandLine(t *testing.T) {
-	t.Parallel()
+// awsCommand returns a function that runs the aws command (Debian's awscli, a
+// client that is none of ours) against an emulator. It takes a second or more
+// for each call.
+func awsCommand(t *testing.T, s *Sim) func(args ...string) string {
+	t.Helper()
 	bin, err := exec.LookPath("aws")
 	if err != nil {
 		t.Skip("SKIPPED, NOT PASSED: the aws command is not installed (apt-get install awscli)")
 	}
-	s := New(Options{})
 	srv := httptest.NewServer(s)
-	defer srv.Close()
-	aws := func(args ...string) string {
+	t.Cleanup(srv.Close)
+	home := t.TempDir()
+	return func(args ...string) string {
 		t.Helper()
-		cmd := exec.Command(bin, append([]string{"--endpoint-url", srv.URL, "--region", "us-east-1", "--output", "text", "ec2"}, args...)...)
+		cmd := exec.Command(bin, append([]string{"--endpoint-url", srv.URL, "--region", "us-east-1", "--output", "text"}, args...)...)
 		cmd.Env = []string{
-			"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
+			"PATH=/usr/bin:/bin", "HOME=" + home, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
 		}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -30,8 +31,14 @@ func TestAWSCommandLine(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
+}
+
+func TestAWSCommandLine(t *testing.T) {
+	t.Parallel()
+	s := New(Options{})
+	aws := awsCommand(t, s)
 	run := func(count string) string {
-		return aws("run-instances", "--image-id", "ami-1", "--instance-type", "t3.micro", "--count", count, "--client-token", "tok",
+		return aws("ec2", "run-instances", "--image-id", "ami-1", "--instance-type", "t3.micro", "--count", count, "--client-token", "tok",
 			"--user-data", "#!/bin/sh", "--tag-specifications", "ResourceType=instance,Tags=[{Key=rondo:group,Value=web}]", "--query", "Instances[].InstanceId")
 	}
 	first := run("2")
@@ -45,14 +52,56 @@ func TestAWSCommandLine(t *testing.T) {
 		t.Errorf("the same token, other parameters: %s", other)
 	}
 	ids := strings.Fields(first)
-	if got := aws("describe-instances", "--filters", "Name=tag:rondo:group,Values=web", "--query", "Reservations[].Instances[].[InstanceId,State.Name,Placement.AvailabilityZone,Tags[0].Value]"); got !=
+	if got := aws("ec2", "describe-instances", "--filters", "Name=tag:rondo:group,Values=web", "--query", "Reservations[].Instances[].[InstanceId,State.Name,Placement.AvailabilityZone,Tags[0].Value]"); got !=
 		ids[0]+"\tpending\tus-east-1a\tweb\n"+ids[1]+"\tpending\tus-east-1b\tweb" {
 		t.Errorf("describe-instances:\n%s", got)
 	}
-	if got := aws("terminate-instances", "--instance-ids", ids[0], "--query", "TerminatingInstances[].[InstanceId,PreviousState.Name,CurrentState.Name]"); got != ids[0]+"\tpending\tshutting-down" {
+	if got := aws("ec2", "terminate-instances", "--instance-ids", ids[0], "--query", "TerminatingInstances[].[InstanceId,PreviousState.Name,CurrentState.Name]"); got != ids[0]+"\tpending\tshutting-down" {
 		t.Errorf("terminate-instances: %s", got)
 	}
 	if is := s.Instances(); is[0].State != ShuttingDown || is[1].State != Pending || is[1].UserData != "#!/bin/sh" {
 		t.Errorf("instances: %+v", is)
+	}
+}
+
+func TestAWSCommandLineAutoScaling(t *testing.T) {
+	t.Parallel()
+	s := New(Options{})
+	aws := awsCommand(t, s)
+	f := func(want string, args ...string) {
+		t.Helper()
+		if got := aws(args...); got != want {
+			t.Errorf("%v:\n%s\nwant\n%s", args, got, want)
+		}
+	}
+	f("web\t1", "ec2", "create-launch-template", "--launch-template-name", "web", "--launch-template-data", `{"ImageId":"ami-1","InstanceType":"t3.micro"}`, "--query", "LaunchTemplate.[LaunchTemplateName,LatestVersionNumber]")
+	f("", "autoscaling", "create-auto-scaling-group", "--auto-scaling-group-name", "web", "--min-size", "1", "--max-size", "4",
+		"--launch-template", "LaunchTemplateName=web", "--availability-zones", "us-east-1a", "us-east-1b", "--tags", "Key=rondo:group,Value=web,PropagateAtLaunch=true")
+	f("", "autoscaling", "set-desired-capacity", "--auto-scaling-group-name", "web", "--desired-capacity", "3")
+	f("web\t1\t4\t3\tPending Pending Pending", "autoscaling", "describe-auto-scaling-groups", "--query", "AutoScalingGroups[].[AutoScalingGroupName,MinSize,MaxSize,DesiredCapacity,join(' ',Instances[].LifecycleState)]")
+	id := s.Instances()[0].ID
+	f("Terminating EC2 instance: "+id+"\tInProgress", "autoscaling", "terminate-instance-in-auto-scaling-group", "--instance-id", id, "--should-decrement-desired-capacity", "--query", "Activity.[Description,StatusCode]")
+	if got := aws("autoscaling", "set-desired-capacity", "--auto-scaling-group-name", "web", "--desired-capacity", "9"); !strings.Contains(got, "(ValidationError)") {
+		t.Errorf("too much: %s", got)
+	}
+	f(userARN, "sts", "get-caller-identity", "--query", "Arn")
+}
+
+func TestAWSCommandLineFleet(t *testing.T) {
+	t.Parallel()
+	s := New(Options{})
+	aws := awsCommand(t, s)
+	inject(t, s, Fault{Effect: EffectNoRoom, Type: "c5.large", Count: -1})
+	if status, body := call(s, "CreateLaunchTemplate", "LaunchTemplateName", "web", "LaunchTemplateData.ImageId", "ami-1"); status != 200 {
+		t.Fatal(body)
+	}
+	got := aws("ec2", "create-fleet", "--type", "instant", "--target-capacity-specification", "TotalTargetCapacity=2,DefaultTargetCapacityType=spot",
+		"--launch-template-configs", `[{"LaunchTemplateSpecification":{"LaunchTemplateName":"web","Version":"$Latest"},"Overrides":[{"InstanceType":"c5.large"},{"InstanceType":"m5.large"}]}]`,
+		"--query", "[Errors[0].[ErrorCode,LaunchTemplateAndOverrides.Overrides.InstanceType],Instances[0].[InstanceType,length(InstanceIds)]]")
+	if want := "InsufficientInstanceCapacity\tc5.large\nm5.large\t2"; got != want {
+		t.Errorf("create-fleet:\n%s\nwant\n%s", got, want)
+	}
+	if got := aws("ec2", "run-instances", "--image-id", "ami-1", "--dry-run"); !strings.Contains(got, "(DryRunOperation)") {
+		t.Errorf("dry run: %s", got)
 	}
 }

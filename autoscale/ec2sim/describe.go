@@ -1,42 +1,13 @@
 package ec2sim
 
 import (
-	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// A filter is one condition: the field has one of the values, which may
-// contain * and ?.
-type filter struct {
-	name   string
-	values []string
-}
-
-// filters reads Filter.1.Name, Filter.1.Value.1 and so on.
-func (p params) filters() (out []filter) {
-	for n := 1; n <= maxBatch; n++ {
-		at := "Filter." + strconv.Itoa(n)
-		name := p.get(at + ".Name")
-		if name == "" {
-			break
-		}
-		out = append(out, filter{name, p.list(at + ".Value")})
-	}
-	return out
-}
-
 // field returns what a filter of that name looks at.
 func (i Instance) field(name string) ([]string, bool) {
-	if key, ok := strings.CutPrefix(name, "tag:"); ok {
-		v, has := i.Tags[key]
-		if !has {
-			return nil, true
-		}
-		return []string{v}, true
-	}
 	switch name {
 	case "instance-state-name":
 		return []string{string(i.State)}, true
@@ -61,42 +32,13 @@ func (i Instance) field(name string) ([]string, bool) {
 	case "subnet-id":
 		return []string{i.Subnet}, true
 	case "tag-key":
-		var keys []string
-		for _, t := range sortedTags(i.Tags) {
-			keys = append(keys, t.Key)
-		}
-		return keys, true
+		return keys(i.Tags), true
+	case "instance-lifecycle":
+		return present(string(i.Market), i.Market != ""), true
+	case "key-name":
+		return []string{i.Key}, true
 	}
-	return nil, false
-}
-
-// match says whether an instance passes all filters.
-func (i Instance) match(fs []filter) (bool, *apiError) {
-	for _, f := range fs {
-		have, ok := i.field(f.name)
-		if !ok {
-			return false, apiErrorf("InvalidParameterValue", "The filter '%s' is invalid", f.name)
-		}
-		if !slices.ContainsFunc(have, func(v string) bool { return glob(f.values, v) }) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// glob says whether one of the patterns matches. EC2 knows * and ?; that *
-// stops at a slash here is of no consequence for what instances carry.
-func glob(patterns []string, v string) bool {
-	for _, p := range patterns {
-		if p == v {
-			return true
-		}
-		p = strings.NewReplacer(`[`, `\[`).Replace(p)
-		if ok, err := path.Match(p, v); ok && err == nil {
-			return true
-		}
-	}
-	return false
+	return tagField(i.Tags, name)
 }
 
 // selected returns one page of the instances that a Describe asks for, and
@@ -110,7 +52,7 @@ func (s *Sim) selected(p params, now time.Time, also func(Instance) bool) ([]Ins
 	if len(ids) > 0 && p.get("MaxResults") != "" {
 		return nil, "", apiErrorf("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults")
 	}
-	if _, err := (Instance{}).match(fs); err != nil {
+	if err := check(fs, Instance{}.field); err != nil {
 		return nil, "", err
 	}
 	s.mu.Lock()
@@ -131,11 +73,11 @@ func (s *Sim) selected(p params, now time.Time, also func(Instance) bool) ([]Ins
 		if len(ids) > 0 && !slices.Contains(ids, id) || now.Before(i.Visible) || !also(*i) {
 			continue
 		}
-		if ok, _ := i.match(fs); !ok {
+		if !matches(fs, i.field) {
 			continue
 		}
 		if len(out) == size {
-			return out, out[size-1].ID, nil
+			return out, p.next(out[size-1].ID), nil
 		}
 		out = append(out, i.copy())
 	}
@@ -175,7 +117,7 @@ func (s *Sim) describeInstances(p params, now time.Time) (any, *apiError) {
 	return out, nil
 }
 
-// describeInstanceStatus lists the running instances' checks; all pass.
+// describeInstanceStatus lists the running instances' checks.
 func (s *Sim) describeInstanceStatus(p params, now time.Time) (any, *apiError) {
 	all := p.get("IncludeAllInstances") == "true"
 	is, next, err := s.selected(p, now, func(i Instance) bool { return all || i.State == Running })
@@ -184,13 +126,27 @@ func (s *Sim) describeInstanceStatus(p params, now time.Time) (any, *apiError) {
 	}
 	out := &statusResult{NextToken: next}
 	for _, i := range is {
-		check := "ok"
-		if i.State != Running {
-			check = "not-applicable"
-		}
-		out.Items = append(out.Items, statusItem{i.ID, i.Zone, stateOf(i.State), check, check})
+		out.Items = append(out.Items, statusItem{i.ID, i.Zone, stateOf(i.State), s.checks(i, false, now), s.checks(i, true, now)})
 	}
 	return out, nil
+}
+
+// checks are the status checks of an instance: of its host, and of itself,
+// which fails where it is impaired.
+func (s *Sim) checks(i Instance, itself bool, now time.Time) checkItem {
+	switch {
+	case i.State != Running:
+		return checkItem{Status: "not-applicable"}
+	case itself && i.impaired(now):
+		return checkItem{"impaired", &checkDetail{timestamp(i.Impaired), "reachability", "failed"}}
+	case now.Before(i.Ran.Add(s.opt.CheckTime)):
+		return checkItem{"initializing", &checkDetail{"", "reachability", "initializing"}}
+	}
+	return checkItem{"ok", &checkDetail{"", "reachability", "passed"}}
+}
+
+func (i Instance) impaired(now time.Time) bool {
+	return !i.Impaired.IsZero() && !now.Before(i.Impaired)
 }
 
 // describeTags lists the tags of instances.
@@ -208,15 +164,6 @@ func (s *Sim) describeTags(p params, now time.Time) (any, *apiError) {
 				out.Items = append(out.Items, resourceTag{i.ID, "instance", t.Key, t.Value})
 			}
 		}
-	}
-	return out, nil
-}
-
-// describeImages takes every image that is asked for as given.
-func (s *Sim) describeImages(p params, _ time.Time) (any, *apiError) {
-	out := new(imagesResult)
-	for _, id := range p.list("ImageId") {
-		out.Items = append(out.Items, imageItem{id, "available", owner, "x86_64", "machine", "ebs", "hvm"})
 	}
 	return out, nil
 }

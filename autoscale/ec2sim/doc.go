@@ -2,10 +2,11 @@
 // to, for demonstrations and tests: real clients (the AWS SDKs, the aws command
 // line) speak its protocols over HTTP, and nothing costs anything.
 //
-//	POST / Action=RunInstances&...     XML as AWS answers; EC2, Auto Scaling
+//	POST / Action=RunInstances&...     XML as AWS answers; EC2, Auto Scaling, STS
 //	GET, POST, DELETE /_sim/faults     faults on demand, as JSON
 //	GET /_sim/instances                all instances, as JSON
 //	POST /_sim/groups                  an Auto Scaling group without a launch template
+//	POST /_sim/images                  an image for DescribeImages
 //
 // All services share one address: a request's API version, else the service in
 // the scope of its signature, tells whose it is.
@@ -30,18 +31,30 @@
 //
 // # What is not
 //
-// Signatures are not verified, so that any credentials will do. There is one
-// region, one account and no network: subnets, security groups, images and
-// keys are taken as given. When an instance runs, the Boot function that the
+// Signatures are not verified, so that any credentials will do, but those that
+// AssumeRole gave and that are expired. There is one region, one account and no
+// network: subnets, security groups, images, instance types and keys that it
+// does not list are taken as given. A dry run sees faults and denials, but not
+// what is wrong with its parameters. A fleet is of the type instant. When an instance runs, the Boot function that the
 // owner gave is called in its place; the context it gets ends with the
 // instance.
 //
 // # Faults
 //
-// A [Fault] strikes the next requests of an action: an error code, a connection
-// reset before or after the work was done, a delay, half an answer, an HTML
-// page, or instances that Describe does not show for a while.
+// A [Fault] strikes what is asked (an error code, a denial, a connection reset
+// before or after the work was done, a delay, half an answer, an HTML page, a
+// clock that is ahead, a page token that comes again), where instances are
+// launched (no room in a type, zone or market until it is given back; stuck,
+// silent, impaired, ending by themselves, interrupted with two minutes' notice)
+// or one instance that is there. It strikes Count times, from After and for
+// For, all or a Share of the times: a brown-out is
 //
-//	curl -d '{"action":"RunInstances","effect":"error","code":"InsufficientInstanceCapacity","count":3}' \
+//	{"effect":"error","code":"Unavailable","share":0.5,"for":"5m","count":-1}
+//
+// and no room is
+//
+//	curl -d '{"effect":"no-room","type":"c5.large","zone":"us-east-1a","market":"spot","room":2,"count":-1}' \
 //	  -H 'Content-Type: application/json' http://127.0.0.1:4599/_sim/faults
+//
+// What a share strikes is drawn from Options.Seed.
 package ec2sim

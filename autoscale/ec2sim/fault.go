@@ -1,35 +1,70 @@
 package ec2sim
 
 import (
+	"cmp"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 )
 
-// Effect is what a fault does to a request.
+// Effect is what a fault does to requests, launches or instances.
 type Effect string
 
-// The effects.
+// The effects on requests.
 const (
 	EffectError      Effect = "error"       // answers Code; nothing is done
+	EffectDeny       Effect = "deny"        // refuses as IAM does, dry runs as well; nothing is done
 	EffectReset      Effect = "reset"       // reads the request and resets the connection; nothing is done
 	EffectResetAfter Effect = "reset-after" // does the work, then resets the connection
 	EffectSlow       Effect = "slow"        // answers after Delay
-	EffectHide       Effect = "hide"        // instances launched are not listed for Delay
 	EffectTruncate   Effect = "truncate"    // does the work, sends half of the answer
 	EffectHTML       Effect = "html"        // does the work, answers a proxy's error page
+	EffectSkew       Effect = "skew"        // has a clock that is Delay ahead, to which requests are expired
+	EffectSamePage   Effect = "same-page"   // a list that has more pages gives the same token again and again
 )
 
-var effects = []Effect{EffectError, EffectReset, EffectResetAfter, EffectSlow, EffectHide, EffectTruncate, EffectHTML}
+// The effects on launches and instances.
+const (
+	EffectHide       Effect = "hide"        // instances launched by a request are not listed for Delay
+	EffectNoRoom     Effect = "no-room"     // refuses to have more than Room instances of a pool; Code: default InsufficientInstanceCapacity
+	EffectStuck      Effect = "stuck"       // an instance stays pending for ever
+	EffectSilent     Effect = "silent"      // an instance runs, but nothing boots: no heartbeat
+	EffectImpaired   Effect = "impaired"    // after Delay an instance fails its status checks
+	EffectEnd        Effect = "end"         // after Delay an instance ends by itself, for the reason Code
+	EffectSpotNotice Effect = "spot-notice" // after Delay an instance's interruption is announced; SpotNotice later it happens
+)
 
-// A Fault strikes requests until it has struck Count times.
+// SpotNotice is how long before its interruption a Spot instance is told.
+const SpotNotice = 2 * time.Minute
+
+func onRequests() []Effect {
+	return []Effect{EffectError, EffectDeny, EffectReset, EffectResetAfter, EffectSlow, EffectTruncate, EffectHTML, EffectSkew, EffectSamePage, EffectHide}
+}
+
+func onInstances() []Effect {
+	return []Effect{EffectStuck, EffectSilent, EffectImpaired, EffectEnd, EffectSpotNotice}
+}
+
+// A Fault strikes until it has struck Count times, or its time is over. The
+// first that fits strikes a request; each of a kind strikes a new instance.
 type Fault struct {
-	Action string   `json:"action"` // "RunInstances"...; "" strikes all
+	Action string   `json:"action,omitempty"` // "RunInstances"...; "" strikes all
 	Effect Effect   `json:"effect"`
-	Code   string   `json:"code,omitempty"`  // of EffectError
-	Delay  Duration `json:"delay,omitempty"` // of EffectSlow and EffectHide
-	Count  int      `json:"count"`           // how often; -1: until cleared
+	Code   string   `json:"code,omitempty"`
+	Delay  Duration `json:"delay,omitempty"`
+	Count  int      `json:"count"` // how often; -1: until cleared, or its time is over
+
+	After Duration `json:"after,omitempty"` // begins so long after it was injected
+	For   Duration `json:"for,omitempty"`   // and ends so long after that; 0: never
+	Share float64  `json:"share,omitempty"` // strikes this share of the requests or instances; 0: all
+
+	Type     string `json:"type,omitempty"`     // instances of this type only
+	Zone     string `json:"zone,omitempty"`     // and of this zone
+	Market   string `json:"market,omitempty"`   // and of this market: spot or on-demand
+	Room     int    `json:"room,omitempty"`     // of EffectNoRoom: how many there may be at once
+	Instance string `json:"instance,omitempty"` // strikes this instance, now, instead of new ones
+
+	from time.Time
 }
 
 // Duration is a time.Duration that JSON writes as "1m30s".
@@ -45,20 +80,34 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // MarshalText writes it as time.Duration does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// maxDelay bounds how long a request or an instance may be held.
+// maxDelay bounds how long a request may be held.
 const maxDelay = 10 * time.Minute
 
 // Validate says what is wrong with the fault.
 func (f Fault) Validate() error {
+	instances := slices.Contains(onInstances(), f.Effect)
+	wantsDelay := f.Effect == EffectSlow || f.Effect == EffectHide || f.Effect == EffectSkew
 	switch {
-	case !slices.Contains(effects, f.Effect):
-		return fmt.Errorf("effect %q: want one of %v", f.Effect, effects)
+	case !instances && f.Effect != EffectNoRoom && !slices.Contains(onRequests(), f.Effect):
+		return fmt.Errorf("effect %q: want one of %v", f.Effect, append(append(onRequests(), EffectNoRoom), onInstances()...))
 	case f.Effect == EffectError && f.Code == "":
 		return fmt.Errorf("effect error wants a code, such as RequestLimitExceeded")
-	case (f.Effect == EffectSlow || f.Effect == EffectHide) && (f.Delay <= 0 || f.Delay > Duration(maxDelay)):
+	case wantsDelay && (f.Delay <= 0 || f.Delay > Duration(maxDelay)):
 		return fmt.Errorf("effect %s wants a delay of up to %v", f.Effect, maxDelay)
-	case f.Count == 0 || f.Count < -1:
+	case min(f.Delay, f.After, f.For) < 0 || max(f.Delay, f.After, f.For) > Duration(maxTime):
+		return fmt.Errorf("delay, after and for: want up to %v", maxTime)
+	case f.Count == 0 && f.Instance == "" || f.Count < -1:
 		return fmt.Errorf("count %d: want 1 or more, or -1 for ever", f.Count)
+	case !(f.Share >= 0 && f.Share <= 1):
+		return fmt.Errorf("share %v: want 0 to 1", f.Share)
+	case f.Room < 0 || f.Room > 0 && f.Effect != EffectNoRoom:
+		return fmt.Errorf("room %d: want 0 or more, with the effect no-room", f.Room)
+	case !instances && f.Effect != EffectNoRoom && f.Type+f.Zone+f.Market != "":
+		return fmt.Errorf("effect %s knows no type, zone or market", f.Effect)
+	case f.Market != "" && f.Market != string(Spot) && f.Market != "on-demand":
+		return fmt.Errorf("market %q: want spot or on-demand", f.Market)
+	case f.Instance != "" && !instances:
+		return fmt.Errorf("effect %s does not strike an instance: want one of %v", f.Effect, onInstances())
 	}
 	return nil
 }
@@ -66,13 +115,24 @@ func (f Fault) Validate() error {
 // maxFaults bounds how many faults wait.
 const maxFaults = 1000
 
-// Inject adds a fault behind those that wait.
+// Inject adds a fault behind those that wait; one with an Instance strikes it.
 func (s *Sim) Inject(f Fault) error {
 	if err := f.Validate(); err != nil {
 		return fmt.Errorf("ec2sim: fault: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
+	f.from = now.Add(time.Duration(f.After))
+	if f.Instance != "" {
+		i := s.instances[f.Instance]
+		if i == nil || i.State.over() {
+			return fmt.Errorf("ec2sim: fault: there is no instance %s", f.Instance)
+		}
+		s.hit(i, f, f.from)
+		s.poke()
+		return nil
+	}
 	if len(s.faults) >= maxFaults {
 		return fmt.Errorf("ec2sim: fault: %d wait already", maxFaults)
 	}
@@ -102,40 +162,69 @@ func (s *Sim) ClearFaults() {
 func (s *Sim) strike(action string) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.take(func(f *Fault) bool { return f.Action == "" || f.Action == action })
+	return s.take(func(f *Fault) bool {
+		return slices.Contains(onRequests(), f.Effect) && (f.Action == "" || f.Action == action)
+	})
 }
 
 // take takes the first waiting fault that strikes. Callers hold s.mu.
 func (s *Sim) take(strikes func(*Fault) bool) (Fault, bool) {
-	n := slices.IndexFunc(s.faults, strikes)
-	if n < 0 {
-		return Fault{}, false
+	s.faults = slices.DeleteFunc(s.faults, (*Fault).over)
+	for _, f := range s.faults {
+		if !f.on() || !strikes(f) || f.Share > 0 && s.rand.Float64() >= f.Share {
+			continue
+		}
+		s.spend(f)
+		return *f, true
 	}
-	f := s.faults[n]
+	return Fault{}, false
+}
+
+// spend counts one strike.
+func (s *Sim) spend(f *Fault) {
 	if f.Count > 0 {
 		if f.Count--; f.Count == 0 {
-			s.faults = slices.Delete(s.faults, n, n+1)
+			s.faults = slices.DeleteFunc(s.faults, func(o *Fault) bool { return o == f })
 		}
 	}
-	return *f, true
 }
 
-// statuses are the HTTP statuses of error codes; all others are 400.
-var statuses = map[string]int{
-	"RequestLimitExceeded":         http.StatusServiceUnavailable,
-	"Unavailable":                  http.StatusServiceUnavailable,
-	"InternalError":                http.StatusInternalServerError,
-	"ServerInternal":               http.StatusInternalServerError,
-	"InsufficientInstanceCapacity": http.StatusInternalServerError,
-	"UnauthorizedOperation":        http.StatusForbidden,
-	"Blocked":                      http.StatusForbidden,
-	"OptInRequired":                http.StatusForbidden,
-	"AuthFailure":                  http.StatusUnauthorized,
+// on says whether a fault's time has come, and over whether it has gone.
+func (f *Fault) on() bool { return !time.Now().Before(f.from) && !f.over() }
+
+func (f *Fault) over() bool {
+	return f.For > 0 && !time.Now().Before(f.from.Add(time.Duration(f.For)))
 }
 
-func statusOf(code string) int {
-	if s, ok := statuses[code]; ok {
-		return s
+// matches says whether an instance is of the kind that a fault strikes.
+func (f *Fault) matches(i Instance) bool {
+	return (f.Type == "" || f.Type == i.Type) && (f.Zone == "" || f.Zone == i.Zone) &&
+		(f.Market == "" || f.Market == string(cmp.Or(i.Market, "on-demand")))
+}
+
+// afflict lets each kind of fault strike a new instance. Callers hold s.mu.
+func (s *Sim) afflict(i *Instance, now time.Time) {
+	for _, effect := range onInstances() {
+		if f, ok := s.take(func(f *Fault) bool { return f.Effect == effect && f.matches(*i) }); ok {
+			s.hit(i, f, now)
+		}
 	}
-	return http.StatusBadRequest
+}
+
+// hit does to an instance what a fault says.
+func (s *Sim) hit(i *Instance, f Fault, now time.Time) {
+	at := now.Add(time.Duration(f.Delay))
+	switch f.Effect {
+	case EffectStuck:
+		i.due = time.Time{}
+	case EffectSilent:
+		i.Silent = true
+		s.halt(i)
+	case EffectImpaired:
+		i.Impaired = at
+	case EffectEnd:
+		i.Doomed, i.doom = at, cmp.Or(f.Code, "Server.InternalError")+": the instance ended by itself"
+	case EffectSpotNotice:
+		i.Notice, i.Doomed, i.doom = at, at.Add(SpotNotice), "Server.SpotInstanceTermination: Spot instance termination"
+	}
 }

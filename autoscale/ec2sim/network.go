@@ -1,6 +1,9 @@
 package ec2sim
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // zoneCount is how many zones the region has.
 const zoneCount = 3
@@ -35,4 +38,92 @@ func (s *Sim) subnetIn(subnets []string, zone string) string {
 		}
 	}
 	return ""
+}
+
+// vpc is the one network of the region.
+const vpc = "vpc-00000000000000001"
+
+type subnetItem struct {
+	ID      string `xml:"subnetId"`
+	ARN     string `xml:"subnetArn"`
+	State   string `xml:"state"`
+	VPC     string `xml:"vpcId"`
+	Block   string `xml:"cidrBlock"`
+	Free    int    `xml:"availableIpAddressCount"`
+	Zone    string `xml:"availabilityZone"`
+	Default bool   `xml:"defaultForAz"`
+	Owner   string `xml:"ownerId"`
+}
+
+func (i subnetItem) field(name string) ([]string, bool) {
+	switch name {
+	case "subnet-id":
+		return []string{i.ID}, true
+	case "availability-zone", "availabilityZone":
+		return []string{i.Zone}, true
+	case "vpc-id":
+		return []string{i.VPC}, true
+	case "state":
+		return []string{i.State}, true
+	case "default-for-az", "defaultForAz":
+		return []string{fmt.Sprint(i.Default)}, true
+	}
+	return tagField(nil, name)
+}
+
+type subnetsResult struct {
+	meta
+	Items []subnetItem `xml:"subnetSet>item"`
+}
+
+// describeSubnets lists the default subnet of each zone, and any other one
+// that is asked for by its ID.
+func (s *Sim) describeSubnets(p params, _ time.Time) (any, *apiError) {
+	fs := p.filters()
+	if err := check(fs, subnetItem{}.field); err != nil {
+		return nil, err
+	}
+	ids := p.list("SubnetId")
+	if len(ids) == 0 {
+		for n := range zoneCount {
+			ids = append(ids, subnetID(n))
+		}
+	}
+	out := new(subnetsResult)
+	for n, id := range ids {
+		item := subnetItem{
+			ID: id, ARN: "arn:aws:ec2:" + s.opt.Region + ":" + owner + ":subnet/" + id, State: "available", VPC: vpc,
+			Block: fmt.Sprintf("10.0.%d.0/20", 16*n%256), Free: 4091, Zone: s.zoneOf(id), Default: true, Owner: owner,
+		}
+		if matches(fs, item.field) {
+			out.Items = append(out.Items, item)
+		}
+	}
+	return out, nil
+}
+
+type securityGroupItem struct {
+	ID          string `xml:"groupId"`
+	Name        string `xml:"groupName"`
+	Description string `xml:"groupDescription"`
+	VPC         string `xml:"vpcId"`
+	Owner       string `xml:"ownerId"`
+}
+
+type securityGroupsResult struct {
+	meta
+	Items []securityGroupItem `xml:"securityGroupInfo>item"`
+}
+
+// describeSecurityGroups lists the default group, or those that are asked for.
+func (s *Sim) describeSecurityGroups(p params, _ time.Time) (any, *apiError) {
+	ids := p.list("GroupId")
+	if len(ids) == 0 {
+		ids = []string{"sg-00000000000000001"}
+	}
+	out := new(securityGroupsResult)
+	for _, id := range ids {
+		out.Items = append(out.Items, securityGroupItem{id, "default", "default VPC security group", vpc, owner})
+	}
+	return out, nil
 }

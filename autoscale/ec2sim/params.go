@@ -12,6 +12,7 @@ type params struct {
 	url.Values
 	body  []byte // of a JSON service instead
 	fault Fault  // that struck the request
+	key   string // access key of its signature
 }
 
 func (p params) get(name string) string { return p.Values.Get(name) }
@@ -26,6 +27,15 @@ func (p params) list(name string) (out []string) {
 		out = append(out, v[0])
 	}
 	return out
+}
+
+// next is the token of the next page: that of the last one, where a fault says
+// so.
+func (p params) next(token string) string {
+	if p.fault.Effect == EffectSamePage && p.get("NextToken") != "" {
+		return p.get("NextToken")
+	}
+	return token
 }
 
 // number reads a whole number between low and high.

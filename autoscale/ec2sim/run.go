@@ -20,8 +20,8 @@ func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r, ok := s.tokens[token]; ok && token != "" {
-		if r.params != canonical {
-			return nil, apiErrorf("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		if r.params != canonical || r.fleet != nil {
+			return nil, errMismatch()
 		}
 		return &runResult{reservationItem: reservationOf(s.find(r.ids))}, nil
 	}
@@ -35,23 +35,14 @@ func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
 	}
 	launched := s.launch(min(high, room), like, p.hidden())
 	if token != "" {
-		s.tokens[token] = reservation{canonical, idsOf(launched), now}
+		s.tokens[token] = reservation{params: canonical, ids: idsOf(launched), at: now}
 	}
 	s.opt.Log.Info("instances launched", "count", len(launched), "token", token)
 	return &runResult{reservationItem: reservationOf(launched)}, nil
 }
 
-// maxListed bounds what is kept, the terminated included.
-const maxListed = 20_000
-
-// room says how many instances of a kind can be launched, low at least.
-// Callers hold s.mu.
-func (s *Sim) room(_ Instance, low int) (int, *apiError) {
-	room := s.opt.Max - s.alive()
-	if room < low || len(s.order) >= maxListed {
-		return 0, apiErrorf("InstanceLimitExceeded", "You have requested more instances (%d) than your current instance limit of %d allows for the specified instance type.", s.alive()+low, s.opt.Max)
-	}
-	return room, nil
+func errMismatch() *apiError {
+	return apiErrorf("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 }
 
 // hidden is how long Describe does not show what a request launches.
@@ -90,7 +81,7 @@ func (s *Sim) completed(like Instance, r templateRef) (Instance, *apiError) {
 	if like.Image == "" {
 		return like, apiErrorf("MissingParameter", "The request must contain the parameter ImageId")
 	}
-	like.Type = cmp.Or(like.Type, "m1.small")
+	like.Type, like.Zone = cmp.Or(like.Type, "m1.small"), cmp.Or(like.Zone, s.zoneOf(like.Subnet))
 	return like, nil
 }
 
@@ -131,6 +122,11 @@ func (s *Sim) terminateInstances(p params, _ time.Time) (any, *apiError) {
 	defer s.mu.Unlock()
 	if err := s.known(ids); err != nil {
 		return nil, err
+	}
+	for _, id := range ids {
+		if s.instances[id].Keep {
+			return nil, apiErrorf("OperationNotPermitted", "The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", id)
+		}
 	}
 	out := new(terminateResult)
 	for _, id := range ids {
@@ -176,6 +172,27 @@ func (s *Sim) createTags(p params, _ time.Time) (any, *apiError) {
 			i.Tags = make(map[string]string)
 		}
 		maps.Copy(i.Tags, tags)
+	}
+	return &returnResult{Return: true}, nil
+}
+
+// deleteTags removes tags of instances; with a value only where it is theirs.
+func (s *Sim) deleteTags(p params, _ time.Time) (any, *apiError) {
+	ids := p.list("ResourceId")
+	tags, err := p.tags("Tag")
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.known(ids); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		maps.DeleteFunc(s.instances[id].Tags, func(k, v string) bool {
+			want, ok := tags[k]
+			return ok && (want == "" || want == v)
+		})
 	}
 	return &returnResult{Return: true}, nil
 }

@@ -15,6 +15,8 @@ type service struct {
 	space   string // XML namespace of its answers
 	form    protocol
 	actions map[string]action
+
+	denied, throttled string // the codes of these errors
 }
 
 // An action reads its parameters and returns what its service's protocol
@@ -28,24 +30,48 @@ const version = "2016-11-15"
 // request that does not say whose it is.
 func services() []*service {
 	return []*service{
-		{"ec2", version, "http://ec2.amazonaws.com/doc/" + version + "/", ec2Protocol{}, ec2Actions()},
-		{"autoscaling", "2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/", queryProtocol{}, groupActions()},
+		{
+			name: "ec2", version: version, space: "http://ec2.amazonaws.com/doc/" + version + "/", form: ec2Protocol{},
+			actions: ec2Actions(), denied: "UnauthorizedOperation", throttled: "RequestLimitExceeded",
+		},
+		query("autoscaling", "2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/", groupActions()),
+		query("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/", stsActions()),
 	}
+}
+
+func query(name, version, space string, actions map[string]action) *service {
+	return &service{name: name, version: version, space: space, form: queryProtocol{}, actions: actions, denied: "AccessDenied", throttled: "Throttling"}
 }
 
 // ec2Actions returns EC2's.
 func ec2Actions() map[string]action {
 	return map[string]action{
-		"RunInstances":              (*Sim).runInstances,
-		"TerminateInstances":        (*Sim).terminateInstances,
-		"DescribeInstances":         (*Sim).describeInstances,
-		"DescribeInstanceStatus":    (*Sim).describeInstanceStatus,
-		"CreateLaunchTemplate":      (*Sim).createLaunchTemplate,
-		"CreateTags":                (*Sim).createTags,
-		"DescribeTags":              (*Sim).describeTags,
-		"DescribeImages":            (*Sim).describeImages,
-		"DescribeAvailabilityZones": (*Sim).describeZones,
-		"DescribeRegions":           (*Sim).describeRegions,
+		"RunInstances":                   (*Sim).runInstances,
+		"CreateFleet":                    (*Sim).createFleet,
+		"TerminateInstances":             (*Sim).terminateInstances,
+		"StartInstances":                 (*Sim).startInstances,
+		"StopInstances":                  (*Sim).stopInstances,
+		"DescribeInstances":              (*Sim).describeInstances,
+		"DescribeInstanceStatus":         (*Sim).describeInstanceStatus,
+		"DescribeInstanceAttribute":      (*Sim).describeAttribute,
+		"ModifyInstanceAttribute":        (*Sim).modifyAttribute,
+		"GetConsoleOutput":               (*Sim).consoleOutput,
+		"CreateLaunchTemplate":           (*Sim).createLaunchTemplate,
+		"CreateLaunchTemplateVersion":    (*Sim).createTemplateVersion,
+		"ModifyLaunchTemplate":           (*Sim).modifyTemplate,
+		"DescribeLaunchTemplates":        (*Sim).describeTemplates,
+		"DescribeLaunchTemplateVersions": (*Sim).describeTemplateVersions,
+		"CreateTags":                     (*Sim).createTags,
+		"DeleteTags":                     (*Sim).deleteTags,
+		"DescribeTags":                   (*Sim).describeTags,
+		"DescribeImages":                 (*Sim).describeImages,
+		"DescribeSubnets":                (*Sim).describeSubnets,
+		"DescribeSecurityGroups":         (*Sim).describeSecurityGroups,
+		"DescribeInstanceTypes":          (*Sim).describeTypes,
+		"DescribeInstanceTypeOfferings":  (*Sim).describeOfferings,
+		"DescribeSpotPriceHistory":       (*Sim).describeSpotPrices,
+		"DescribeAvailabilityZones":      (*Sim).describeZones,
+		"DescribeRegions":                (*Sim).describeRegions,
 	}
 }
 
@@ -67,7 +93,9 @@ func (s *Sim) read(r *http.Request) (request, *apiError) {
 		return request{service: s.services[0]}, apiErrorf("MalformedQueryString", "%v", err)
 	}
 	c := request{action: r.Form.Get("Action"), params: params{Values: r.Form}}
-	c.service = s.serviceOf(r.Form.Get("Version"), scope(r.Header.Get("Authorization")))
+	key, name := scope(r.Header.Get("Authorization"))
+	c.params.key = key
+	c.service = s.serviceOf(r.Form.Get("Version"), name)
 	return c, nil
 }
 
@@ -81,7 +109,8 @@ func (s *Sim) readJSON(r *http.Request, target string) (request, *apiError) {
 		if err != nil {
 			return request{service: v}, apiErrorf("SerializationException", "%v", err)
 		}
-		return request{service: v, action: action, params: params{body: body}}, nil
+		key, _ := scope(r.Header.Get("Authorization"))
+		return request{service: v, action: action, params: params{body: body, key: key}}, nil
 	}
 	return request{service: s.services[0]}, apiErrorf("InvalidAction", "There is no service %s here.", prefix)
 }
@@ -100,14 +129,14 @@ func (s *Sim) serviceOf(version, name string) *service {
 	return s.services[0]
 }
 
-// scope returns the service that a signature is for:
+// scope returns the access key of a signature and the service it is for:
 // AWS4-HMAC-SHA256 Credential=KEY/20260102/us-east-1/autoscaling/aws4_request, ...
-func scope(authorization string) string {
+func scope(authorization string) (key, service string) {
 	_, rest, _ := strings.Cut(authorization, "Credential=")
 	credential, _, _ := strings.Cut(rest, ",")
 	parts := strings.Split(credential, "/")
 	if len(parts) != 5 {
-		return ""
+		return "", ""
 	}
-	return parts[3]
+	return parts[0], parts[3]
 }

@@ -162,22 +162,3 @@ func (s *Sim) createLaunchTemplate(p params, now time.Time) (any, *apiError) {
 
 // timestamp is how AWS writes times in XML.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-type templateItem struct {
-	ID        string    `xml:"launchTemplateId"`
-	Name      string    `xml:"launchTemplateName"`
-	Created   string    `xml:"createTime"`
-	CreatedBy string    `xml:"createdBy"`
-	Default   int       `xml:"defaultVersionNumber"`
-	Latest    int       `xml:"latestVersionNumber"`
-	Tags      []tagItem `xml:"tagSet>item"`
-}
-
-func templateItemOf(t *launchTemplate) templateItem {
-	return templateItem{t.id, t.name, timestamp(t.created), "arn:aws:iam::" + owner + ":root", t.standard, len(t.versions), sortedTags(t.tags)}
-}
-
-type createTemplateResult struct {
-	meta
-	Template templateItem `xml:"launchTemplate"`
-}

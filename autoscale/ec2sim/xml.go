@@ -1,5 +1,7 @@
 package ec2sim
 
+import "strings"
+
 // owner is the emulated account.
 const owner = "000000000000"
 
@@ -46,9 +48,16 @@ type instanceItem struct {
 	Arch        string      `xml:"architecture"`
 	Root        string      `xml:"rootDeviceType"`
 	Virt        string      `xml:"virtualizationType"`
+	Lifecycle   Market      `xml:"instanceLifecycle,omitempty"`
+	Groups      []groupID   `xml:"groupSet>item"`
+	Profile     string      `xml:"iamInstanceProfile>arn,omitempty"`
 	Token       string      `xml:"clientToken"`
 	Tags        []tagItem   `xml:"tagSet>item"`
 	Hypervisor  string      `xml:"hypervisor"`
+}
+
+type groupID struct {
+	ID string `xml:"groupId"`
 }
 
 // item shows an instance as Describe and RunInstances do.
@@ -57,11 +66,18 @@ func item(i Instance) instanceItem {
 		ID: i.ID, Image: i.Image, State: stateOf(i.State), PrivateDNS: i.PrivateDNS, PrivateIP: i.PrivateIP,
 		Key: i.Key, Index: i.Index, Type: i.Type, Launched: i.Launched.UTC().Format("2006-01-02T15:04:05.000Z"),
 		Placement: placement{Zone: i.Zone, Tenancy: "default"}, Subnet: i.Subnet, Arch: "x86_64", Root: "ebs",
-		Virt: "hvm", Token: i.Token, Tags: sortedTags(i.Tags), Hypervisor: "xen",
+		Virt: "hvm", Token: i.Token, Tags: sortedTags(i.Tags), Hypervisor: "xen", Lifecycle: i.Market,
+	}
+	for _, id := range i.SecurityGroups {
+		out.Groups = append(out.Groups, groupID{id})
+	}
+	if i.Profile != "" {
+		out.Profile = "arn:aws:iam::" + owner + ":instance-profile/" + i.Profile
 	}
 	if i.Reason != "" {
 		out.Reason = i.Reason
-		out.StateReason = &reasonItem{i.Reason, i.Reason}
+		code, _, _ := strings.Cut(i.Reason, ":")
+		out.StateReason = &reasonItem{code, i.Reason}
 	}
 	if i.State == Terminated {
 		out.PrivateDNS, out.PrivateIP = "", "" // a terminated instance has given them back
@@ -117,8 +133,19 @@ type statusItem struct {
 	ID       string    `xml:"instanceId"`
 	Zone     string    `xml:"availabilityZone"`
 	State    stateItem `xml:"instanceState"`
-	System   string    `xml:"systemStatus>status"`
-	Instance string    `xml:"instanceStatus>status"`
+	System   checkItem `xml:"systemStatus"`
+	Instance checkItem `xml:"instanceStatus"`
+}
+
+type checkItem struct {
+	Status string       `xml:"status"`
+	Detail *checkDetail `xml:"details>item"`
+}
+
+type checkDetail struct {
+	Since  string `xml:"impairedSince,omitempty"`
+	Name   string `xml:"name"`
+	Status string `xml:"status"`
 }
 
 type statusResult struct {
@@ -137,21 +164,6 @@ type resourceTag struct {
 type tagsResult struct {
 	meta
 	Items []resourceTag `xml:"tagSet>item"`
-}
-
-type imageItem struct {
-	ID    string `xml:"imageId"`
-	State string `xml:"imageState"`
-	Owner string `xml:"imageOwnerId"`
-	Arch  string `xml:"architecture"`
-	Kind  string `xml:"imageType"`
-	Root  string `xml:"rootDeviceType"`
-	Virt  string `xml:"virtualizationType"`
-}
-
-type imagesResult struct {
-	meta
-	Items []imageItem `xml:"imagesSet>item"`
 }
 
 type zoneItem struct {

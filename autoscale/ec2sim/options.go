@@ -1,0 +1,60 @@
+package ec2sim
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Options of an emulator. The zero value works.
+type Options struct {
+	Region   string        // default us-east-1
+	BootTime time.Duration // pending until then; default 5s
+	Boots    Times         // instead of BootTime, where it is not zero
+	StopTime time.Duration // shutting-down until then; default 1s
+	Forget   time.Duration // terminated instances are listed until then; default 1h
+	Max      int           // instances that are not terminated; default 200
+
+	Seed uint64 // of Boots, Unseen and the faults that strike a share
+
+	// Unseen is how long Describe does not show a new instance: AWS's lists
+	// are eventually consistent.
+	Unseen Times
+
+	// CheckTime is how long the status checks of an instance that runs are
+	// initializing; zero: they pass at once.
+	CheckTime time.Duration
+
+	// Throttle refuses requests as AWS documents: a token bucket for each
+	// action, and one of instances.
+	Throttle bool
+
+	// GroupDelay is how long an Auto Scaling group takes to act on a change of
+	// its desired capacity; zero: it has acted when the call is answered.
+	GroupDelay time.Duration
+
+	// Boot is called in its own goroutine when an instance runs. ctx ends when
+	// the instance shuts down, or when Run ends; Run waits for Boot to return.
+	Boot func(ctx context.Context, i Instance)
+	Log  *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.Region = cmp.Or(o.Region, "us-east-1")
+	o.BootTime = cmp.Or(o.BootTime, 5*time.Second)
+	o.StopTime = cmp.Or(o.StopTime, time.Second)
+	o.Forget = cmp.Or(o.Forget, time.Hour)
+	o.Max = cmp.Or(o.Max, 200)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) boots() Times {
+	if o.Boots != (Times{}) {
+		return o.Boots
+	}
+	return Times{low: o.BootTime}
+}
