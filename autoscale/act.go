@@ -189,8 +189,8 @@ func (g *group) launch(ctx context.Context, now time.Time, l Launch, attempt str
 	g.call(ctx, now, fmt.Sprintf("launch of %d", l.Count), &g.launching, func(ctx context.Context) Entry {
 		got, request, err := g.cloud.Launch(ctx, l)
 		e := launched(l, got, attempt, request, err)
-		e.Again = again
-		g.counts.add("launched", len(got))
+		e.Again, e.Ordered = again, l.ordered(got, err)
+		g.counts.add("launched", len(got)+e.Ordered)
 		return e
 	})
 }

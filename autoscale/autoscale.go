@@ -45,6 +45,7 @@ type Instance struct {
 	FirstSeen  time.Time         `json:"first_seen,omitzero"` // when the group first heard of it
 	LastSeen   time.Time         `json:"last_seen,omitzero"`  // its newest heartbeat
 	Impaired   time.Time         `json:"impaired,omitzero"`   // since when it fails the cloud's own checks
+	Waits      Transition        `json:"waits,omitempty"`     // a lifecycle hook holds it up
 }
 
 // Protected says whether the instance's tags forbid its termination.
@@ -102,7 +103,8 @@ type Cloud interface {
 	Instances(ctx context.Context, group string) ([]Instance, error)
 	// Launch returns what was launched, and the API's request ID. Where that is
 	// fewer than were asked for there was no room for more; an error of NoRoom
-	// beside instances says in which pools.
+	// beside instances says in which pools. A cloud that only takes orders returns
+	// none and no error, and lists what it was asked for as Pending.
 	Launch(ctx context.Context, l Launch) ([]Instance, string, error)
 	// Terminate reads the instances' tags and states again right before it acts,
 	// and touches none of them if one is not the group's or is protected. It
@@ -137,7 +139,8 @@ type Decision struct {
 	To        int       `json:"to"`   // capacity wanted
 	Code      string    `json:"code"` // short stable name of the reason and of what held it
 	Reason    string    `json:"reason"`
-	Held      string    `json:"held,omitempty"` // what kept it from acting
+	Held      string    `json:"held,omitempty"`    // what kept it from acting
+	Remarks   string    `json:"remarks,omitempty"` // of the cloud: see Remarker
 	Points    []Point   `json:"points,omitempty"`
 	By        string    `json:"by,omitempty"`       // of several policies, the one that decided; "" where none was asked
 	Policies  []Wish    `json:"policies,omitempty"` // what each of several wanted

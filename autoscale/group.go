@@ -50,11 +50,14 @@ type group struct {
 	since     time.Time
 	changed   bool // something was done that the list does not show yet
 	launching backoff
-	ending    backoff  // of terminations: what cannot be retired must not keep from launching
-	bill      bill     // up to the newest look
-	now       Decision // the newest; the open run where it does nothing
-	asked     asked    // what Want was asked last
-	snapped   uint64   // the journal's length at the last snapshot
+	ending    backoff // of terminations: what cannot be retired must not keep from launching
+	caring    backoff // of the instances; see Attendant
+	attending bool
+	waiting   map[string]time.Time // by ID: since when a hook holds up its end
+	bill      bill                 // up to the newest look
+	now       Decision             // the newest; the open run where it does nothing
+	asked     asked                // what Want was asked last
+	snapped   uint64               // the journal's length at the last snapshot
 	health    health
 }
 
@@ -154,12 +157,17 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 		f.points[len(f.points)-1].Serving = serving
 	}
 	conf, known := g.learnt()
+	conf, said := g.bounded(conf)
 	in := g.input(now)
 	in.BootsKnown = known
 	g.asked = asked{in, conf, g.sessions, map[Direction][]Guard{Out: g.holdCalls(now, Out, blind), In: g.holdCalls(now, In, blind)}}
 	d := Want(conf, in)
+	g.remark(&d, said)
 	hold(&d, g.holdCalls(now, d.Direction, blind))
 	g.carryOut(ctx, now, d)
+	if blind == nil {
+		g.attend(ctx, now)
+	}
 	g.snapshot(ctx)
 	g.counts.add("decisions", 1)
 }

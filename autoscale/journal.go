@@ -79,6 +79,7 @@ type Entry struct {
 	// Of a launch's outcome: what had no room, and where the instances are.
 	Refused []Refusal       `json:"refused,omitempty"`
 	Where   map[string]Pool `json:"where,omitempty"`
+	Ordered int             `json:"ordered,omitempty"` // so many will be listed, which have no IDs yet
 
 	State *memory `json:"state,omitempty"` // of a snapshot
 	Prev  string  `json:"prev"`

@@ -117,7 +117,7 @@ func (m *memory) outcome(e Entry) {
 		}
 		open := m.Open
 		m.Open, m.Rest = nil, rest{open.Launch.restAfter(len(e.Instances)), e.At}
-		m.burstWas(e.Attempt, len(e.Instances))
+		m.burstWas(e.Attempt, len(e.Instances)+e.Ordered)
 		if e.Failure == "" {
 			if open.Decision.Replaces == "" {
 				m.Last = Change{Out, e.At}
@@ -208,5 +208,5 @@ func (m *memory) forget(now time.Time) {
 // sameRun says whether d continues the run of the same non-decision. Figures
 // may differ from tick to tick; the newest are shown.
 func sameRun(run, d Decision) bool {
-	return run.Code == d.Code && run.By == d.By && run.Direction == d.Direction && run.From == d.From
+	return run.Code == d.Code && run.By == d.By && run.Direction == d.Direction && run.From == d.From && run.Remarks == d.Remarks
 }

@@ -57,16 +57,15 @@ func (g Group) phase(i *Instance, s sight) Phase {
 	switch i.Phase {
 	case Pending, Booting, InService:
 	default:
+		if i.Waits == Ending {
+			g.hear(i, s) // it still works, and is to drain
+		}
 		return i.Phase
 	}
 	if _, ok := s.memory.Gone[i.ID]; ok {
 		return Terminating
 	}
-	// A heartbeat from before the launch is a former instance's of that name.
-	if host, last := s.heard(*i); !last.Before(i.Launched) {
-		i.Host, i.LastSeen = host, last
-		i.FirstSeen = g.firstSeen(*i, s)
-	}
+	g.hear(i, s)
 	if l, ok := s.memory.Leaving[i.ID]; ok && l.Replaced {
 		return Replaced
 	} else if ok {
@@ -85,6 +84,15 @@ func (g Group) phase(i *Instance, s sight) Phase {
 		return Booting
 	}
 	return Silent
+}
+
+// hear notes an instance's heartbeat. One from before the launch is a former
+// instance's of that name.
+func (g Group) hear(i *Instance, s sight) {
+	if host, last := s.heard(*i); !last.Before(i.Launched) {
+		i.Host, i.LastSeen = host, last
+		i.FirstSeen = g.firstSeen(*i, s)
+	}
 }
 
 // firstSeen returns when the instance was first heard of; for one from before

@@ -88,21 +88,11 @@ type operation[In, Out any] func(context.Context, *In, ...func(*awsec2.Options))
 
 // New makes a client. It makes no call.
 func New(ctx context.Context, c Config) (*Cloud, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	conf, err := load(ctx, c)
+	conf, err := SDK(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if conf.Region == "" {
-		return nil, errors.New("ec2: no region: set region, or AWS_REGION")
-	}
-	client := awsec2.NewFromConfig(conf, func(o *awsec2.Options) {
-		if c.Endpoint != "" {
-			o.BaseEndpoint = aws.String(c.Endpoint)
-		}
-	})
+	client := awsec2.NewFromConfig(conf)
 	return &Cloud{operationsOf(client)}, nil
 }
 

@@ -6,32 +6,37 @@ import (
 
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
+	"rondo/autoscale/ec2/asg"
 	"rondo/autoscale/script"
 )
 
-// buildClouds makes the cloud of each group: EC2, or a program.
-func (p *parts) buildClouds(ctx context.Context, conf autoscaleConfig) (autoscale.Clouds, error) {
-	clouds := make(autoscale.Clouds)
+// buildClouds makes the cloud of each group: EC2, an Auto Scaling Group in it,
+// or a program.
+func (p *parts) buildClouds(ctx context.Context, conf autoscaleConfig) (_ autoscale.Clouds, err error) {
+	clouds, names := make(autoscale.Clouds), make(map[string]string)
 	for _, g := range conf.Groups.Groups {
-		if g.ASG != "" {
-			return nil, fmt.Errorf("autoscale: group %q: asg is not built into this rondo", g.Name)
-		}
 		if g.Exec != nil {
-			cloud, err := script.New(*g.WithDefaults().Exec)
-			if err != nil {
+			if clouds[g.Name], err = script.New(*g.WithDefaults().Exec); err != nil {
 				return nil, fmt.Errorf("autoscale: group %q: exec: %w", g.Name, err)
 			}
-			clouds[g.Name] = cloud
 			continue
 		}
 		if p.cloud == nil {
-			cloud, err := ec2.New(ctx, conf.EC2)
-			if err != nil {
+			if p.cloud, err = ec2.New(ctx, conf.EC2); err != nil {
 				return nil, err
 			}
-			p.cloud = cloud
 		}
 		clouds[g.Name] = p.cloud
+		if g.ASG != "" {
+			names[g.Name] = g.ASG
+		}
 	}
-	return clouds, nil
+	if len(names) == 0 {
+		return clouds, nil
+	}
+	groups, err := asg.New(ctx, conf.EC2, p.cloud, names)
+	for name := range names {
+		clouds[name] = groups
+	}
+	return clouds, err
 }

@@ -1,0 +1,48 @@
+package ec2
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"rondo/autoscale"
+)
+
+// SDK returns the SDK's configuration for clients of the same account and
+// region: where to call, with which keys, and how reads are retried. It makes no
+// call.
+func SDK(ctx context.Context, c Config) (aws.Config, error) {
+	if err := c.Validate(); err != nil {
+		return aws.Config{}, err
+	}
+	conf, err := load(ctx, c)
+	if err != nil {
+		return conf, err
+	}
+	if conf.Region == "" {
+		return conf, errors.New("ec2: no region: set region, or AWS_REGION")
+	}
+	if c.Endpoint != "" {
+		conf.BaseEndpoint = aws.String(c.Endpoint)
+	}
+	return conf, nil
+}
+
+// ByID describes instances whoever they belong to. One that EC2 does not know,
+// or not yet, is left out.
+func (c *Cloud) ByID(ctx context.Context, ids []string) (out []autoscale.Instance, err error) {
+	for some := range slices.Chunk(ids, batch) {
+		is, err := c.describe(ctx, filter("instance-id", some...))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, is...)
+	}
+	return out, nil
+}
+
+// Classify says what a failed call to any of AWS's services left behind: an
+// *autoscale.CallError.
+func Classify(err error) error { return classify(err) }
