@@ -131,7 +131,10 @@ type Point struct {
 
 // A Decision is what the controller decided in one tick, and why.
 type Decision struct {
-	ID        string    `json:"id,omitempty"` // of the journalled attempt; "" where nothing was to be done
+	ID        string    `json:"id,omitempty"`         // of the journalled attempt; "" where nothing was to be done
+	Entry     uint64    `json:"entry,omitempty"`      // its number in the journal, once it is there
+	Policy    string    `json:"policy,omitempty"`     // digest of the configuration in force
+	Who       string    `json:"applied_by,omitempty"` // who applied it by hand, in a dry run
 	Group     string    `json:"group"`
 	At        time.Time `json:"at"`
 	Direction Direction `json:"direction"`

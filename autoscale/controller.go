@@ -185,6 +185,7 @@ func (c *Controller) Decisions(name string) ([]Decision, error) {
 var (
 	ErrNoGroup    = errors.New("no such group")
 	ErrNoDecision = errors.New("no such decision")
+	ErrNoSetup    = errors.New("no configuration")
 	ErrEnded      = errors.New("autoscale: this controller has ended, as in a reload: try again")
 )
 

@@ -50,6 +50,7 @@ type group struct {
 	since     time.Time
 	changed   bool // something was done that the list does not show yet
 	launching backoff
+	digest    string  // of the configuration
 	ending    backoff // of terminations: what cannot be retired must not keep from launching
 	caring    backoff // of the instances; see Attendant
 	attending bool
@@ -68,6 +69,7 @@ func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries 
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), feeds: conf.feeds(),
 	}
+	g.digest = conf.Digest()
 	for _, e := range entries {
 		if e.Group == conf.Name {
 			g.memory.apply(e)
@@ -152,6 +154,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	g.noteImpaired()
 	g.checkHealth(ctx, now)
 	g.bind()
+	g.noteConfig(ctx, now)
 	serving := g.count(Input{Now: now, Instances: g.instances}).serving()
 	for _, f := range g.feeds {
 		f.points[len(f.points)-1].Serving = serving
@@ -162,6 +165,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	in.BootsKnown = known
 	g.asked = asked{in, conf, g.sessions, map[Direction][]Guard{Out: g.holdCalls(now, Out, blind), In: g.holdCalls(now, In, blind)}}
 	d := Want(conf, in)
+	d.Policy = g.digest
 	g.remark(&d, said)
 	hold(&d, g.holdCalls(now, d.Direction, blind))
 	g.carryOut(ctx, now, d)

@@ -11,11 +11,22 @@ import (
 
 // A Record is a decision as the journal has it, and all that came of it.
 type Record struct {
-	Ref   string `json:"ref"`             // names it in commands and URLs: its ID, or n and its entry's number
-	Entry uint64 `json:"entry,omitempty"` // its number in the journal; 0 while it is not there, as the open run
-	Hash  string `json:"hash,omitempty"`  // of that entry
+	Ref  string `json:"ref"`            // names it in commands and URLs
+	Hash string `json:"hash,omitempty"` // of its entry
 	Decision
 	Calls []Call `json:"calls,omitempty"` // in the order of their answers
+}
+
+// Ref names a decision in commands and URLs: its ID, or n and its entry's
+// number, or now while it is not in the journal.
+func (d Decision) Ref() string {
+	switch {
+	case d.ID != "":
+		return d.ID
+	case d.Entry > 0:
+		return "n" + strconv.FormatUint(d.Entry, 10)
+	}
+	return refNow
 }
 
 // A Call is one request to the cloud, or several with the same token.
@@ -74,10 +85,9 @@ func (h *history) add(e Entry) {
 }
 
 func (h *history) record(e Entry) *Record {
-	r := &Record{Ref: e.Decision.ID, Entry: e.Seq, Hash: e.Hash, Decision: *e.Decision}
-	if r.Ref == "" {
-		r.Ref = "n" + strconv.FormatUint(e.Seq, 10)
-	}
+	r := &Record{Hash: e.Hash, Decision: *e.Decision}
+	r.Entry = e.Seq
+	r.Ref = r.Decision.Ref()
 	h.records = append(h.records, r)
 	return r
 }

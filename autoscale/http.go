@@ -18,10 +18,12 @@ import (
 //	GET /api/groups/{name}/decisions       what it decided, newest first: limit, before (an entry's number), since
 //	GET /api/groups/{name}/decisions/{ref} one decision
 //	GET /api/groups/{name}/why             why this capacity, and why not more or less: at
+//	GET /api/groups/{name}/audit           who did what and when, newest first
+//	GET /api/groups/{name}/config          the configuration in force, or with digest an earlier one
 //	GET /api/groups/{name}/journal         the newest entries, oldest first: limit, all=1 (groups)
 //	GET /api/groups/{name}/journal/check   whether the chain of all groups' entries is whole
 //
-// with [View], [Record], [Why], [Line] and [Chain] as JSON, and in a View the
+// with [View], [Record], [Why], [Audit], [Setup], [Line] and [Chain] as JSON, and in a View the
 // metric's newest value as "value" (null while it is missing). Times are RFC
 // 3339 or seconds since 1970.
 func (c *Controller) Handler() http.Handler {
@@ -65,6 +67,11 @@ func (c *Controller) Handler() http.Handler {
 			return c.Why(name, at)
 		}
 		return nil, nil
+	})
+	get("/{name}/audit", func(_ *query, name string) (any, error) { return c.Audit(name) })
+	get("/{name}/config", func(q *query, name string) (any, error) {
+		s, err := c.Setup(name, q.values.Get("digest"))
+		return setupJSON{s, s.Group.Settings()}, err
 	})
 	get("/{name}/journal", func(q *query, name string) (any, error) {
 		if q.values.Get("all") == "1" {
@@ -157,6 +164,12 @@ func (c *Controller) Commands() http.Handler {
 	return mux
 }
 
+// setupJSON is a Setup, and the same as names and values.
+type setupJSON struct {
+	Setup
+	Settings []Setting `json:"settings"`
+}
+
 // viewJSON is a View whose missing value is null: JSON knows no NaN.
 type viewJSON struct {
 	View
@@ -173,7 +186,7 @@ func jsonView(v View) viewJSON {
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoDecision):
+	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoDecision), errors.Is(err, ErrNoSetup):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrEnded):
 		status = http.StatusServiceUnavailable

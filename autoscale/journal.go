@@ -50,6 +50,7 @@ const (
 	KindHeard     Kind = "heard"     // an instance was heard of for the first time
 	KindStop      Kind = "stop"      // the stop switch was pulled
 	KindStart     Kind = "start"     // and released
+	KindConfig    Kind = "config"    // another configuration is in force
 	KindBill      Kind = "bill"      // what a group with a budget has cost so far
 	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
 )
@@ -81,6 +82,7 @@ type Entry struct {
 	Where   map[string]Pool `json:"where,omitempty"`
 	Ordered int             `json:"ordered,omitempty"` // so many will be listed, which have no IDs yet
 
+	Setup *Setup  `json:"setup,omitempty"` // of a configuration
 	State *memory `json:"state,omitempty"` // of a snapshot
 	Prev  string  `json:"prev"`
 	Hash  string  `json:"-"`
@@ -120,7 +122,7 @@ func decodeEntry(record []byte) (Entry, error) {
 // complete says which part of an entry is not there.
 func (e Entry) complete() error {
 	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain || e.Kind == KindReplace
-	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil || e.Kind == KindBill && e.Bill == nil
+	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil || e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open
 		missing = missing || open.Kind != KindLaunch || open.complete() != nil

@@ -199,7 +199,7 @@ func (g *group) retire(ctx context.Context, now time.Time, d Decision) {
 
 // replaced takes note of an entry of KindReplace.
 func (m *memory) replaced(e Entry) {
-	m.remember(*e.Decision)
+	m.remember(e)
 	for _, id := range e.Instances {
 		m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID, Replaced: true}
 	}

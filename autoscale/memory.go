@@ -33,6 +33,9 @@ type memory struct {
 	Where    map[string]Pool      `json:"where,omitempty"`   // of Launched
 	Rest     rest                 `json:"rest,omitzero"`     // of the newest launch
 	Heirs    map[string]time.Time `json:"heirs,omitempty"`   // what stands in for an instance that was lost
+	Audit    []Audit              `json:"audit,omitempty"`   // what people did, oldest first
+	Setups   []Setup              `json:"setups,omitempty"`  // the newest last
+	Applied  string               `json:"applied,omitempty"` // the decision that was applied by hand last
 }
 
 // A leave is the drain of one instance.
@@ -53,14 +56,14 @@ func newMemory() *memory {
 func (m *memory) apply(e Entry) {
 	switch e.Kind {
 	case KindDecided:
-		m.remember(*e.Decision)
+		m.remember(e)
 	case KindLaunch:
 		m.Open, m.Doubt = &e, e.At
 		m.burstOf(e)
-		m.remember(*e.Decision)
+		m.remember(e)
 	case KindDrain:
 		m.Last = Change{In, e.At}
-		m.remember(*e.Decision)
+		m.remember(e)
 		for _, id := range e.Instances {
 			m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID}
 		}
@@ -73,7 +76,7 @@ func (m *memory) apply(e Entry) {
 		}
 		if e.Decision != nil {
 			m.Last = Change{Out, e.At}
-			m.remember(*e.Decision)
+			m.remember(e)
 		}
 	case KindTerminate: // the drain already says it; the call may be repeated freely
 	case KindOutcome:
@@ -89,6 +92,7 @@ func (m *memory) apply(e Entry) {
 	case KindSnapshot:
 		*m = *newMemory().merge(e.State)
 	}
+	m.audit(e)
 	m.forget(e.At)
 }
 
@@ -164,6 +168,7 @@ func (m *memory) merge(from *memory) *memory {
 	}
 	m.Stopped, m.Last, m.Open, m.Doubt, m.Bill = from.Stopped, from.Last, from.Open, from.Doubt, from.Bill
 	m.Recent, m.Bursts, m.Rest = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest
+	m.Audit, m.Setups, m.Applied = slices.Clone(from.Audit), slices.Clone(from.Setups), from.Applied
 	maps.Copy(m.Launched, from.Launched)
 	maps.Copy(m.Leaving, from.Leaving)
 	maps.Copy(m.Gone, from.Gone)
@@ -175,7 +180,9 @@ func (m *memory) merge(from *memory) *memory {
 }
 
 // remember adds a decision to the recent ones.
-func (m *memory) remember(d Decision) {
+func (m *memory) remember(e Entry) {
+	d := *e.Decision
+	d.Entry = e.Seq
 	m.Recent = append(m.Recent, d)
 	if over := len(m.Recent) - maxRecent; over > 0 {
 		m.Recent = slices.Delete(m.Recent, 0, over)

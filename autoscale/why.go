@@ -19,7 +19,7 @@ type Why struct {
 // Against is what stands against a change in one direction.
 type Against struct {
 	Wanted bool      `json:"wanted"`           // the policy asks for it, as things are
-	Need   *Need     `json:"need,omitempty"`   // what would make it ask; nil where it does, or nothing would
+	Needs  []Need    `json:"needs,omitempty"`  // what would make it ask: of several policies one for more, all for less
 	Limits []string  `json:"limits,omitempty"` // what forbids it whatever the metric, such as max
 	Guards []Until   `json:"guards,omitempty"` // guard rails that hold it, or would
 	When   time.Time `json:"when,omitzero"`    // it comes then, if the metric stays as it is
@@ -28,6 +28,7 @@ type Against struct {
 
 // A Need is where a metric would have to be, and for how long.
 type Need struct {
+	Policy string   `json:"policy"`
 	Title  string   `json:"title"`
 	Now    *float64 `json:"now"`    // null while it is missing
 	Beyond float64  `json:"beyond"` // above it for more, below it for less
@@ -71,26 +72,22 @@ const (
 func (q question) against(calls []Guard) Against {
 	a := Against{Wanted: q.base.Direction == q.dir}
 	asked, guards := q.asked, q.base.Guards
-	if !q.past && !blocking(calls) && q.value() != nil {
+	if !q.past && !blocking(calls) {
 		a.When = q.when(func(t time.Duration) bool {
 			d := q.asked(t)
 			return d.Direction == q.dir && d.Held == ""
 		})
 	}
 	if !a.Wanted {
-		level, found := q.level()
-		if n := q.base.Saw.Coming; !found && n > 0 {
-			q.in = arrived(q.in)
-			if level, found = q.level(); found {
-				a.Limits = []string{fmt.Sprintf("%d are on their way already", n)}
+		guards = nil
+		for _, p := range q.All() {
+			need, hypothesis := q.of(p).need(&a)
+			if need == nil {
+				continue
 			}
-		}
-		a.Limits = append(a.Limits, q.limits(level, found)...)
-		if found {
-			beyond := q.beyond(level)
-			asked = func(t time.Duration) Decision { return Want(q.lifted(""), q.steady(beyond, t)) }
-			guards = asked(0).Guards
-			a.Need = &Need{Title: q.Title, Now: q.value(), Beyond: level, For: q.lasting(beyond).Seconds()}
+			if a.Needs = append(a.Needs, *need); len(guards) == 0 {
+				asked, guards = hypothesis, hypothesis(0).Guards
+			}
 		}
 	}
 	for _, guard := range guards {
@@ -107,6 +104,36 @@ func (q question) against(calls []Guard) Against {
 	return a
 }
 
+// of is the question as if one policy were the only one.
+func (q question) of(p Policy) question {
+	q.in = q.in.of(q.Group, p)
+	q.Group = q.Group.of(p)
+	return q
+}
+
+// need finds what one policy would have to see, notes the limits that it meets,
+// and returns what would be decided if it were seen. It is nil where nothing
+// makes it ask.
+func (q question) need(a *Against) (*Need, func(time.Duration) Decision) {
+	level, found := q.level()
+	if n := q.base.Saw.Coming; !found && n > 0 {
+		q.in = arrived(q.in)
+		if level, found = q.level(); found {
+			a.limit("%d are on their way already", n)
+		}
+	}
+	q.limits(a, level, found)
+	if !found {
+		return nil, nil
+	}
+	beyond := q.beyond(level)
+	asked := func(t time.Duration) Decision { return Want(q.lifted(""), q.steady(beyond, t)) }
+	return &Need{Policy: q.policy(), Title: q.Title, Now: q.value(), Beyond: level, For: q.lasting(beyond).Seconds()}, asked
+}
+
+// policy is the name of the policy that is asked alone.
+func (q question) policy() string { return q.All()[0].Name }
+
 // value is the metric's newest value, or nil while it is missing.
 func (q question) value() *float64 {
 	r := read(q.Group, q.in)
@@ -116,16 +143,37 @@ func (q question) value() *float64 {
 	return &r.value
 }
 
-// asked is the decision after t, if the metric stays as it is.
+// asked is the decision after t, if all metrics stay as they are.
 func (q question) asked(t time.Duration) Decision {
 	if t == 0 {
 		return q.base
 	}
-	v := q.value()
-	if v == nil {
-		return q.base
+	in := q.after(t)
+	in.Points = q.held(q.in.Points, t)
+	in.Signals = make(map[string]Signal, len(q.in.Signals))
+	for name, s := range q.in.Signals {
+		in.Signals[name] = Signal{Points: q.held(s.Points, t), Trouble: s.Trouble}
 	}
-	return Want(q.Group, q.later(*v, t))
+	return Want(q.Group, in)
+}
+
+// held goes on with the newest of points for t.
+func (q question) held(points []Point, t time.Duration) []Point {
+	points = upTo(points, q.in.Now)
+	if len(points) == 0 {
+		return nil
+	}
+	return q.extended(points, points[len(points)-1].Value, t)
+}
+
+// extended goes on with points at v for t.
+func (q question) extended(points []Point, v float64, t time.Duration) []Point {
+	points = slices.Clip(points)
+	end := q.in.Now.Add(t)
+	for at := q.in.Now; at.Before(end); at = at.Add(q.step()) {
+		points = append(points, Point{Time: at, Value: v})
+	}
+	return append(points, Point{Time: end, Value: v})
 }
 
 // lifted is the group without the bounds that could forbid the direction, but
@@ -181,21 +229,27 @@ func (q question) beyond(level float64) float64 {
 	return level * (1 + clearly)
 }
 
-// limits names the bounds that forbid the direction even where the metric asks
+// limits notes the bounds that forbid the direction even where the metric asks
 // for it.
-func (q question) limits(level float64, found bool) (out []string) {
+func (q question) limits(a *Against, level float64, found bool) {
 	for _, l := range []struct {
 		name string
 		at   int
 	}{{"min", q.Min}, {"max", q.Max}} {
 		if found && !q.wants(q.lifted(l.name), q.beyond(level)) {
-			out = append(out, fmt.Sprintf("%s %d is reached", l.name, l.at))
+			a.limit("%s %d is reached", l.name, l.at)
 		}
 	}
 	if !found && q.dir == In && q.base.From <= q.Min {
-		out = append(out, fmt.Sprintf("min %d is reached", q.Min))
+		a.limit("min %d is reached", q.Min)
 	}
-	return out
+}
+
+// limit notes a limit once.
+func (a *Against) limit(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(a.Limits, text) {
+		a.Limits = append(a.Limits, text)
+	}
 }
 
 // arrived is the input when all that is on its way serves.
@@ -256,11 +310,7 @@ func (q question) when(is func(time.Duration) bool) time.Time {
 // later is the input after t, with the metric at v from now on.
 func (q question) later(v float64, t time.Duration) Input {
 	in := q.after(t)
-	in.Points = slices.Clip(upTo(q.in.Points, q.in.Now))
-	for at := q.in.Now; !at.After(in.Now); at = at.Add(q.step()) {
-		in.Points = append(in.Points, Point{Time: at, Value: v})
-	}
-	in.Points = append(in.Points, Point{Time: in.Now, Value: v})
+	in.Points = q.extended(upTo(q.in.Points, q.in.Now), v, t)
 	return in
 }
 
@@ -319,35 +369,41 @@ func (q question) words(a Against) string {
 	return strings.Join(parts, "; ")
 }
 
-// reasonWords is what the policy and the bounds say.
+// reasonWords is what the policies and the bounds say.
 func (q question) reasonWords(a Against) string {
 	switch {
 	case a.Wanted && len(a.Guards) == 0:
 		return fmt.Sprintf("it is being done: %d -> %d", q.base.From, q.base.To)
 	case a.Wanted:
 		return fmt.Sprintf("wanted: %d -> %d", q.base.From, q.base.To)
-	case a.Need == nil && len(a.Limits) == 0:
+	case len(a.Needs) == 0 && len(a.Limits) == 0:
 		return fmt.Sprintf("no value of %s asks for it", q.Title)
-	case a.Need == nil:
-		return strings.Join(a.Limits, " and ")
 	}
-	side, is := "above", a.Need.Now != nil && *a.Need.Now > a.Need.Beyond
-	if q.dir == In {
-		side, is = "below", a.Need.Now != nil && *a.Need.Now < a.Need.Beyond
+	needs := make([]string, len(a.Needs))
+	for i, n := range a.Needs {
+		needs[i] = n.words(q.dir)
 	}
-	text := fmt.Sprintf("%s would have to be %s %s%s", q.Title, side, num(a.Need.Beyond), lasting(seconds(a.Need.For)))
-	switch {
-	case is && a.Need.For > 0:
-		text = fmt.Sprintf("%s has to stay %s %s%s more, it is %s", q.Title, side, num(a.Need.Beyond), lasting(seconds(a.Need.For)), num(*a.Need.Now))
-	case is:
-		text = fmt.Sprintf("%s %s is %s %s", q.Title, num(*a.Need.Now), side, num(a.Need.Beyond))
-	case a.Need.Now != nil:
-		text += ", it is " + num(*a.Need.Now)
-	default:
-		text += ", it is missing"
-	}
-	if len(a.Limits) > 0 {
-		text = strings.Join(a.Limits, " and ") + ": " + text
+	text := strings.Join(needs, map[Direction]string{Out: ", or ", In: ", and "}[q.dir])
+	if limits := strings.Join(a.Limits, " and "); limits != "" {
+		text = strings.TrimSuffix(limits+": "+text, ": ")
 	}
 	return text
+}
+
+// words says where the metric would have to be.
+func (n Need) words(dir Direction) string {
+	side, is := "above", n.Now != nil && *n.Now > n.Beyond
+	if dir == In {
+		side, is = "below", n.Now != nil && *n.Now < n.Beyond
+	}
+	level, long := num(n.Beyond), lasting(seconds(n.For))
+	switch {
+	case is && n.For > 0:
+		return fmt.Sprintf("%s has to stay %s %s%s more, it is %s", n.Title, side, level, long, num(*n.Now))
+	case is:
+		return fmt.Sprintf("%s %s is %s %s", n.Title, num(*n.Now), side, level)
+	case n.Now != nil:
+		return fmt.Sprintf("%s would have to be %s %s%s, it is %s", n.Title, side, level, long, num(*n.Now))
+	}
+	return fmt.Sprintf("%s would have to be %s %s%s, it is missing", n.Title, side, level, long)
 }

@@ -14,6 +14,14 @@ func (d Decision) input() Input {
 		Now: d.At, Points: d.Points, Unsettled: d.Saw.Coming, Last: d.Saw.Last, Started: d.Saw.Watched, Stopped: d.Saw.Stopped,
 		Launched: d.Saw.Launched, Spent: d.Saw.Spent, BootsKnown: d.Saw.Boots,
 	}
+	for _, w := range d.Policies {
+		if len(w.Points) > 0 {
+			if in.Signals == nil {
+				in.Signals = map[string]Signal{}
+			}
+			in.Signals[w.Name] = Signal{Points: w.Points}
+		}
+	}
 	add := func(n int, i Instance) {
 		for range n {
 			in.Instances = append(in.Instances, i)
@@ -45,6 +53,9 @@ func (c *Controller) Why(name string, at time.Time) (Why, error) {
 		return Why{Decision: r, More: Against{Text: text}, Less: Against{Text: text}}, nil
 	}
 	conf := g.Group
+	if then, err := c.Setup(name, r.Policy); err == nil {
+		conf = then.Group
+	}
 	conf.Boot = seconds(r.Saw.Boot)
 	more, less := why(conf, r.input(), r.Decision, true, nil)
 	return Why{Decision: r, More: more, Less: less}, nil

@@ -30,14 +30,34 @@ func secureHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// socketKey marks the context of a connection over rondo.sock.
+// socketKey marks the context of a connection over rondo.sock, with who is at
+// its other end.
 type socketKey struct{}
 
 func markSocket(ctx context.Context, c net.Conn) context.Context {
-	if _, ok := c.(*net.UnixConn); ok {
-		return context.WithValue(ctx, socketKey{}, true)
+	if u, ok := c.(*net.UnixConn); ok {
+		return context.WithValue(ctx, socketKey{}, peerUser(u))
 	}
 	return ctx
+}
+
+// unknownUser is who can reach the socket, and so is its owner or root.
+const unknownUser = "a local user"
+
+// Caller says who sent a request that is authorized, for the books: the user at
+// the other end of rondo.sock, the name in a client certificate, or that it was
+// the token. It is never a secret.
+func (s *Server) Caller(r *http.Request) string {
+	if name, ok := r.Context().Value(socketKey{}).(string); ok {
+		return name
+	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		return "certificate " + r.TLS.VerifiedChains[0][0].Subject.CommonName
+	}
+	if name, _, ok := r.BasicAuth(); ok && name != "" {
+		return "token, as " + name
+	}
+	return "token"
 }
 
 func overSocket(r *http.Request) bool { return r.Context().Value(socketKey{}) != nil }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"text/tabwriter"
 
 	"rondo/autoscale"
@@ -15,6 +16,7 @@ type groupCmd struct {
 	List    groupListCmd    `cmd:"" help:"List the groups."`
 	Explain groupExplainCmd `cmd:"" help:"Show a group's instances and decisions, each with all that proves it."`
 	Why     groupWhyCmd     `cmd:"" help:"Say why a group has the capacity it has, and why not more or less; now or in the past."`
+	Audit   groupAuditCmd   `cmd:"" help:"List who did what to groups, and when."`
 	Journal groupJournalCmd `cmd:"" help:"Print the journal's entries and their hashes, or check that their chain is whole."`
 	Replay  groupReplayCmd  `cmd:"" help:"Show what a policy would have done with a load, beside others."`
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
@@ -61,24 +63,32 @@ func why(d autoscale.Decision) string {
 
 type groupStopCmd struct {
 	clientFlags
-	Name string `arg:"" help:"The group."`
+	Name    string `arg:"" help:"The group."`
+	Message string `help:"Why, for the books." short:"m" placeholder:"TEXT"`
+}
+
+func (groupStopCmd) Help() string {
+	return `Examples:
+  rondo group stop web -m "moving to another zone"
+  rondo group audit web`
 }
 
 func (c groupStopCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.command(ctx, out, c.Name, "stop", "stopped")
+	return c.command(ctx, out, c.Name, c.Message, "stop", "stopped")
 }
 
 type groupStartCmd struct {
 	clientFlags
-	Name string `arg:"" help:"The group."`
+	Name    string `arg:"" help:"The group."`
+	Message string `help:"Why, for the books." short:"m" placeholder:"TEXT"`
 }
 
 func (c groupStartCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.command(ctx, out, c.Name, "start", "started")
+	return c.command(ctx, out, c.Name, c.Message, "start", "started")
 }
 
-func (c clientFlags) command(ctx context.Context, out io.Writer, group, verb, done string) error {
-	body, err := c.do(ctx, http.MethodPost, groupPath(group)+"/"+verb, nil)
+func (c clientFlags) command(ctx context.Context, out io.Writer, group, why, verb, done string) error {
+	body, err := c.do(ctx, http.MethodPost, groupPath(group)+"/"+verb, url.Values{"by": {why}})
 	if err != nil {
 		return err
 	}

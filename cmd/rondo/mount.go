@@ -53,7 +53,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Command("POST /api/hosts/", s.fleet.Commands())
 	w.Handle("GET /api/groups", s.groups((*autoscale.Controller).Handler))
 	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
-	w.Command("POST /api/groups/", s.groups((*autoscale.Controller).Commands))
+	w.Command("POST /api/groups/", signed(w, s.groups((*autoscale.Controller).Commands)))
 	if err := s.mountAgents(w); err != nil {
 		return nil, err
 	}
@@ -102,6 +102,21 @@ func (s *server) groups(of func(*autoscale.Controller) http.Handler) http.Handle
 		}
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprintln(w, `{"error":"no autoscaling group is configured"}`)
+	})
+}
+
+// signed puts who calls before what he says of himself in by.
+func signed(w *web.Server, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		by := w.Caller(r)
+		if says := q.Get("by"); says != "" {
+			by += ": " + says
+		}
+		q.Set("by", by)
+		r = r.Clone(r.Context())
+		r.URL.RawQuery = q.Encode()
+		h.ServeHTTP(rw, r)
 	})
 }
 
