@@ -138,8 +138,12 @@ func (c *Controller) stopUnknown(ctx context.Context, entries []Entry, lost stri
 func (c *Controller) Run(ctx context.Context) error {
 	c.watch()
 	var wg sync.WaitGroup
-	for _, g := range c.groups {
-		wg.Go(func() { g.run(ctx, c.tick) })
+	for i, g := range c.groups {
+		wg.Go(func() {
+			// Ticks are spread: many groups are no herd.
+			sleep(ctx, c.tick*time.Duration(i)/time.Duration(len(c.groups)))
+			g.run(ctx, c.tick)
+		})
 	}
 	wg.Wait()
 	c.unwatch()

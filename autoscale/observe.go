@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (g *group) list(ctx context.Context, now time.Time, every time.Duration) er
 			g.log.Warn("cannot list instances", "err", err)
 		}
 		g.counts.add("list_failed_"+string(failureOf(err)), 1)
-		g.listing.fail(now, err)
+		g.listing.fail(time.Now(), err)
 		return err
 	}
 	g.listing = backoff{}
@@ -140,7 +141,8 @@ func (g *group) forgetSeen(listed []Instance) {
 	}
 }
 
-// A backoff doubles the wait after each failure in a row.
+// A backoff doubles the wait after each failure in a row. Its end is drawn by
+// lot, so that groups that failed together do not come back together.
 type backoff struct {
 	n     int
 	until time.Time
@@ -156,6 +158,7 @@ const (
 
 func (b *backoff) fail(now time.Time, err error) {
 	wait := min(firstWait<<min(b.n, 10), maxWait)
+	wait += rand.N(wait / 2)
 	*b = backoff{n: b.n + 1, until: now.Add(wait), err: err, why: fmt.Sprintf("the last call failed: %.*s", maxTrouble, err.Error())}
 }
 

@@ -15,7 +15,7 @@
 //
 // # Who retries
 //
-// Reads are retried by the SDK. Launches and terminations are not: the
+// Reads are retried by the SDK, a second apart at least. Launches and terminations are not: the
 // controller has the token, the journal and the budget, and the SDK would ask
 // three times for capacity that is not there (EC2 answers that with HTTP 500)
 // before anyone could decide otherwise. Every error is classified by what it

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -36,6 +38,8 @@ type Config struct {
 	// LoopbackOnly refuses any endpoint that is not on this machine: a
 	// demonstration must never spend money.
 	LoopbackOnly bool `yaml:"-"`
+	// Transport carries the calls; nil: the network.
+	Transport http.RoundTripper `yaml:"-"`
 }
 
 // Validate says what is wrong with the configuration.
@@ -106,7 +110,7 @@ func operationsOf(c *awsec2.Client) operations {
 // Limits of the SDK's own retries, of reads.
 const (
 	readAttempts = 3
-	readBackoff  = 2 * time.Second
+	readPause    = time.Second // a client asks no more than once a second
 )
 
 // load returns the SDK's configuration. With keys of its own it does not look
@@ -114,7 +118,10 @@ const (
 func load(ctx context.Context, c Config) (aws.Config, error) {
 	retryer := func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.MaxBackoff = readAttempts, readBackoff
+			o.MaxAttempts = readAttempts
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) {
+				return readPause + rand.N(readPause), nil
+			})
 		})
 	}
 	if c.AccessKey != "" {

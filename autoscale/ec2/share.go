@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +27,9 @@ func SDK(ctx context.Context, c Config) (aws.Config, error) {
 	}
 	if c.Endpoint != "" {
 		conf.BaseEndpoint = aws.String(c.Endpoint)
+	}
+	if c.Transport != nil {
+		conf.HTTPClient = &http.Client{Transport: c.Transport}
 	}
 	return conf, nil
 }
