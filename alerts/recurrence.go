@@ -252,6 +252,9 @@ type Location struct{ loc *time.Location }
 
 func (l Location) orUTC() *time.Location { return cmp.Or(l.loc, time.UTC) }
 
+// In returns a time in the zone.
+func (l Location) In(t time.Time) time.Time { return t.In(l.orUTC()) }
+
 // MarshalText writes the zone's name.
 func (l Location) MarshalText() ([]byte, error) { return []byte(l.orUTC().String()), nil }
 

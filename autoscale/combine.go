@@ -1,6 +1,9 @@
 package autoscale
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Wish is what one policy of several wanted.
 type Wish struct {
@@ -34,21 +37,32 @@ func (g Group) ask(c counts, in Input) []plan {
 	all := g.All()
 	plans := make([]plan, len(all))
 	for i, p := range all {
-		one, seen := g.of(p), in.of(g, p)
-		r := read(one, seen)
-		plans[i] = one.planOne(c, seen, r)
+		plans[i] = g.askOne(p, c, in.of(g, p))
 		plans[i].policy, plans[i].follows = p, p.follows()
-		plans[i].value, plans[i].points = r.value, r.points
 	}
 	return plans
+}
+
+// askOne asks p with what it sees.
+func (g Group) askOne(p Policy, c counts, in Input) plan {
+	switch p.Kind() {
+	case BySchedule:
+		return p.planSchedule(g, c, in.Now)
+	}
+	one := g.of(p)
+	r := read(one, in)
+	out := one.planOne(c, in, r)
+	out.value, out.points = r.value, r.points
+	return out
 }
 
 // safest is the plan that wants the most instances: the group grows if one
 // policy wants it, and shrinks only if all do, no further than the most
 // cautious. A policy whose data are missing wants what there is.
 func safest(plans []plan) plan {
-	best := plans[0]
-	for _, p := range plans[1:] {
+	asked := judges(plans)
+	best := asked[0]
+	for _, p := range asked[1:] {
 		more := p.least() - best.least()
 		if more > 0 || more == 0 && p.code == codeMissing && best.code != codeMissing {
 			best = p
@@ -60,6 +74,15 @@ func safest(plans []plan) plan {
 	best.by = best.policy.Name
 	best.reason = fmt.Sprintf("%s: %s", best.by, best.reason)
 	return best
+}
+
+// judges are the plans that go by what is seen; all, where there is no such.
+func judges(plans []plan) []plan {
+	seeing := slices.DeleteFunc(slices.Clone(plans), func(p plan) bool { return p.policy.Kind() == BySchedule })
+	if len(seeing) == 0 {
+		return plans
+	}
+	return seeing
 }
 
 // wishes lists what several policies wanted.

@@ -37,6 +37,9 @@
 //	policies:
 //	  - {name: queue, metric: sum(queue_length), out: {above: 500, add: 2}, in: {below: 50, remove: 1}}
 //	  - {track: {use: 0.7}}      # of the group's metric
+//	  - name: office hours
+//	    schedule:                # min is 6 by the time that the slot begins
+//	      - {cron: 0 8 * * mon-fri, timezone: Europe/Vienna, for: 10h, min: 6}
 //
 // Each is asked on its own, and the safest wins: the group grows as far as the
 // one that wants the most, and shrinks only where all want it, no further than

@@ -20,7 +20,7 @@ type Source struct {
 func (g Group) Sources() []Source {
 	out := []Source{{"", g.Metric}}
 	for _, p := range g.All() {
-		if p.Metric != g.Metric {
+		if p.Metric != "" && p.Metric != g.Metric {
 			out = append(out, Source{p.Name, p.Metric})
 		}
 	}

@@ -4,15 +4,16 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
 // maxPolicies bounds what a group asks, and so the queries of a tick.
 const maxPolicies = 8
 
-// A Policy is one way to find out how many instances a group should have: one
-// of out with in, and track. A group may have several; see the package's
-// comment for how they combine.
+// A Policy is one way to find out how many instances a group should have: out
+// with in, or one of the others. A group may have several; see the package's
+// comment for how they combine, and when to take which.
 type Policy struct {
 	Name   string       `yaml:"name"`   // what decisions call it; default its kind
 	Metric string       `yaml:"metric"` // what it goes by; default the group's
@@ -20,42 +21,57 @@ type Policy struct {
 	Out    OutPolicy    `yaml:"out"`
 	In     InPolicy     `yaml:"in"`
 	Track  *TrackPolicy `yaml:"track"`
+
+	Schedule []Slot `yaml:"schedule"` // goes by the clock, and needs no metric
 }
 
 // The kinds of policies.
 const (
-	KindStep  = "step" // out and in
-	KindTrack = "track"
+	ByStep  = "step" // out and in
+	ByTrack = "track"
+
+	BySchedule = "schedule"
 )
 
 // Kind is the kind of policy that it is.
 func (p Policy) Kind() string {
-	if p.Track != nil {
-		return KindTrack
+	return append(p.kinds(), ByStep)[0]
+}
+
+// kinds are those of which something is said.
+func (p Policy) kinds() (kinds []string) {
+	for _, k := range []struct {
+		name string
+		said bool
+	}{
+		{ByTrack, p.Track != nil}, {BySchedule, len(p.Schedule) > 0},
+		{ByStep, p.In != InPolicy{} || p.Out.Above != 0 || p.Out.For != 0 || p.Out.Add != 0 || len(p.Out.Steps) > 0},
+	} {
+		if k.said {
+			kinds = append(kinds, k.name)
+		}
 	}
-	return KindStep
+	return kinds
 }
 
 // All returns the policies of a group, completed: first that of its own out and
 // in, or track.
 func (g Group) All() []Policy {
 	own := Policy{Metric: g.Metric, Title: g.Title, Out: g.Out, In: g.In, Track: g.Track}
-	if own.empty() && len(g.Policies) > 0 {
+	if len(own.kinds()) == 0 && len(g.Policies) > 0 {
 		return g.Policies
 	}
 	own.Name = own.Kind()
 	return append([]Policy{own}, g.Policies...)
 }
 
-// empty says whether nothing is said of any kind.
-func (p Policy) empty() bool {
-	return p.Track == nil && p.In == InPolicy{} && p.Out.Above == 0 && p.Out.For == 0 && p.Out.Add == 0 && len(p.Out.Steps) == 0
-}
-
 // withDefaults completes a policy of g.
 func (p Policy) withDefaults(g Group) Policy {
 	if p.Name == "" {
 		p.Name = p.Kind()
+	}
+	if p.Kind() == BySchedule {
+		return p
 	}
 	if p.Title == "" && (p.Metric == "" || p.Metric == g.Metric) {
 		p.Title = g.Title
@@ -92,9 +108,9 @@ func (p Policy) reach() time.Duration { return max(p.Out.For, p.In.For, p.Track.
 // level.
 func (p Policy) upper() float64 {
 	switch p.Kind() {
-	case KindStep:
+	case ByStep:
 		return p.Out.Above
-	case KindTrack:
+	case ByTrack:
 		return p.Track.Use
 	}
 	return math.NaN()
@@ -138,16 +154,36 @@ func (g Group) validatePolicies(check func(bool, string, ...any)) {
 		in(policyName.MatchString(p.Name), "name: want 1 to 63 letters, digits, blanks, - or _")
 		earlier := all[:len(all)-len(g.Policies)+i]
 		in(!slices.ContainsFunc(earlier, func(q Policy) bool { return q.Name == p.Name }), "name: another policy has it, give each its own")
-		in(p.Metric != "", "metric: a PromQL expression is wanted, here or of the group")
-		g.of(p).validatePolicy(in)
+		if kinds := p.kinds(); len(kinds) > 1 {
+			in(false, "%s exclude each other: give each a policy of its own", strings.Join(kinds, " and "))
+			continue
+		}
+		p.validate(g, in)
 	}
 }
 
 // lower is what the metric should not be below; NaN where there is no such
 // level.
 func (p Policy) lower() float64 {
-	if p.Kind() == KindStep {
+	if p.Kind() == ByStep {
 		return p.In.Below
 	}
 	return math.NaN()
 }
+
+// validate checks a policy of one kind.
+func (p Policy) validate(g Group, check func(bool, string, ...any)) {
+	if p.Kind() == BySchedule {
+		check(p.Metric == "", "metric: a schedule goes by the clock, take it away")
+		check(len(p.Schedule) <= maxSlots, "schedule: %d slots, want %d at most", len(p.Schedule), maxSlots)
+		for _, s := range p.Schedule {
+			s.validate(g, check)
+		}
+		return
+	}
+	check(p.Metric != "", "metric: a PromQL expression is wanted, here or of the group")
+	g.of(p).validatePolicy(check)
+}
+
+// maxSlots bounds what is reckoned in each tick.
+const maxSlots = 50

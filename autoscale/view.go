@@ -14,8 +14,8 @@ func (g *group) viewPolicies(v *View) {
 		}
 		v.Policies = append(v.Policies, pv)
 	}
-	first := v.Policies[0]
-	v.Metric, v.Title, v.Track = first.Metric, first.Title, first.Kind == KindTrack
+	first := v.Policies[max(0, slices.IndexFunc(v.Policies, func(p PolicyView) bool { return p.Metric != "" }))]
+	v.Metric, v.Title, v.Track = first.Metric, first.Title, first.Kind == ByTrack
 	v.Value, v.Out, v.In = orElse(first.Value, math.NaN()), orElse(first.Out, 0), orElse(first.In, 0)
 }
 

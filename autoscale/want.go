@@ -46,9 +46,10 @@ type Change struct {
 // instance that is lost is replaced.
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
+	g, by := g.scheduled(in.Now)
 	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: evidence(upTo(in.Points, in.Now)), Saw: g.saw(c, in), DryRun: g.Mode != Act}
-	p, all := g.plan(c, in)
-	p = g.planBudget(g.limit(p, c), in, c)
+	p, all := g.plan(c, in, by)
+	p = g.planBudget(g.limit(p, c, by), in, c)
 	d.To, d.Code, d.Reason, d.By, d.Policies = p.to, p.code, p.reason, p.by, g.wishes(all)
 	switch {
 	case p.to > c.capacity:
@@ -98,6 +99,9 @@ const (
 	codeAtMin   = "at-min"
 	codeTight   = "tight" // one less would be too few
 	codeSteady  = "steady"
+
+	codeIdle      = "idle" // no slot of the schedule is on
+	codeScheduled = "scheduled"
 )
 
 // A plan is where the policies want to go, before holds.
@@ -119,18 +123,18 @@ type plan struct {
 func (p plan) least() int { return max(p.to, p.need) }
 
 // plan asks the floor, the policies and the ceiling.
-func (g Group) plan(c counts, in Input) (p plan, all []plan) {
+func (g Group) plan(c counts, in Input, b bounds) (p plan, all []plan) {
 	if c.capacity < g.Min {
-		return plan{to: g.Min, code: codeFloor, reason: fmt.Sprintf("capacity %d is below min %d", c.capacity, g.Min)}, nil
+		return plan{to: g.Min, code: codeFloor, by: b.floor.by, reason: fmt.Sprintf("capacity %d is below min %d%s", c.capacity, g.Min, b.floor.of())}, nil
 	}
 	all = g.ask(c, in)
 	p = safest(all)
 	// Who is blind does not retire anyone.
 	if c.capacity > g.Max && !slices.ContainsFunc(all, func(p plan) bool { return p.code == codeMissing }) {
-		p = plan{to: g.Max, code: codeCeiling, reason: fmt.Sprintf("capacity %d is above max %d", c.capacity, g.Max)}
+		p = plan{to: g.Max, code: codeCeiling, by: b.ceiling.by, reason: fmt.Sprintf("capacity %d is above max %d%s", c.capacity, g.Max, b.ceiling.of())}
 	}
 	if p.to < c.capacity {
-		p.follows = !slices.ContainsFunc(all, func(p plan) bool { return !p.follows })
+		p.follows = !slices.ContainsFunc(judges(all), func(p plan) bool { return !p.follows })
 	}
 	return p, all
 }
@@ -207,7 +211,7 @@ func (g Group) planIn(c counts, r reading) plan {
 }
 
 // limit cuts a plan to min, max and max_step, and says so.
-func (g Group) limit(p plan, c counts) plan {
+func (g Group) limit(p plan, c counts, b bounds) plan {
 	wanted, notes := p.to, []string(nil)
 	cut := func(to int, format string, args ...any) {
 		if to != p.to {
@@ -220,12 +224,12 @@ func (g Group) limit(p plan, c counts) plan {
 		// Silent instances cost money as well: they leave less room below max.
 		room := max(c.capacity, g.Max-c.silent)
 		if c.silent > 0 {
-			cut(min(p.to, room), "max %d with %d silent", g.Max, c.silent)
+			cut(min(p.to, room), "max %d%s with %d silent", g.Max, b.ceiling.of(), c.silent)
 		}
-		cut(min(p.to, room), "max %d", g.Max)
+		cut(min(p.to, room), "max %d%s", g.Max, b.ceiling.of())
 		cut(min(p.to, c.capacity+g.MaxStep), "max_step %d", g.MaxStep)
 	case p.to < c.capacity:
-		cut(max(p.to, g.Min), "min %d", g.Min)
+		cut(max(p.to, g.Min), "min %d%s", g.Min, b.floor.of())
 		cut(max(p.to, p.need), "%s", p.keep)
 		cut(max(p.to, c.capacity-g.MaxStep), "max_step %d", g.MaxStep)
 	default:

@@ -17,6 +17,8 @@ import (
 //	group min=2 max=14 out=4 for=3s add=enough|2|5:1,50:4 in=1 infor=10s remove=2
 //	      cooldown=30s boot=12s stale=5s maxstep=20 mode=act
 //	policy name=queue metric=q out=9 add=1 in=2     one more policy of the group
+//	policy name=office cron=0_8_*_*_mon-fri zone=Europe/Vienna slot=10h floor=6 ceiling=9 cron=...
+//	now 2026-03-02T08:00:00Z  before all else of an input
 //	points 0.5x5 137 nan      one a second, the last one now
 //	signal queue 0.5x5 nan    the same, of a policy's own metric
 //	age 7s                    the last points so long ago instead
@@ -100,6 +102,12 @@ func (s *wantScript) run(word, rest string) {
 		s.parseGroup(rest)
 	case "policy":
 		s.group.Policies = append(s.group.Policies, s.policy(rest))
+	case "now":
+		now, err := time.Parse(time.RFC3339, rest)
+		if err != nil {
+			s.t.Fatalf("line %d: %v", s.line, err)
+		}
+		s.in.Now, s.in.Started = now, now.Add(-24*time.Hour)
 	case "points":
 		s.in.Points = s.points(rest)
 	case "signal":
@@ -115,9 +123,9 @@ func (s *wantScript) run(word, rest string) {
 		s.in.Unsettled = s.num(rest)
 	case "last":
 		dir, ago, _ := strings.Cut(rest, " ")
-		s.in.Last = Change{Direction(dir), scriptNow.Add(-s.span(ago))}
+		s.in.Last = Change{Direction(dir), s.in.Now.Add(-s.span(ago))}
 	case "watched":
-		s.in.Started = scriptNow.Add(-s.span(rest))
+		s.in.Started = s.in.Now.Add(-s.span(rest))
 	case "stopped":
 		s.in.Stopped = rest
 	case "want":
@@ -197,14 +205,14 @@ func (s *wantScript) points(text string) (out []Point) {
 		}
 	}
 	for i := range out {
-		out[i].Time = scriptNow.Add(-time.Duration(len(out)-1-i) * time.Second)
+		out[i].Time = s.in.Now.Add(-time.Duration(len(out)-1-i) * time.Second)
 	}
 	return out
 }
 
 func (s *wantScript) fleet(words []string) (out []Instance) {
 	for i := 0; i+1 < len(words); i += 2 {
-		phase, seen := Phase(words[i+1]), scriptNow.Add(-time.Hour)
+		phase, seen := Phase(words[i+1]), s.in.Now.Add(-time.Hour)
 		if phase == "overdue" {
 			phase, seen = Silent, time.Time{}
 		}
@@ -267,10 +275,41 @@ func (s *wantScript) policy(text string) (p Policy) {
 		case "track":
 			p.Track = &TrackPolicy{Use: s.float(value), Step: time.Second}
 		default:
-			s.t.Fatalf("line %d: %q", s.line, word)
+			if !s.slot(&p, key, value) {
+				s.t.Fatalf("line %d: %q", s.line, word)
+			}
 		}
 	}
 	return p
+}
+
+// slot reads what belongs to the newest slot of a schedule.
+func (s *wantScript) slot(p *Policy, key, value string) bool {
+	if key == "cron" {
+		p.Schedule = append(p.Schedule, Slot{})
+	}
+	if len(p.Schedule) == 0 {
+		return false
+	}
+	slot, err := &p.Schedule[len(p.Schedule)-1], error(nil)
+	switch key {
+	case "cron":
+		err = slot.Cron.UnmarshalText([]byte(strings.ReplaceAll(value, "_", " ")))
+	case "zone":
+		err = slot.Timezone.UnmarshalText([]byte(value))
+	case "slot":
+		slot.For = s.span(value)
+	case "floor":
+		slot.Min = s.num(value)
+	case "ceiling":
+		slot.Max = s.num(value)
+	default:
+		return false
+	}
+	if err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	return true
 }
 
 // add reads an amount, or steps such as 5:1,50:4.
@@ -286,7 +325,7 @@ func (s *wantScript) add(text string) (a Amount, steps []Step) {
 }
 
 func BenchmarkWant(b *testing.B) {
-	s := &wantScript{t: nil}
+	s := &wantScript{in: Input{Now: scriptNow}}
 	g := Group{Name: "web", Mode: Act, Min: 2, Max: 500, Out: OutPolicy{Above: 4, For: time.Minute, Add: Enough}, In: InPolicy{Below: 1, For: 10 * time.Minute, Remove: 1}}.WithDefaults()
 	in := Input{Now: scriptNow, Started: scriptNow.Add(-time.Hour), Instances: s.fleet([]string{"400", "in-service", "20", "booting"})}
 	for i := range 720 {

@@ -44,6 +44,7 @@ type Until struct {
 // why explains a decision on an input. calls are what the calls themselves
 // forbid in a direction; of a past decision only what follows from it is told.
 func why(g Group, in Input, d Decision, past bool, calls map[Direction][]Guard) (more, less Against) {
+	g = g.unscheduled(in.Now)
 	against := func(dir Direction) Against {
 		q := question{Group: g, in: in, base: d, dir: dir, past: past}
 		return q.against(calls[dir])

@@ -274,7 +274,8 @@ func (c *config) validate() error {
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
 	in("backup", c.Backup.validate(c.Data))
-	in("alerts", c.checkExpressions())
+	in("alerts", c.checkRuleExpressions())
+	in("autoscale", c.checkGroupExpressions())
 	return errors.Join(errs...)
 }
 
@@ -301,34 +302,44 @@ func (c *config) lasting(next *config) []string {
 	return changed
 }
 
-// checkExpressions parses all PromQL, so that a misspelt rule is found before
-// it is needed.
-func (c *config) checkExpressions() error {
-	var errs []error
-	check := func(what, name, expr string) {
-		if err := promql.Check(expr); expr != "" && err != nil {
-			errs = append(errs, fmt.Errorf("%s %q: %w", what, name, err))
-		}
+// expressions gathers what is wrong with PromQL.
+type expressions []error
+
+func (es *expressions) check(what, name, expr string) {
+	if err := promql.Check(expr); expr != "" && err != nil {
+		*es = append(*es, fmt.Errorf("%s %q: %w", what, name, err))
 	}
+}
+
+// checkRuleExpressions parses the PromQL of all rules, so that a misspelt one is
+// found before it is needed.
+func (c *config) checkRuleExpressions() error {
+	var es expressions
 	for _, m := range c.Alerts.Rules.Metrics {
-		check("rule", m.Name, m.Expr)
+		es.check("rule", m.Name, m.Expr)
 	}
 	for _, f := range c.Alerts.Rules.Forecasts {
-		check("rule", f.Name, f.Expr)
+		es.check("rule", f.Name, f.Expr)
 	}
 	for _, j := range c.Alerts.Rules.Joins {
-		check("rule", j.Name, j.Metric.Expr)
+		es.check("rule", j.Name, j.Metric.Expr)
 	}
+	return errors.Join(es...)
+}
+
+// checkGroupExpressions does the same for what groups look at.
+func (c *config) checkGroupExpressions() error {
+	var es expressions
 	for _, g := range c.Autoscale.Groups.Groups {
 		for _, s := range g.WithDefaults().Sources() {
 			what := "group"
 			if s.Key != "" {
 				what = fmt.Sprintf("policy %q of group", s.Key)
 			}
-			check(what, g.Name, s.Expr)
+			es.check(what, g.Name, s.Expr)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(es...)
 }
 
 // locate puts the place of a section before an error: that of the list item
@@ -366,12 +377,13 @@ func (n *node) followed(text string) (at place, ok bool) {
 	return at, steps > 1
 }
 
-// named finds the item below n whose name the text quotes, or n itself.
+// named finds the item below n whose name the text quotes, and within it the
+// same again; or n itself.
 func (n *node) named(text string) *node {
 	for _, e := range n.entries {
 		for _, it := range e.value.items {
 			if name := it.get("name"); name != nil && strings.Contains(text, strconv.Quote(name.text)) {
-				return it
+				return it.named(text)
 			}
 		}
 	}
