@@ -136,18 +136,9 @@ func (g *group) scaleOut(ctx context.Context, now time.Time, d Decision) {
 	if n == 0 {
 		return
 	}
-	tags := map[string]string{"Name": g.Name}
-	for k, v := range g.Launch.Tags {
-		tags[k] = v
-	}
-	tags[TagGroup], tags[TagDecision] = g.Name, d.ID
-	at := place(g.Group, g.instances, g.memory.Refused, now, n)
-	if at.why != "" {
-		d.Reason += "; " + at.why
-	}
-	l := Launch{
-		Group: g.Name, Count: at.count, Desired: g.present() + at.count, Token: "rondo-" + d.ID, Tags: tags, Template: g.Launch,
-		Pools: at.pools, Rest: n - at.count,
+	l, why := g.nextLaunch(now, n, d.ID)
+	if why != "" {
+		d.Reason += "; " + why
 	}
 	if g.begin(ctx, d, Entry{Kind: KindLaunch, Attempt: d.ID, Launch: &l}) {
 		g.launch(ctx, now, l, d.ID, false)

@@ -216,6 +216,7 @@ type View struct {
 	Cooldown   time.Time    `json:"cooldown_until"`
 	Boot       float64      `json:"boot_seconds"`          // from launch to first heartbeat
 	BootsKnown int          `json:"boots_known,omitempty"` // from how many instances Boot was learnt; 0: it is as configured
+	Preflight  *Preflight   `json:"preflight,omitempty"`   // what the cloud would allow, as asked last
 	Instances  []Instance   `json:"instances"`
 	Spending   *Spending    `json:"spending,omitempty"` // of a group with a budget
 	Last       Decision     `json:"last"`               // newest decision, acting or not

@@ -60,6 +60,9 @@ type group struct {
 	asked     asked                // what Want was asked last
 	snapped   uint64               // the journal's length at the last snapshot
 	health    health
+
+	preflighted *Preflight // the newest
+	checked     bool       // it was preflighted at the start
 }
 
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
@@ -149,6 +152,9 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 		conf, _ := g.learnt()
 		g.instances = conf.reconcile(sight{now, g.watched, g.listed, g.memory, g.first, g.seen, g.heard})
 		g.noteBoots(ctx, now, every)
+	}
+	if blind == nil {
+		g.checkAtStart(ctx)
 	}
 	g.meter(ctx, now)
 	g.noteImpaired()
@@ -266,6 +272,7 @@ func (g *group) view() View {
 	}
 	conf, known := g.learnt()
 	v.Boot, v.BootsKnown = conf.Boot.Seconds(), known
+	v.Preflight = g.preflighted
 	v.Recent = append([]Decision{}, g.memory.Recent...)
 	if g.now.Count > 0 {
 		v.Recent = append(v.Recent, g.now)

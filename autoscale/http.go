@@ -135,10 +135,20 @@ func (q *query) time(name string) time.Time {
 //	POST /api/groups/{name}/stop?by=WHO    pulls the stop switch
 //	POST /api/groups/{name}/start?by=WHO   releases it
 //
-// with the group as it is then. It does not ask who is allowed to: that is for
+//	POST /api/groups/{name}/check          asks the cloud what it would allow
+//
+// with the group as it is then, or a [Preflight]. It does not ask who is allowed to: that is for
 // whoever mounts it.
 func (c *Controller) Commands() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/groups/{name}/check", func(w http.ResponseWriter, r *http.Request) {
+		p, err := c.Preflight(r.Context(), r.PathValue("name"))
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		reply(w, http.StatusOK, p)
+	})
 	mux.HandleFunc("POST /api/groups/{name}/{command}", func(w http.ResponseWriter, r *http.Request) {
 		do := c.Start
 		switch r.PathValue("command") {
@@ -188,6 +198,8 @@ func fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoDecision), errors.Is(err, ErrNoSetup):
 		status = http.StatusNotFound
+	case errors.Is(err, ErrNoPreflight):
+		status = http.StatusNotImplemented
 	case errors.Is(err, ErrEnded):
 		status = http.StatusServiceUnavailable
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"rondo/autoscale"
 )
@@ -86,6 +87,13 @@ type operations struct {
 	terminateInstances operation[awsec2.TerminateInstancesInput, awsec2.TerminateInstancesOutput]
 
 	describeInstanceStatus operation[awsec2.DescribeInstanceStatusInput, awsec2.DescribeInstanceStatusOutput]
+
+	// Of preflights and lookups.
+	describeInstanceAttribute operation[awsec2.DescribeInstanceAttributeInput, awsec2.DescribeInstanceAttributeOutput]
+	describeLaunchTemplates   operation[awsec2.DescribeLaunchTemplatesInput, awsec2.DescribeLaunchTemplatesOutput]
+	describeSubnets           operation[awsec2.DescribeSubnetsInput, awsec2.DescribeSubnetsOutput]
+	describeImages            operation[awsec2.DescribeImagesInput, awsec2.DescribeImagesOutput]
+	callerIdentity            func(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
 }
 
 type operation[In, Out any] func(context.Context, *In, ...func(*awsec2.Options)) (*Out, error)
@@ -96,14 +104,15 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := awsec2.NewFromConfig(conf)
-	return &Cloud{operationsOf(client)}, nil
+	return &Cloud{operationsOf(awsec2.NewFromConfig(conf), sts.NewFromConfig(conf))}, nil
 }
 
-func operationsOf(c *awsec2.Client) operations {
+func operationsOf(c *awsec2.Client, identity *sts.Client) operations {
 	return operations{
 		describeInstances: c.DescribeInstances, runInstances: c.RunInstances, createFleet: c.CreateFleet,
 		terminateInstances: c.TerminateInstances, describeInstanceStatus: c.DescribeInstanceStatus,
+		describeInstanceAttribute: c.DescribeInstanceAttribute, describeLaunchTemplates: c.DescribeLaunchTemplates,
+		describeSubnets: c.DescribeSubnets, describeImages: c.DescribeImages, callerIdentity: identity.GetCallerIdentity,
 	}
 }
 
