@@ -91,6 +91,13 @@
 // stands in for it, so that the floor and the load do not launch twice. At max
 // the lost one goes first, where most of the others are heard.
 //
+// # Asked beforehand
+//
+// A group that acts asks its cloud at the start, beside its ticks, whether it
+// would do all that will be needed ([Preflighter]; EC2 by DryRun), and shows
+// what is denied or missing; rondo group check asks again, and prints the IAM
+// statements to add. Nothing waits for the answer: a launch in need is tried.
+//
 // # Never twice, never lost
 //
 // Every attempt is in the [Journal] before its call is made, with the

@@ -13,6 +13,11 @@
 // CreateTags can be limited to ec2:CreateAction = RunInstances, and
 // TerminateInstances to instances whose tag rondo:group is one of rondo's.
 //
+// Preflight asks for each of them with DryRun, and looks whether the launch
+// template, image and subnets exist; for that it likes to have
+// sts:GetCallerIdentity, which nobody can be denied, and
+// ec2:DescribeLaunchTemplates, ec2:DescribeImages and ec2:DescribeSubnets.
+//
 // # Who retries
 //
 // Reads are retried by the SDK, a second apart at least. Launches and terminations are not: the

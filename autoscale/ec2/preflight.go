@@ -147,16 +147,17 @@ func (p *preflight) dryLaunch(ctx context.Context) {
 		p.add("ec2:RunInstances", whole, "")
 		return
 	}
-	if err := run(bare); err != nil {
-		p.add("ec2:RunInstances", err, "")
+	tags, role := run(roleless), run(untagged)
+	if err := run(bare); err != nil || !denied(tags) && !denied(role) {
+		p.add("ec2:RunInstances", whole, "")
 		return
 	}
 	p.add("ec2:RunInstances", nil, "")
-	if err := run(roleless); denied(err) {
-		p.add("ec2:CreateTags", err, "")
+	if denied(tags) {
+		p.add("ec2:CreateTags", tags, "")
 	}
-	if err := run(untagged); denied(err) && p.launch.Template.Profile != "" {
-		p.add("iam:PassRole", err, "")
+	if denied(role) {
+		p.add("iam:PassRole", role, "")
 		p.needs[len(p.needs)-1].Text += "; better name the role of " + p.launch.Template.Profile + " than role/*"
 	}
 }
