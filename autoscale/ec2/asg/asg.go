@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -115,6 +116,11 @@ func (c *Cloud) Bounds(group string) (least, most int, ok bool) {
 	return g.min, g.max, true
 }
 
+// Impaired implements autoscale.StatusChecker: EC2 knows.
+func (c *Cloud) Impaired(ctx context.Context, group string, ids []string) (map[string]time.Time, error) {
+	return c.instances.Impaired(ctx, group, ids)
+}
+
 func (c *Cloud) of(group string) *known {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,6 +145,13 @@ func (g *group) orders(n int, since time.Time) (out []autoscale.Instance) {
 // isOrder says whether an ID is of something that was ordered: instances' own
 // have no #.
 func isOrder(id string) bool { return strings.Contains(id, "#") }
+
+// open says whether an order is neither filled nor cancelled.
+func (g *group) open(id string) bool {
+	_, text, _ := strings.Cut(id, "#")
+	n, err := strconv.Atoi(text)
+	return err == nil && n > g.capacity() && n <= g.desired
+}
 
 // describe lists the members, with what EC2 knows of each. One that EC2 does
 // not know yet is as far as the group says.

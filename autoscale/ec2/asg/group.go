@@ -154,8 +154,9 @@ func (c *Cloud) unfilled(ctx context.Context, g *group, since time.Time) (string
 	if err != nil {
 		return "", classify(err)
 	}
-	for _, a := range out.Activities { // the newest first
-		if !strings.HasPrefix(aws.ToString(a.Description), "Launching") || aws.ToTime(a.StartTime).Before(since) {
+	began := since.Truncate(time.Second) // activities may have whole seconds
+	for _, a := range out.Activities {   // the newest first
+		if !strings.HasPrefix(aws.ToString(a.Description), "Launching") || aws.ToTime(a.StartTime).Before(began) {
 			continue
 		}
 		if a.StatusCode != types.ScalingActivityStatusCodeFailed && a.StatusCode != types.ScalingActivityStatusCodeCancelled {

@@ -57,6 +57,7 @@ func reason(why string) (autoscale.Failure, string) {
 		{"VcpuLimitExceeded", "VcpuLimitExceeded", autoscale.NoRoom},
 		{"vCPU limit", "VcpuLimitExceeded", autoscale.NoRoom},
 		{"InstanceLimitExceeded", "InstanceLimitExceeded", autoscale.NoRoom},
+		{"instance limit", "InstanceLimitExceeded", autoscale.NoRoom},
 		{"free addresses", "InsufficientFreeAddressesInSubnet", autoscale.NoRoom},
 		{"not authorized", "UnauthorizedOperation", autoscale.Denied},
 	} {
@@ -130,7 +131,7 @@ func (c *Cloud) choose(ctx context.Context, g *group, ids []string) (going []str
 		return nil, 0, err
 	}
 	for _, id := range ids {
-		if isOrder(id) {
+		if g.open(id) {
 			orders++
 		}
 	}
