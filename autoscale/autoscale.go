@@ -162,6 +162,14 @@ type Decision struct {
 // Acts says whether the decision is to be carried out.
 func (d Decision) Acts() bool { return d.Direction != Stay && d.Held == "" && !d.DryRun }
 
+// Said is the reason, and what the cloud remarks.
+func (d Decision) Said() string {
+	if d.Remarks == "" {
+		return d.Reason
+	}
+	return d.Reason + "; " + d.Remarks
+}
+
 // A Saw is what a decision looked at beside the points. With them it is enough
 // to ask [Want] again.
 type Saw struct {

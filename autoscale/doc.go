@@ -8,8 +8,11 @@
 //
 // # A group
 //
-// Where its instances come from is one of launch (plain EC2, package ec2) and
-// exec (a program, package script).
+// Where its instances come from is one of launch (plain EC2, package ec2), asg
+// (an existing Auto Scaling Group, package ec2/asg) and exec (a program, package
+// script). Each is a [Cloud]; what one can do beyond that, as to attend to
+// lifecycle hooks, is an interface of its own, such as [Attendant], [Bounder],
+// [Remarker] and [StatusChecker].
 //
 //	autoscale:
 //	  groups:

@@ -57,9 +57,9 @@ func modeOf(g autoscale.View) string {
 
 func why(d autoscale.Decision) string {
 	if d.Held != "" {
-		return d.Reason + "; held: " + d.Held
+		return d.Said() + "; held: " + d.Held
 	}
-	return d.Reason
+	return d.Said()
 }
 
 type groupStopCmd struct {

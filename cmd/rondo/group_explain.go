@@ -115,6 +115,9 @@ func printRecord(out io.Writer, r autoscale.Record) error {
 		line("decided", "%d times since %s", r.Count, r.First.Local().Format(time.DateTime))
 	}
 	line("why", "%s", r.Reason)
+	if r.Remarks != "" {
+		line("remarks", "%s", r.Remarks)
+	}
 	if !r.Saw.Watched.IsZero() {
 		line("counted", "%s", counted(r.Saw))
 	}

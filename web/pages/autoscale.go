@@ -262,7 +262,7 @@ func whyNot(c GroupCard) string {
 	case d.DryRun:
 		return "dry run: it would change the capacity from " + strconv.Itoa(d.From) + " to " + strconv.Itoa(d.To) + "; set mode: act to let it"
 	case d.Direction == autoscale.Stay:
-		return d.Reason
+		return d.Said()
 	}
 	return ""
 }
