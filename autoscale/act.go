@@ -21,7 +21,7 @@ const (
 // carryOut does the most urgent thing: settle what is unclear, then the
 // decision, then what drains.
 func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
-	may := g.Mode == Act && g.memory.Stopped == "" && g.calling == ""
+	may := g.Mode == Act && g.inTheWay() == "" && g.calling == "" && !g.refused()
 	blind := g.listing.err != nil
 	switch {
 	case g.calling == "" && g.memory.Open != nil && now.Sub(g.memory.Open.At) > settleBefore && !blind:
@@ -30,6 +30,8 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 		g.record(ctx, d)
 		g.retry(ctx, now)
 		return
+	case d.Acts() && !g.claimed(ctx, &d):
+		g.record(ctx, d)
 	case d.Acts() && d.Direction == Out:
 		g.scaleOut(ctx, now, d)
 		return
@@ -42,6 +44,9 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 	}
 	if g.calling == "" && g.memory.Open == nil && !blind {
 		g.endDrains(ctx, now, may && g.ending.left(now) == 0)
+		if may && g.calling == "" && g.ending.left(now) == 0 {
+			g.retag(ctx, now)
+		}
 	}
 }
 
@@ -115,8 +120,10 @@ func (g *group) begin(ctx context.Context, d Decision, e Entry) bool {
 
 // attempt returns an ID that no other attempt has, here or with another data
 // directory: it is made of the journal's newest hash, the group and the time.
-func (g *group) attempt(now time.Time) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", g.journal.Hash(), g.Name, now.UnixNano()))
+func (g *group) attempt(now time.Time) string { return g.journal.attempt(g.Name, now) }
+
+func (j *Journal) attempt(group string, now time.Time) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", j.Hash(), group, now.UnixNano()))
 	return hex.EncodeToString(sum[:16])
 }
 

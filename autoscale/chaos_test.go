@@ -71,7 +71,7 @@ func (b books) note(t *testing.T, record []byte) {
 	switch e.Kind {
 	case KindLaunch:
 		b.tokens[e.Launch.Token] = true
-	case KindDrain, KindReplace:
+	case KindDrain, KindReplace, KindSweep:
 		for _, id := range e.Instances {
 			b.chosen[id] = true
 		}

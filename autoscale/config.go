@@ -21,9 +21,10 @@ const (
 
 // Config is the section "autoscale" of the configuration.
 type Config struct {
-	Tick   time.Duration `yaml:"tick"` // how often each group is looked at
-	Groups []Group       `yaml:"groups"`
-	Keep   int           `yaml:"keep"` // journal entries that are kept
+	Tick    time.Duration `yaml:"tick"` // how often each group is looked at
+	Groups  []Group       `yaml:"groups"`
+	Stopped bool          `yaml:"stopped"` // the stop switch of all groups
+	Keep    int           `yaml:"keep"`    // journal entries that are kept
 }
 
 // DefaultConfig has no groups.

@@ -48,6 +48,7 @@ type Options struct {
 	Cloud   Cloud
 	Metrics rrd.Evaluator // one that is a Dater too lets a group's stale see how old samples are
 	Moves   Watcher       // tells when samples of the metrics come; nil: groups peek a few times per tick
+	Sweeper Sweeper       // finds instances by tag, whichever group they are of; nil: nobody looks for orphans
 	Fleet   Fleet
 	Drainer Drainer // nil: a drain lasts as long as the group says
 	Journal Log     // from [OpenLog]
@@ -73,6 +74,10 @@ type Controller struct {
 	log     *slog.Logger
 	counts  counters
 
+	owner   string // our ID; see Claim
+	sweeper Sweeper
+	broom   broom
+
 	ending sync.RWMutex
 	ended  bool // another controller may write the journal now
 }
@@ -89,10 +94,12 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		return nil, broken
 	}
 	c := &Controller{tick: o.Config.Tick, keep: o.Config.Keep, journal: journal, moves: o.Moves, log: o.Log}
+	c.owner, c.sweeper = ownerIn(entries), o.Sweeper
 	pace := rate.NewLimiter(callsPerSecond, callsAtOnce)
 	for _, conf := range o.Config.Groups {
 		c.groups = append(c.groups, newGroup(conf.WithDefaults(), o, c, pace, entries))
 	}
+	c.shareStop()
 	if o.Lost != "" {
 		if err := c.stopUnknown(ctx, entries, o.Lost); err != nil {
 			return nil, err
@@ -145,6 +152,7 @@ func (c *Controller) Run(ctx context.Context) error {
 			g.run(ctx, c.tick)
 		})
 	}
+	wg.Go(func() { c.sweepAll(ctx) })
 	wg.Wait()
 	c.unwatch()
 	c.ending.Lock()
@@ -202,17 +210,22 @@ func (c *Controller) group(name string) (*group, error) {
 }
 
 // Stop pulls a group's stop switch: no call is made until Start, over restarts
-// too. A call that is under way is not taken back.
+// too. A call that is under way is not taken back. [Everything] has a switch of
+// its own, beside those of the groups.
 func (c *Controller) Stop(ctx context.Context, name, by string) error {
 	return c.command(ctx, name, Entry{Kind: KindStop, Text: clean(by, "someone")})
 }
 
-// Start releases a group's stop switch.
+// Start releases a group's stop switch. Instances that were launched before, and
+// never heard of, do not keep it from launching any more.
 func (c *Controller) Start(ctx context.Context, name, by string) error {
 	return c.command(ctx, name, Entry{Kind: KindStart, Text: clean(by, "someone")})
 }
 
 func (c *Controller) command(ctx context.Context, name string, e Entry) error {
+	if name == Everything {
+		return c.commandAll(ctx, e)
+	}
 	g, err := c.group(name)
 	if err != nil {
 		return err

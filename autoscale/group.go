@@ -24,6 +24,8 @@ type group struct {
 	counts  *counters
 	log     *slog.Logger
 	keep    int
+	owner   string // of all groups; see Claim
+	off     bool   // by the configuration
 
 	wake    chan struct{}
 	stirred chan struct{} // samples of the metric have come
@@ -55,6 +57,7 @@ type group struct {
 	caring    backoff // of the instances; see Attendant
 	attending bool
 	waiting   map[string]time.Time // by ID: since when a hook holds up its end
+	rival     Claim                // of another controller, the foremost; none: no Owner
 	bill      bill                 // up to the newest look
 	now       Decision             // the newest; the open run where it does nothing
 	asked     asked                // what Want was asked last
@@ -68,13 +71,13 @@ type group struct {
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
 	g := &group{
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
-		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep,
+		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep, owner: c.owner, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), feeds: conf.feeds(),
 	}
 	g.digest = conf.Digest()
 	for _, e := range entries {
-		if e.Group == conf.Name {
+		if e.Group == conf.Name || e.Group == Everything {
 			g.memory.apply(e)
 			if e.Kind == KindSnapshot {
 				g.snapped = e.Seq
@@ -156,6 +159,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	if blind == nil {
 		g.checkAtStart(ctx)
 	}
+	g.lookForRivals()
 	g.meter(ctx, now)
 	g.noteImpaired()
 	g.checkHealth(ctx, now)
@@ -194,7 +198,7 @@ type asked struct {
 func (g *group) input(now time.Time) Input {
 	in := Input{
 		Now: now, Points: g.feeds[0].points, Trouble: g.feeds[0].trouble, Instances: g.instances,
-		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.memory.Stopped, Signals: make(map[string]Signal),
+		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.inTheWay(), Released: g.memory.Released, Signals: make(map[string]Signal),
 	}
 	for _, f := range g.feeds[1:] {
 		in.Signals[f.Key] = Signal{f.points, f.trouble}
@@ -222,6 +226,7 @@ func (g *group) holdCalls(now time.Time, dir Direction, blind error) (met []Guar
 	} else {
 		met = append(met, passed("blind", "instances were listed %s ago", span(now.Sub(g.listedAt))))
 	}
+	met = append(met, g.holdRival())
 	switch {
 	case g.calling != "":
 		return append(met, blocked("in-flight", "%s is under way for %s", g.calling, span(now.Sub(g.since))))
@@ -258,7 +263,7 @@ func (g *group) view() View {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	v := View{
-		Name: g.Name, Mode: string(g.Mode), Stopped: g.memory.Stopped != "", StoppedBy: g.memory.Stopped,
+		Name: g.Name, Mode: string(g.Mode), Stopped: g.inTheWay() != "", StoppedBy: g.inTheWay(),
 		Min: g.Min, Max: g.Max,
 		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
 		Spending: g.spending(),

@@ -134,6 +134,7 @@ func (q *query) time(name string) time.Time {
 //
 //	POST /api/groups/{name}/stop?by=WHO    pulls the stop switch
 //	POST /api/groups/{name}/start?by=WHO   releases it
+//	POST /api/groups/{name}/take-over?by=WHO
 //
 //	POST /api/groups/{name}/check          asks the cloud what it would allow
 //
@@ -155,6 +156,8 @@ func (c *Controller) Commands() http.Handler {
 		case "start":
 		case "stop":
 			do = c.Stop
+		case "take-over":
+			do = c.TakeOver
 		default:
 			http.NotFound(w, r)
 			return
@@ -171,6 +174,7 @@ func (c *Controller) Commands() http.Handler {
 		}
 		reply(w, http.StatusOK, jsonView(v))
 	})
+	c.commandsToAll(mux)
 	return mux
 }
 

@@ -52,6 +52,9 @@ const (
 	KindStart     Kind = "start"     // and released
 	KindConfig    Kind = "config"    // another configuration is in force
 	KindBill      Kind = "bill"      // what a group with a budget has cost so far
+	KindClaim     Kind = "claim"     // this controller acts in the group from now on
+	KindSweep     Kind = "sweep"     // about to terminate these orphans, by command; the call follows
+	KindRetag     Kind = "retag"     // about to put our claim on these instances; the call follows
 	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
 )
 
@@ -76,6 +79,7 @@ type Entry struct {
 	Text      string    `json:"text,omitempty"`
 	Boot      *Boot     `json:"boot,omitempty"` // of heard
 	Bill      *bill     `json:"bill,omitempty"` // of bill
+	Claim     *Claim    `json:"claim,omitempty"`
 
 	// Of a launch's outcome: what had no room, and where the instances are.
 	Refused []Refusal       `json:"refused,omitempty"`
@@ -122,7 +126,7 @@ func decodeEntry(record []byte) (Entry, error) {
 // complete says which part of an entry is not there.
 func (e Entry) complete() error {
 	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain || e.Kind == KindReplace
-	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil || e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil
+	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil || e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil || e.Kind == KindClaim && e.Claim == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open
 		missing = missing || open.Kind != KindLaunch || open.complete() != nil

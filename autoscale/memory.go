@@ -18,8 +18,13 @@ const grace = 5 * time.Minute
 // alone, while the controller runs and when it reads its journal after a
 // restart, so that both always agree.
 type memory struct {
-	Stopped  string               `json:"stopped,omitempty"`
-	Last     Change               `json:"last"`
+	Stopped string `json:"stopped,omitempty"`
+	Last    Change `json:"last"`
+
+	StoppedAll string    `json:"stopped_all,omitempty"` // by the switch of all groups
+	Released   time.Time `json:"released,omitzero"`     // when a switch was released
+	Claim      Claim     `json:"claim,omitzero"`        // ours; none: no Owner
+
 	Open     *Entry               `json:"open,omitempty"` // the launch whose outcome is unclear
 	Doubt    time.Time            `json:"doubt,omitzero"` // its newest request that may still arrive
 	Launched map[string]time.Time `json:"launched,omitempty"`
@@ -85,10 +90,13 @@ func (m *memory) apply(e Entry) {
 		m.learn(*e.Boot, e.At)
 	case KindBill:
 		m.Bill = *e.Bill
+	case KindClaim:
+		m.Claim = *e.Claim
 	case KindStop:
-		m.Stopped = e.Text
+		*m.switchOf(e) = e.Text
 	case KindStart:
-		m.Stopped = ""
+		*m.switchOf(e) = ""
+		m.Released = e.At
 	case KindSnapshot:
 		*m = *newMemory().merge(e.State)
 	}
@@ -167,6 +175,7 @@ func (m *memory) merge(from *memory) *memory {
 		return m
 	}
 	m.Stopped, m.Last, m.Open, m.Doubt, m.Bill = from.Stopped, from.Last, from.Open, from.Doubt, from.Bill
+	m.StoppedAll, m.Released, m.Claim = from.StoppedAll, from.Released, from.Claim
 	m.Recent, m.Bursts, m.Rest = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest
 	m.Audit, m.Setups, m.Applied = slices.Clone(from.Audit), slices.Clone(from.Setups), from.Applied
 	maps.Copy(m.Launched, from.Launched)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -149,6 +150,7 @@ func (g *group) nextLaunch(now time.Time, n int, id string) (l Launch, why strin
 	for k, v := range g.Launch.Tags {
 		tags[k] = v
 	}
+	maps.Copy(tags, g.memory.Claim.tags())
 	tags[TagGroup], tags[TagDecision] = g.Name, id
 	at := place(g.Group, g.instances, g.memory.Refused, now, n)
 	return Launch{

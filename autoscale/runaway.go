@@ -69,6 +69,17 @@ func (g Group) holdLaunches(d *Decision, in Input, c counts) []Guard {
 	return []Guard{passed("max-launches", "%s: %d more", figures, n)}
 }
 
+// newestHeard is when the newest of those in service was launched. What was
+// launched before, and never heard of, says nothing about the next launch.
+func newestHeard(instances []Instance) (at time.Time) {
+	for _, i := range instances {
+		if i.Phase == InService && i.Launched.After(at) {
+			at = i.Launched
+		}
+	}
+	return at
+}
+
 // cut lowers what a scale-out wants, and says why.
 func (d *Decision) cut(to int, why string) {
 	d.Reason += fmt.Sprintf("; %d only: %s", to, why)

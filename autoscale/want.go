@@ -23,6 +23,7 @@ type Input struct {
 	Started   time.Time         // since when the group is watched without a break
 	Stopped   string            // who pulled the stop switch and why; "" while it is off
 
+	Released   time.Time            // when a stop switch was released the last time
 	Heirs      map[string]time.Time // what stands in for an instance that was lost, by ID
 	BootsKnown int                  // from how many instances the group's Boot was learnt; 0: it is as configured
 }
@@ -267,6 +268,7 @@ func (g Group) saw(c counts, in Input) Saw {
 
 func (g Group) count(in Input) counts {
 	c := counts{capacity: in.Unsettled}
+	works := newestHeard(in.Instances)
 	for _, i := range in.Instances {
 		switch i.Phase {
 		case Pending, Booting:
@@ -280,7 +282,7 @@ func (g Group) count(in Input) counts {
 			}
 		case Silent:
 			c.silent++
-			if i.LastSeen.IsZero() {
+			if i.LastSeen.IsZero() && !i.Launched.Before(in.Released) && !i.Launched.Before(works) {
 				c.overdue++
 			}
 		case Draining:

@@ -198,6 +198,7 @@ func (w *world) Bind(string, string) {}
 // on its way.
 type session struct {
 	*world
+	book    *state.Journal // of its data directory
 	kill    context.CancelFunc
 	dead    bool
 	appends int // journal records until the crash; 0: none
@@ -225,7 +226,7 @@ func (s *session) Append(ctx context.Context, record []byte) (uint64, error) {
 		s.crash()
 		return 0, errDead
 	}
-	seq, err := s.store.Append(ctx, record)
+	seq, err := s.book.Append(ctx, record)
 	if err == nil {
 		s.books.note(s.t, record)
 	}
@@ -236,7 +237,7 @@ func (s *session) Append(ctx context.Context, record []byte) (uint64, error) {
 	return seq, err
 }
 
-func (s *session) After(seq uint64) iter.Seq2[state.Record, error] { return s.store.After(seq) }
+func (s *session) After(seq uint64) iter.Seq2[state.Record, error] { return s.book.After(seq) }
 
 func (s *session) Instances(_ context.Context, group string) ([]Instance, error) {
 	s.mu.Lock()
@@ -432,11 +433,11 @@ func (w *world) seenAs(s *session) Cloud {
 func (w *world) live(c Config) *life {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	s := &session{world: w, kill: cancel}
+	s := &session{world: w, book: w.store, kill: cancel}
 	if w.metrics == nil {
 		w.metrics = w
 	}
-	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Log: slog.New(slog.DiscardHandler)})
+	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Sweeper: s, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

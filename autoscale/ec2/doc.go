@@ -8,9 +8,11 @@
 //	ec2:CreateFleet                           launch, where the group says fleet: true
 //	ec2:DescribeInstanceStatus                each minute, unless the group says replace: never
 //	ec2:TerminateInstances                    after the tags were read again
+//	ec2:CreateTags                            after a group was taken over, on its instances
 //	iam:PassRole                              where the group names an instance profile
 //
-// CreateTags can be limited to ec2:CreateAction = RunInstances, and
+// CreateTags can be limited to ec2:CreateAction = RunInstances (then a controller
+// that was taken over from learns of it only by new instances), and
 // TerminateInstances to instances whose tag rondo:group is one of rondo's.
 //
 // Preflight asks for each of them with DryRun, and looks whether the launch

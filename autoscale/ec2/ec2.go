@@ -84,6 +84,7 @@ type operations struct {
 	describeInstances  operation[awsec2.DescribeInstancesInput, awsec2.DescribeInstancesOutput]
 	runInstances       operation[awsec2.RunInstancesInput, awsec2.RunInstancesOutput]
 	createFleet        operation[awsec2.CreateFleetInput, awsec2.CreateFleetOutput]
+	createTags         operation[awsec2.CreateTagsInput, awsec2.CreateTagsOutput]
 	terminateInstances operation[awsec2.TerminateInstancesInput, awsec2.TerminateInstancesOutput]
 
 	describeInstanceStatus operation[awsec2.DescribeInstanceStatusInput, awsec2.DescribeInstanceStatusOutput]
@@ -109,7 +110,7 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 
 func operationsOf(c *awsec2.Client, identity *sts.Client) operations {
 	return operations{
-		describeInstances: c.DescribeInstances, runInstances: c.RunInstances, createFleet: c.CreateFleet,
+		describeInstances: c.DescribeInstances, runInstances: c.RunInstances, createFleet: c.CreateFleet, createTags: c.CreateTags,
 		terminateInstances: c.TerminateInstances, describeInstanceStatus: c.DescribeInstanceStatus,
 		describeInstanceAttribute: c.DescribeInstanceAttribute, describeLaunchTemplates: c.DescribeLaunchTemplates,
 		describeSubnets: c.DescribeSubnets, describeImages: c.DescribeImages, callerIdentity: identity.GetCallerIdentity,

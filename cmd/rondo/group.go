@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"text/tabwriter"
 
 	"rondo/autoscale"
@@ -22,6 +20,9 @@ type groupCmd struct {
 	Check   groupCheckCmd   `cmd:"" help:"Ask AWS whether it would allow all that a group needs, and name each missing permission."`
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
 	Start   groupStartCmd   `cmd:"" help:"Let a stopped group act again."`
+
+	TakeOver groupTakeOverCmd `cmd:"" help:"Claim a group whose instances another controller launched, or this one before its data were lost."`
+	Sweep    groupSweepCmd    `cmd:"" help:"List the instances with rondo's tags that are in no group's books, or end the orphans."`
 }
 
 type groupListCmd struct{ clientFlags }
@@ -60,40 +61,4 @@ func why(d autoscale.Decision) string {
 		return d.Said() + "; held: " + d.Held
 	}
 	return d.Said()
-}
-
-type groupStopCmd struct {
-	clientFlags
-	Name    string `arg:"" help:"The group."`
-	Message string `help:"Why, for the books." short:"m" placeholder:"TEXT"`
-}
-
-func (groupStopCmd) Help() string {
-	return `Examples:
-  rondo group stop web -m "moving to another zone"
-  rondo group audit web`
-}
-
-func (c groupStopCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.command(ctx, out, c.Name, c.Message, "stop", "stopped")
-}
-
-type groupStartCmd struct {
-	clientFlags
-	Name    string `arg:"" help:"The group."`
-	Message string `help:"Why, for the books." short:"m" placeholder:"TEXT"`
-}
-
-func (c groupStartCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.command(ctx, out, c.Name, c.Message, "start", "started")
-}
-
-func (c clientFlags) command(ctx context.Context, out io.Writer, group, why, verb, done string) error {
-	body, err := c.do(ctx, http.MethodPost, groupPath(group)+"/"+verb, url.Values{"by": {why}})
-	if err != nil {
-		return err
-	}
-	body.Close()
-	fmt.Fprintf(out, "%s: %s\n", group, done)
-	return nil
 }

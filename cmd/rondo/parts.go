@@ -95,10 +95,14 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	if err != nil {
 		return err
 	}
-	p.controller, err = autoscale.New(ctx, autoscale.Options{
+	o := autoscale.Options{
 		Config: conf.Autoscale.Groups, Cloud: clouds, Metrics: s.judge, Moves: s.moves, Fleet: retiring{s.fleet, s.join, s.log},
 		Drainer: s.fleet, Journal: journal, Lost: s.stores.lostState(), Log: s.log.With("component", "autoscale"),
-	})
+	}
+	if p.cloud != nil {
+		o.Sweeper = p.cloud
+	}
+	p.controller, err = autoscale.New(ctx, o)
 	return err
 }
 
