@@ -15,8 +15,8 @@ func (s *Sim) admin() http.Handler {
 		writeJSON(w, s.Faults())
 	})
 	mux.HandleFunc("POST /_sim/faults", func(w http.ResponseWriter, r *http.Request) {
-		var f Fault
-		if post(w, r, &f, func() error { return s.Inject(f) }) {
+		var fs Script
+		if post(w, r, &fs, func() error { return s.Inject(fs...) }) {
 			writeJSON(w, s.Faults())
 		}
 	})
@@ -33,6 +33,8 @@ func (s *Sim) admin() http.Handler {
 		}
 	})
 	mux.HandleFunc("GET /_sim/instances", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Instances()) })
+	mux.HandleFunc("GET /_sim/commands", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Commands()) })
+	s.metadata(mux)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

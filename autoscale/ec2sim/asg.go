@@ -89,7 +89,7 @@ type member struct {
 	template       templateRef
 	state          lifecycle
 	health         string
-	health2        string // why it is unhealthy
+	sick           string // why it is unhealthy
 	protected      bool
 	served         time.Time // in service since
 	waits          []*wait
@@ -187,6 +187,9 @@ func (s *Sim) groupLike(g *group) (Instance, *apiError) {
 		return like, err
 	}
 	like = Instance{Image: g.Image, UserData: g.UserData}.over(like)
+	if like.Image, err = s.imageOf(like.Image); err != nil {
+		return like, err
+	}
 	like.Group = g.Name
 	for _, t := range g.groupTags {
 		if t.Propagate {

@@ -106,9 +106,10 @@ func (s *Sim) deleteGroup(p params, now time.Time) (any, *apiError) {
 	}
 	g.Min, g.Max, g.Desired, g.deleting, g.hooks = 0, 0, 0, true, nil
 	for _, m := range g.members {
-		if m.waits = nil; m.state == lifeTerminatingWait {
+		if m.state.ending() {
+			m.waits = nil
 			s.endMember(m, lifeTerminatingProceed)
-		} else if !m.state.ending() {
+		} else {
 			s.takeOut(g, m, "an instance was taken out of service in response to the deletion of its group.", now)
 		}
 	}

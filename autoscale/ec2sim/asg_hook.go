@@ -70,7 +70,7 @@ func (s *Sim) complete(g *group, m *member, done *wait, result string, now time.
 	case result == resultAbandon && m.state == lifePendingWait:
 		m.waits = nil
 		m.activity.finish("Failed", "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token "+done.token+" was abandoned: "+why(result, done, now), now)
-		m.health, m.health2 = unhealthy, "a lifecycle action that was abandoned"
+		m.health, m.sick = unhealthy, "a lifecycle action that was abandoned"
 	case result == resultAbandon:
 		m.waits = nil
 		s.endMember(m, lifeTerminatingProceed)

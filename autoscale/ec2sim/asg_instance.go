@@ -117,7 +117,7 @@ func (s *Sim) setHealth(p params, now time.Time) (any, *apiError) {
 	case respects && now.Before(m.served.Add(time.Duration(g.Grace))):
 		// Within its grace period an instance stays healthy.
 	default:
-		m.health, m.health2 = unhealthy, "a user health-check"
+		m.health, m.sick = unhealthy, "a user health-check"
 	}
 	s.change(g, now)
 	return nil, nil

@@ -66,7 +66,7 @@ func (s *Sim) follow(g *group, now time.Time) {
 		s.timeouts(g, m, now)
 		switch {
 		case m.state.ending():
-			if m.state == lifeTerminatingWait && down {
+			if down {
 				m.waits = nil
 			}
 			if over && len(m.waits) == 0 {
@@ -86,7 +86,7 @@ func (s *Sim) follow(g *group, now time.Time) {
 // sicken marks a member as unhealthy.
 func (g *group) sicken(m *member, why string) {
 	if m.health == healthy && m.state != lifeStandby && !g.suspended["HealthCheck"] {
-		m.health, m.health2 = unhealthy, why
+		m.health, m.sick = unhealthy, why
 	}
 }
 
@@ -102,6 +102,9 @@ func (s *Sim) arrive(g *group, m *member, now time.Time) {
 func (s *Sim) serve(g *group, m *member, now time.Time) {
 	m.state, m.served, m.waits = lifeInService, now, nil
 	m.activity.finish("Successful", "", now)
+	for _, t := range s.targetsFor(g) {
+		t.register(target{id: m.id, port: t.port}, now)
+	}
 	s.opt.Log.Info("instance is in service", "instance", m.id, "group", g.Name)
 }
 
@@ -112,7 +115,7 @@ func (s *Sim) replaceUnhealthy(g *group, now time.Time) {
 	}
 	for _, m := range slices.Clone(g.members) {
 		if m.health == unhealthy && !m.state.ending() {
-			s.takeOut(g, m, "an instance was taken out of service in response to "+m.health2+".", now)
+			s.takeOut(g, m, "an instance was taken out of service in response to "+m.sick+".", now)
 		}
 	}
 }
@@ -242,8 +245,8 @@ func (g *group) victim() *member {
 	return best
 }
 
-// takeOut begins the end of a member: at once, or after the hooks of its
-// termination.
+// takeOut begins the end of a member: at once, or after it drained from its
+// load balancers and the hooks of its termination.
 func (s *Sim) takeOut(g *group, m *member, cause string, now time.Time) *activity {
 	if m.activity.end.IsZero() {
 		m.activity.finish("Failed", "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: "+s.reason(m.id), now)
@@ -251,8 +254,12 @@ func (s *Sim) takeOut(g *group, m *member, cause string, now time.Time) *activit
 	m.activity = g.begin("Terminating EC2 instance: "+m.id, "At "+instant(now)+" "+cause, m.zone, now)
 	i := s.instances[m.id]
 	alive := i != nil && !i.State.over()
-	if m.waits = g.waits(hookTerminating, now); alive && len(m.waits) > 0 {
-		m.state, m.activity.code = lifeTerminatingWait, "MidLifecycleAction"
+	hooks, drains := g.waits(hookTerminating, now), s.drain(g, m, now)
+	if m.waits = slices.Concat(drains, hooks); alive && len(m.waits) > 0 {
+		m.state, m.activity.code = lifeTerminating, "WaitingForELBConnectionDraining"
+		if len(hooks) > 0 {
+			m.state, m.activity.code = lifeTerminatingWait, "MidLifecycleAction"
+		}
 		s.poke() // for the deadline
 		return m.activity
 	}

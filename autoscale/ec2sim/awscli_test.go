@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // awsCommand returns a function that runs the aws command (Debian's awscli, a
@@ -103,5 +104,32 @@ func TestAWSCommandLineFleet(t *testing.T) {
 	}
 	if got := aws("ec2", "run-instances", "--image-id", "ami-1", "--dry-run"); !strings.Contains(got, "(DryRunOperation)") {
 		t.Errorf("dry run: %s", got)
+	}
+}
+
+func TestAWSCommandLineServices(t *testing.T) {
+	t.Parallel()
+	s := New(Options{})
+	aws := awsCommand(t, s)
+	is, _ := s.Launch(1, nil)
+	s.advance(is[0].Launched.Add(time.Minute), func(Instance) {})
+	arn := aws("elbv2", "create-target-group", "--name", "web", "--protocol", "HTTP", "--port", "80", "--vpc-id", vpc, "--query", "TargetGroups[0].TargetGroupArn")
+	if got := aws("elbv2", "register-targets", "--target-group-arn", arn, "--targets", "Id="+is[0].ID); got != "" {
+		t.Errorf("register-targets: %s", got)
+	}
+	if got := aws("elbv2", "describe-target-health", "--target-group-arn", arn, "--query", "TargetHealthDescriptions[].[Target.Id,Target.Port,TargetHealth.State]"); got != is[0].ID+"\t80\tinitial" {
+		t.Errorf("describe-target-health: %s", got)
+	}
+	if got := aws("ssm", "send-command", "--document-name", "AWS-RunShellScript", "--instance-ids", is[0].ID, "--parameters", "commands=uptime", "--query", "Command.Status"); got != "Pending" {
+		t.Errorf("send-command: %s", got)
+	}
+	if got := s.Commands(); len(got) != 1 || got[0].Parameters["commands"][0] != "uptime" {
+		t.Errorf("commands: %+v", got)
+	}
+	if got := aws("ssm", "get-parameter", "--name", amiAlias+"arm64", "--query", "Parameter.Value"); got != "ami-00000000000000003" {
+		t.Errorf("get-parameter: %s", got)
+	}
+	if got := aws("ssm", "get-parameter", "--name", "/none"); !strings.Contains(got, "(ParameterNotFound)") {
+		t.Errorf("get-parameter of none: %s", got)
 	}
 }

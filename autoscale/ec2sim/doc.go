@@ -2,14 +2,14 @@
 // to, for demonstrations and tests: real clients (the AWS SDKs, the aws command
 // line) speak its protocols over HTTP, and nothing costs anything.
 //
-//	POST / Action=RunInstances&...     XML as AWS answers; EC2, Auto Scaling, STS
-//	GET, POST, DELETE /_sim/faults     faults on demand, as JSON
-//	GET /_sim/instances                all instances, as JSON
-//	POST /_sim/groups                  an Auto Scaling group without a launch template
-//	POST /_sim/images                  an image for DescribeImages
+//	POST /                           AWS's protocols: EC2, Auto Scaling, ELB v2, SSM, STS
+//	GET, POST, DELETE /_sim/faults   faults on demand, as JSON: one, or a list
+//	GET /_sim/instances              all instances; POST /_sim/images, /_sim/groups: one more
+//	GET /_sim/commands               what SSM was asked to run
+//	GET /_sim/imds/ID/latest/...     the metadata that instance ID would read of itself
 //
-// All services share one address: a request's API version, else the service in
-// the scope of its signature, tells whose it is.
+// All services share one address: X-Amz-Target, a request's API version, or the
+// service in the scope of its signature tells whose it is.
 //
 // # What is true to EC2
 //
@@ -26,7 +26,8 @@
 // replaces what died or was called unhealthy; its hooks hold instances up until
 // they are completed or time out; and it writes activities, the failed ones
 // with EC2's words. It acts at once, or Options.GroupDelay after a change. A
-// launch that failed is tried again after 30 s. Scaling policies are kept but
+// launch that failed is tried again after 30 s. Instances are registered with
+// the group's target groups while they are in service, and drain before they end. Scaling policies are kept but
 // not acted on, and zones that got out of balance by themselves stay so.
 //
 // # What is not
@@ -35,9 +36,13 @@
 // AssumeRole gave and that are expired. There is one region, one account and no
 // network: subnets, security groups, images, instance types and keys that it
 // does not list are taken as given. A dry run sees faults and denials, but not
-// what is wrong with its parameters. A fleet is of the type instant. When an instance runs, the Boot function that the
-// owner gave is called in its place; the context it gets ends with the
-// instance.
+// what is wrong with its parameters. A fleet is of the type instant. No load
+// balancer sends anything to a target: it is healthy after one interval, where
+// its instance runs and is neither silent nor impaired.
+//
+// When an instance runs, the Boot function that the owner gave is called in its
+// place; the context it gets ends with the instance. Command is called where
+// SSM would run something on it.
 //
 // # Faults
 //
@@ -56,5 +61,7 @@
 //	curl -d '{"effect":"no-room","type":"c5.large","zone":"us-east-1a","market":"spot","room":2,"count":-1}' \
 //	  -H 'Content-Type: application/json' http://127.0.0.1:4599/_sim/faults
 //
-// What a share strikes is drawn from Options.Seed.
+// What a share strikes is drawn from Options.Seed, as are the times of boots.
+// A group's launches are struck by the errors of RunInstances: it calls that on
+// its owner's behalf.
 package ec2sim

@@ -83,7 +83,7 @@ func TestCapacityByPool(t *testing.T) {
 
 func TestFleet(t *testing.T) {
 	t.Parallel()
-	s := New(Options{})
+	s := New(Options{Max: 200})
 	f := wants(t, s, version)
 	f("CreateLaunchTemplate", "LaunchTemplateName=web LaunchTemplateData.ImageId=ami-1 LaunchTemplateData.InstanceType=t3.micro", "<launchTemplateId>lt-")
 	inject(t, s, Fault{Effect: EffectNoRoom, Type: "c5.large", Zone: "us-east-1a", Count: -1}, Fault{Effect: EffectNoRoom, Type: "c6i.large", Zone: "us-east-1a", Room: 1, Count: -1})

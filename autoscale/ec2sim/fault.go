@@ -1,7 +1,9 @@
 package ec2sim
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -115,28 +117,53 @@ func (f Fault) Validate() error {
 // maxFaults bounds how many faults wait.
 const maxFaults = 1000
 
-// Inject adds a fault behind those that wait; one with an Instance strikes it.
-func (s *Sim) Inject(f Fault) error {
-	if err := f.Validate(); err != nil {
-		return fmt.Errorf("ec2sim: fault: %w", err)
+// A Script is a story of faults. In JSON it is a list of them, or one alone.
+type Script []Fault
+
+// UnmarshalJSON reads a script; a field that there is not is an error.
+func (c *Script) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if len(b) > 0 && b[0] == '[' {
+		var fs []Fault
+		err := dec.Decode(&fs)
+		*c = fs
+		return err
+	}
+	var f Fault
+	err := dec.Decode(&f)
+	*c = Script{f}
+	return err
+}
+
+// Inject adds faults behind those that wait, all or none; those with an
+// Instance strike it.
+func (s *Sim) Inject(faults ...Fault) error {
+	for _, f := range faults {
+		if err := f.Validate(); err != nil {
+			return fmt.Errorf("ec2sim: fault: %w", err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	f.from = now.Add(time.Duration(f.After))
-	if f.Instance != "" {
-		i := s.instances[f.Instance]
-		if i == nil || i.State.over() {
+	if len(s.faults)+len(faults) > maxFaults {
+		return fmt.Errorf("ec2sim: fault: %d wait already", len(s.faults))
+	}
+	for _, f := range faults {
+		if i := s.instances[f.Instance]; f.Instance != "" && (i == nil || i.State.over()) {
 			return fmt.Errorf("ec2sim: fault: there is no instance %s", f.Instance)
 		}
-		s.hit(i, f, f.from)
+	}
+	now := time.Now()
+	for _, f := range faults {
+		f.from = now.Add(time.Duration(f.After))
+		if f.Instance == "" {
+			s.faults = append(s.faults, &f)
+			continue
+		}
+		s.hit(s.instances[f.Instance], f, f.from)
 		s.poke()
-		return nil
 	}
-	if len(s.faults) >= maxFaults {
-		return fmt.Errorf("ec2sim: fault: %d wait already", maxFaults)
-	}
-	s.faults = append(s.faults, &f)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package ec2sim
 
 import (
 	"context"
+	"encoding/json"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -30,6 +31,29 @@ func TestFaultErrors(t *testing.T) {
 	if err := New(Options{}).Inject(Fault{Effect: EffectEnd, Instance: "i-1"}); err == nil {
 		t.Error("a fault of an instance that there is not is taken")
 	}
+}
+
+// A script is one fault or a list, taken as a whole or not at all.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	f := func(text string, want int) {
+		t.Helper()
+		var c Script
+		s := New(Options{})
+		err := json.Unmarshal([]byte(text), &c)
+		if err == nil {
+			err = s.Inject(c...)
+		}
+		if got := len(s.Faults()); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%s: %d faults, %v; want %d", text, got, err, want)
+		}
+	}
+	f(`{"effect":"reset","count":1}`, 1)
+	f(`[{"effect":"reset","count":1},{"effect":"error","code":"Unavailable","share":0.5,"after":"1m","for":"5m","count":-1}]`, 2)
+	f(`[{"effect":"reset","count":1},{"effect":"explode","count":1}]`, 0)
+	f(`[{"effect":"reset","cuont":1}]`, 0)
+	f(`{"effect":"reset","cuont":1}`, 0)
+	f(`7`, 0)
 }
 
 func TestFaultsHaveTheirTime(t *testing.T) {
@@ -127,7 +151,7 @@ func TestLivesGoWrong(t *testing.T) {
 		if i := of("spot"); i.State != Running || time.Until(i.Doomed) < 118*time.Second {
 			t.Errorf("spot: %+v", i)
 		}
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2*time.Minute + 5*time.Second)
 		f("DescribeInstances", "Filter.1.Name=instance-type Filter.1.Value.1=a.spot", "<code>Server.SpotInstanceTermination</code>", "<name>terminated</name>")
 		inject(t, s, Fault{Effect: EffectEnd, Instance: of("silent").ID, Code: "Server.InternalError"})
 		synctest.Wait()

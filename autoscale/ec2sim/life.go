@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Run moves instances from state to state and boots them, until ctx ends and
-// all Boot functions have returned.
+// Run moves instances from state to state, boots them and runs commands, until
+// ctx ends and all Boot and Command functions have returned.
 func (s *Sim) Run(ctx context.Context) error {
-	var booted sync.WaitGroup
-	defer booted.Wait()
+	var busy sync.WaitGroup
+	defer busy.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -25,13 +25,16 @@ func (s *Sim) Run(ctx context.Context) error {
 		next := s.advance(time.Now(), func(i Instance) {
 			life, stop := context.WithCancel(ctx)
 			s.stops[i.ID] = stop
-			booted.Go(func() {
+			busy.Go(func() {
 				defer stop()
 				if s.opt.Boot != nil {
 					s.opt.Boot(life, i)
 				}
 			})
 		})
+		for _, c := range s.begin() {
+			busy.Go(func() { s.execute(ctx, c) })
+		}
 		timer.Reset(next)
 	}
 }

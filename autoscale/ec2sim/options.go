@@ -14,7 +14,7 @@ type Options struct {
 	Boots    Times         // instead of BootTime, where it is not zero
 	StopTime time.Duration // shutting-down until then; default 1s
 	Forget   time.Duration // terminated instances are listed until then; default 1h
-	Max      int           // instances that are not terminated; default 200
+	Max      int           // instances that are not terminated; default 1000
 
 	Seed uint64 // of Boots, Unseen and the faults that strike a share
 
@@ -37,7 +37,13 @@ type Options struct {
 	// Boot is called in its own goroutine when an instance runs. ctx ends when
 	// the instance shuts down, or when Run ends; Run waits for Boot to return.
 	Boot func(ctx context.Context, i Instance)
-	Log  *slog.Logger
+
+	// Command is called in its own goroutine for each instance that SendCommand
+	// is for, and returns the exit code and what was written; nil: all succeed.
+	// ctx ends with the command's time, or when Run ends.
+	Command func(ctx context.Context, i Instance, c Command) (code int, output, complaint string)
+
+	Log *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -45,7 +51,7 @@ func (o Options) withDefaults() Options {
 	o.BootTime = cmp.Or(o.BootTime, 5*time.Second)
 	o.StopTime = cmp.Or(o.StopTime, time.Second)
 	o.Forget = cmp.Or(o.Forget, time.Hour)
-	o.Max = cmp.Or(o.Max, 200)
+	o.Max = cmp.Or(o.Max, 1000)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -1,6 +1,7 @@
 package ec2sim
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"net/http"
 	"strings"
@@ -88,6 +89,24 @@ func (queryProtocol) refuse(v *service, request string, e *apiError) ([]byte, er
 		blame = "Receiver"
 	}
 	return element(xml.Name{Space: v.space, Local: "ErrorResponse"}, queryError{blame, e.code, e.message, request})
+}
+
+// A jsonProtocol is that of SSM.
+type jsonProtocol struct{}
+
+func (jsonProtocol) contentType() string { return "application/x-amz-json-1.1" }
+
+func (jsonProtocol) encode(_ *service, _, _ string, result any) ([]byte, error) {
+	return json.Marshal(result)
+}
+
+type jsonError struct {
+	Type    string `json:"__type"`
+	Message string `json:"message"`
+}
+
+func (jsonProtocol) refuse(_ *service, _ string, e *apiError) ([]byte, error) {
+	return json.Marshal(jsonError{e.code, e.message})
 }
 
 // element marshals a value under a name of its own.

@@ -81,6 +81,9 @@ func (s *Sim) completed(like Instance, r templateRef) (Instance, *apiError) {
 	if like.Image == "" {
 		return like, apiErrorf("MissingParameter", "The request must contain the parameter ImageId")
 	}
+	if like.Image, err = s.imageOf(like.Image); err != nil {
+		return like, err
+	}
 	like.Type, like.Zone = cmp.Or(like.Type, "m1.small"), cmp.Or(like.Zone, s.zoneOf(like.Subnet))
 	return like, nil
 }

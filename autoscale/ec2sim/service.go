@@ -11,7 +11,7 @@ import (
 // of the others, and the form of its answers.
 type service struct {
 	name    string // in the credential scope of a signature
-	version string // the parameter Version of its requests
+	version string // the parameter Version of its requests, or the beginning of X-Amz-Target
 	space   string // XML namespace of its answers
 	form    protocol
 	actions map[string]action
@@ -35,7 +35,9 @@ func services() []*service {
 			actions: ec2Actions(), denied: "UnauthorizedOperation", throttled: "RequestLimitExceeded",
 		},
 		query("autoscaling", "2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/", groupActions()),
+		query("elasticloadbalancing", "2015-12-01", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", elbActions()),
 		query("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/", stsActions()),
+		{name: "ssm", version: "AmazonSSM", form: jsonProtocol{}, actions: ssmActions(), denied: "AccessDeniedException", throttled: "ThrottlingException"},
 	}
 }
 

@@ -28,6 +28,11 @@ type Sim struct {
 	rand      *rand.Rand
 	buckets   map[string]*bucket // by action
 	images    []Image
+
+	targetGroups []*targetGroup
+	commands     []*Command // by time
+	parameters   map[string]parameter
+
 	sessions  map[string]time.Time // ends of the access keys that AssumeRole gave
 	templates []*launchTemplate
 	groups    []*group                      // by name
@@ -47,7 +52,7 @@ func New(o Options) *Sim {
 	return &Sim{
 		opt: o.withDefaults(), services: services(), wake: make(chan struct{}, 1),
 		instances: make(map[string]*Instance), tokens: make(map[string]reservation),
-		buckets: make(map[string]*bucket), images: standardImages(), sessions: make(map[string]time.Time),
+		buckets: make(map[string]*bucket), images: standardImages(), parameters: standardParameters(), sessions: make(map[string]time.Time),
 		rand:  rand.New(rand.NewPCG(o.Seed, 0)),
 		stops: make(map[string]context.CancelFunc),
 	}

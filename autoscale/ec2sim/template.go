@@ -35,7 +35,7 @@ const (
 // top, CreateLaunchTemplate under LaunchTemplateData.
 func (s *Sim) launchData(p params, prefix string) (Instance, *apiError) {
 	image := p.get(prefix + "ImageId")
-	if image != "" && !strings.HasPrefix(image, "ami-") {
+	if image != "" && !strings.HasPrefix(image, "ami-") && !strings.HasPrefix(image, resolveSSM) {
 		return Instance{}, apiErrorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", image)
 	}
 	data, bad := base64.StdEncoding.DecodeString(p.get(prefix + "UserData"))

@@ -153,8 +153,8 @@ type dataItem struct {
 	Type     string      `xml:"instanceType,omitempty"`
 	Key      string      `xml:"keyName,omitempty"`
 	UserData string      `xml:"userData,omitempty"` // base64
-	Profile  string      `xml:"iamInstanceProfile>name,omitempty"`
-	Zone     string      `xml:"placement>availabilityZone,omitempty"`
+	Profile  *profile    `xml:"iamInstanceProfile"`
+	Place    *placement  `xml:"placement"`
 	Market   *marketItem `xml:"instanceMarketOptions"`
 	Groups   []string    `xml:"securityGroupIdSet>item"`
 	Tags     []tagSpec   `xml:"tagSpecificationSet>item"`
@@ -175,9 +175,14 @@ func (t *launchTemplate) item(n int) versionItem {
 	v := t.versions[n-1]
 	d := v.data
 	out := versionItem{t.id, t.name, n, v.description, timestamp(v.created), n == t.standard, dataItem{
-		Image: d.Image, Type: d.Type, Key: d.Key, UserData: base64.StdEncoding.EncodeToString([]byte(d.UserData)), Profile: d.Profile,
-		Zone: d.Zone, Groups: d.SecurityGroups,
+		Image: d.Image, Type: d.Type, Key: d.Key, UserData: base64.StdEncoding.EncodeToString([]byte(d.UserData)), Groups: d.SecurityGroups,
 	}}
+	if d.Profile != "" {
+		out.Data.Profile = &profile{Name: d.Profile}
+	}
+	if d.Zone != "" {
+		out.Data.Place = &placement{Zone: d.Zone}
+	}
 	if d.Market != "" {
 		out.Data.Market = &marketItem{d.Market}
 	}

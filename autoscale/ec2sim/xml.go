@@ -50,10 +50,15 @@ type instanceItem struct {
 	Virt        string      `xml:"virtualizationType"`
 	Lifecycle   Market      `xml:"instanceLifecycle,omitempty"`
 	Groups      []groupID   `xml:"groupSet>item"`
-	Profile     string      `xml:"iamInstanceProfile>arn,omitempty"`
+	Profile     *profile    `xml:"iamInstanceProfile"`
 	Token       string      `xml:"clientToken"`
 	Tags        []tagItem   `xml:"tagSet>item"`
 	Hypervisor  string      `xml:"hypervisor"`
+}
+
+type profile struct {
+	ARN  string `xml:"arn,omitempty"`
+	Name string `xml:"name,omitempty"`
 }
 
 type groupID struct {
@@ -72,7 +77,7 @@ func item(i Instance) instanceItem {
 		out.Groups = append(out.Groups, groupID{id})
 	}
 	if i.Profile != "" {
-		out.Profile = "arn:aws:iam::" + owner + ":instance-profile/" + i.Profile
+		out.Profile = &profile{ARN: "arn:aws:iam::" + owner + ":instance-profile/" + i.Profile}
 	}
 	if i.Reason != "" {
 		out.Reason = i.Reason
