@@ -49,7 +49,7 @@ func (s *Sim) api(w http.ResponseWriter, r *http.Request) {
 		a.refuse(apiErrorf("InvalidAction", "The action %s is not valid for this web service.", c.action))
 		return
 	}
-	c.params.fault, _ = s.strike(c.action)
+	c.params.fault, _ = s.strike(c.action, c.dry())
 	if a.before(r, c.params.fault) {
 		return
 	}
@@ -75,11 +75,14 @@ func (s *Sim) admit(r request, now time.Time) *apiError {
 	if err := s.throttle(r, now); err != nil {
 		return err
 	}
-	if r.service.name == "ec2" && r.params.get("DryRun") == "true" {
+	if r.dry() {
 		return apiErrorf("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 	}
 	return nil
 }
+
+// dry says whether a request only asks whether it might be made.
+func (r request) dry() bool { return r.service.name == "ec2" && r.params.get("DryRun") == "true" }
 
 // An answer is on its way to a client.
 type answer struct {

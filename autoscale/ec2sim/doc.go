@@ -35,8 +35,8 @@
 // Signatures are not verified, so that any credentials will do, but those that
 // AssumeRole gave and that are expired. There is one region, one account and no
 // network: subnets, security groups, images, instance types and keys that it
-// does not list are taken as given. A dry run sees faults and denials, but not
-// what is wrong with its parameters. A fleet is of the type instant. No load
+// does not list are taken as given. A dry run meets denials and faults without
+// a count, but not what is wrong with its parameters. A fleet is of the type instant. No load
 // balancer sends anything to a target: it is healthy after one interval, where
 // its instance runs and is neither silent nor impaired.
 //

@@ -43,6 +43,7 @@ func TestDryRun(t *testing.T) {
 	s := New(Options{})
 	f := wants(t, s, version)
 	inject(t, s, Fault{Action: "TerminateInstances", Effect: EffectDeny, Count: -1})
+	inject(t, s, Fault{Effect: EffectResetAfter, Count: 1}) // not for dry runs
 	for action := range ec2Actions() {
 		want := "<Code>DryRunOperation</Code>"
 		if action == "TerminateInstances" {
@@ -54,6 +55,9 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("status %d, %d instances; want 412 and none", status, len(s.Instances()))
 	}
 	f("TerminateInstances", "InstanceId.1=i-0", "<Code>UnauthorizedOperation</Code>", "ec2:TerminateInstances")
+	if left := s.Faults(); len(left) != 2 {
+		t.Errorf("%v is left, want both", left)
+	}
 }
 
 func TestCapacityByPool(t *testing.T) {

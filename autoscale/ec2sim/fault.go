@@ -185,12 +185,14 @@ func (s *Sim) ClearFaults() {
 	s.faults = nil
 }
 
-// strike takes the first waiting fault for an action.
-func (s *Sim) strike(action string) (Fault, bool) {
+// strike takes the first waiting fault for an action. A dry run meets denials
+// and what strikes for ever; what is counted is kept for the call itself.
+func (s *Sim) strike(action string, dry bool) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.take(func(f *Fault) bool {
-		return slices.Contains(onRequests(), f.Effect) && (f.Action == "" || f.Action == action)
+		return slices.Contains(onRequests(), f.Effect) && (f.Action == "" || f.Action == action) &&
+			(!dry || f.Effect == EffectDeny || f.Count < 0)
 	})
 }
 
