@@ -68,6 +68,8 @@ type Template struct {
 	UserData       string            `yaml:"user_data" json:"user_data,omitempty"`             // plain text, at most 16 KiB
 	Tags           map[string]string `yaml:"tags" json:"tags,omitempty"`
 
+	Images ImageFilter `yaml:"images" json:"images,omitzero"` // instead of image: the newest that fits
+
 	// Where there is a choice, each launch goes to what [Pool] has room.
 	Types   []string   `yaml:"types" json:"types,omitempty"`     // instead of type, the preferred first
 	Zones   []string   `yaml:"zones" json:"zones,omitempty"`     // instead of zone; kept even

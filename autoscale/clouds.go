@@ -77,8 +77,8 @@ func (g Group) validateSource(check func(bool, string, ...any)) {
 		}
 	}
 	check(named <= 1, "launch, asg and exec exclude each other: instances come from one of them")
-	check(g.Mode != Act || named > 0, "mode act needs launch.image or launch.launch_template, or asg (an Auto Scaling Group), or exec (a program)")
-	check(g.Mode != Act || !launches || g.Launch.Image != "" || g.Launch.LaunchTemplate != "", "mode act needs launch.image or launch.launch_template")
+	check(g.Mode != Act || named > 0, "mode act needs launch.image, launch.images or launch.launch_template, or asg (an Auto Scaling Group), or exec (a program)")
+	check(g.Mode != Act || !launches || g.Launch.Image != "" || g.Launch.Images.IsSet() || g.Launch.LaunchTemplate != "", "mode act needs launch.image, launch.images or launch.launch_template")
 	check(len(g.Launch.UserData) <= 16<<10, "launch.user_data: %d bytes, EC2 takes 16384", len(g.Launch.UserData))
 	check(len(g.ASG) <= 255, "asg: %d characters, EC2 Auto Scaling takes 255", len(g.ASG))
 	if p := g.Exec; p != nil {

@@ -134,6 +134,10 @@
 // all types that count for it. What a launch did not get, or what belongs to
 // another zone, follows in the next one, past the cooldown.
 //
+// images: {owner: self, name: "web-*"} takes the newest image that fits, from a
+// list that is read each 10 minutes; which one it was is in the journalled
+// launch, so that a retry asks for the same.
+//
 // # Whom to retire
 //
 // From the zone that has the most; there the one with the fewest sessions, as

@@ -63,6 +63,7 @@ type group struct {
 	asked     asked                // what Want was asked last
 	snapped   uint64               // the journal's length at the last snapshot
 	health    health
+	images    gallery
 
 	preflighted *Preflight // the newest
 	checked     bool       // it was preflighted at the start
@@ -161,6 +162,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	}
 	g.lookForRivals()
 	g.meter(ctx, now)
+	g.lookImages(ctx, now)
 	g.noteImpaired()
 	g.checkHealth(ctx, now)
 	g.bind()
@@ -227,6 +229,9 @@ func (g *group) holdCalls(now time.Time, dir Direction, blind error) (met []Guar
 		met = append(met, passed("blind", "instances were listed %s ago", span(now.Sub(g.listedAt))))
 	}
 	met = append(met, g.holdRival())
+	if dir == Out {
+		met = append(met, g.holdImage()...)
+	}
 	switch {
 	case g.calling != "":
 		return append(met, blocked("in-flight", "%s is under way for %s", g.calling, span(now.Sub(g.since))))

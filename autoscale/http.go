@@ -20,6 +20,7 @@ import (
 //	GET /api/groups/{name}/why             why this capacity, and why not more or less: at
 //	GET /api/groups/{name}/audit           who did what and when, newest first
 //	GET /api/groups/{name}/config          the configuration in force, or with digest an earlier one
+//	GET /api/groups/{name}/images          what it may be launched of, and what is chosen
 //	GET /api/groups/{name}/journal         the newest entries, oldest first: limit, all=1 (groups)
 //	GET /api/groups/{name}/journal/check   whether the chain of all groups' entries is whole
 //
@@ -62,6 +63,7 @@ func (c *Controller) Handler() http.Handler {
 		return c.Records(name, p)
 	})
 	get("/{name}/decisions/{ref}", func(q *query, name string) (any, error) { return c.Record(name, q.PathValue("ref")) })
+	get("/{name}/images", func(_ *query, name string) (any, error) { return c.Images(name) })
 	get("/{name}/why", func(q *query, name string) (any, error) {
 		if at := q.time("at"); q.err == nil {
 			return c.Why(name, at)

@@ -37,6 +37,7 @@ type memory struct {
 	Refused  scarcity             `json:"refused,omitempty"` // what had no room
 	Where    map[string]Pool      `json:"where,omitempty"`   // of Launched
 	Rest     rest                 `json:"rest,omitzero"`     // of the newest launch
+	Image    string               `json:"image,omitempty"`   // of the newest launch
 	Heirs    map[string]time.Time `json:"heirs,omitempty"`   // what stands in for an instance that was lost
 	Audit    []Audit              `json:"audit,omitempty"`   // what people did, oldest first
 	Setups   []Setup              `json:"setups,omitempty"`  // the newest last
@@ -63,7 +64,7 @@ func (m *memory) apply(e Entry) {
 	case KindDecided:
 		m.remember(e)
 	case KindLaunch:
-		m.Open, m.Doubt = &e, e.At
+		m.Open, m.Doubt, m.Image = &e, e.At, e.Launch.Template.Image
 		m.burstOf(e)
 		m.remember(e)
 	case KindDrain:
@@ -176,7 +177,7 @@ func (m *memory) merge(from *memory) *memory {
 	}
 	m.Stopped, m.Last, m.Open, m.Doubt, m.Bill = from.Stopped, from.Last, from.Open, from.Doubt, from.Bill
 	m.StoppedAll, m.Released, m.Claim = from.StoppedAll, from.Released, from.Claim
-	m.Recent, m.Bursts, m.Rest = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest
+	m.Recent, m.Bursts, m.Rest, m.Image = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest, from.Image
 	m.Audit, m.Setups, m.Applied = slices.Clone(from.Audit), slices.Clone(from.Setups), from.Applied
 	maps.Copy(m.Launched, from.Launched)
 	maps.Copy(m.Leaving, from.Leaving)

@@ -290,6 +290,7 @@ func (m Market) words() string {
 
 // validate checks the template's choices of type, place and market.
 func (t Template) validate(check func(bool, string, ...any)) {
+	t.Images.validate(t, check)
 	check(t.Type == "" || len(t.Types) == 0, "launch: type and types exclude each other")
 	places := 0
 	for _, given := range []bool{t.Zone != "" || t.Subnet != "", len(t.Zones) > 0, len(t.Subnets) > 0} {

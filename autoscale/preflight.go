@@ -153,8 +153,10 @@ func (g *group) nextLaunch(now time.Time, n int, id string) (l Launch, why strin
 	maps.Copy(tags, g.memory.Claim.tags())
 	tags[TagGroup], tags[TagDecision] = g.Name, id
 	at := place(g.Group, g.instances, g.memory.Refused, now, n)
+	template := g.Launch
+	template.Image, _ = g.image()
 	return Launch{
-		Group: g.Name, Count: at.count, Desired: g.present() + at.count, Token: "rondo-" + id, Tags: tags, Template: g.Launch,
+		Group: g.Name, Count: at.count, Desired: g.present() + at.count, Token: "rondo-" + id, Tags: tags, Template: template,
 		Pools: at.pools, Rest: n - at.count,
 	}, at.why
 }

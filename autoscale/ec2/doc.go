@@ -6,6 +6,7 @@
 //	ec2:DescribeInstances                     each tick, by tag, page by page
 //	ec2:RunInstances, ec2:CreateTags          launch; tags are put on in the same call
 //	ec2:CreateFleet                           launch, where the group says fleet: true
+//	ec2:DescribeImages                        each 10 minutes, where the group chooses its image by a filter
 //	ec2:DescribeInstanceStatus                each minute, unless the group says replace: never
 //	ec2:TerminateInstances                    after the tags were read again
 //	ec2:CreateTags                            after a group was taken over, on its instances

@@ -39,6 +39,14 @@ func (c *Cloud) Preflight(ctx context.Context, l autoscale.Launch, ids []string)
 		_, err := c.client.describeInstanceStatus(ctx, &awsec2.DescribeInstanceStatusInput{DryRun: dry})
 		return err
 	})
+	if f := l.Template.Images; f.IsSet() {
+		p.dry("ec2:DescribeImages", func(dry *bool) error {
+			in := imagesInput(f)
+			in.DryRun = dry
+			_, err := c.client.describeImages(ctx, in)
+			return err
+		})
+	}
 	p.dryLaunch(ctx)
 	p.dryEnd(ctx, ids)
 	p.template(ctx)

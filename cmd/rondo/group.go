@@ -17,6 +17,7 @@ type groupCmd struct {
 	Audit   groupAuditCmd   `cmd:"" help:"List who did what to groups, and when."`
 	Journal groupJournalCmd `cmd:"" help:"Print the journal's entries and their hashes, or check that their chain is whole."`
 	Replay  groupReplayCmd  `cmd:"" help:"Show what a policy would have done with a load, beside others."`
+	Images  groupImagesCmd  `cmd:"" help:"List the images that a group may be launched of, with the one that is chosen."`
 	Check   groupCheckCmd   `cmd:"" help:"Ask AWS whether it would allow all that a group needs, and name each missing permission."`
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
 	Start   groupStartCmd   `cmd:"" help:"Let a stopped group act again."`
