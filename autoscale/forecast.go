@@ -15,7 +15,7 @@ const (
 	downward       = 0.7   // of a falling slope only so much is believed: it is cheaper to be late in saving
 	leastNoise     = 0.005 // of the load; no measurement is better
 	guessedNoise   = 0.05  // while there are too few moments to tell
-	wanderFrom     = 1.25  // times the noise: from there on a change over the horizon is no chance
+	wanderShare    = 0.7   // of the wandering is not foreseen by the line
 )
 
 // A moment is the work of a group at one time.
@@ -133,8 +133,9 @@ func noiseOf(ms []moment) float64 {
 	return median(ds) / (normalMAD * math.Sqrt(6))
 }
 
-// wanderOf is the relative standard deviation of what work changes by over the
-// horizon, or 0 where noise explains it.
+// wanderOf is the relative standard deviation of a moment over the horizon
+// where work wanders, or 0 where noise explains all changes. What all changes
+// have in common is no wandering but the trend, which the line knows.
 func wanderOf(ms []moment, horizon, noise float64) float64 {
 	var change [forecastPoints]float64
 	ds := change[:0]
@@ -144,18 +145,22 @@ func wanderOf(ms []moment, horizon, noise float64) float64 {
 			before++
 		}
 		if sum := ms[i].work + ms[before].work; ms[i].at-ms[before].at >= horizon && sum > 0 {
-			ds = append(ds, 2*math.Abs(ms[i].work-ms[before].work)/sum)
+			ds = append(ds, 2*(ms[i].work-ms[before].work)/sum)
 		}
 	}
 	if len(ds) < 10 {
 		return 0
 	}
-	change2 := median(ds) / (normalMAD * math.Sqrt2)
-	excess := change2*change2 - wanderFrom*wanderFrom*noise*noise
+	common := median(ds)
+	for i := range ds {
+		ds[i] = math.Abs(ds[i] - common)
+	}
+	spread := median(ds) / normalMAD
+	excess := spread*spread - 2*noise*noise // each change has the noise of two moments
 	if excess <= 0 {
 		return 0
 	}
-	return math.Sqrt(noise*noise + excess)
+	return math.Sqrt(noise*noise + wanderShare*excess)
 }
 
 // normalMAD is the median of |x| of a normal distribution with deviation 1.

@@ -192,7 +192,7 @@ func TestTrackLaws(t *testing.T) {
 		}
 		if d.Direction == In {
 			f := forecastOf(g.moments(in.Points, serving), 120)
-			if need := g.Track.need(f, 120, 1); d.To < need {
+			if need := g.Track.need(f, 120, g.Track.risk); d.To < need {
 				t.Errorf("in to %d, needed are %d: %s", d.To, need, d.Reason)
 			}
 		}

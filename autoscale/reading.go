@@ -19,13 +19,14 @@ type reading struct {
 	missing      string        // why there is no value
 	above, below time.Duration // for how long without a break; -1: not now
 	points       []Point       // the newest, as evidence
+	known        []Point       // all up to now, in order
 }
 
 // read looks at the points up to now. A point that is NaN, infinite or stale
 // is none; one from the future waits until its time has come.
 func read(g Group, in Input) reading {
 	points := upTo(in.Points, in.Now)
-	r := reading{value: math.NaN(), above: -1, below: -1, points: evidence(points)}
+	r := reading{value: math.NaN(), above: -1, below: -1, points: evidence(points), known: points}
 	if len(points) == 0 {
 		r.missing = cmp.Or(in.Trouble, "no point yet")
 		return r

@@ -19,18 +19,23 @@ import (
 // than forty, of which one more costs little.
 type TrackPolicy struct {
 	Use     float64       `yaml:"use"`     // share of an instance that is to be used at most; default 0.8
-	Penalty float64       `yaml:"penalty"` // what it is worth that no instance is missing, in what an instance costs; default 6
+	Penalty float64       `yaml:"penalty"` // what it is worth that no instance is missing, in what an instance costs; default 1.5
 	Step    time.Duration `yaml:"step"`    // points closer than this are averaged; default 10s
 }
 
-// What shrinking takes.
+// What growing and shrinking take.
 const (
-	shrinkCaution = 0.25        // the chance of being short must be so much smaller than growing allows
-	shrinkFor     = time.Minute // as seen from every moment of that time
-	shrinkLeast   = 0.06        // of the capacity must go at once: many small steps are worth nothing
-	mostChance    = 0.03        // of being short, however dear one more instance is
-	growMore      = 0.03        // is added to what is missing, for the same reason
-
+	mostChance = 0.05        // of being short, however dear one more instance is
+	growMore   = 0.02        // is added to what is missing: many small steps are worth nothing
+	growAhead  = 4 * 60      // seconds: what a climb will ask for after the horizon is launched with the rest,
+	growMost   = 0.06        // but no more than this share
+	retireRisk = 0.004       // the chance of being short after a scale-in, or
+	retireCare = 0.6         // this share of what growing allows, where that is less
+	retireFor  = 10 * 60     // seconds: nobody goes who is asked for again so soon after the horizon
+	watchFor   = time.Minute // past looks are so far apart that all must agree on a scale-in,
+	watches    = 8           // and so many,
+	fallShare  = 2           // moved along the trend by so much of it: it was believed with caution
+	leastLeave = 0.06        // of the capacity must go at once, as with growMore
 )
 
 func (t TrackPolicy) withDefaults() TrackPolicy {
@@ -38,7 +43,7 @@ func (t TrackPolicy) withDefaults() TrackPolicy {
 		t.Use = 0.8
 	}
 	if t.Penalty == 0 {
-		t.Penalty = 6
+		t.Penalty = 1.5
 	}
 	if t.Step == 0 {
 		t.Step = 10 * time.Second
@@ -108,16 +113,16 @@ func (b bucket) appendTo(ms []moment) []moment {
 
 // planTrack asks the forecast.
 func (g Group) planTrack(c counts, in Input, r reading) plan {
-	ms := g.moments(upTo(in.Points, in.Now), c.serving())
+	ms := g.moments(r.known, c.serving())
 	horizon := (g.Boot + in.Now.Sub(r.at)).Seconds() // what is launched now serves then
 	f := forecastOf(ms, horizon)
-	need := g.Track.need(f, horizon, 1)
+	need := g.Track.need(f, horizon, g.Track.risk)
 	reason := g.Track.reason(f, horizon, need) + g.learntBoot(in)
 	switch {
 	case need > c.capacity && c.capacity >= g.Max:
 		return plan{to: c.capacity, code: codeAtMax, reason: fmt.Sprintf("%s, capacity is at max %d", reason, g.Max)}
 	case need > c.capacity:
-		return plan{to: max(need, int(math.Round(float64(need)*(1+growMore)))), code: codeAbove, reason: reason}
+		return plan{to: g.Track.growTo(f, horizon, need), code: codeAbove, reason: reason}
 	case c.capacity <= g.Min:
 		return plan{to: c.capacity, code: codeAtMin, reason: fmt.Sprintf("%s, capacity is at min %d", reason, g.Min)}
 	}
@@ -125,24 +130,31 @@ func (g Group) planTrack(c counts, in Input, r reading) plan {
 	switch {
 	case keep >= c.capacity:
 		return plan{to: c.capacity, code: codeSteady, reason: reason}
-	case float64(c.capacity-max(keep, g.Min)) < shrinkLeast*float64(c.capacity):
+	case float64(c.capacity-max(keep, g.Min)) < leastLeave*float64(c.capacity):
 		return plan{to: c.capacity, code: codeTight, reason: fmt.Sprintf("%s; %d would do, which is too little a change", reason, keep)}
 	}
-	return plan{to: keep, code: codeBelow, reason: fmt.Sprintf("%s; %d were enough over the last %s", reason, keep, span(shrinkFor))}
+	return plan{to: keep, code: codeBelow, reason: fmt.Sprintf("%s; %d were enough over the last %s", reason, keep, span(watches*watchFor))}
 }
 
-// need is the least number of instances of which one more is not worth its
-// price, now and at the horizon. caution shrinks the chance that is accepted.
-func (t TrackPolicy) need(f forecast, horizon, caution float64) int {
-	return max(t.enough(f, 0, caution), t.enough(f, horizon, caution))
+// risk is the chance of being short that n instances may run before one more is
+// worth its price.
+func (t TrackPolicy) risk(n int) float64 { return min(1/(t.Penalty*float64(n)), mostChance) }
+
+// retirement is the same where instances are to go: less, so that they need not
+// come back at once.
+func (t TrackPolicy) retirement(n int) float64 { return min(retireCare*t.risk(n), retireRisk) }
+
+// need is the least number of instances that runs no more than the risk, now
+// and at the horizon.
+func (t TrackPolicy) need(f forecast, horizon float64, risk func(int) float64) int {
+	return max(t.enough(f, 0, risk), t.enough(f, horizon, risk))
 }
 
-func (t TrackPolicy) enough(f forecast, ahead, caution float64) int {
+func (t TrackPolicy) enough(f forecast, ahead float64, risk func(int) float64) int {
 	work, deviation := f.at(ahead)
 	n := wholes(work / t.Use)
 	for {
-		chance := caution * min(1/(t.Penalty*float64(n)), mostChance)
-		most := wholes((work + deviation*normalQuantile(1-chance)) / t.Use)
+		most := wholes((work + deviation*normalQuantile(1-risk(n))) / t.Use)
 		if most <= n {
 			return n
 		}
@@ -150,13 +162,36 @@ func (t TrackPolicy) enough(f forecast, ahead, caution float64) int {
 	}
 }
 
-// shrinkTo is what would have been enough, with caution, as seen from every
-// moment of the last minute; capacity where that is no less. Noise is taken to
-// be what f found.
+// growTo is how many there are to be where need are missing.
+func (t TrackPolicy) growTo(f forecast, horizon float64, need int) int {
+	then, _ := f.at(horizon)
+	after, _ := f.at(horizon + growAhead)
+	climb := float64(need) + max(after-then, 0)/t.Use
+	most := math.Ceil(float64(need) * (1 + growMost))
+	return max(int(min(climb, most)), int(math.Round(float64(need)*(1+growMore))))
+}
+
+// shrinkTo is what is enough, with the caution of a retirement, as it is seen
+// now and was seen at the last looks; capacity where that is no less. What was
+// seen is moved along the trend since: in a fall the past asks for more than
+// will be needed. Noise is taken to be what f found.
 func (g Group) shrinkTo(ms []moment, horizon float64, f forecast, capacity int) (most int) {
 	newest := ms[len(ms)-1].at
-	for n := len(ms); n > 0 && newest-ms[n-1].at < shrinkFor.Seconds() && most < capacity; n-- {
-		most = max(most, g.Track.need(f.before(ms[:n]), horizon, shrinkCaution))
+	slope, _ := f.trend()
+	most = max(g.Track.need(f, horizon, g.Track.retirement), g.Track.enough(f, horizon+retireFor, g.Track.risk))
+	look := newest
+	for n := len(ms) - 1; n > 0 && most < capacity; n-- {
+		ago := newest - ms[n-1].at
+		if ago > (watches * watchFor).Seconds() {
+			break
+		}
+		if look-ms[n-1].at < watchFor.Seconds() {
+			continue
+		}
+		look = ms[n-1].at
+		past := f.before(ms[:n])
+		past.level = max(past.level+min(fallShare*slope, 0)*ago, 0)
+		most = max(most, g.Track.enough(past, 0, g.Track.retirement))
 	}
 	return min(most, capacity)
 }

@@ -60,35 +60,41 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A goal is what DESIGN's figures ask for.
-type goal struct{ theta, time, cost float64 }
+// A goal is what is asked of a policy at most.
+type goal struct {
+	theta, time, cost float64
+	actions           int
+}
 
 func (g goal) check(t *testing.T, name string, s Score) {
 	t.Helper()
-	if s.ThetaUnder > g.theta || s.TimeUnder > g.time || s.CostRatio > g.cost {
-		t.Errorf("%s: under %.3f %%, %.3f %% of time, cost %.3f; want %.3f, %.3f, %.3f", name, s.ThetaUnder, s.TimeUnder, s.CostRatio, g.theta, g.time, g.cost)
+	if s.ThetaUnder > g.theta || s.TimeUnder > g.time || s.CostRatio > g.cost || s.Changes > g.actions {
+		t.Errorf("%s: under %.3f %%, %.3f %% of time, cost %.4f, %d actions; want %.3f, %.3f, %.4f, %d",
+			name, s.ThetaUnder, s.TimeUnder, s.CostRatio, s.Changes, g.theta, g.time, g.cost, g.actions)
 	}
 }
 
-// TestFlashCrowd and TestWeeks hold the recommended policy to the figures,
-// with a little room: the exact ones are what the benchmark prints.
+// TestFlashCrowd and TestWeeks hold the recommended policy to the figures that
+// it is made for. All seeds are laid down, so that they are exact.
 func TestFlashCrowd(t *testing.T) {
 	t.Parallel()
 	for seed, straight := range []bool{true, false, true, false} {
 		load := flashCrowd(uint64(seed+1), 1.2+0.05*float64(seed), straight)
 		r := Run(load, Group(Recommended(Options{}), Options{}, 10*time.Second), Options{})
-		goal{0.6, 1.0, 1.14}.check(t, "rondo", r.Score)
+		goal{0.5, 0.85, 1.12, 32}.check(t, "rondo", r.Score)
 		tracking := Run(load, TargetTracking{0.7}, Options{})
-		goal{tracking.ThetaUnder * 0.6, tracking.TimeUnder * 0.75, tracking.CostRatio}.check(t, "beside target tracking", r.Score)
+		goal{tracking.ThetaUnder * 0.5, tracking.TimeUnder * 0.6, tracking.CostRatio * 0.9, 32}.check(t, "beside target tracking", r.Score)
 	}
 }
 
+// TestWeeks takes 30 days, of a small and of a large group.
 func TestWeeks(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(1); seed <= 3; seed++ {
-		load := weeks(seed, 8*float64(seed), 0.02, time.Minute, 4)
+	for seed, mean := range map[uint64]float64{1: 20, 2: 8} {
+		load := weeks(seed, mean, 0.02, time.Minute, 30)
 		r := Run(load, Group(Recommended(Options{}), Options{}, time.Minute), Options{})
-		goal{0.055, 0.4, 1.10}.check(t, "rondo", r.Score)
+		tracking := Run(load, TargetTracking{0.7}, Options{})
+		goal{0.05, 0.4, 1.08, tracking.Changes}.check(t, "rondo", r.Score)
 	}
 }
 
