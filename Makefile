@@ -52,6 +52,8 @@ soak:
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	RONDO_STORM=30m $(GO) test -timeout=0 -count=1 -v -run TestStorm ./autoscale/ec2
+	RONDO_RAIDS=100000 $(GO) test -timeout=0 -count=1 -v -run TestRaids ./autoscale
+	RONDO_RAIDS=100000 $(GO) test -timeout=0 -count=1 -v -run TestTerminateReadsAgain ./autoscale/ec2
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000
 	$(GO) test -timeout=0 -count=1 -v -run 'TestContinues|TestXML' ./rrd/rrdfile -rrdfile.runs=20000
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstNagios ./alerts -nagios.services=8000

@@ -99,22 +99,36 @@ func (s *session) checkVictims(group string, ids []string) {
 			s.t.Errorf("Terminate of %s, whose host was not withdrawn", id)
 		}
 	}
-	left := 0
-	for id, m := range s.instances {
-		if m.group == group && m.ended.IsZero() && !m.deaf && !m.stuck && !slices.Contains(ids, id) {
+	s.checkFloor("Terminate", group, ids)
+}
+
+// excuse is how long nobody can know of an instance's end: while its last
+// heartbeat counts, and lists are old.
+const excuse = 30 * time.Second
+
+// checkFloor says when fewer are left without some instances than there shall
+// be at least. Callers hold w.mu.
+func (w *world) checkFloor(what, group string, without []string) {
+	left, zones := 0, map[string]int{}
+	for id, m := range w.instances {
+		lost := !m.lost.IsZero() && time.Since(m.lost) > excuse
+		if m.home == group && !lost && (m.ended.IsZero() || !m.lost.IsZero()) && !m.deaf && !m.stuck && !slices.Contains(without, id) {
 			left++
+			zones[m.Zone]++
 		}
 	}
-	if left < s.floor && (s.chaos == nil || time.Since(s.chaos.struck) > time.Minute) {
-		s.t.Errorf("%s: Terminate of %v leaves %d, min is %d", time.Now().Format("15:04:05"), ids, left, s.floor)
+	if left < w.floor {
+		w.t.Errorf("%s: %s of %v leaves %d, min is %d", time.Now().Format("15:04:05"), what, without, left, w.floor)
+	}
+	for _, id := range without {
+		if m := w.instances[id]; zones[m.Zone] < w.perZone && m.home == group {
+			w.t.Errorf("%s: %s of %v leaves %d in zone %s, min_per_zone is %d", time.Now().Format("15:04:05"), what, without, zones[m.Zone], m.Zone, w.perZone)
+		}
 	}
 }
 
 // A chaos is what happens to instances by chance.
-type chaos struct {
-	rng    *rand.Rand
-	struck time.Time // when an instance last ended, or left the group, by no act of ours
-}
+type chaos struct{ rng *rand.Rand }
 
 // befall gives a new instance its fate. Callers hold w.mu.
 func (c *chaos) befall(w *world, m *machine) {
@@ -140,7 +154,7 @@ func (c *chaos) befall(w *world, m *machine) {
 
 func (c *chaos) end(m *machine) {
 	if m.ended.IsZero() {
-		m.ended, c.struck = time.Now(), time.Now()
+		m.ended, m.lost = time.Now(), time.Now()
 	}
 }
 
@@ -167,13 +181,13 @@ func (c *chaos) meddle(w *world, group string) {
 	case 2:
 		delete(m.Tags, TagProtect)
 	case 3:
-		m.group, m.Tags[TagGroup], m.foreign, c.struck = elsewhere, elsewhere, true, time.Now()
+		m.group, m.Tags[TagGroup], m.foreign, m.lost = elsewhere, elsewhere, true, time.Now()
 	case 4:
 		w.made++
 		id := fmt.Sprintf("i-%04d", w.made)
 		f := &machine{
 			Instance: Instance{ID: id, PrivateDNS: fmt.Sprintf("ip-%d.internal", w.made), Zone: "a", Launched: time.Now(), Phase: Pending, Tags: map[string]string{TagGroup: group}},
-			group:    group, boot: w.boot, visible: time.Now(), foreign: true,
+			group:    group, home: group, boot: w.boot, visible: time.Now(), foreign: true,
 		}
 		w.instances[id], w.byDNS[f.PrivateDNS] = f, f
 	}

@@ -117,6 +117,7 @@ func (g *group) list(ctx context.Context, now time.Time, every time.Duration) er
 		return err
 	}
 	g.listing = backoff{}
+	listed = once(listed)
 	g.listed, g.listedAt = listed, now
 	for _, i := range listed {
 		g.seen[i.ID] = true

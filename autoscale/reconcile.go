@@ -52,6 +52,33 @@ func (g Group) reconcile(s sight) []Instance {
 	return out
 }
 
+// once makes one of what a list names twice, as one may whose pages were read
+// while it changed: counted as two it would let another go in its place. An end
+// is believed, and so is a tag that protects.
+func once(listed []Instance) []Instance {
+	at := make(map[string]int, len(listed))
+	out := make([]Instance, 0, len(listed))
+	for _, i := range listed {
+		n, twice := at[i.ID]
+		if !twice {
+			at[i.ID], out = len(out), append(out, i)
+			continue
+		}
+		if ending(i.Phase) > ending(out[n].Phase) {
+			out[n].Phase = i.Phase
+		}
+		if i.Protected() {
+			out[n].Tags = i.Tags
+		}
+	}
+	return out
+}
+
+// ending orders the cloud's phases by how near they are to the end.
+func ending(p Phase) int {
+	return slices.Index([]Phase{Pending, Booting, InService, Stopped, Terminating, Terminated}, p)
+}
+
 // phase refines the cloud's phase of one instance, and notes its heartbeat.
 func (g Group) phase(i *Instance, s sight) Phase {
 	switch i.Phase {

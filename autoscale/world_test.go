@@ -20,10 +20,11 @@ import (
 // A world is a cloud, its instances' heartbeats and a load that they share,
 // all in memory and by the bubble's clock.
 type world struct {
-	t     *testing.T
-	boot  time.Duration // of machines that are launched from now on
-	limit int           // of instances alive; one more is a failure of the controller
-	floor int           // a termination that leaves fewer is one, too
+	t       *testing.T
+	boot    time.Duration // of machines that are launched from now on
+	limit   int           // of instances alive; one more is a failure of the controller
+	floor   int           // a termination that leaves fewer is one, too
+	perZone int           // ... fewer in the zone
 
 	mu        sync.Mutex
 	demand    float64 // the metric is demand per instance in service
@@ -71,9 +72,11 @@ type machine struct {
 	boot    time.Duration
 	visible time.Time // listed from then on
 	ended   time.Time
-	deaf    bool // runs, is never heard of and does no work
-	stuck   bool // pending for ever
-	foreign bool // not launched by us
+	deaf    bool      // runs, is never heard of and does no work
+	stuck   bool      // pending for ever
+	foreign bool      // not launched by us
+	home    string    // the group that it was born in
+	lost    time.Time // when it ended, or left the group, by no act of ours
 
 	silentSince time.Time // it runs, but nobody hears it any more
 }
@@ -106,7 +109,7 @@ func (w *world) add(n int, group string, tags map[string]string, hidden time.Dur
 				ID: id, PrivateDNS: fmt.Sprintf("ip-%d.internal", w.made), Zone: string(rune('a' + w.made%3)),
 				Launched: time.Now(), Phase: Pending, Tags: maps.Clone(tags),
 			},
-			group: group, boot: w.boot, visible: time.Now().Add(hidden),
+			group: group, home: group, boot: w.boot, visible: time.Now().Add(hidden),
 		}
 		w.instances[id], w.byDNS[m.PrivateDNS] = m, m
 		w.chaos.befall(w, m)
@@ -170,13 +173,16 @@ func (w *world) Eval(_ context.Context, _ string, at time.Time) ([]rrd.Value, er
 func (w *world) LastSeen(host string) (time.Time, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m := w.byDNS[host]; m != nil && w.running(m) && !m.deaf {
-		if !m.silentSince.IsZero() {
-			return m.silentSince, true
-		}
-		return time.Now(), true
+	m := w.byDNS[host]
+	switch {
+	case m == nil || m.deaf || m.stuck:
+		return time.Time{}, false
+	case !m.ended.IsZero():
+		return m.ended, m.ended.Sub(m.Launched) >= m.boot
+	case !m.silentSince.IsZero():
+		return m.silentSince, true
 	}
-	return time.Time{}, false
+	return time.Now(), w.running(m)
 }
 
 func (w *world) Withdraw(host, _ string) {
