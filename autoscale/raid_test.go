@@ -67,7 +67,7 @@ type raid struct {
 
 func newRaid(t *testing.T, seed uint64) *raid {
 	w := newWorld(t, 1000)
-	r := &raid{session: &session{world: w, kill: func() {}}, rng: rand.New(rand.NewPCG(seed, 1)), conf: web().Groups[0]}
+	r := &raid{session: &session{world: w, book: w.store, kill: func() {}}, rng: rand.New(rand.NewPCG(seed, 1)), conf: web().Groups[0]}
 	w.chaos = &chaos{rng: rand.New(rand.NewPCG(seed, 2))}
 	g := &r.conf
 	g.Min, g.Max, g.MaxLaunches = r.rng.IntN(6), 40, 1000
