@@ -27,7 +27,12 @@ func (in Input) of(g Group, p Policy) Input {
 	if p.Metric == g.Metric {
 		return in
 	}
-	s := in.Signals[p.Name]
+	return in.signal(p.Name)
+}
+
+// signal is the input with a signal's points in place of the metric's.
+func (in Input) signal(key string) Input {
+	s := in.Signals[key]
 	in.Points, in.Trouble = s.Points, s.Trouble
 	return in
 }
@@ -48,12 +53,14 @@ func (g Group) askOne(p Policy, c counts, in Input) plan {
 	switch p.Kind() {
 	case BySchedule:
 		return p.planSchedule(g, c, in.Now)
+	case ByDemand:
+		return p.planDemand(g, c, in)
+	case ByQueue:
+		return p.planQueue(g, c, in)
 	}
 	one := g.of(p)
 	r := read(one, in)
-	out := one.planOne(c, in, r)
-	out.value, out.points = r.value, r.points
-	return out
+	return r.plan(one.planOne(c, in, r))
 }
 
 // safest is the plan that wants the most instances: the group grows if one

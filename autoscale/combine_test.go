@@ -26,6 +26,9 @@ func genPolicies(t *rapid.T, g *Group, in *Input) {
 		if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
 			p.Out, p.In, p.Track = OutPolicy{}, InPolicy{}, &TrackPolicy{Step: time.Second}
 		}
+		if rapid.IntRange(0, 3).Draw(t, "demand") == 0 {
+			p = Policy{Name: name, Metric: p.Metric, Demand: &DemandPolicy{Per: rapid.Float64Range(0.1, 10).Draw(t, "per"), ShrinkAfter: 5 * time.Second}}
+		}
 		g.Policies = append(g.Policies, p)
 		in.Signals[name] = Signal{Points: genInput(t, other).Points}
 	}

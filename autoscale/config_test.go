@@ -65,6 +65,10 @@ func TestConfigErrors(t *testing.T) {
 	p(`autoscale: group "web": policy "step": name: another policy has it, give each its own`, Policy{Out: step.Out, In: step.In})
 	p(`autoscale: group "web": policy "a.b": name: want 1 to 63 letters, digits, blanks, - or _`+"\n"+`autoscale: group "web": policy "a.b": in.remove: want a number from 1 on, or enough`, other)
 	p(`autoscale: group "web": policy "track": track.use 2: want more than 0, at most 1`, Policy{Track: &TrackPolicy{Use: 2}})
+	p(`autoscale: group "web": policy "queue": queue: per and rate exclude each other`+"\n"+`autoscale: group "web": policy "queue": queue.arrival: a PromQL expression is wanted, what comes a second`, Policy{Queue: &QueuePolicy{Per: 1, Rate: 1}})
+	p(`autoscale: group "web": policy "queue": queue.per 0: want more than 0, or a rate`, Policy{Queue: &QueuePolicy{}})
+	p(`autoscale: group "web": policy "demand": demand.per -1: want more than 0`+"\n"+`autoscale: group "web": policy "demand": demand.shrink_after 2h0m0s: want more than 0, at most 1h`, Policy{Demand: &DemandPolicy{Per: -1, ShrinkAfter: 2 * time.Hour}})
+	p(`autoscale: group "web": policy "track": track and demand exclude each other: give each a policy of its own`, Policy{Track: &TrackPolicy{}, Demand: &DemandPolicy{Per: 1}})
 	var many []Policy
 	for i := range maxPolicies {
 		step.Name = strconv.Itoa(i)

@@ -40,6 +40,8 @@
 //	policies:
 //	  - {name: queue, metric: sum(queue_length), out: {above: 500, add: 2}, in: {below: 50, remove: 1}}
 //	  - {track: {use: 0.7}}      # of the group's metric
+//	  - {name: requests, metric: 'sum(rate(requests[1m]))', demand: {per: 350}}
+//	  - {name: jobs, metric: sum(jobs_waiting), queue: {per: 100}}
 //	  - name: office hours
 //	    schedule:                # min is 6 by the time that the slot begins
 //	      - {cron: 0 8 * * mon-fri, timezone: Europe/Vienna, for: 10h, min: 6}

@@ -11,7 +11,7 @@ import (
 
 // A Source is an expression that a group looks at in each tick.
 type Source struct {
-	Key  string // of [Input.Signals]: the policy's name; "" for the group's metric
+	Key  string // of [Input.Signals]: the policy's name, with what follows of its other expressions; "" for the group's metric
 	Expr string // PromQL
 }
 
@@ -23,9 +23,15 @@ func (g Group) Sources() []Source {
 		if p.Metric != "" && p.Metric != g.Metric {
 			out = append(out, Source{p.Name, p.Metric})
 		}
+		if p.Queue != nil && p.Queue.Arrival != "" {
+			out = append(out, Source{p.Name + keyArrival, p.Queue.Arrival})
+		}
 	}
 	return out
 }
+
+// What is put behind a policy's name for its other expressions.
+const keyArrival = ".arrival"
 
 // A feed is a source under observation.
 type feed struct {

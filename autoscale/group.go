@@ -35,6 +35,7 @@ type group struct {
 	feeds    []*feed            // what is observed; the group's metric first
 	sessions map[string]float64 // by host; see RetirePolicy
 	peeked   time.Time          // the newest peek
+	capacity int                // after the newest decision
 	watched  time.Time
 	started  time.Time
 	ticked   time.Time
@@ -180,6 +181,10 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	d.Policy = g.digest
 	g.remark(&d, said)
 	hold(&d, g.holdCalls(now, d.Direction, blind))
+	g.capacity = d.From
+	if d.Acts() {
+		g.capacity = d.To
+	}
 	g.carryOut(ctx, now, d)
 	if blind == nil {
 		g.attend(ctx, now)

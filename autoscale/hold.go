@@ -46,7 +46,7 @@ func (g Group) holdIn(in Input, c counts, p plan) []Guard {
 func (g Group) window() time.Duration {
 	window := max(g.Cooldown, g.Stale)
 	for _, p := range g.All() {
-		window = max(window, p.In.For)
+		window = max(window, p.shrinkAfter())
 	}
 	return window
 }

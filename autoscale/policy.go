@@ -15,21 +15,24 @@ const maxPolicies = 8
 // with in, or one of the others. A group may have several; see the package's
 // comment for how they combine, and when to take which.
 type Policy struct {
-	Name   string       `yaml:"name"`   // what decisions call it; default its kind
-	Metric string       `yaml:"metric"` // what it goes by; default the group's
-	Title  string       `yaml:"title"`  // what the metric is called in reasons; default the name, or the group's title where it has the group's metric
-	Out    OutPolicy    `yaml:"out"`
-	In     InPolicy     `yaml:"in"`
-	Track  *TrackPolicy `yaml:"track"`
+	Name   string        `yaml:"name"`   // what decisions call it; default its kind
+	Metric string        `yaml:"metric"` // what it goes by; default the group's
+	Title  string        `yaml:"title"`  // what the metric is called in reasons; default the name, or the group's title where it has the group's metric
+	Out    OutPolicy     `yaml:"out"`
+	In     InPolicy      `yaml:"in"`
+	Track  *TrackPolicy  `yaml:"track"`
+	Demand *DemandPolicy `yaml:"demand"`
+	Queue  *QueuePolicy  `yaml:"queue"`
 
 	Schedule []Slot `yaml:"schedule"` // goes by the clock, and needs no metric
 }
 
 // The kinds of policies.
 const (
-	ByStep  = "step" // out and in
-	ByTrack = "track"
-
+	ByStep     = "step" // out and in
+	ByTrack    = "track"
+	ByDemand   = "demand"
+	ByQueue    = "queue"
 	BySchedule = "schedule"
 )
 
@@ -44,7 +47,7 @@ func (p Policy) kinds() (kinds []string) {
 		name string
 		said bool
 	}{
-		{ByTrack, p.Track != nil}, {BySchedule, len(p.Schedule) > 0},
+		{ByTrack, p.Track != nil}, {ByDemand, p.Demand != nil}, {ByQueue, p.Queue != nil}, {BySchedule, len(p.Schedule) > 0},
 		{ByStep, p.In != InPolicy{} || p.Out.Above != 0 || p.Out.For != 0 || p.Out.Add != 0 || len(p.Out.Steps) > 0},
 	} {
 		if k.said {
@@ -86,6 +89,12 @@ func (p Policy) withDefaults(g Group) Policy {
 		track := p.Track.withDefaults()
 		p.Track = &track
 	}
+	if p.Demand != nil {
+		p.Demand = p.Demand.withDefaults()
+	}
+	if p.Queue != nil {
+		p.Queue = p.Queue.withDefaults()
+	}
 	return p
 }
 
@@ -99,15 +108,28 @@ func (g Group) of(p Policy) Group {
 // follows says whether the policy asks for as many as the load needs, whatever
 // there is: it knows what is on its way, and needs no rest to see what its
 // newest change has done.
-func (p Policy) follows() bool { return p.Track != nil }
+func (p Policy) follows() bool { return p.Track != nil || p.Demand != nil || p.Queue != nil }
 
 // reach is how far back the policy looks at points.
-func (p Policy) reach() time.Duration { return max(p.Out.For, p.In.For, p.Track.reach()) }
+func (p Policy) reach() time.Duration { return max(p.Out.For, p.shrinkAfter(), p.Track.reach()) }
 
-// upper is what the metric should not be above; NaN where there is no such
-// level.
-func (p Policy) upper() float64 {
+// shrinkAfter is for how long fewer must have been enough.
+func (p Policy) shrinkAfter() time.Duration {
+	switch {
+	case p.Demand != nil:
+		return p.Demand.ShrinkAfter
+	case p.Queue != nil:
+		return p.Queue.ShrinkAfter
+	}
+	return p.In.For
+}
+
+// upper is what the metric should not be above with so many instances; NaN
+// where there is no such level.
+func (p Policy) upper(capacity int) float64 {
 	switch p.Kind() {
+	case ByDemand, ByQueue:
+		return p.most(capacity)
 	case ByStep:
 		return p.Out.Above
 	case ByTrack:
@@ -118,10 +140,10 @@ func (p Policy) upper() float64 {
 
 // upper is the lowest level that a metric should not be above; NaN where there
 // is none.
-func (g Group) upper(metric string) float64 {
+func (g Group) upper(metric string, capacity int) float64 {
 	lowest := math.NaN()
 	for _, p := range g.All() {
-		if upper := p.upper(); p.Metric == metric && !(lowest < upper) && !math.IsNaN(upper) {
+		if upper := p.upper(capacity); p.Metric == metric && !(lowest < upper) && !math.IsNaN(upper) {
 			lowest = upper
 		}
 	}
@@ -182,7 +204,14 @@ func (p Policy) validate(g Group, check func(bool, string, ...any)) {
 		return
 	}
 	check(p.Metric != "", "metric: a PromQL expression is wanted, here or of the group")
-	g.of(p).validatePolicy(check)
+	switch p.Kind() {
+	case ByDemand:
+		p.Demand.validate(check)
+	case ByQueue:
+		p.Queue.validate(check)
+	default:
+		g.of(p).validatePolicy(check)
+	}
 }
 
 // maxSlots bounds what is reckoned in each tick.

@@ -22,9 +22,21 @@ type reading struct {
 	known        []Point       // all up to now, in order
 }
 
-// read looks at the points up to now. A point that is NaN, infinite or stale
-// is none; one from the future waits until its time has come.
+// read looks at the points up to now, and for how long they have been beyond
+// the thresholds.
 func read(g Group, in Input) reading {
+	r := g.newest(in)
+	if r.missing == "" && g.Track == nil {
+		points := upTo(in.Points, in.Now)
+		r.above = run(points, g.Stale, func(v float64) bool { return v > g.Out.Above })
+		r.below = run(points, g.Stale, func(v float64) bool { return v < g.In.Below })
+	}
+	return r
+}
+
+// newest looks at the newest of the points up to now. A point that is NaN,
+// infinite or stale is none; one from the future waits until its time has come.
+func (g Group) newest(in Input) reading {
 	points := upTo(in.Points, in.Now)
 	r := reading{value: math.NaN(), above: -1, below: -1, points: evidence(points), known: points}
 	if len(points) == 0 {
@@ -40,13 +52,14 @@ func read(g Group, in Input) reading {
 		r.missing = fmt.Sprintf("the newest point is %s old, the limit is %s", span(age), span(g.Stale))
 	default:
 		r.value, r.at = last.Value, last.Time
-		if g.Track != nil {
-			break
-		}
-		r.above = run(points, g.Stale, func(v float64) bool { return v > g.Out.Above })
-		r.below = run(points, g.Stale, func(v float64) bool { return v < g.In.Below })
 	}
 	return r
+}
+
+// plan notes what a plan was made of.
+func (r reading) plan(p plan) plan {
+	p.value, p.points = r.value, r.points
+	return p
 }
 
 // run returns how far back from the newest point all points satisfy is, none

@@ -67,7 +67,7 @@ func (g *group) stir() {
 // peeks may cost. A group that has seen its surge already has looked at it, and
 // looks again at its ordinary pace.
 func (g *group) peekIn(now time.Time, every time.Duration) time.Duration {
-	if slices.ContainsFunc(g.feeds, func(f *feed) bool { return f.value > g.upper(f.Expr) }) {
+	if slices.ContainsFunc(g.feeds, func(f *feed) bool { return f.value > g.upper(f.Expr, g.capacity) }) {
 		return g.peekAfter(now, every)
 	}
 	return max(g.peekAt().Sub(now), g.ticked.Add(minPause).Sub(now), 0)
@@ -82,7 +82,7 @@ func (g *group) peekAfter(now time.Time, every time.Duration) time.Duration {
 // peeked at again.
 func (g *group) peekAt() (first time.Time) {
 	for _, f := range g.feeds {
-		if !math.IsNaN(g.upper(f.Expr)) && (first.IsZero() || f.peekAt.Before(first)) {
+		if !math.IsNaN(g.upper(f.Expr, g.capacity)) && (first.IsZero() || f.peekAt.Before(first)) {
 			first = f.peekAt
 		}
 	}
@@ -98,7 +98,7 @@ func (g *group) surge(ctx context.Context) bool {
 	var above atomic.Bool
 	var wg sync.WaitGroup
 	for _, f := range g.feeds {
-		if upper := g.upper(f.Expr); !math.IsNaN(upper) {
+		if upper := g.upper(f.Expr, g.capacity); !math.IsNaN(upper) {
 			wg.Go(func() {
 				if f.peek(ctx, g.metrics, upper) {
 					above.Store(true)

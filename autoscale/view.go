@@ -8,7 +8,7 @@ import (
 // viewPolicies says what the policies are and see. Callers hold g.mu.
 func (g *group) viewPolicies(v *View) {
 	for _, p := range g.All() {
-		pv := PolicyView{Name: p.Name, Kind: p.Kind(), Metric: p.Metric, Title: p.Title, Out: known(p.upper()), In: known(p.lower())}
+		pv := PolicyView{Name: p.Name, Kind: p.Kind(), Metric: p.Metric, Title: p.Title, Out: known(p.upper(g.now.From)), In: known(p.lower())}
 		if i := slices.IndexFunc(g.feeds, func(f *feed) bool { return f.Expr == p.Metric }); i >= 0 {
 			pv.Value = known(g.feeds[i].value)
 		}

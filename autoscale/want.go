@@ -142,24 +142,21 @@ func (g Group) plan(c counts, in Input, b bounds) (p plan, all []plan) {
 
 // planOne asks the only policy of g.
 func (g Group) planOne(c counts, in Input, r reading) plan {
-	stay := func(code, format string, args ...any) plan {
-		return plan{to: c.capacity, code: code, reason: fmt.Sprintf(format, args...)}
-	}
 	switch {
 	case r.missing != "":
-		return stay(codeMissing, "%s missing: %s", g.Title, r.missing)
+		return c.stay(codeMissing, "%s missing: %s", g.Title, r.missing)
 	case g.Track != nil:
 		return g.planTrack(c, in, r)
 	case r.above >= 0 && r.above < g.Out.For:
-		return stay(codeRising, "%s %s above %s for %s of %s", g.Title, num(r.value), num(g.Out.Above), span(r.above), span(g.Out.For))
+		return c.stay(codeRising, "%s %s above %s for %s of %s", g.Title, num(r.value), num(g.Out.Above), span(r.above), span(g.Out.For))
 	case r.above >= 0:
 		return g.planOut(c, r)
 	case r.below >= 0 && r.below < g.In.For:
-		return stay(codeFalling, "%s %s below %s for %s of %s", g.Title, num(r.value), num(g.In.Below), span(r.below), span(g.In.For))
+		return c.stay(codeFalling, "%s %s below %s for %s of %s", g.Title, num(r.value), num(g.In.Below), span(r.below), span(g.In.For))
 	case r.below >= 0:
 		return g.planIn(c, r)
 	}
-	return stay(codeSteady, "%s %s between %s and %s", g.Title, num(r.value), num(g.In.Below), num(g.Out.Above))
+	return c.stay(codeSteady, "%s %s between %s and %s", g.Title, num(r.value), num(g.In.Below), num(g.Out.Above))
 }
 
 // planOut adds to what is in service, not to what is on its way: instances
@@ -250,6 +247,11 @@ type counts struct {
 	silent    int
 	overdue   int // silent ones that were never heard of
 	draining  int
+}
+
+// stay is the plan to change nothing.
+func (c counts) stay(code, format string, args ...any) plan {
+	return plan{to: c.capacity, code: code, reason: fmt.Sprintf(format, args...)}
 }
 
 func (c counts) coming() int { return c.capacity - c.inService }

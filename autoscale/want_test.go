@@ -17,6 +17,7 @@ import (
 //	group min=2 max=14 out=4 for=3s add=enough|2|5:1,50:4 in=1 infor=10s remove=2
 //	      cooldown=30s boot=12s stale=5s maxstep=20 mode=act
 //	policy name=queue metric=q out=9 add=1 in=2     one more policy of the group
+//	policy demand=350 shrink=10s, or queue=100, or rate=5 drain=1m shrink=10s
 //	policy name=office cron=0_8_*_*_mon-fri zone=Europe/Vienna slot=10h floor=6 ceiling=9 cron=...
 //	now 2026-03-02T08:00:00Z  before all else of an input
 //	points 0.5x5 137 nan      one a second, the last one now
@@ -272,6 +273,20 @@ func (s *wantScript) policy(text string) (p Policy) {
 			p.In.Remove = s.amount(value)
 		case "add":
 			p.Out.Add, p.Out.Steps = s.add(value)
+		case "demand":
+			p.Demand = &DemandPolicy{Per: s.float(value)}
+		case "queue":
+			p.Queue = &QueuePolicy{Per: s.float(value)}
+		case "rate":
+			p.Queue = &QueuePolicy{Rate: s.float(value), Arrival: "arrival"}
+		case "drain":
+			p.Queue.Drain = s.span(value)
+		case "shrink":
+			if p.Demand != nil {
+				p.Demand.ShrinkAfter = s.span(value)
+			} else {
+				p.Queue.ShrinkAfter = s.span(value)
+			}
 		case "track":
 			p.Track = &TrackPolicy{Use: s.float(value), Step: time.Second}
 		default:

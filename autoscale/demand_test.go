@@ -1,0 +1,8 @@
+package autoscale
+
+import "testing"
+
+func TestDemand(t *testing.T) {
+	t.Parallel()
+	runScript(t, "testdata/demand.txt")
+}
