@@ -22,3 +22,37 @@ func (e *Engine) MuteOf(rule string, ls rrd.Labels) Mute {
 	}
 	return e.muted(r, rec, time.Now())
 }
+
+// Says is the gravest that the states of a rule answer to a class, firing before
+// unsure before quiet, and the state that does. Of labels that a state has too
+// (group="web"), it must have the same values. A rule that there is not, or that
+// matches nothing, is unsure.
+func (e *Engine) Says(rule string, c Class, ls rrd.Labels) (answer Answer, text string) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	r := e.rules[rule]
+	if r == nil {
+		return Unsure, "there is no rule " + rule
+	}
+	if len(r.records) == 0 {
+		return Unsure, "rule " + rule + " matches nothing"
+	}
+	text = "rule " + rule + " is quiet"
+	for _, rec := range r.records {
+		a := r.Policy.Answer(c, rec.state)
+		if alike(rec.labels, ls) && (a == Firing && answer != Firing || a == Unsure && answer == Quiet) {
+			answer, text = a, "rule "+rule+" is "+a.String()+" for "+rec.labels.String()
+		}
+	}
+	return answer, text
+}
+
+// alike says whether labels that both have are the same.
+func alike(a, b rrd.Labels) bool {
+	for _, l := range b {
+		if v := a.Get(l.Name); v != "" && v != l.Value {
+			return false
+		}
+	}
+	return true
+}

@@ -72,11 +72,13 @@ type Group struct {
 	Learn    *bool         `yaml:"learn"`    // false: boot is as written, whatever instances show
 	Warm     time.Duration `yaml:"warm"`     // from first heartbeat until it counts in the metric's average; default out.for, at least stale/2
 	Stale    time.Duration `yaml:"stale"`    // a metric without a newer sample is missing; default 1m
+	Frozen   time.Duration `yaml:"frozen"`   // a metric that changed with most samples, and is the same to the last bit for as long, is missing; default 5m
 	Silent   time.Duration `yaml:"silent"`   // a heartbeat that old is none; default 2m
 	Drain    time.Duration `yaml:"drain"`    // longest drain; 0 terminates at once
 	Replace  Patience      `yaml:"replace"`  // how long an instance may be silent, or fail its status check, until it is replaced; default 10m, or never
 	MaxStep  int           `yaml:"max_step"` // most instances in one decision; default 20
 	Budget   *Budget       `yaml:"budget"`   // what it may cost
+	Veto     Veto          `yaml:"veto"`     // alerts that hold it
 	Retire   RetirePolicy  `yaml:"retire"`   // who goes first
 	Launch   Template      `yaml:"launch"`   // what EC2 instances are launched as
 	ASG      string        `yaml:"asg"`      // or the name of the Auto Scaling Group that they are in
@@ -156,6 +158,7 @@ func (g Group) WithDefaults() Group {
 	}
 	set(&g.Warm, warm)
 	set(&g.Silent, 2*time.Minute)
+	set(&g.Frozen, 5*time.Minute)
 	if g.Track != nil {
 		track := g.Track.withDefaults()
 		g.Track = &track
@@ -209,7 +212,7 @@ func (g Group) Validate() error {
 	check(g.Replace == Never || g.Replace >= Patience(time.Minute), "replace %v: want 1m or more, or never", time.Duration(g.Replace))
 	check(g.MaxStep >= 1, "max_step %d: want 1 or more", g.MaxStep)
 	check(g.MaxLaunches >= 1, "max_launches %d: want 1 or more", g.MaxLaunches)
-	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"warm", g.Warm}, {"stale", g.Stale}, {"silent", g.Silent}} {
+	for _, f := range []named{{"cooldown", g.Cooldown}, {"boot", g.Boot}, {"warm", g.Warm}, {"stale", g.Stale}, {"silent", g.Silent}, {"frozen", g.Frozen}} {
 		check(f.d > 0, "%s %v: want more than 0", f.name, f.d)
 	}
 	check(g.Drain >= 0 && g.Drain <= time.Hour, "drain %v: want 0 to 1h", g.Drain)

@@ -48,6 +48,8 @@ type Options struct {
 	Cloud   Cloud
 	Metrics rrd.Evaluator // one that is a Dater too lets a group's stale see how old samples are
 	Moves   Watcher       // tells when samples of the metrics come; nil: groups peek a few times per tick
+	Alerts  Alerts        // nil: no downtime pauses, and no rule holds
+	Deaf    []string      // rules that fire when most hosts fall silent at once
 	Sweeper Sweeper       // finds instances by tag, whichever group they are of; nil: nobody looks for orphans
 	Fleet   Fleet
 	Drainer Drainer // nil: a drain lasts as long as the group says

@@ -41,15 +41,17 @@ type feed struct {
 	trouble string // why the newest reading gave nothing
 	told    bool   // of this trouble
 	pulse   pulse
-	peekAt  time.Time // the next peek's earliest
-	value   float64   // the newest; pages read it too, under the group's lock
+	stuck   stuck
+	frozen  time.Duration // see Group
+	peekAt  time.Time     // the next peek's earliest
+	value   float64       // the newest; pages read it too, under the group's lock
 }
 
 // feeds begins to observe all sources of a group, its metric first.
 func (g Group) feeds() []*feed {
 	var fs []*feed
 	for _, s := range g.Sources() {
-		fs = append(fs, &feed{Source: s, reach: g.reach(), value: math.NaN()})
+		fs = append(fs, &feed{Source: s, reach: g.reach(), frozen: g.Frozen, value: math.NaN()})
 	}
 	return fs
 }
@@ -83,6 +85,10 @@ func (f *feed) read(ctx context.Context, metrics rrd.Evaluator, now time.Time, s
 	}
 	if trouble := f.old(ctx, metrics, now, stale); trouble != "" {
 		return Point{Time: now, Value: math.NaN()}, trouble
+	}
+	_, dated := metrics.(Dater)
+	if why := f.stuck.judge(values[0].Value, !dated || f.pulse.moved.Equal(now), now, f.frozen); why != "" {
+		return Point{Time: now, Value: math.NaN()}, why
 	}
 	return Point{Time: values[0].Time.Std(), Value: values[0].Value}, ""
 }

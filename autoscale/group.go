@@ -25,7 +25,9 @@ type group struct {
 	log     *slog.Logger
 	keep    int
 	owner   string // of all groups; see Claim
-	off     bool   // by the configuration
+	alerts  Alerts
+	deaf    []string
+	off     bool // by the configuration
 
 	wake    chan struct{}
 	stirred chan struct{} // samples of the metric have come
@@ -73,7 +75,7 @@ type group struct {
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
 	g := &group{
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
-		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep, owner: c.owner, off: o.Config.Stopped,
+		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), feeds: conf.feeds(),
 	}
@@ -180,7 +182,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	d := Want(conf, in)
 	d.Policy = g.digest
 	g.remark(&d, said)
-	hold(&d, g.holdCalls(now, d.Direction, blind))
+	hold(&d, d.heeds(g.holdCalls(now, d.Direction, blind)))
 	g.capacity = d.From
 	if d.Acts() {
 		g.capacity = d.To
@@ -236,7 +238,7 @@ func (g *group) holdCalls(now time.Time, dir Direction, blind error) (met []Guar
 	} else {
 		met = append(met, passed("blind", "instances were listed %s ago", span(now.Sub(g.listedAt))))
 	}
-	met = append(met, g.holdRival())
+	met = append(append(met, g.holdRival()), g.holdAlerts(dir)...)
 	if dir == Out {
 		met = append(met, g.holdImage()...)
 	}

@@ -45,6 +45,8 @@ type world struct {
 	calls     int               // changing calls
 	wrap      func(Cloud) Cloud // what the controller gets for a cloud, or nil
 	store     *state.Journal
+	alerts    Alerts // or nil
+	deaf      []string
 	metrics   rrd.Evaluator // instead of the world itself, or nil
 	moves     Watcher
 }
@@ -443,7 +445,7 @@ func (w *world) live(c Config) *life {
 	if w.metrics == nil {
 		w.metrics = w
 	}
-	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Sweeper: s, Log: slog.New(slog.DiscardHandler)})
+	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Sweeper: s, Alerts: w.alerts, Deaf: w.deaf, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -131,3 +131,14 @@ func vanished(silences []time.Duration, least, within time.Duration) (greatest w
 	}
 	return greatest
 }
+
+// AtOnce are the names of the rules that fire when many hosts fall silent at
+// once.
+func (c Config) AtOnce() (names []string) {
+	for _, h := range c.Hosts {
+		if !h.AtOnce.Off {
+			names = append(names, h.Name+atOnceSuffix)
+		}
+	}
+	return names
+}
