@@ -54,7 +54,7 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 func (g *group) write(ctx context.Context, e Entry) error {
 	e.Group = g.Name
 	if e.At.IsZero() {
-		e.At = time.Now()
+		e.At = g.clock.time()
 	}
 	// A command that is given up on half-way must not leave the journal in doubt.
 	e, err := g.journal.Append(context.WithoutCancel(ctx), e)
@@ -268,7 +268,7 @@ func patient(ctx context.Context) (context.Context, context.CancelFunc) {
 func (g *group) finish(ctx context.Context, e Entry, wait *backoff) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
+	now := g.clock.time()
 	g.log.Info("call ended", "call", g.calling, "failure", e.Failure, "text", e.Text, "request", e.RequestID, "instances", e.Instances)
 	e.At, g.calling, g.changed = now, "", true
 	err := g.write(ctx, e)
@@ -280,7 +280,7 @@ func (g *group) finish(ctx context.Context, e Entry, wait *backoff) {
 		err = errors.New(e.Text)
 	}
 	if err != nil && !(len(e.Refused) > 0 && g.elsewhere(now)) {
-		wait.fail(now, err)
+		g.failed(wait, now, err)
 	} else {
 		*wait = backoff{}
 	}

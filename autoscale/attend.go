@@ -107,7 +107,7 @@ func (g *group) attend(ctx context.Context, now time.Time) {
 				g.log.Warn("instances are not attended to", "err", err)
 			}
 			g.counts.add("attend_failed_"+string(failureOf(err)), 1)
-			g.caring.fail(time.Now(), err)
+			g.caring.fail(g.clock.time(), err)
 		}
 	})
 }

@@ -228,6 +228,7 @@ type View struct {
 	BootsKnown int          `json:"boots_known,omitempty"` // from how many instances Boot was learnt; 0: it is as configured
 	Preflight  *Preflight   `json:"preflight,omitempty"`   // what the cloud would allow, as asked last
 	Instances  []Instance   `json:"instances"`
+	Breakers   []Breaker    `json:"breakers,omitempty"` // those that are not closed
 	Spending   *Spending    `json:"spending,omitempty"` // of a group with a budget
 	Last       Decision     `json:"last"`               // newest decision, acting or not
 	Recent     []Decision   `json:"recent"`             // newest first; runs of the same non-decision appear once

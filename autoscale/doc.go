@@ -83,7 +83,22 @@
 // so far that the rest would be asked to grow. No reversal within boot time. At
 // most max_step at once. When nearly half of the instances fall silent
 // together, it is more likely our own ears: nothing changes. After three
-// launches that were never heard of, none more. A stop switch per group.
+// launches that were never heard of, none more, until one launched as late is
+// heard of, or a human starts the group again. At most max_launches within 10
+// minutes. A [Budget] of money per hour and month is a wall. A metric that stops
+// to change, to the last bit, is missing. A clock that is set changes nothing. A
+// stop switch per group, one for all (rondo group stop --all, or stopped: true),
+// downtimes that pause scaling, and alerts that hold it ([Veto]). All of them
+// stand in each decision ([Guard]); guards.go lists them with their tests.
+//
+// # Whose group it is
+//
+// Two controllers must not act in one group. Each instance carries the [Claim]
+// of the controller that launched it: who sees instances with a claim that goes
+// before its own refuses (two-controllers), and says so. After a data directory
+// was lost or moved that is ourselves: rondo group take-over. A copy of a data
+// directory has the same ID: never run both. What carries our tags and belongs
+// to no group is an orphan: rondo group sweep finds it, and ends it by command.
 //
 // # What is lost is replaced
 //

@@ -29,6 +29,8 @@ type group struct {
 	deaf    []string
 	off     bool // by the configuration
 
+	clock   clock
+	set     setting
 	wake    chan struct{}
 	stirred chan struct{} // samples of the metric have come
 	calls   sync.WaitGroup
@@ -55,6 +57,7 @@ type group struct {
 	since     time.Time
 	changed   bool // something was done that the list does not show yet
 	launching backoff
+	outage    backoff // of listing, as of the newest look
 	digest    string  // of the configuration
 	ending    backoff // of terminations: what cannot be retired must not keep from launching
 	caring    backoff // of the instances; see Attendant
@@ -100,16 +103,23 @@ func (g *group) run(ctx context.Context, every time.Duration) {
 	defer ticker.Stop()
 	peek := time.NewTimer(every / peeks)
 	defer peek.Stop()
-	g.watched = time.Now()
+	g.watched, _ = g.clock.read()
+	g.mu.Lock()
+	g.memory.notAfter(g.watched)
+	g.mu.Unlock()
 	for ctx.Err() == nil {
-		g.look(ctx, time.Now(), every)
+		now, set := g.clock.read()
+		if set != 0 {
+			g.resetClock(ctx, now, set)
+		}
+		g.look(ctx, now, every)
 		for waiting := true; waiting; {
 			waiting = false
 			select {
 			case <-ctx.Done():
 			case <-ticker.C:
 			case <-g.wake:
-				sleep(ctx, minPause-time.Since(g.ticked))
+				sleep(ctx, minPause-time.Since(g.clock.at))
 			case <-g.stirred:
 				waiting = true
 				peek.Reset(g.peekIn(time.Now(), every))
@@ -155,6 +165,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.outage = g.listing
 	if blind == nil {
 		conf, _ := g.learnt()
 		g.instances = conf.reconcile(sight{now, g.watched, g.listed, g.memory, g.first, g.seen, g.heard})
@@ -238,7 +249,7 @@ func (g *group) holdCalls(now time.Time, dir Direction, blind error) (met []Guar
 	} else {
 		met = append(met, passed("blind", "instances were listed %s ago", span(now.Sub(g.listedAt))))
 	}
-	met = append(append(met, g.holdRival()), g.holdAlerts(dir)...)
+	met = append(append(met, g.holdRival(), g.holdClock(now)), g.holdAlerts(dir)...)
 	if dir == Out {
 		met = append(met, g.holdImage()...)
 	}
@@ -281,7 +292,7 @@ func (g *group) view() View {
 		Name: g.Name, Mode: string(g.Mode), Stopped: g.inTheWay() != "", StoppedBy: g.inTheWay(),
 		Min: g.Min, Max: g.Max,
 		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
-		Spending: g.spending(),
+		Spending: g.spending(), Breakers: g.breakers(g.clock.time()),
 	}
 	g.viewPolicies(&v)
 	if g.now.Acts() {

@@ -15,6 +15,8 @@ package autoscale
 //	... images that never come up      overdue                       hold.go      TestGuardOverdue
 //	... money                          budget-hour, budget-month     budget.go    TestGuardBudgetHour, TestGuardBudgetMonth
 //	storms of retries                  backoff, in-flight, unclear   act.go       ec2: TestStorm
+//	... calls that fail, in a row      backoff; View.Breakers        breaker.go   TestGuardBreaker
+//	a clock that is set                clock                         clock.go     TestGuardClockJumps, TestGuardClockInThePast
 //	a cloud that does not answer       blind                         observe.go   TestCrash
 //	a list that lags                   (counts as capacity)          reconcile.go TestOneNeedOneLaunch
 //	the same launch twice              unclear                       memory.go    TestOneNeedOneLaunch

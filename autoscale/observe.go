@@ -113,7 +113,7 @@ func (g *group) list(ctx context.Context, now time.Time, every time.Duration) er
 			g.log.Warn("cannot list instances", "err", err)
 		}
 		g.counts.add("list_failed_"+string(failureOf(err)), 1)
-		g.listing.fail(time.Now(), err)
+		g.failed(&g.listing, g.clock.time(), err)
 		return err
 	}
 	g.listing = backoff{}

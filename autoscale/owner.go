@@ -165,7 +165,7 @@ func (c *Controller) TakeOver(ctx context.Context, name, by string) error {
 		other, _ := claimOf(i)
 		epoch = max(epoch, other.Epoch)
 	}
-	claim := Claim{Owner: g.owner, Epoch: epoch + 1, At: time.Now().UTC().Round(0), By: clean(by, "someone")}
+	claim := Claim{Owner: g.owner, Epoch: epoch + 1, At: g.clock.time().UTC().Round(0), By: clean(by, "someone")}
 	if err := g.write(ctx, Entry{Kind: KindClaim, At: claim.At, Claim: &claim, Text: claim.By}); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (c *Controller) Preflight(ctx context.Context, name string) (Preflight, err
 
 // preflight asks, unless it has just been asked.
 func (g *group) preflight(ctx context.Context, cloud Preflighter) Preflight {
-	now := time.Now()
+	now := g.clock.time()
 	g.mu.Lock()
 	if last := g.preflighted; last != nil && now.Sub(last.At) < preflightRest {
 		g.mu.Unlock()

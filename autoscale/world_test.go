@@ -45,7 +45,9 @@ type world struct {
 	calls     int               // changing calls
 	wrap      func(Cloud) Cloud // what the controller gets for a cloud, or nil
 	store     *state.Journal
-	alerts    Alerts // or nil
+	steps     bool          // it has a clock of its own
+	off       time.Duration // by which the controller's clock is ahead
+	alerts    Alerts        // or nil
 	deaf      []string
 	metrics   rrd.Evaluator // instead of the world itself, or nil
 	moves     Watcher
@@ -184,7 +186,7 @@ func (w *world) LastSeen(host string) (time.Time, bool) {
 	case !m.silentSince.IsZero():
 		return m.silentSince, true
 	}
-	return time.Now(), w.running(m)
+	return time.Now().Add(w.off), w.running(m)
 }
 
 func (w *world) Withdraw(host, _ string) {
@@ -448,6 +450,11 @@ func (w *world) live(c Config) *life {
 	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Sweeper: s, Alerts: w.alerts, Deaf: w.deaf, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if w.steps {
+		for _, g := range ctl.groups {
+			g.clock.now = w.wallClock
+		}
 	}
 	l := &life{ctl, s, cancel, make(chan struct{})}
 	go func() {
