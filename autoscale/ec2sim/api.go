@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func (s *Sim) api(w http.ResponseWriter, r *http.Request) {
 		a.refuse(err)
 		return
 	}
-	a.result(done, c.params.fault.Effect)
+	a.result(r, done, c.params.fault)
 }
 
 // admit refuses what is asked with keys of the past, or too often; and a dry
@@ -135,13 +136,13 @@ func (a answer) expired(r *http.Request, now time.Time) bool {
 }
 
 // result writes a result, or what a fault makes of it.
-func (a answer) result(done any, effect Effect) {
+func (a answer) result(r *http.Request, done any, fault Fault) {
 	b, err := a.service.form.encode(a.service, a.action, a.id, done)
 	if err != nil {
 		a.refuse(apiErrorf("InternalError", "%v", err))
 		return
 	}
-	switch effect {
+	switch fault.Effect {
 	case EffectResetAfter:
 		reset(a.w)
 		return
@@ -152,8 +153,29 @@ func (a answer) result(done any, effect Effect) {
 		return
 	case EffectTruncate:
 		b = b[:len(b)/2]
+	case EffectTrickle:
+		a.trickle(r, b, time.Duration(fault.Delay))
+		return
 	}
 	a.write(http.StatusOK, b)
+}
+
+// pieces is in how many of them an answer trickles.
+const pieces = 10
+
+// trickle sends an answer bit by bit.
+func (a answer) trickle(r *http.Request, b []byte, delay time.Duration) {
+	a.w.Header().Set("Content-Type", a.service.form.contentType())
+	a.w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	for piece := range slices.Chunk(b, len(b)/pieces+1) {
+		_, _ = a.w.Write(piece)
+		_ = http.NewResponseController(a.w).Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(delay / pieces):
+		}
+	}
 }
 
 // refuse answers an error in the service's form.

@@ -231,13 +231,19 @@ const protectedWords = "Could not scale to desired capacity because all remainin
 
 // victim chooses the next instance to end; nil where all are protected.
 func (g *group) victim() *member {
+	crowd := make(map[string]int)
+	for _, m := range g.members {
+		if !m.state.ending() {
+			crowd[m.zone]++
+		}
+	}
 	var best *member
 	for _, m := range g.members { // by launch: the oldest first
 		switch {
 		case m.state.ending() || m.state == lifeStandby || m.protected:
-		case best == nil, g.inZone(m.zone) > g.inZone(best.zone):
+		case best == nil, crowd[m.zone] > crowd[best.zone]:
 			best = m
-		case g.inZone(m.zone) < g.inZone(best.zone):
+		case crowd[m.zone] < crowd[best.zone]:
 		case m.state != lifeInService && best.state == lifeInService, slices.Contains(g.Termination, "NewestInstance"):
 			best = m
 		}

@@ -47,10 +47,11 @@
 // # Faults
 //
 // A [Fault] strikes what is asked (an error code, a denial, a connection reset
-// before or after the work was done, a delay, half an answer, an HTML page, a
-// clock that is ahead, a page token that comes again), where instances are
-// launched (no room in a type, zone or market until it is given back; stuck,
-// silent, impaired, ending by themselves, interrupted with two minutes' notice)
+// before or after the work was done, a delay, an answer that trickles, half an
+// answer, an HTML page, a clock that is ahead, a page token that comes again),
+// where instances are launched (no room in a type, zone or market until it is
+// given back; stuck, silent, impaired, ending by themselves, interrupted with
+// two minutes' notice)
 // or one instance that is there. It strikes Count times, from After and for
 // For, all or a Share of the times: a brown-out is
 //

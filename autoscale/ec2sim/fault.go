@@ -19,6 +19,7 @@ const (
 	EffectReset      Effect = "reset"       // reads the request and resets the connection; nothing is done
 	EffectResetAfter Effect = "reset-after" // does the work, then resets the connection
 	EffectSlow       Effect = "slow"        // answers after Delay
+	EffectTrickle    Effect = "trickle"     // answers in pieces over Delay
 	EffectTruncate   Effect = "truncate"    // does the work, sends half of the answer
 	EffectHTML       Effect = "html"        // does the work, answers a proxy's error page
 	EffectSkew       Effect = "skew"        // has a clock that is Delay ahead, to which requests are expired
@@ -40,7 +41,7 @@ const (
 const SpotNotice = 2 * time.Minute
 
 func onRequests() []Effect {
-	return []Effect{EffectError, EffectDeny, EffectReset, EffectResetAfter, EffectSlow, EffectTruncate, EffectHTML, EffectSkew, EffectSamePage, EffectHide}
+	return []Effect{EffectError, EffectDeny, EffectReset, EffectResetAfter, EffectSlow, EffectTrickle, EffectTruncate, EffectHTML, EffectSkew, EffectSamePage, EffectHide}
 }
 
 func onInstances() []Effect {
@@ -88,7 +89,7 @@ const maxDelay = 10 * time.Minute
 // Validate says what is wrong with the fault.
 func (f Fault) Validate() error {
 	instances := slices.Contains(onInstances(), f.Effect)
-	wantsDelay := f.Effect == EffectSlow || f.Effect == EffectHide || f.Effect == EffectSkew
+	wantsDelay := f.Effect == EffectSlow || f.Effect == EffectTrickle || f.Effect == EffectHide || f.Effect == EffectSkew
 	switch {
 	case !instances && f.Effect != EffectNoRoom && !slices.Contains(onRequests(), f.Effect):
 		return fmt.Errorf("effect %q: want one of %v", f.Effect, append(append(onRequests(), EffectNoRoom), onInstances()...))

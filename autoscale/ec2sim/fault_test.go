@@ -180,6 +180,19 @@ func TestUnseen(t *testing.T) {
 	})
 }
 
+func TestTrickle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		inject(t, s, Fault{Effect: EffectTrickle, Delay: Duration(time.Minute), Count: 1})
+		start := time.Now()
+		status, body := call(s, "DescribeRegions")
+		if d := time.Since(start); status != 200 || d != time.Minute || !strings.HasSuffix(body, "</DescribeRegionsResponse>") {
+			t.Errorf("%d after %v: %s", status, d, body)
+		}
+	})
+}
+
 func TestSamePage(t *testing.T) {
 	t.Parallel()
 	s := New(Options{})

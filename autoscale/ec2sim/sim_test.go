@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -337,6 +338,11 @@ func FuzzAPI(f *testing.F) {
 	f.Add("Action=CreateTags&ResourceId.1=i-1&Tag.1.Key=a&Tag.1.Value=b")
 	f.Add("Action=TerminateInstances&InstanceId.1=i-1;%zz")
 	f.Add("Action=CreateAutoScalingGroup&Version=2011-01-01&AutoScalingGroupName=w&MinSize=1&MaxSize=2&LaunchTemplate.LaunchTemplateName=web&VPCZoneIdentifier=subnet-1,,x")
+	f.Add("Action=CreateFleet&Type=instant&TargetCapacitySpecification.TotalTargetCapacity=2&LaunchTemplateConfigs.1.LaunchTemplateSpecification.LaunchTemplateName=web&LaunchTemplateConfigs.1.Overrides.1.Priority=1")
+	f.Add("Action=CreateLaunchTemplate&LaunchTemplateName=abc&LaunchTemplateData.ImageId=resolve:ssm:/a&LaunchTemplateData.UserData=aGk=")
+	f.Add("Action=DescribeImages&Owner.1=self&Filter.1.Name=name&Filter.1.Value.1=a?*&DryRun=true")
+	f.Add("Action=CreateTargetGroup&Version=2015-12-01&Name=web&Port=80")
+	f.Add("Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::1:role/a&RoleSessionName=b")
 	f.Add("Action=SetDesiredCapacity&Version=2011-01-01&AutoScalingGroupName=web&DesiredCapacity=2")
 	f.Add("Action=DescribeAutoScalingGroups&Version=2011-01-01&MaxRecords=1&NextToken=from-1&Filters.member.1.Name=tag:a&Filters.member.1.Values.member.1=b")
 	f.Fuzz(func(t *testing.T, body string) {
@@ -347,6 +353,7 @@ func FuzzAPI(f *testing.F) {
 		if err := s.CreateGroup(GroupSpec{Name: "web", Min: 1, Max: 3, Image: "ami-1", Types: []string{"t3.micro"}}); err != nil {
 			t.Fatal(err)
 		}
+		call(s, "CreateLaunchTemplate", "LaunchTemplateName", "web", "LaunchTemplateData.ImageId", "ami-1")
 		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		w := httptest.NewRecorder()
@@ -369,4 +376,45 @@ func BenchmarkDescribe(b *testing.B) {
 	for b.Loop() {
 		call(s, "DescribeInstances", "Filter.1.Name", "tag:rondo:group", "Filter.1.Value.1", "web")
 	}
+}
+
+// TestThousandInstances runs as many as the emulator is asked to, each with a
+// goroutine, through the life of a group. All of it is far below 1 GB.
+func TestThousandInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
+		boots, _ := ParseTimes("lognormal(60s,0.4)")
+		s := New(Options{Boots: boots, Boot: func(ctx context.Context, _ Instance) { <-ctx.Done() }})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		if err := s.CreateGroup(GroupSpec{Name: "web", Max: n, Desired: n, Image: "ami-1", Types: []string{"t3.micro"}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		runtime.ReadMemStats(&after)
+		running := 0
+		for _, i := range s.Instances() {
+			if i.State == Running {
+				running++
+			}
+		}
+		grown := int64(after.Sys) - int64(before.Sys)
+		t.Logf("%d instances run in %.1f MB more", running, float64(grown)/1e6)
+		if running != n || grown > 100e6 {
+			t.Errorf("%d run, want %d; %d bytes more", running, n, grown)
+		}
+		ask(s, "2011-01-01", "SetDesiredCapacity", "AutoScalingGroupName", "web", "DesiredCapacity", "0")
+		time.Sleep(time.Minute)
+		if body := second(ask(s, "2011-01-01", "DescribeAutoScalingInstances")); strings.Contains(body, "<member>") {
+			t.Error("some are left")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
