@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// A Wish is what one policy of several wanted.
+// A Wish is what one policy wanted, where it is one of several or has a metric
+// of its own.
 type Wish struct {
 	Name   string   `json:"name"`
 	Kind   string   `json:"kind"`
@@ -20,6 +21,10 @@ type Wish struct {
 type Signal struct {
 	Points  []Point // NaN where a reading gave nothing
 	Trouble string  // why the newest reading gave nothing
+
+	// Hosts are the values of an expression that gives one for each. Points are
+	// then what the policy made of them.
+	Hosts map[string]float64
 }
 
 // of is the input as one policy sees it.
@@ -57,6 +62,10 @@ func (g Group) askOne(p Policy, c counts, in Input) plan {
 		return p.planDemand(g, c, in)
 	case ByQueue:
 		return p.planQueue(g, c, in)
+	case ByFree:
+		return p.planFree(g, c, in)
+	case ByVotes:
+		return p.planVotes(g, c, in)
 	}
 	one := g.of(p)
 	r := read(one, in)
@@ -92,10 +101,11 @@ func judges(plans []plan) []plan {
 	return seeing
 }
 
-// wishes lists what several policies wanted.
+// wishes lists what each of several policies wanted, and of one what it saw
+// where that is not the group's metric.
 func (g Group) wishes(plans []plan) []Wish {
-	if len(plans) < 2 {
-		return nil
+	if len(plans) == 0 || len(plans) == 1 && plans[0].policy.Metric == g.Metric {
+		return nil // the decision itself says it
 	}
 	out := make([]Wish, len(plans))
 	for i, p := range plans {

@@ -122,8 +122,12 @@ const Enough Amount = -1
 
 // UnmarshalText reads a positive number or "enough".
 func (a *Amount) UnmarshalText(b []byte) error {
-	if string(b) == "enough" {
+	switch string(b) {
+	case "enough":
 		*a = Enough
+		return nil
+	case "": // nothing was said, as where a configuration is kept whose policy has none
+		*a = 0
 		return nil
 	}
 	n, err := strconv.Atoi(string(b))
@@ -136,8 +140,11 @@ func (a *Amount) UnmarshalText(b []byte) error {
 
 // MarshalText writes what UnmarshalText reads.
 func (a Amount) MarshalText() ([]byte, error) {
-	if a == Enough {
+	switch a {
+	case Enough:
 		return []byte("enough"), nil
+	case 0:
+		return nil, nil
 	}
 	return strconv.AppendInt(nil, int64(a), 10), nil
 }
@@ -154,7 +161,7 @@ func (g Group) WithDefaults() Group {
 	set(&g.Stale, time.Minute)
 	warm := max(g.Out.For, g.Stale/2)
 	for _, p := range g.Policies {
-		warm = max(warm, p.Out.For)
+		warm = max(warm, p.growAfter())
 	}
 	set(&g.Warm, warm)
 	set(&g.Silent, 2*time.Minute)

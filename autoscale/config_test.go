@@ -69,6 +69,10 @@ func TestConfigErrors(t *testing.T) {
 	p(`autoscale: group "web": policy "queue": queue.per 0: want more than 0, or a rate`, Policy{Queue: &QueuePolicy{}})
 	p(`autoscale: group "web": policy "demand": demand.per -1: want more than 0`+"\n"+`autoscale: group "web": policy "demand": demand.shrink_after 2h0m0s: want more than 0, at most 1h`, Policy{Demand: &DemandPolicy{Per: -1, ShrinkAfter: 2 * time.Hour}})
 	p(`autoscale: group "web": policy "track": track and demand exclude each other: give each a policy of its own`, Policy{Track: &TrackPolicy{}, Demand: &DemandPolicy{Per: 1}})
+	p(`autoscale: group "web": policy "free": metric: one of its own is wanted, a PromQL expression that gives a series for each host`+"\n"+`autoscale: group "web": policy "free": free.of "all": want server or fleet`, Policy{Free: &FreePolicy{Of: "all"}})
+	p(`autoscale: group "web": policy "free": free.above 1.2: want at least a server more than below 0.5, which is what one less costs`, Policy{Metric: "cpu", Free: &FreePolicy{Above: 1.2}})
+	p(`autoscale: group "web": policy "free": free.above 1.5: want more than below 0.2, and less than 1, which is the whole fleet`, Policy{Metric: "cpu", Free: &FreePolicy{Of: "fleet", Above: 1.5}})
+	p(`autoscale: group "web": policy "votes": votes.below 0.8 must be less than votes.above 0.8: between them servers abstain`+"\n"+`autoscale: group "web": policy "votes": votes.share 0.3: want 0.5 to 1`, Policy{Metric: "cpu", Votes: &VotesPolicy{Above: 0.8, Below: 0.8, Share: 0.3}})
 	var many []Policy
 	for i := range maxPolicies {
 		step.Name = strconv.Itoa(i)
@@ -93,6 +97,36 @@ func TestConfigErrors(t *testing.T) {
 	})
 }
 
+// TestSetupSurvives: a configuration that the journal keeps is read as it was.
+func TestSetupSurvives(t *testing.T) {
+	t.Parallel()
+	g := web().Groups[0]
+	g.Policies = []Policy{
+		{Track: &TrackPolicy{}}, {Demand: &DemandPolicy{Per: 3}}, {Queue: &QueuePolicy{Rate: 3, Arrival: "a"}}, {Name: "q", Queue: &QueuePolicy{Per: 3}},
+		{Metric: "free", Free: &FreePolicy{Of: "fleet"}}, {Metric: "cpu", Votes: &VotesPolicy{Above: 0.8}},
+		{Schedule: []Slot{slotOf(t, "0 8 * * mon-fri", "Europe/Vienna", time.Hour), slotOf(t, "@daily", "UTC", time.Hour)}},
+	}
+	g = g.WithDefaults()
+	if err := g.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	record, _, err := Entry{Kind: KindConfig, Setup: &Setup{Digest: g.Digest(), Group: g}}.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := decodeEntry(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := Differences(g, e.Setup.Group); len(d) > 0 || e.Setup.Group.Digest() != g.Digest() {
+		t.Errorf("%v", d)
+	}
+	now := scriptNow.Add(24 * time.Hour)
+	if a, b := Want(g, Input{Now: now}), Want(e.Setup.Group, Input{Now: now}); a.To != b.To || a.Reason != b.Reason {
+		t.Errorf("%+v, %+v", a, b)
+	}
+}
+
 func TestAmount(t *testing.T) {
 	t.Parallel()
 	f := func(text string, want Amount, wantErr string) {
@@ -112,6 +146,7 @@ func TestAmount(t *testing.T) {
 	}
 	f("3", 3, "")
 	f("enough", Enough, "")
+	f("", 0, "")
 	f("0", 0, `amount "0": want a number from 1 on, or enough`)
 	f("-1", 0, `amount "-1": want a number from 1 on, or enough`)
 	f("lots", 0, `amount "lots": want a number from 1 on, or enough`)

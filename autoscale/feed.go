@@ -11,33 +11,42 @@ import (
 
 // A Source is an expression that a group looks at in each tick.
 type Source struct {
-	Key  string // of [Input.Signals]: the policy's name, with what follows of its other expressions; "" for the group's metric
-	Expr string // PromQL
+	Key    string // of [Input.Signals]: the policy's name, with what follows of its other expressions; "" for the group's metric
+	Expr   string // PromQL
+	ByHost bool   // it gives a series for each host
 }
 
 // Sources lists what the group looks at: its metric, and what policies have
 // beside it.
 func (g Group) Sources() []Source {
-	out := []Source{{"", g.Metric}}
+	out := []Source{{Expr: g.Metric}}
 	for _, p := range g.All() {
 		if p.Metric != "" && p.Metric != g.Metric {
-			out = append(out, Source{p.Name, p.Metric})
+			out = append(out, Source{p.Name, p.Metric, p.byHost()})
 		}
 		if p.Queue != nil && p.Queue.Arrival != "" {
-			out = append(out, Source{p.Name + keyArrival, p.Queue.Arrival})
+			out = append(out, Source{p.Name + keyArrival, p.Queue.Arrival, false})
+		}
+		if p.Free != nil && p.Free.RunQueue != "" {
+			out = append(out, Source{p.Name + keyRunQueue, p.Free.RunQueue, true})
 		}
 	}
 	return out
 }
 
 // What is put behind a policy's name for its other expressions.
-const keyArrival = ".arrival"
+const (
+	keyArrival  = ".arrival"
+	keyRunQueue = ".run_queue"
+)
 
 // A feed is a source under observation.
 type feed struct {
 	Source
 	reach   time.Duration // how long points are kept
 	points  []Point
+	hosts   map[string]float64 // the newest, of a source by host
+	hostOf  func(rrd.Labels) string
 	trouble string // why the newest reading gave nothing
 	told    bool   // of this trouble
 	pulse   pulse
@@ -47,19 +56,20 @@ type feed struct {
 	value   float64       // the newest; pages read it too, under the group's lock
 }
 
-// feeds begins to observe all sources of a group, its metric first.
-func (g Group) feeds() []*feed {
-	var fs []*feed
+// feed begins to observe all sources of a group, its metric first.
+func (g *group) feed() {
 	for _, s := range g.Sources() {
-		fs = append(fs, &feed{Source: s, reach: g.reach(), frozen: g.Frozen, value: math.NaN()})
+		g.feeds = append(g.feeds, &feed{Source: s, reach: g.reach(), frozen: g.Frozen, value: math.NaN(), hostOf: g.hostOf})
 	}
-	return fs
 }
 
 // observe adds one reading.
 func (f *feed) observe(ctx context.Context, metrics rrd.Evaluator, now time.Time, stale time.Duration) {
 	p := Point{Time: now, Value: math.NaN()}
-	if f.Expr != "" { // else all policies have metrics of their own
+	switch {
+	case f.ByHost: // the group makes a value of it, for its instances
+		f.hosts, f.trouble = f.readHosts(ctx, metrics, now, stale)
+	case f.Expr != "": // else all policies have metrics of their own
 		p, f.trouble = f.read(ctx, metrics, now, stale)
 	}
 	f.points = append(f.points, p)

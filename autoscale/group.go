@@ -80,8 +80,9 @@ func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries 
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
 		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
-		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(), feeds: conf.feeds(),
+		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(),
 	}
+	g.feed()
 	g.digest = conf.Digest()
 	for _, e := range entries {
 		if e.Group == conf.Name || e.Group == Everything {
@@ -189,6 +190,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	conf, said := g.bounded(conf)
 	in := g.input(now)
 	in.BootsKnown = known
+	g.tally(conf, in)
 	g.asked = asked{in, conf, g.sessions, map[Direction][]Guard{Out: g.holdCalls(now, Out, blind), In: g.holdCalls(now, In, blind)}}
 	d := Want(conf, in)
 	d.Policy = g.digest
@@ -221,7 +223,7 @@ func (g *group) input(now time.Time) Input {
 		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.inTheWay(), Released: g.memory.Released, Signals: make(map[string]Signal),
 	}
 	for _, f := range g.feeds[1:] {
-		in.Signals[f.Key] = Signal{f.points, f.trouble}
+		in.Signals[f.Key] = Signal{f.points, f.trouble, f.hosts}
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))

@@ -23,6 +23,8 @@ type Policy struct {
 	Track  *TrackPolicy  `yaml:"track"`
 	Demand *DemandPolicy `yaml:"demand"`
 	Queue  *QueuePolicy  `yaml:"queue"`
+	Free   *FreePolicy   `yaml:"free"`
+	Votes  *VotesPolicy  `yaml:"votes"`
 
 	Schedule []Slot `yaml:"schedule"` // goes by the clock, and needs no metric
 }
@@ -33,6 +35,8 @@ const (
 	ByTrack    = "track"
 	ByDemand   = "demand"
 	ByQueue    = "queue"
+	ByFree     = "free"
+	ByVotes    = "votes"
 	BySchedule = "schedule"
 )
 
@@ -47,7 +51,7 @@ func (p Policy) kinds() (kinds []string) {
 		name string
 		said bool
 	}{
-		{ByTrack, p.Track != nil}, {ByDemand, p.Demand != nil}, {ByQueue, p.Queue != nil}, {BySchedule, len(p.Schedule) > 0},
+		{ByTrack, p.Track != nil}, {ByDemand, p.Demand != nil}, {ByQueue, p.Queue != nil}, {ByFree, p.Free != nil}, {ByVotes, p.Votes != nil}, {BySchedule, len(p.Schedule) > 0},
 		{ByStep, p.In != InPolicy{} || p.Out.Above != 0 || p.Out.For != 0 || p.Out.Add != 0 || len(p.Out.Steps) > 0},
 	} {
 		if k.said {
@@ -95,6 +99,12 @@ func (p Policy) withDefaults(g Group) Policy {
 	if p.Queue != nil {
 		p.Queue = p.Queue.withDefaults()
 	}
+	if p.Free != nil {
+		p.Free = p.Free.withDefaults()
+	}
+	if p.Votes != nil {
+		p.Votes = p.Votes.withDefaults()
+	}
 	return p
 }
 
@@ -111,7 +121,7 @@ func (g Group) of(p Policy) Group {
 func (p Policy) follows() bool { return p.Track != nil || p.Demand != nil || p.Queue != nil }
 
 // reach is how far back the policy looks at points.
-func (p Policy) reach() time.Duration { return max(p.Out.For, p.shrinkAfter(), p.Track.reach()) }
+func (p Policy) reach() time.Duration { return max(p.growAfter(), p.shrinkAfter(), p.Track.reach()) }
 
 // shrinkAfter is for how long fewer must have been enough.
 func (p Policy) shrinkAfter() time.Duration {
@@ -120,9 +130,27 @@ func (p Policy) shrinkAfter() time.Duration {
 		return p.Demand.ShrinkAfter
 	case p.Queue != nil:
 		return p.Queue.ShrinkAfter
+	case p.Free != nil:
+		return p.Free.ShrinkAfter
+	case p.Votes != nil:
+		return p.Votes.ShrinkAfter
 	}
 	return p.In.For
 }
+
+// growAfter is for how long more must have been wanted.
+func (p Policy) growAfter() time.Duration {
+	switch {
+	case p.Free != nil:
+		return p.Free.For
+	case p.Votes != nil:
+		return p.Votes.For
+	}
+	return p.Out.For
+}
+
+// byHost says whether the policy looks at each host.
+func (p Policy) byHost() bool { return p.Free != nil || p.Votes != nil }
 
 // upper is what the metric should not be above with so many instances; NaN
 // where there is no such level.
@@ -204,7 +232,12 @@ func (p Policy) validate(g Group, check func(bool, string, ...any)) {
 		return
 	}
 	check(p.Metric != "", "metric: a PromQL expression is wanted, here or of the group")
+	check(!p.byHost() || p.Metric != g.Metric, "metric: one of its own is wanted, a PromQL expression that gives a series for each host")
 	switch p.Kind() {
+	case ByFree:
+		p.Free.validate(check)
+	case ByVotes:
+		p.Votes.validate(check)
 	case ByDemand:
 		p.Demand.validate(check)
 	case ByQueue:

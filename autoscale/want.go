@@ -101,6 +101,7 @@ const (
 	codeTight   = "tight" // one less would be too few
 	codeSteady  = "steady"
 
+	codeCalm      = "calm" // the votes rest after a change
 	codeIdle      = "idle" // no slot of the schedule is on
 	codeScheduled = "scheduled"
 )
@@ -167,11 +168,16 @@ func (g Group) planOut(c counts, r reading) plan {
 	if add := g.Out.amount(r.value); add != Enough {
 		need = c.inService + int(add)
 	}
+	return g.grow(c, need, reason)
+}
+
+// grow goes to need, unless what is on its way covers it.
+func (g Group) grow(c counts, need int, reason string) plan {
 	switch {
 	case c.capacity >= g.Max:
-		return plan{to: c.capacity, code: codeAtMax, reason: fmt.Sprintf("%s: %d wanted, capacity is at max %d", reason, need, g.Max)}
+		return c.stay(codeAtMax, "%s: %d wanted, capacity is at max %d", reason, need, g.Max)
 	case need <= c.capacity:
-		return plan{to: c.capacity, code: codeCovered, reason: fmt.Sprintf("%s: %d wanted, capacity %d with %d on their way", reason, need, c.capacity, c.coming())}
+		return c.stay(codeCovered, "%s: %d wanted, capacity %d with %d on their way", reason, need, c.capacity, c.coming())
 	}
 	return plan{to: need, code: codeAbove, reason: reason}
 }

@@ -18,12 +18,15 @@ import (
 //	      cooldown=30s boot=12s stale=5s maxstep=20 mode=act
 //	policy name=queue metric=q out=9 add=1 in=2     one more policy of the group
 //	policy demand=350 shrink=10s, or queue=100, or rate=5 drain=1m shrink=10s
+//	policy free=0.5:1.5 queues=q of=fleet add=1 shrink=10s, or votes=0.8:0.3 calm=1m add=2
+//	hosts free 0.9 0.2x3 -    of each instance, here of h0 to h3, and not of h4
 //	policy name=office cron=0_8_*_*_mon-fri zone=Europe/Vienna slot=10h floor=6 ceiling=9 cron=...
 //	now 2026-03-02T08:00:00Z  before all else of an input
 //	points 0.5x5 137 nan      one a second, the last one now
 //	signal queue 0.5x5 nan    the same, of a policy's own metric
 //	age 7s                    the last points so long ago instead
 //	fleet 2 in-service 3 booting 1 draining 2 silent 1 overdue
+//	seen 90s 0s               heartbeats of the fleet that follows, so old; the last one of all others
 //	unsettled 2
 //	last out 10s              the newest change and how long ago
 //	watched 5s                default: a day
@@ -45,6 +48,7 @@ type wantScript struct {
 	got   *Decision
 	held  bool
 	why   bool
+	seen  []string
 	file  string
 }
 
@@ -81,7 +85,7 @@ func runScript(t *testing.T, file string) {
 }
 
 func (s *wantScript) reset() {
-	s.got, s.held, s.why = nil, false, false
+	s.got, s.held, s.why, s.seen = nil, false, false, nil
 	s.in = Input{Now: scriptNow, Started: scriptNow.Add(-24 * time.Hour), Signals: map[string]Signal{}}
 }
 
@@ -113,13 +117,22 @@ func (s *wantScript) run(word, rest string) {
 		s.in.Points = s.points(rest)
 	case "signal":
 		name, points, _ := strings.Cut(rest, " ")
-		s.in.Signals[name] = Signal{Points: s.points(points)}
+		signal := s.in.Signals[name]
+		signal.Points = s.points(points)
+		s.in.Signals[name] = signal
+	case "hosts":
+		name, values, _ := strings.Cut(rest, " ")
+		signal := s.in.Signals[name]
+		signal.Hosts = s.hosts(values)
+		s.in.Signals[name] = signal
 	case "age":
 		for i := range s.in.Points {
 			s.in.Points[i].Time = s.in.Points[i].Time.Add(-s.span(rest))
 		}
 	case "fleet":
 		s.in.Instances = s.fleet(strings.Fields(rest))
+	case "seen":
+		s.seen = strings.Fields(rest)
 	case "unsettled":
 		s.in.Unsettled = s.num(rest)
 	case "last":
@@ -134,6 +147,7 @@ func (s *wantScript) run(word, rest string) {
 		if err := g.Validate(); err != nil {
 			s.t.Fatalf("line %d: %v", s.line, err)
 		}
+		s.tally(g)
 		d := Want(g, s.in)
 		s.got = &d
 		s.equal(fmt.Sprintf("%s %d %d %s", d.Direction, d.From, d.To, d.Code), rest)
@@ -150,6 +164,41 @@ func (s *wantScript) run(word, rest string) {
 		s.wish(rest)
 	default:
 		s.t.Fatalf("line %d: %q is no statement", s.line, word)
+	}
+}
+
+// hosts reads a value for each of h0, h1 and so on.
+func (s *wantScript) hosts(text string) map[string]float64 {
+	hosts, n := make(map[string]float64), 0
+	for _, word := range strings.Fields(text) {
+		value, times, repeated := strings.Cut(word, "x")
+		count := 1
+		if repeated {
+			count = s.num(times)
+		}
+		for range count {
+			if value != "-" {
+				hosts[fmt.Sprintf("h%d", n)] = s.float(value)
+			}
+			n++
+		}
+	}
+	return hosts
+}
+
+// tally adds the newest points of policies that look at hosts, or completes
+// them, as the group does.
+func (s *wantScript) tally(g Group) {
+	for _, p := range g.All() {
+		signal := s.in.Signals[p.Name]
+		if !p.byHost() {
+			continue
+		}
+		if n := len(signal.Points); n == 0 {
+			signal.Points = []Point{{Time: s.in.Now}}
+		}
+		signal.Points[len(signal.Points)-1].Value = p.tally(g, s.in).point()
+		s.in.Signals[p.Name] = signal
 	}
 }
 
@@ -218,7 +267,10 @@ func (s *wantScript) fleet(words []string) (out []Instance) {
 			phase, seen = Silent, time.Time{}
 		}
 		for range s.num(words[i]) {
-			out = append(out, Instance{ID: fmt.Sprintf("i-%d", len(out)), Phase: phase, LastSeen: seen})
+			if n := len(s.seen); n > 0 {
+				seen = s.in.Now.Add(-s.span(s.seen[min(len(out), n-1)]))
+			}
+			out = append(out, Instance{ID: fmt.Sprintf("i-%d", len(out)), Host: fmt.Sprintf("h%d", len(out)), Phase: phase, LastSeen: seen})
 		}
 	}
 	return out
@@ -262,7 +314,14 @@ func (s *wantScript) policy(text string) (p Policy) {
 		case "metric":
 			p.Metric = value
 		case "for":
-			p.Out.For = s.span(value)
+			switch p.Kind() {
+			case ByFree:
+				p.Free.For = s.span(value)
+			case ByVotes:
+				p.Votes.For = s.span(value)
+			default:
+				p.Out.For = s.span(value)
+			}
 		case "infor":
 			p.In.For = s.span(value)
 		case "out":
@@ -272,7 +331,14 @@ func (s *wantScript) policy(text string) (p Policy) {
 		case "remove":
 			p.In.Remove = s.amount(value)
 		case "add":
-			p.Out.Add, p.Out.Steps = s.add(value)
+			switch p.Kind() {
+			case ByFree:
+				p.Free.Add = s.amount(value)
+			case ByVotes:
+				p.Votes.Add = s.amount(value)
+			default:
+				p.Out.Add, p.Out.Steps = s.add(value)
+			}
 		case "demand":
 			p.Demand = &DemandPolicy{Per: s.float(value)}
 		case "queue":
@@ -281,12 +347,20 @@ func (s *wantScript) policy(text string) (p Policy) {
 			p.Queue = &QueuePolicy{Rate: s.float(value), Arrival: "arrival"}
 		case "drain":
 			p.Queue.Drain = s.span(value)
+		case "free":
+			p.Free = &FreePolicy{}
+			p.Free.Below, p.Free.Above = s.pair(value)
+		case "queues":
+			p.Free.RunQueue = value
+		case "of":
+			p.Free.Of = value
+		case "votes":
+			p.Votes = &VotesPolicy{}
+			p.Votes.Above, p.Votes.Below = s.pair(value)
+		case "calm":
+			p.Votes.Calm = s.span(value)
 		case "shrink":
-			if p.Demand != nil {
-				p.Demand.ShrinkAfter = s.span(value)
-			} else {
-				p.Queue.ShrinkAfter = s.span(value)
-			}
+			*p.shrink() = s.span(value)
 		case "track":
 			p.Track = &TrackPolicy{Use: s.float(value), Step: time.Second}
 		default:
@@ -325,6 +399,26 @@ func (s *wantScript) slot(p *Policy, key, value string) bool {
 		s.t.Fatalf("line %d: %v", s.line, err)
 	}
 	return true
+}
+
+func (s *wantScript) pair(text string) (a, b float64) {
+	first, second, _ := strings.Cut(text, ":")
+	return s.float(first), s.float(second)
+}
+
+// shrink is where a policy has its ShrinkAfter.
+func (p *Policy) shrink() *time.Duration {
+	switch p.Kind() {
+	case ByDemand:
+		return &p.Demand.ShrinkAfter
+	case ByQueue:
+		return &p.Queue.ShrinkAfter
+	case ByFree:
+		return &p.Free.ShrinkAfter
+	case ByVotes:
+		return &p.Votes.ShrinkAfter
+	}
+	return &p.In.For
 }
 
 // add reads an amount, or steps such as 5:1,50:4.
