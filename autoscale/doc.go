@@ -35,28 +35,67 @@
 // track: {use: 0.8} instead of out and in follows the load: see [TrackPolicy].
 // Package replay shows what any policy would have done with a load.
 //
-// Several policies stand under policies, beside these or instead of them:
-//
-//	policies:
-//	  - {name: queue, metric: sum(queue_length), out: {above: 500, add: 2}, in: {below: 50, remove: 1}}
-//	  - {track: {use: 0.7}}      # of the group's metric
-//	  - {name: requests, metric: 'sum(rate(requests[1m]))', demand: {per: 350}}
-//	  - {name: jobs, metric: sum(jobs_waiting), queue: {per: 100}}
-//	  - name: office hours
-//	    schedule:                # min is 6 by the time that the slot begins
-//	      - {cron: 0 8 * * mon-fri, timezone: Europe/Vienna, for: 10h, min: 6}
-//
-// Each is asked on its own, and the safest wins: the group grows as far as the
-// one that wants the most, and shrinks only where all want it, no further than
-// the most cautious. One whose metric is missing keeps what there is, and no
-// other from growing. A decision says what each wanted, and who decided.
-//
 //	work     points x serving       . wanted, with room for noise
 //	     ^                    . '  /
 //	     |              . '      '   the line through the newest points that
 //	     |   _ .-._  .-'             agree, and where it leads when an instance
 //	     |--'     '-'|          |    that is launched now will serve
 //	     +----------now-----now+boot--->
+//
+// # Which policy when
+//
+// More policies stand under policies, beside the group's own or instead of it.
+// Each has one metric, its own or the group's, and one kind:
+//
+//	policies:
+//	  - {name: latency, metric: avg(response_ms), out: {above: 400, for: 1m, add: 2}, in: {below: 100, for: 10m, remove: 1}}
+//	  - {track: {use: 0.7}}                     # of the group's metric
+//	  - {name: requests, metric: 'sum(rate(requests[1m]))', demand: {per: 350}}
+//	  - {name: jobs, metric: sum(jobs_waiting), queue: {rate: 5, arrival: 'sum(rate(jobs_added[1m]))', drain: 5m}}
+//	  - {metric: cpu_free_percent / 100, free: {run_queue: run_queue}}
+//	  - {metric: cpu_used, votes: {above: 0.8, below: 0.3}}
+//	  - {name: office hours, schedule: [{cron: 0 8 * * mon-fri, timezone: Europe/Vienna, for: 10h, min: 6}]}
+//
+// Step (out and in; steps for more the higher it is) answers a level with a
+// number. It needs no understanding of the metric but that high is bad, and takes
+// any: latency, errors, a temperature. It has to wait between steps to see what
+// they did.
+//
+// Track follows a metric that says how full an instance is, looks a boot time
+// ahead, and keeps room for noise: take it first where the metric goes above 1.
+//
+// Demand and queue divide what is asked for, or waits, by what an instance does.
+// They know how many are needed at once, from two servers to nineteen, where a
+// metric that ends at full, such as the use of a CPU, has to feel its way. They
+// need a number for what one instance does, which a load test gives:
+//
+//	needed = demand / per     = backlog / per     = (arrival + backlog / drain) / rate
+//
+// Free keeps servers' worth of capacity free, added up over those whose run
+// queues are short: half a server at least, one and a half at most, or shares of
+// the fleet. It is for crowds that come without notice, since it is about what
+// can be taken on rather than about what is done. A full fleet has nothing free
+// however much waits: put a queue or demand beside it.
+//
+//	                 free: 0.9    0.2     0 (a long queue)        sum 1.1
+//	servers     |#.........| |########..| |#########.|    below 0.5: one more
+//	                                                      above 1.5: one less
+//
+// Votes ask each server. They are for fleets whose load is not spread evenly:
+// half of them full and half idle is no average of fine. A vote counts by how
+// fresh the heartbeat is.
+//
+// Schedule is for what is known beforehand. It raises min so early that instances
+// serve when the slot begins, and lowers max; it launches for no load and retires
+// nobody whom another policy wants to keep.
+//
+// How they combine: each is asked on its own, and the safest wins. The group
+// grows as far as the one that wants the most, and shrinks only where all want
+// it, no further than the most cautious. One whose metric is missing keeps what
+// there is, and no other from growing. A decision says what each wanted, and who
+// decided. Policies that look at hosts (free, votes) take an expression that
+// gives a series for each, with the label host or a name that the fleet's
+// templates know; with fewer than half of the hosts known they are blind.
 //
 // # What is capacity
 //
