@@ -92,6 +92,16 @@ func safest(plans []plan) plan {
 	return best
 }
 
+// evidence are the newest points of the group's metric.
+func (g Group) evidence(in Input, plans []plan) []Point {
+	for _, p := range plans {
+		if p.policy.Metric == g.Metric {
+			return p.points
+		}
+	}
+	return evidence(upTo(in.Points, in.Now))
+}
+
 // judges are the plans that go by what is seen; all, where there is no such.
 func judges(plans []plan) []plan {
 	seeing := slices.DeleteFunc(slices.Clone(plans), func(p plan) bool { return p.policy.Kind() == BySchedule })

@@ -110,8 +110,11 @@ func (p Policy) withDefaults(g Group) Policy {
 
 // of is the group with p as its only policy.
 func (g Group) of(p Policy) Group {
-	g.Policies = nil
 	g.Metric, g.Title, g.Out, g.In, g.Track = p.Metric, p.Title, p.Out, p.In, p.Track
+	g.Policies = nil
+	if kind := p.Kind(); kind != ByStep && kind != ByTrack {
+		g.Policies = []Policy{p}
+	}
 	return g
 }
 

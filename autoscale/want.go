@@ -48,8 +48,9 @@ type Change struct {
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
 	g, by := g.scheduled(in.Now)
-	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Points: evidence(upTo(in.Points, in.Now)), Saw: g.saw(c, in), DryRun: g.Mode != Act}
+	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Saw: g.saw(c, in), DryRun: g.Mode != Act}
 	p, all := g.plan(c, in, by)
+	d.Points = g.evidence(in, all)
 	p = g.planBudget(g.limit(p, c, by), in, c)
 	d.To, d.Code, d.Reason, d.By, d.Policies = p.to, p.code, p.reason, p.by, g.wishes(all)
 	switch {

@@ -153,7 +153,7 @@ func (q question) asked(t time.Duration) Decision {
 	in.Points = q.held(q.in.Points, t)
 	in.Signals = make(map[string]Signal, len(q.in.Signals))
 	for name, s := range q.in.Signals {
-		in.Signals[name] = Signal{Points: q.held(s.Points, t), Trouble: s.Trouble}
+		in.Signals[name] = Signal{Points: q.held(s.Points, t), Trouble: s.Trouble, Hosts: s.Hosts}
 	}
 	return Want(q.Group, in)
 }
@@ -378,7 +378,7 @@ func (q question) reasonWords(a Against) string {
 	case a.Wanted:
 		return fmt.Sprintf("wanted: %d -> %d", q.base.From, q.base.To)
 	case len(a.Needs) == 0 && len(a.Limits) == 0:
-		return fmt.Sprintf("no value of %s asks for it", q.Title)
+		return q.unasked()
 	}
 	needs := make([]string, len(a.Needs))
 	for i, n := range a.Needs {
@@ -389,6 +389,21 @@ func (q question) reasonWords(a Against) string {
 		text = strings.TrimSuffix(limits+": "+text, ": ")
 	}
 	return text
+}
+
+// unasked says that nothing would make the policies ask, which for those that
+// look at hosts is no more than what they see.
+func (q question) unasked() string {
+	var seen []string
+	for i, p := range q.All() {
+		if p.byHost() && i < len(q.base.Policies) {
+			seen = append(seen, q.base.Policies[i].Name+": "+q.base.Policies[i].Reason)
+		}
+	}
+	if len(seen) == 0 {
+		return fmt.Sprintf("no value of %s asks for it", q.Title)
+	}
+	return strings.Join(seen, "; ")
 }
 
 // words says where the metric would have to be.
