@@ -15,6 +15,14 @@ type Wish struct {
 	Reason string   `json:"reason"`
 	Value  *float64 `json:"value,omitempty"`  // what its metric was; nil while that is missing
 	Points []Point  `json:"points,omitempty"` // the newest of its own metric; none where that is the group's
+
+	Hosts []HostValue `json:"hosts,omitempty"` // of a policy that looks at hosts: the most loaded
+}
+
+// A HostValue is what was seen of one host.
+type HostValue struct {
+	Host  string  `json:"host"`
+	Value float64 `json:"value"`
 }
 
 // A Signal is what one expression beside the group's metric gave.
@@ -121,7 +129,7 @@ func (g Group) wishes(plans []plan) []Wish {
 	for i, p := range plans {
 		out[i] = Wish{Name: p.policy.Name, Kind: p.policy.Kind(), To: p.least(), Code: p.code, Reason: p.reason, Value: known(p.value)}
 		if p.policy.Metric != g.Metric {
-			out[i].Points = p.points
+			out[i].Points, out[i].Hosts = p.points, p.hosts
 		}
 	}
 	return out

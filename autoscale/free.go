@@ -90,6 +90,7 @@ func (f FreePolicy) tally(g Group, in Input, free, queues Signal) (t tally) {
 			long++
 		}
 		t.known++
+		t.saw(i, v)
 	}
 	t.value = t.sum
 	t.text = fmt.Sprintf("%s of %d servers free", num(t.sum), t.servers)
@@ -118,6 +119,7 @@ func (p Policy) planFree(g Group, c counts, in Input) plan {
 		return c.stay(codeMissing, "%s missing: %s", p.Title, orText(t.missing, "no point yet"))
 	}
 	r := reading{value: t.value, points: evidence(points)}
+	r.hosts = t.evidence(func(a, b HostValue) int { return cmp.Compare(a.Value, b.Value) })
 	below := run(points, g.Stale, func(v float64) bool { return v < f.Below })
 	above := run(points, g.Stale, func(v float64) bool { return v > f.Above })
 	switch {

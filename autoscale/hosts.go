@@ -1,10 +1,12 @@
 package autoscale
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"rondo/rrd"
@@ -65,6 +67,20 @@ type tally struct {
 	known   int     // of which something is known
 	text    string  // what was counted
 	sum     float64 // of the values
+	hosts   []HostValue
+}
+
+// saw notes what is known of a host.
+func (t *tally) saw(i Instance, v float64) {
+	t.hosts = append(t.hosts, HostValue{cmp.Or(i.Host, i.ID), v})
+}
+
+// evidence is what a decision shows of the hosts: the most loaded, by an order.
+func (t tally) evidence(loaded func(a, b HostValue) int) []HostValue {
+	slices.SortFunc(t.hosts, func(a, b HostValue) int {
+		return cmp.Or(loaded(a, b), strings.Compare(a.Host, b.Host))
+	})
+	return slices.Clone(t.hosts[:min(len(t.hosts), maxPoints)])
 }
 
 // tally counts the hosts as the policy does.

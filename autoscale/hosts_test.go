@@ -179,6 +179,9 @@ func TestHostsLive(t *testing.T) {
 		if w.count() != 3 || v.Metric != "cpu" || !strings.HasPrefix(v.Recent[1].Reason, "0.3 of 2 servers free, below 0.5") {
 			t.Errorf("%d instances, %+v", w.count(), v)
 		}
+		if h := v.Recent[1].Policies[0].Hosts; len(h) != 2 || h[0] != (HostValue{"ip-2.internal", 0.1}) {
+			t.Errorf("%+v", h)
+		}
 		if v.Last.Code != codeSteady && v.Last.Code != codeCovered && len(v.Last.Policies) != 1 {
 			t.Errorf("%+v", v.Last)
 		}

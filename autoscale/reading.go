@@ -19,6 +19,7 @@ type reading struct {
 	missing      string        // why there is no value
 	above, below time.Duration // for how long without a break; -1: not now
 	points       []Point       // the newest, as evidence
+	hosts        []HostValue   // the same, of hosts
 	known        []Point       // all up to now, in order
 }
 
@@ -58,7 +59,7 @@ func (g Group) newest(in Input) reading {
 
 // plan notes what a plan was made of.
 func (r reading) plan(p plan) plan {
-	p.value, p.points = r.value, r.points
+	p.value, p.points, p.hosts = r.value, r.points, r.hosts
 	return p
 }
 

@@ -58,6 +58,7 @@ func (v VotesPolicy) tally(g Group, in Input, loads Signal) (t tally) {
 			continue
 		}
 		t.known++
+		t.saw(i, load)
 		t.sum += load
 		switch {
 		case load > v.Above:
@@ -95,6 +96,7 @@ func (p Policy) planVotes(g Group, c counts, in Input) plan {
 		return c.stay(codeMissing, "%s missing: %s", p.Title, orText(t.missing, "no point yet"))
 	}
 	r := reading{value: t.value, points: evidence(points)}
+	r.hosts = t.evidence(func(a, b HostValue) int { return cmp.Compare(b.Value, a.Value) })
 	more := run(points, g.Stale, func(x float64) bool { return x >= v.Share })
 	fewer := run(points, g.Stale, func(x float64) bool { return -x >= v.Share })
 	calm := v.Calm - in.Now.Sub(in.Last.At)

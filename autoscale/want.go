@@ -120,6 +120,7 @@ type plan struct {
 	policy Policy
 	value  float64
 	points []Point
+	hosts  []HostValue
 }
 
 // least is what it wants after its own caution.
