@@ -197,7 +197,10 @@ func (g *group) launch(ctx context.Context, now time.Time, l Launch, attempt str
 func (g *group) settle(ctx context.Context, now time.Time) {
 	open := g.memory.Open
 	e := Entry{Kind: KindOutcome, At: now, Attempt: open.Attempt, Instances: g.launchedBy(open.Attempt)}
-	if len(e.Instances) == 0 {
+	switch {
+	case g.ASG != "":
+		e.Ordered = open.Launch.Count // if it was, it is listed
+	case len(e.Instances) == 0:
 		e.Failure, e.Text = Permanent, fmt.Sprintf("failed: nothing that carries its tag is to be seen after %s", span(now.Sub(open.At)))
 	}
 	g.note(ctx, e)

@@ -96,7 +96,7 @@ func (c *Controller) Sweep(ctx context.Context) (Sweep, error) {
 // stray says what an instance is that no group's books explain.
 func (c *Controller) stray(i Instance, known map[string]bool) (s Stray, is bool) {
 	s = Stray{Instance: i, Group: i.Tags[TagGroup]}
-	_, err := c.group(s.Group)
+	g, err := c.group(s.Group)
 	claim, claimed := claimOf(i)
 	attempt := i.Tags[TagDecision]
 	switch {
@@ -106,6 +106,8 @@ func (c *Controller) stray(i Instance, known map[string]bool) (s Stray, is bool)
 		s.Why, s.Orphan = fmt.Sprintf("group %s is not configured", s.Group), true
 	case err != nil:
 		s.Why = fmt.Sprintf("group %s is not configured, and it carries no tag %s: by hand, or from before there was one", s.Group, TagOwner)
+	case g.ASG != "":
+		return s, false // the Auto Scaling Group launched it
 	case attempt == "":
 		s.Why = "adopted: launched by hand"
 	case !known[attempt]:

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rondo/autoscale"
+	"rondo/autoscale/ec2/asg"
 	"rondo/autoscale/ec2sim"
 )
 
@@ -311,3 +312,40 @@ func TestHooks(t *testing.T) {
 	attend(autoscale.Care{Proceed: r.alive()})
 	r.shows("i-1 booting launching")
 }
+
+// What is asked beforehand, and what cannot be.
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	r := open(t, ec2sim.Options{}, ec2sim.GroupSpec{Max: 9})
+	r.group("PutScalingPolicy", "PolicyName", "cpu70")
+	show := func(group string) (out []string) {
+		for _, q := range r.cloud.Preflight(t.Context(), autoscale.Launch{Group: group}, nil).Requirements {
+			out = append(out, fmt.Sprintf("%s %s: %.40s", q.State, q.Name, q.Text))
+		}
+		return out
+	}
+	r.fault(ec2sim.Fault{Action: "DescribeLifecycleHooks", Effect: ec2sim.EffectError, Code: "AccessDenied", Count: 1})
+	if d := cmp.Diff([]string{
+		"ok autoscaling:DescribeAutoScalingGroups: web-asg: min 0, max 9, desired 0; the Au",
+		"ok autoscaling:DescribeScalingActivities: ",
+		"denied autoscaling:DescribeLifecycleHooks: auth: AccessDenied: fault on demand",
+		"ok autoscaling:DescribePolicies: ",
+		"ok ec2:DescribeInstances: ",
+		"unknown autoscaling:SetDesiredCapacity: Auto Scaling has no dry run: the first r",
+		"unknown autoscaling:TerminateInstanceInAutoScalingGroup: Auto Scaling has no dry run: the first r",
+		"unknown autoscaling:SetInstanceProtection: Auto Scaling has no dry run: the first r",
+	}, show("web")); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"missing autoscaling:DescribeAutoScalingGroups: permanent: Refused: there is no Auto Sca"}, show("lost")); d != "" {
+		t.Error(d)
+	}
+}
+
+var (
+	_ autoscale.Attendant     = (*asg.Cloud)(nil)
+	_ autoscale.Bounder       = (*asg.Cloud)(nil)
+	_ autoscale.Preflighter   = (*asg.Cloud)(nil)
+	_ autoscale.Remarker      = (*asg.Cloud)(nil)
+	_ autoscale.StatusChecker = (*asg.Cloud)(nil)
+)

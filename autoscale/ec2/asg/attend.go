@@ -154,22 +154,32 @@ func (c *Cloud) rivals(ctx context.Context, g *group, k *known, now time.Time) {
 	if !k.rivalsDue(now) {
 		return
 	}
+	names, err := c.policies(ctx, g)
+	if ce, ok := errors.AsType[*autoscale.CallError](err); ok && ce.Failure == autoscale.Denied {
+		k.rivalsAre(fmt.Sprintf("whether the Auto Scaling Group %s has scaling policies of its own is not known: allow autoscaling:DescribePolicies", g.name), now)
+	}
+	if err == nil {
+		k.rivalsAre(rivalsText(g.name, names), now)
+	}
+}
+
+// policies names the scaling policies that the group has, and that are enabled.
+func (c *Cloud) policies(ctx context.Context, g *group) (names []string, err error) {
 	out, err := c.client.policies(ctx, &sdk.DescribePoliciesInput{AutoScalingGroupName: aws.String(g.name)})
 	if err != nil {
-		if ce, ok := errors.AsType[*autoscale.CallError](classify(err)); ok && ce.Failure == autoscale.Denied {
-			k.rivalsAre(fmt.Sprintf("whether the Auto Scaling Group %s has scaling policies of its own is not known: allow autoscaling:DescribePolicies", g.name), now)
-		}
-		return
+		return nil, classify(err)
 	}
-	var names []string
 	for _, p := range out.ScalingPolicies {
 		if p.Enabled == nil || *p.Enabled {
 			names = append(names, aws.ToString(p.PolicyName))
 		}
 	}
-	text := ""
-	if len(names) > 0 {
-		text = fmt.Sprintf("the Auto Scaling Group %s has scaling policies of its own (%s), which change the same number: disable them", g.name, strings.Join(names, ", "))
+	return names, nil
+}
+
+func rivalsText(name string, policies []string) string {
+	if len(policies) == 0 {
+		return ""
 	}
-	k.rivalsAre(text, now)
+	return fmt.Sprintf("the Auto Scaling Group %s has scaling policies of its own (%s), which change the same number: disable them", name, strings.Join(policies, ", "))
 }

@@ -68,5 +68,6 @@
 //	autoscaling:CompleteLifecycleAction, RecordLifecycleActionHeartbeat       with hooks of rondo's
 //	ec2:DescribeInstances                                                     names, addresses, tags
 //
-// The changing ones can be limited to the group by its ARN.
+// The changing ones can be limited to the group by its ARN. rondo group check
+// makes the reading calls; for the changing ones Auto Scaling has no dry run.
 package asg
