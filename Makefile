@@ -53,6 +53,8 @@ soak:
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	RONDO_STORM=30m $(GO) test -timeout=0 -count=1 -v -run TestStorm ./autoscale/ec2
 	RONDO_RAIDS=100000 $(GO) test -timeout=0 -count=1 -v -run TestRaids ./autoscale
+	RONDO_BLACKOUTS=5000 $(GO) test -timeout=0 -count=1 -v -run TestBlackouts ./autoscale
+	RONDO_BUDGETS=2000 $(GO) test -timeout=0 -count=1 -v -run TestRandomBudgets ./autoscale
 	RONDO_RAIDS=100000 $(GO) test -timeout=0 -count=1 -v -run TestTerminateReadsAgain ./autoscale/ec2
 	$(GO) test -timeout=0 -count=1 -v -run TestAgainstRRDtool ./rrd -rrdtool.runs=1000000
 	$(GO) test -timeout=0 -count=1 -v -run 'TestContinues|TestXML' ./rrd/rrdfile -rrdfile.runs=20000

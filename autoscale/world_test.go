@@ -34,6 +34,7 @@ type world struct {
 	tokens    map[string][]string
 	books     books
 	chaos     *chaos // what goes wrong by chance, besides calls
+	blackout  blackout
 	withdrawn map[string]bool
 	made      int
 	rng       *rand.Rand        // nil: no faults but these:
@@ -181,6 +182,8 @@ func (w *world) LastSeen(host string) (time.Time, bool) {
 	switch {
 	case m == nil || m.deaf || m.stuck:
 		return time.Time{}, false
+	case w.blackout.what&darkHearts != 0:
+		return w.blackout.since, w.blackout.since.Sub(m.Launched) >= m.boot
 	case !m.ended.IsZero():
 		return m.ended, m.ended.Sub(m.Launched) >= m.boot
 	case !m.silentSince.IsZero():
@@ -236,6 +239,9 @@ func (s *session) Append(ctx context.Context, record []byte) (uint64, error) {
 		s.crash()
 		return 0, errDead
 	}
+	if s.blackout.what&darkJournal != 0 {
+		return 0, errors.New("no space left on device")
+	}
 	seq, err := s.book.Append(ctx, record)
 	if err == nil {
 		s.books.note(s.t, record)
@@ -254,6 +260,9 @@ func (s *session) Instances(_ context.Context, group string) ([]Instance, error)
 	defer s.mu.Unlock()
 	if s.rng != nil && s.rng.IntN(10) == 0 {
 		return nil, faultCodes()[s.rng.IntN(len(faultCodes()))]
+	}
+	if s.blackout.what&darkList != 0 {
+		return nil, errors.New("no route to host")
 	}
 	var out []Instance
 	for _, m := range s.instances {
