@@ -21,7 +21,7 @@ const (
 // carryOut does the most urgent thing: settle what is unclear, then the
 // decision, then what drains.
 func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
-	may := g.Mode == Act && g.inTheWay() == "" && g.calling == "" && !g.refused() && !g.paused()
+	may := g.mayCall()
 	blind := g.listing.err != nil
 	switch {
 	case g.calling == "" && g.memory.Open != nil && now.Sub(g.memory.Open.At) > settleBefore && !blind:

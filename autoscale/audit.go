@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 type Audit struct {
 	At    time.Time `json:"at"`
 	Entry uint64    `json:"entry"` // its number in the journal
-	What  Kind      `json:"what"`  // stop, start, config, or launch, drain and reclaim of what was applied by hand
+	What  Kind      `json:"what"`  // stop, start, config, claim (taken over), or launch, drain and reclaim of what was applied by hand
 	By    string    `json:"by"`
 	Text  string    `json:"text,omitempty"`
 	Ref   string    `json:"ref,omitempty"` // the decision that was applied
@@ -47,7 +48,12 @@ func (m *memory) audit(e Entry) {
 		a.By, a.Ref = e.Decision.Who, e.Decision.ID
 		a.Text = fmt.Sprintf("applied %d -> %d: %s", e.Decision.From, e.Decision.To, e.Decision.Reason)
 		m.Applied = e.Decision.ID
+	case e.Kind == KindClaim && e.Claim.By != "":
+		a.Text = "taken over: epoch " + strconv.Itoa(e.Claim.Epoch)
 	case e.Kind == KindStop, e.Kind == KindStart:
+		if e.Group == Everything {
+			a.Text = "all groups"
+		}
 	default:
 		return
 	}

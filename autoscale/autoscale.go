@@ -150,6 +150,7 @@ type Decision struct {
 	By        string    `json:"by,omitempty"`       // of several policies, the one that decided; "" where none was asked
 	Policies  []Wish    `json:"policies,omitempty"` // what each of several wanted
 	Saw       Saw       `json:"saw,omitzero"`       // what the arithmetic was done with, beside the points
+	Forecast  *Forecast `json:"forecast,omitempty"` // of a policy that follows the load, where it decided
 	Guards    []Guard   `json:"guards,omitempty"`   // the guard rails that were asked
 	DryRun    bool      `json:"dry_run,omitempty"`
 	Instances []string  `json:"instances,omitempty"`
@@ -230,6 +231,7 @@ type View struct {
 	Instances  []Instance   `json:"instances"`
 	Breakers   []Breaker    `json:"breakers,omitempty"` // those that are not closed
 	Spending   *Spending    `json:"spending,omitempty"` // of a group with a budget
+	Shadow     *ShadowView  `json:"shadow,omitempty"`   // of a group with a shadow policy
 	Last       Decision     `json:"last"`               // newest decision, acting or not
 	Recent     []Decision   `json:"recent"`             // newest first; runs of the same non-decision appear once
 }

@@ -67,6 +67,7 @@ type Group struct {
 	In       InPolicy      `yaml:"in"`
 	Track    *TrackPolicy  `yaml:"track"`    // instead of out and in: follow the load
 	Policies []Policy      `yaml:"policies"` // beside them, or instead: the safest of all wins
+	Shadow   *Shadow       `yaml:"shadow"`   // a policy that is asked beside them and launches nothing
 	Cooldown time.Duration `yaml:"cooldown"` // rest after a change; default 2m
 	Boot     time.Duration `yaml:"boot"`     // from launch to first heartbeat, until it is learnt; no reversal within it; default 3m
 	Learn    *bool         `yaml:"learn"`    // false: boot is as written, whatever instances show
@@ -229,6 +230,7 @@ func (g Group) Validate() error {
 	g.validateSource(check)
 	g.Launch.validate(check)
 	g.validatePolicies(check)
+	g.validateShadow(check)
 	return errors.Join(errs...)
 }
 

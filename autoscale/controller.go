@@ -200,6 +200,7 @@ var (
 	ErrNoGroup    = errors.New("no such group")
 	ErrNoDecision = errors.New("no such decision")
 	ErrNoSetup    = errors.New("no configuration")
+	ErrBadConfig  = errors.New("this configuration is wrong")
 	ErrEnded      = errors.New("autoscale: this controller has ended, as in a reload: try again")
 )
 

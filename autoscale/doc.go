@@ -172,6 +172,24 @@
 // whether they were just written or read after a restart. Entries are chained
 // by hash. A chain that is broken stops all groups until a human starts them.
 //
+// # Proof
+//
+// A [Decision] keeps what it was made of: the points, what was counted ([Saw]),
+// the digest of the configuration in force, and what each guard rail said. The
+// journal has it before anything is done, and what came of it after ([Record]).
+// Since [Want] is pure, it can be asked again: [Controller.Why] finds why not
+// more or less by asking what it would say if the metric, the bounds or the time
+// were different, now or on what the journal has of the past.
+//
+//	asked:  metric at v all along, from 0 upwards   -> the level, and for how long
+//	        the same without min, without max       -> the bound in the way
+//	        a moment later, and later               -> until when a guard rail holds
+//
+// A [Shadow] policy is asked beside the live one, with instances in name alone.
+// What a group in a dry run decides can be applied once, by somebody. Who did
+// what is an [Audit], kept with the snapshots when the journal drops its oldest
+// entries; so are the newest configurations.
+//
 // # Where from
 //
 //	launch:

@@ -18,7 +18,7 @@ func (g *group) endDrains(ctx context.Context, now time.Time, may bool) {
 			over = append(over, id)
 		case g.instances[at].Protected():
 			back = append(back, id)
-		case g.drained(g.instances[at], l.Since, now):
+		case (g.Mode == Act || l.Decision == g.memory.Applied) && g.drained(g.instances[at], l.Since, now):
 			ready = append(ready, id)
 		}
 	}

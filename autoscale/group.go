@@ -57,10 +57,12 @@ type group struct {
 	since     time.Time
 	changed   bool // something was done that the list does not show yet
 	launching backoff
-	outage    backoff // of listing, as of the newest look
-	digest    string  // of the configuration
-	ending    backoff // of terminations: what cannot be retired must not keep from launching
-	caring    backoff // of the instances; see Attendant
+	applying  *application // what somebody wants to be carried out
+	shadow    *shadow      // nil without one
+	outage    backoff      // of listing, as of the newest look
+	digest    string       // of the configuration
+	ending    backoff      // of terminations: what cannot be retired must not keep from launching
+	caring    backoff      // of the instances; see Attendant
 	attending bool
 	waiting   map[string]time.Time // by ID: since when a hook holds up its end
 	rival     Claim                // of another controller, the foremost; none: no Owner
@@ -92,6 +94,8 @@ func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries 
 			}
 		}
 	}
+	g.shadow = newShadow(conf, g.memory.Shade)
+	g.feeds = g.shadow.feedsOf(conf, g.feeds)
 	return g
 }
 
@@ -200,7 +204,8 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	if d.Acts() {
 		g.capacity = d.To
 	}
-	g.carryOut(ctx, now, d)
+	g.carryOrApply(ctx, now, d)
+	g.shade(ctx, in)
 	if blind == nil {
 		g.attend(ctx, now)
 	}
@@ -227,9 +232,6 @@ func (g *group) input(now time.Time) Input {
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))
-		if g.ASG != "" { // it puts no tags on, and its list has what was ordered
-			in.Unsettled = max(0, min(in.Unsettled, open.Launch.Desired-g.present()))
-		}
 	}
 	return in
 }
@@ -299,6 +301,10 @@ func (g *group) view() View {
 	g.viewPolicies(&v)
 	if g.now.Acts() {
 		v.Desired = g.now.To
+	}
+	if g.shadow != nil {
+		seen := g.shadow.view
+		v.Shadow = &seen
 	}
 	if !g.memory.Last.At.IsZero() {
 		v.Cooldown = g.memory.Last.At.Add(g.Cooldown)

@@ -163,7 +163,7 @@ func (c *Controller) Lines(name string, limit int) ([]Line, error) {
 		from := newest - min(block, newest)
 		out := []Line{}
 		for e := range c.journal.entries(from) {
-			if name == "" || e.Group == name {
+			if name == "" || e.Group == name || e.Group == Everything {
 				out = append(out, e.line())
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -137,48 +138,54 @@ func (q *query) time(name string) time.Time {
 //	POST /api/groups/{name}/stop?by=WHO    pulls the stop switch
 //	POST /api/groups/{name}/start?by=WHO   releases it
 //	POST /api/groups/{name}/take-over?by=WHO
-//
+//	POST /api/groups/{name}/apply?by=WHO   carries the present decision of a dry run out, once: decision (its terms)
+//	POST /api/groups/{name}/ask            says what another configuration, the body, would decide now
 //	POST /api/groups/{name}/check          asks the cloud what it would allow
 //
-// with the group as it is then, or a [Preflight]. It does not ask who is allowed to: that is for
-// whoever mounts it.
+// with the group as it is then, a [Decision] or a [Preflight]. It does not ask
+// who is allowed to: that is for whoever mounts it.
 func (c *Controller) Commands() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/groups/{name}/check", func(w http.ResponseWriter, r *http.Request) {
-		p, err := c.Preflight(r.Context(), r.PathValue("name"))
+	post := func(command string, answer func(r *http.Request, name string) (any, error)) {
+		mux.HandleFunc("POST /api/groups/{name}/"+command, func(w http.ResponseWriter, r *http.Request) {
+			v, err := answer(r, r.PathValue("name"))
+			if err != nil {
+				fail(w, err)
+				return
+			}
+			reply(w, http.StatusOK, v)
+		})
+	}
+	view := func(name string, err error) (any, error) {
 		if err != nil {
-			fail(w, err)
-			return
-		}
-		reply(w, http.StatusOK, p)
-	})
-	mux.HandleFunc("POST /api/groups/{name}/{command}", func(w http.ResponseWriter, r *http.Request) {
-		do := c.Start
-		switch r.PathValue("command") {
-		case "start":
-		case "stop":
-			do = c.Stop
-		case "take-over":
-			do = c.TakeOver
-		default:
-			http.NotFound(w, r)
-			return
-		}
-		name := r.PathValue("name")
-		if err := do(r.Context(), name, r.URL.Query().Get("by")); err != nil {
-			fail(w, err)
-			return
+			return nil, err
 		}
 		v, err := c.View(name)
-		if err != nil {
-			fail(w, err)
-			return
+		return jsonView(v), err
+	}
+	by := func(r *http.Request) string { return r.URL.Query().Get("by") }
+	post("stop", func(r *http.Request, name string) (any, error) { return view(name, c.Stop(r.Context(), name, by(r))) })
+	post("start", func(r *http.Request, name string) (any, error) { return view(name, c.Start(r.Context(), name, by(r))) })
+	post("apply", func(r *http.Request, name string) (any, error) {
+		return c.Apply(r.Context(), name, r.URL.Query().Get("decision"), by(r))
+	})
+	post("ask", func(r *http.Request, name string) (any, error) {
+		var conf Group
+		if err := json.NewDecoder(io.LimitReader(r.Body, maxConfig)).Decode(&conf); err != nil {
+			return nil, fmt.Errorf("autoscale: %w: %w", ErrBadConfig, err)
 		}
-		reply(w, http.StatusOK, jsonView(v))
+		return c.Ask(name, conf)
+	})
+	post("check", func(r *http.Request, name string) (any, error) { return c.Preflight(r.Context(), name) })
+	post("take-over", func(r *http.Request, name string) (any, error) {
+		return view(name, c.TakeOver(r.Context(), name, by(r)))
 	})
 	c.commandsToAll(mux)
 	return mux
 }
+
+// maxConfig is the longest configuration of a group that is read.
+const maxConfig = 256 << 10
 
 // setupJSON is a Setup, and the same as names and values.
 type setupJSON struct {
@@ -208,6 +215,10 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusNotImplemented
 	case errors.Is(err, ErrEnded):
 		status = http.StatusServiceUnavailable
+	case errors.Is(err, ErrBadConfig):
+		status = http.StatusBadRequest
+	case errors.Is(err, ErrChanged), errors.Is(err, ErrNothing):
+		status = http.StatusConflict
 	}
 	reply(w, status, map[string]string{"error": err.Error()})
 }

@@ -51,6 +51,7 @@ const (
 	KindStop      Kind = "stop"      // the stop switch was pulled
 	KindStart     Kind = "start"     // and released
 	KindConfig    Kind = "config"    // another configuration is in force
+	KindShadow    Kind = "shadow"    // what a shadow has come to
 	KindBill      Kind = "bill"      // what a group with a budget has cost so far
 	KindClaim     Kind = "claim"     // this controller acts in the group from now on
 	KindSweep     Kind = "sweep"     // about to terminate these orphans, by command; the call follows
@@ -87,6 +88,7 @@ type Entry struct {
 	Ordered int             `json:"ordered,omitempty"` // so many will be listed, which have no IDs yet
 
 	Setup *Setup  `json:"setup,omitempty"` // of a configuration
+	Shade *shade  `json:"shade,omitempty"` // of a shadow
 	State *memory `json:"state,omitempty"` // of a snapshot
 	Prev  string  `json:"prev"`
 	Hash  string  `json:"-"`
@@ -126,7 +128,8 @@ func decodeEntry(record []byte) (Entry, error) {
 // complete says which part of an entry is not there.
 func (e Entry) complete() error {
 	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain || e.Kind == KindReplace
-	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil || e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil || e.Kind == KindClaim && e.Claim == nil
+	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil ||
+		e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil || e.Kind == KindShadow && e.Shade == nil || e.Kind == KindClaim && e.Claim == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open
 		missing = missing || open.Kind != KindLaunch || open.complete() != nil

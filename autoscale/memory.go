@@ -42,6 +42,7 @@ type memory struct {
 	Audit    []Audit              `json:"audit,omitempty"`   // what people did, oldest first
 	Setups   []Setup              `json:"setups,omitempty"`  // the newest last
 	Applied  string               `json:"applied,omitempty"` // the decision that was applied by hand last
+	Shade    *shade               `json:"shade,omitempty"`   // what the shadow has come to
 }
 
 // A leave is the drain of one instance.
@@ -93,6 +94,8 @@ func (m *memory) apply(e Entry) {
 		m.Bill = *e.Bill
 	case KindClaim:
 		m.Claim = *e.Claim
+	case KindShadow:
+		m.Shade = e.Shade
 	case KindStop:
 		*m.switchOf(e) = e.Text
 	case KindStart:
@@ -178,7 +181,7 @@ func (m *memory) merge(from *memory) *memory {
 	m.Stopped, m.Last, m.Open, m.Doubt, m.Bill = from.Stopped, from.Last, from.Open, from.Doubt, from.Bill
 	m.StoppedAll, m.Released, m.Claim = from.StoppedAll, from.Released, from.Claim
 	m.Recent, m.Bursts, m.Rest, m.Image = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest, from.Image
-	m.Audit, m.Setups, m.Applied = slices.Clone(from.Audit), slices.Clone(from.Setups), from.Applied
+	m.Audit, m.Setups, m.Applied, m.Shade = slices.Clone(from.Audit), slices.Clone(from.Setups), from.Applied, from.Shade
 	maps.Copy(m.Launched, from.Launched)
 	maps.Copy(m.Leaving, from.Leaving)
 	maps.Copy(m.Gone, from.Gone)

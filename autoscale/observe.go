@@ -190,7 +190,7 @@ func (c *Controller) Stats() map[string]uint64 {
 
 // AppendSamples appends what the groups are like now, as gauges named
 // rondo.autoscale.<group>.<what>: capacity, in_service, on_their_way, draining
-// and desired.
+// and desired; and shadow, the capacity that its shadow policy would have.
 func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample {
 	for _, v := range c.Views() {
 		n := Group{}.count(Input{Now: now, Instances: v.Instances})
@@ -201,9 +201,15 @@ func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample
 			{"capacity", v.Last.From}, {"in_service", n.inService}, {"on_their_way", n.coming()},
 			{"draining", n.draining}, {"desired", v.Desired},
 		} {
-			key := rrd.Key("rondo.autoscale." + v.Name + "." + s.what)
-			dst = append(dst, rrd.Sample{Key: key, Time: rrd.At(now), Value: float64(s.value), Type: rrd.Gauge})
+			dst = append(dst, gauge(v.Name, s.what, now, s.value))
+		}
+		if v.Shadow != nil {
+			dst = append(dst, gauge(v.Name, "shadow", now, v.Shadow.Capacity))
 		}
 	}
 	return dst
+}
+
+func gauge(group, what string, now time.Time, value int) rrd.Sample {
+	return rrd.Sample{Key: rrd.Key("rondo.autoscale." + group + "." + what), Time: rrd.At(now), Value: float64(value), Type: rrd.Gauge}
 }

@@ -112,11 +112,12 @@ func (b bucket) appendTo(ms []moment) []moment {
 }
 
 // planTrack asks the forecast.
-func (g Group) planTrack(c counts, in Input, r reading) plan {
+func (g Group) planTrack(c counts, in Input, r reading) (p plan) {
 	ms := g.moments(r.known, c.serving())
 	horizon := (g.Boot + in.Now.Sub(r.at)).Seconds() // what is launched now serves then
 	f := forecastOf(ms, horizon)
 	need := g.Track.need(f, horizon, g.Track.risk)
+	defer func() { p.foretold = f.told(r.at, horizon, need) }()
 	reason := g.Track.reason(f, horizon, need) + g.learntBoot(in)
 	switch {
 	case need > c.capacity && c.capacity >= g.Max:

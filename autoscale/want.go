@@ -52,6 +52,7 @@ func Want(g Group, in Input) Decision {
 	p, all := g.plan(c, in, by)
 	d.Points = g.evidence(in, all)
 	p = g.planBudget(g.limit(p, c, by), in, c)
+	d.Forecast = p.foretold
 	d.To, d.Code, d.Reason, d.By, d.Policies = p.to, p.code, p.reason, p.by, g.wishes(all)
 	switch {
 	case p.to > c.capacity:
@@ -117,10 +118,11 @@ type plan struct {
 	by           string // the policy that decided, of several
 
 	// What it was made of.
-	policy Policy
-	value  float64
-	points []Point
-	hosts  []HostValue
+	foretold *Forecast // where it follows the load
+	policy   Policy
+	value    float64
+	points   []Point
+	hosts    []HostValue
 }
 
 // least is what it wants after its own caution.

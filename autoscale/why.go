@@ -84,6 +84,7 @@ func (q question) against(calls []Guard) Against {
 		for _, p := range q.All() {
 			need, hypothesis := q.of(p).need(&a)
 			if need == nil {
+				q.of(p).keeps(&a, p)
 				continue
 			}
 			if a.Needs = append(a.Needs, *need); len(guards) == 0 {
@@ -130,6 +131,14 @@ func (q question) need(a *Against) (*Need, func(time.Duration) Decision) {
 	beyond := q.beyond(level)
 	asked := func(t time.Duration) Decision { return Want(q.lifted(""), q.steady(beyond, t)) }
 	return &Need{Policy: q.policy(), Title: q.Title, Now: q.value(), Beyond: level, For: q.lasting(beyond).Seconds()}, asked
+}
+
+// keeps notes a policy that keeps a group of several from shrinking whatever its
+// metric, such as a schedule.
+func (q question) keeps(a *Against, p Policy) {
+	if own := Want(q.Group, q.in); q.dir == In && len(a.Limits) == 0 && own.Direction != In {
+		a.limit("%s: %s", p.Name, own.Reason)
+	}
 }
 
 // policy is the name of the policy that is asked alone.

@@ -80,3 +80,27 @@ func (c *Controller) whyNow(g *group) (Why, error) {
 	more, less := why(q.by, q.in, Want(q.by, q.in), false, calls)
 	return Why{Decision: r, More: more, Less: less}, nil
 }
+
+// Ask says what another configuration of a group would decide now, on what the
+// present one sees. Of a metric that only the other one has there are no points.
+func (c *Controller) Ask(name string, conf Group) (Decision, error) {
+	g, err := c.group(name)
+	if err != nil {
+		return Decision{}, err
+	}
+	if err := conf.WithDefaults().Validate(); err != nil {
+		return Decision{}, fmt.Errorf("%w: %w", ErrBadConfig, err)
+	}
+	g.mu.Lock()
+	q := g.asked
+	q.in.Instances = slices.Clone(q.in.Instances)
+	g.mu.Unlock()
+	if q.in.Now.IsZero() {
+		return Decision{}, fmt.Errorf("autoscale: %s: %w yet: it was not looked at since the start", name, ErrNoDecision)
+	}
+	conf = conf.WithDefaults()
+	if q.in.BootsKnown > 0 {
+		conf.Boot = q.by.Boot
+	}
+	return Want(conf, q.in), nil
+}

@@ -374,49 +374,6 @@ func (f fakeTelling) Groups() []dispatch.GroupView {
 	}}
 }
 
-// fakeGroups are one group that acts and one that only watches.
-type fakeGroups struct{ w *world }
-
-func (g fakeGroups) Views() []autoscale.View {
-	at := func(d time.Duration) time.Time { return g.w.crowd.Add(d) }
-	d := func(when time.Duration, dir autoscale.Direction, from, to int, reason, held string) autoscale.Decision {
-		out := autoscale.Decision{Group: "web", At: at(when), Direction: dir, From: from, To: to, Reason: reason, Held: held}
-		if dir != autoscale.Stay && held == "" {
-			out.Outcome, out.RequestID = "done", "59dbff89-35bd-4eac-99ed-be587EXAMPLE"
-			out.Points = []autoscale.Point{{Time: out.At, Value: 88.2}}
-		}
-		return out
-	}
-	recent := []autoscale.Decision{
-		d(19*time.Minute, autoscale.Stay, 6, 6, "run queue 0.7 is between 1 and 4, or too short below 1", ""),
-		d(17*time.Minute, autoscale.In, 10, 6, "run queue 0.6 was below 1 for 5 minutes", ""),
-		d(14*time.Minute, autoscale.In, 10, 6, "run queue 0.9 was below 1 for 2 minutes", "cooldown: 2 m 10 s left"),
-		d(12*time.Minute, autoscale.In, 14, 10, "run queue 0.8 was below 1 for 5 minutes", ""),
-		d(3*time.Minute, autoscale.Stay, 14, 14, "run queue 21.4 is above 4, but falling and 4 instances are booting", ""),
-		d(80*time.Second, autoscale.Out, 8, 14, "run queue 64 is above 4: 6 more, as the step above 40 says", ""),
-		d(35*time.Second, autoscale.Out, 2, 8, "run queue 137 is above 4: 6 more, as the step above 40 says", ""),
-		d(-40*time.Minute, autoscale.Stay, 2, 2, "run queue 0.5 is below 1, and 2 is the least", ""),
-	}
-	var ins []autoscale.Instance
-	for i := range 8 {
-		in := autoscale.Instance{ID: fmt.Sprintf("i-0a1b2c3d4e5f%04x", i), Type: "m7g.large", Zone: "eu-central-1" + string("abc"[i%3]), PrivateIP: fmt.Sprintf("10.0.%d.%d", i%3, 20+i), Launched: at(time.Duration(i) * time.Minute), Phase: autoscale.InService}
-		switch i {
-		case 6:
-			in.Phase = autoscale.Booting
-		case 7:
-			in.Phase = autoscale.Draining
-		}
-		ins = append(ins, in)
-	}
-	web := autoscale.View{
-		Name: "web", Title: "run queue", Mode: "act", Min: 2, Max: 20, Desired: 6, Metric: `avg({__name__=~"fleet\\.web\\..*\\.run_queue"})`, Value: 0.72, Out: 4, In: 1,
-		Cooldown: g.w.now().Add(95 * time.Second), Instances: ins, Last: recent[0], Recent: recent,
-	}
-	batch := autoscale.View{Name: "batch", Mode: "dry-run", Min: 0, Max: 4, Desired: 1, Metric: "avg(load1)", Value: math.NaN(), Out: 8, In: 0.5, Last: autoscale.Decision{At: g.w.now(), Direction: autoscale.Out, From: 1, To: 2, DryRun: true, Reason: "load 9.1 is above 8"}}
-	follow := autoscale.View{Name: "follow", Title: "use", Mode: "dry-run", Min: 2, Max: 9, Desired: 3, Metric: "avg(load1) / 2", Value: 0.6, Out: 0.8, Track: true}
-	return []autoscale.View{web, batch, follow}
-}
-
 // fakeLogs makes a line each second, more in the crowd, and tails at once.
 type fakeLogs struct{ w *world }
 
@@ -651,7 +608,7 @@ type oneGroup struct{ web.Groups }
 
 func (g oneGroup) Views() []autoscale.View { return g.Groups.Views()[:1] }
 
-type noGroups struct{}
+type noGroups struct{ fakeGroups }
 
 func (noGroups) Views() []autoscale.View { return nil }
 

@@ -269,9 +269,29 @@ func (hostileWorld) Count(_ context.Context, _ syslogd.Query, by []string, _ tim
 
 type hostileGroups struct{}
 
+func (hostileGroups) Record(string, string) (autoscale.Record, error) {
+	d := autoscale.Decision{At: time.Now(), Group: hostile, Reason: hostile, Held: hostile, Outcome: hostile, Code: hostile, ID: hostile, Policy: hostile, Who: hostile}
+	d.Points = []autoscale.Point{{Time: time.Now(), Value: 1}, {Time: time.Now(), Value: 2}}
+	d.Guards = []autoscale.Guard{{Name: hostile, Text: hostile, Blocks: true}}
+	d.Policies = []autoscale.Wish{{Name: hostile, Reason: hostile, Points: d.Points}}
+	return autoscale.Record{Ref: hostile, Hash: hostile, Decision: d, Calls: []autoscale.Call{{Kind: hostile, Outcome: hostile, RequestID: hostile}}}, nil
+}
+
+func (hostileGroups) Setup(string, string) (autoscale.Setup, error) {
+	return autoscale.Setup{Digest: hostile, Group: autoscale.Group{Name: hostile, Metric: hostile, Title: hostile, Policies: []autoscale.Policy{{Name: hostile, Title: hostile, Metric: "x"}}}}, nil
+}
+
+func (hostileGroups) Why(string, time.Time) (autoscale.Why, error) {
+	return autoscale.Why{More: autoscale.Against{Text: hostile}, Less: autoscale.Against{Text: hostile}}, nil
+}
+
+func (hostileGroups) Audit(string) ([]autoscale.Audit, error) {
+	return []autoscale.Audit{{By: hostile, Text: hostile, What: hostile}}, nil
+}
+
 func (hostileGroups) Views() []autoscale.View {
 	d := autoscale.Decision{At: time.Now().Add(-time.Minute), Direction: autoscale.Out, From: 1, To: 2, Group: hostile, Reason: hostile, Outcome: hostile, RequestID: hostile}
-	return []autoscale.View{{Name: hostile, Mode: hostile, Metric: hostile, Title: hostile, StoppedBy: hostile, Instances: []autoscale.Instance{{ID: hostile, Zone: hostile, Phase: hostile, PrivateIP: hostile}}, Last: d, Recent: []autoscale.Decision{d}}}
+	return []autoscale.View{{Name: hostile, Mode: hostile, Metric: hostile, Title: hostile, StoppedBy: hostile, Instances: []autoscale.Instance{{ID: hostile, Zone: hostile, Phase: hostile, PrivateIP: hostile}}, Last: d, Recent: []autoscale.Decision{d}, Shadow: &autoscale.ShadowView{Decision: d}}}
 }
 
 func TestHostileTextStaysText(t *testing.T) {
@@ -285,7 +305,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	}
 	s := newServer(t, web.Default(), deps)
 	q := "=" + strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E", " ", "%20", "{", "%7B", "}", "%7D", "'", "%27").Replace(hostile)
-	targets := []string{"/", "/?hosts" + q, "/?from" + q, "/explore?e" + q, "/logs", "/logs?q" + q, "/alerts", "/alerts?state" + q, "/alerts?rule" + q, "/autoscale", "/autoscale?group" + q, "/hosts/" + q[1:], "/nope" + q[1:]}
+	targets := []string{"/", "/?hosts" + q, "/?from" + q, "/explore?e" + q, "/logs", "/logs?q" + q, "/alerts", "/alerts?state" + q, "/alerts?rule" + q, "/autoscale", "/autoscale?group" + q, "/autoscale/x/decisions/y", "/hosts/" + q[1:], "/nope" + q[1:]}
 	for _, target := range targets {
 		body := getPage(t, s, target).Body.String()
 		checkPage(t, target, body)

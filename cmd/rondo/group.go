@@ -14,6 +14,8 @@ type groupCmd struct {
 	List    groupListCmd    `cmd:"" help:"List the groups."`
 	Explain groupExplainCmd `cmd:"" help:"Show a group's instances and decisions, each with all that proves it."`
 	Why     groupWhyCmd     `cmd:"" help:"Say why a group has the capacity it has, and why not more or less; now or in the past."`
+	Diff    groupDiffCmd    `cmd:"" help:"Show what a configuration file changes in a group, and what it would decide."`
+	Apply   groupApplyCmd   `cmd:"" help:"Carry out, once, what a group in a dry run would do now."`
 	Audit   groupAuditCmd   `cmd:"" help:"List who did what to groups, and when."`
 	Journal groupJournalCmd `cmd:"" help:"Print the journal's entries and their hashes, or check that their chain is whole."`
 	Replay  groupReplayCmd  `cmd:"" help:"Show what a policy would have done with a load, beside others."`

@@ -76,6 +76,9 @@ func (c groupExplainCmd) print(out io.Writer, e explanation) error {
 	g := e.View
 	fmt.Fprintf(out, "%s: %s, %d of %d to %d instances, desired %d\nmetric: %s\n\n",
 		g.Name, modeOf(g), len(g.Instances), g.Min, g.Max, g.Desired, g.Metric)
+	if g.Shadow != nil {
+		fmt.Fprintf(out, "shadow: %s\n\n", shadowWords(*g.Shadow))
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "INSTANCE\tPHASE\tLAUNCHED\tADDRESS")
 	for _, i := range g.Instances {
@@ -98,6 +101,12 @@ func (c groupExplainCmd) print(out io.Writer, e explanation) error {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\n", r.At.Local().Format(time.DateTime), r.Direction, r.From, r.To, shortRef(r.Ref), why(r.Decision))
 	}
 	return w.Flush()
+}
+
+// shadowWords say what a shadow policy has come to.
+func shadowWords(s autoscale.ShadowView) string {
+	return fmt.Sprintf("%d instances, %.2f instance-hours since %s, %+.2f to the live policy's %.2f; %d changes; %s",
+		s.Capacity, s.Hours, s.Since.Local().Format(time.DateTime), s.More(), s.Live, s.Changes, why(s.Decision))
 }
 
 // shortRef is enough of a decision's ID to name it.

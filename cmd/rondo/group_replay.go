@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -50,6 +49,9 @@ or
 A policy with a metric of its own cannot be replayed: a load does not say what
 that was.
 
+Beside the policy of the file stands the present one: that of --config, or of
+the running server whose history is replayed.
+
 Under stands for too few instances, over for too many: theta is the mean share
 that was missing or idle, time how long it was so, both in percent. Cost is the
 time of instances in service by that of instances needed. Below the policy stand
@@ -65,7 +67,7 @@ type candidate struct {
 // Run replays and prints.
 func (c groupReplayCmd) Run(ctx context.Context, out io.Writer) error {
 	o := replay.Options{Use: c.Use, Boot: time.Duration(c.Boot), Min: c.Min, Max: c.Max, Price: c.Price}
-	groups, err := c.groups(&o)
+	groups, err := c.groups(ctx, &o)
 	if err != nil {
 		return err
 	}
@@ -88,8 +90,10 @@ func (c groupReplayCmd) Run(ctx context.Context, out io.Writer) error {
 }
 
 // groups returns the policy that is asked about, and those of ours beside it,
-// and fills in what they say of the options that were not given.
-func (c groupReplayCmd) groups(o *replay.Options) (groups []autoscale.Group, err error) {
+// and fills in what they say of the options that were not given. The present
+// policy is that of the configuration, or else of the server whose history is
+// replayed.
+func (c groupReplayCmd) groups(ctx context.Context, o *replay.Options) (groups []autoscale.Group, err error) {
 	if c.Policy != "" {
 		g, err := readPolicy(c.Policy)
 		if err != nil {
@@ -97,22 +101,40 @@ func (c groupReplayCmd) groups(o *replay.Options) (groups []autoscale.Group, err
 		}
 		groups = append(groups, g)
 	}
-	if c.Config != "" {
-		conf, err := loadConfig(c.Config)
+	switch {
+	case c.Config != "":
+		now, err := groupOf(c.Config, c.Name)
 		if err != nil {
+			return nil, fmt.Errorf("group replay: %w", err)
+		}
+		now.Name = "present: " + now.Name
+		groups = append(groups, now)
+	case c.Name != "" && c.Load == "":
+		var s autoscale.Setup
+		if err := c.get(ctx, groupPath(c.Name)+"/config", nil, &s); err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(conf.Autoscale.Groups.Groups, func(g autoscale.Group) bool { return g.Name == c.Name })
-		if i < 0 {
-			return nil, fmt.Errorf("group replay: %s has no group %q", c.Config, c.Name)
+		s.Group.Name = "present: " + s.Group.Name
+		if len(groups) == 0 || replay.Replayable(s.Group) == nil { // else the one asked about is compared with others
+			groups = append(groups, s.Group)
 		}
-		present := conf.Autoscale.Groups.Groups[i]
-		present.Name = "present: " + present.Name
-		groups = append(groups, present)
 	}
+	if err := complete(o, groups); err != nil {
+		return nil, err
+	}
+	if recommended := replay.Recommended(*o); c.Policy == "" {
+		groups = append([]autoscale.Group{recommended}, groups...)
+	} else {
+		groups = append(groups, recommended)
+	}
+	return groups, nil
+}
+
+// complete fills in what policies say of the options that were not given.
+func complete(o *replay.Options, groups []autoscale.Group) error {
 	for _, g := range groups {
 		if err := replay.Replayable(g); err != nil {
-			return nil, fmt.Errorf("group replay: %s: %w", g.Name, err)
+			return fmt.Errorf("group replay: %s: %w", g.Name, err)
 		}
 		for _, p := range g.All() {
 			if p.Track != nil {
@@ -123,7 +145,7 @@ func (c groupReplayCmd) groups(o *replay.Options) (groups []autoscale.Group, err
 		o.Boot = cmp.Or(o.Boot, g.Boot)
 		o.Min, o.Max = cmp.Or(o.Min, g.Min), cmp.Or(o.Max, g.Max)
 	}
-	return append(groups, replay.Recommended(*o)), nil
+	return nil
 }
 
 // readPolicy reads a file with a group's policy.

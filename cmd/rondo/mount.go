@@ -21,7 +21,7 @@ import (
 func (s *server) edge() (*web.Server, error) {
 	w, err := web.New(s.conf.Web, web.Deps{
 		Metrics: s.stores.metrics, Index: s.stores.metrics, Ranger: s.promql,
-		Logs: s.stores.logs, Alerts: s.engine, Telling: s.dispatcher, Fleet: s.fleet, Groups: s, System: s.system,
+		Logs: s.stores.logs, Alerts: s.engine, Telling: s.dispatcher, Fleet: s.fleet, Groups: present{s}, System: s.system,
 	}, s.log)
 	if err != nil {
 		return nil, err
@@ -120,12 +120,45 @@ func signed(w *web.Server, h http.Handler) http.Handler {
 	})
 }
 
-// Views implements pages.Groups over the present controller.
-func (s *server) Views() []autoscale.View {
-	if c := s.parts.Load().controller; c != nil {
+// present is the controller that a reload may have replaced, for the pages.
+type present struct{ s *server }
+
+// controller is nil where no group is configured.
+func (p present) controller() *autoscale.Controller { return p.s.parts.Load().controller }
+
+func (p present) Views() []autoscale.View {
+	if c := p.controller(); c != nil {
 		return c.Views()
 	}
 	return nil
+}
+
+func (p present) Record(group, ref string) (autoscale.Record, error) {
+	if c := p.controller(); c != nil {
+		return c.Record(group, ref)
+	}
+	return autoscale.Record{}, autoscale.ErrNoGroup
+}
+
+func (p present) Setup(group, digest string) (autoscale.Setup, error) {
+	if c := p.controller(); c != nil {
+		return c.Setup(group, digest)
+	}
+	return autoscale.Setup{}, autoscale.ErrNoGroup
+}
+
+func (p present) Why(group string, at time.Time) (autoscale.Why, error) {
+	if c := p.controller(); c != nil {
+		return c.Why(group, at)
+	}
+	return autoscale.Why{}, autoscale.ErrNoGroup
+}
+
+func (p present) Audit(group string) ([]autoscale.Audit, error) {
+	if c := p.controller(); c != nil {
+		return c.Audit(group)
+	}
+	return nil, autoscale.ErrNoGroup
 }
 
 // system tells the pages what the program knows of itself.

@@ -76,8 +76,14 @@ func (d *drawing) layout() {
 	}
 	y1 = max(y1, y0+1)
 	n := max(1, int((y1-y0)/labelEvery))
-	d.left = newAxis(d.extent(d.lines, true), n, d.Unit)
-	d.right = newAxis(d.extent(d.capacity, false), n, d.StepUnit)
+	left, right := d.extent(d.lines, true), d.extent(d.capacity, false)
+	if len(d.Lines) == 0 && len(d.Bars.Times) == 0 { // thresholds are of the steps, then
+		left.add(right.lo)
+		left.add(right.hi)
+		right = left
+	}
+	d.left = newAxis(left, n, d.Unit)
+	d.right = newAxis(right, n, d.StepUnit)
 	if !d.Sparkline {
 		x0 += d.left.width()
 		x1 -= 8

@@ -20,6 +20,7 @@ const (
 	maxGroups    = 12
 	maxInstances = 60
 	maxDecisions = 40
+	maxDeeds     = 8
 )
 
 // A GroupCard is one group at a glance.
@@ -54,7 +55,7 @@ func (p *Pages) groupCards(now time.Time) []GroupCard {
 }
 
 func groupCard(v autoscale.View, now time.Time) GroupCard {
-	c := GroupCard{View: v, URL: "/autoscale?group=" + url.QueryEscape(v.Name), Why: inShort(v.Last), Age: ago(now, v.Last.At)}
+	c := GroupCard{View: v, URL: groupURL(v.Name), Why: inShort(v.Last), Age: ago(now, v.Last.At)}
 	phases := []autoscale.Phase{autoscale.Pending, autoscale.Booting, autoscale.InService, autoscale.Draining, autoscale.Terminating}
 	for _, ph := range phases {
 		n := 0
@@ -113,11 +114,17 @@ func inShort(d autoscale.Decision) string {
 type GroupPage struct {
 	GroupCard
 	Metric    Figure
+	Signals   []Figure // of policies with a metric of their own
 	Capacity  Figure
 	Err       string
 	WhyNot    string
+	More      string // what stands against more
+	Less      string // and against less
 	Decisions []DecisionRow
 	Shown     []InstanceRow
+	Deeds     []autoscale.Audit
+	ShadowIs  string // what the shadow policy has come to
+	Commands  []Command
 }
 
 // An InstanceRow is one instance, with the host that it is in the fleet.
@@ -136,6 +143,8 @@ type DecisionRow struct {
 	Detail string // the instances chosen
 	Seen   string // the points it saw
 	Run    string // how often it came to the same
+	URL    string // its permanent address
+	Proof  Proof
 }
 
 type autoscaleView struct {
@@ -167,16 +176,31 @@ func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) Grou
 	hosts := p.hostOfInstance()
 	g := GroupPage{GroupCard: c, Shown: instanceRows(c.Instances, hosts), WhyNot: whyNot(c)}
 	g.Decisions = decisionRows(c.Recent, hosts)
+	prove(g.Decisions, c.Policies, cmp.Or(c.Title, "metric"))
+	g.Commands = groupCommands(c.View)
+	if why, err := p.deps.Groups.Why(c.Name, time.Time{}); err == nil {
+		g.More, g.Less = why.More.Text, why.Less.Text
+	}
+	if deeds, err := p.deps.Groups.Audit(c.Name); err == nil {
+		g.Deeds = deeds[:min(len(deeds), maxDeeds)]
+	}
 	id := strconv.Itoa(n)
 	var err error
+	g.ShadowIs = shadowWords(c.Shadow, f.Now)
 	g.Metric, err = p.metricFigure(ctx, c.View, f.Range)
 	g.Err = p.failed("The group's metric", err)
-	stored, err := p.storedCapacity(ctx, c.Name, newGrid(f.Range, groupSteps))
+	g.Signals = p.signalFigures(ctx, c.View, f.Range, id)
+	stored, err := p.storedCapacity(ctx, c.Name, "desired", newGrid(f.Range, groupSteps))
 	if err != nil && g.Err == "" {
 		g.Err = p.failed("The group's capacity", err)
 	}
 	g.Metric.ID, g.Capacity = "metric"+id, capacityFigure(c.View, f.Range, f.System.Started, stored)
 	g.Capacity.ID = "capacity" + id
+	if c.Shadow != nil {
+		// A failure of the same store is told by what was read before.
+		shadow, _ := p.storedCapacity(ctx, c.Name, "shadow", newGrid(f.Range, groupSteps))
+		g.Capacity.Curves = append(g.Capacity.Curves, Curve{Name: "shadow", Avg: shadow, Step: true})
+	}
 	ms := groupMarks(c.View, f.Range, hosts)
 	g.Metric.Marks, g.Capacity.Marks = ms, ms
 	return g
@@ -230,6 +254,29 @@ func (p *Pages) metricFigure(ctx context.Context, v autoscale.View, r Range) (Fi
 	return fig, err
 }
 
+// signalFigures draw the metrics of policies that have their own.
+func (p *Pages) signalFigures(ctx context.Context, v autoscale.View, r Range, id string) (out []Figure) {
+	for i, rule := range v.Policies {
+		if rule.Metric == "" || rule.Metric == v.Metric {
+			continue
+		}
+		own := autoscale.View{Metric: rule.Metric, Title: rule.Title, Out: math.NaN(), In: math.NaN(), Track: rule.Kind == autoscale.ByTrack}
+		if rule.Out != nil {
+			own.Out = *rule.Out
+		}
+		if rule.In != nil {
+			own.In = *rule.In
+		}
+		fig, err := p.metricFigure(ctx, own, r)
+		if err != nil {
+			fig.Note = p.failed("The metric of "+rule.Name, err)
+		}
+		fig.ID = "signal" + id + "-" + strconv.Itoa(i)
+		out = append(out, fig)
+	}
+	return out
+}
+
 // groupThresholds are the levels between which nothing changes; of a group that
 // follows its load, the use that it aims at.
 func groupThresholds(v autoscale.View) []Threshold {
@@ -270,33 +317,50 @@ func whyNot(c GroupCard) string {
 func decisionRows(ds []autoscale.Decision, hosts map[string]string) []DecisionRow {
 	var out []DecisionRow
 	for _, d := range ds[:min(len(ds), maxDecisions)] {
-		row := DecisionRow{Decision: d, Badge: Badge{"quiet", "·", "stayed"}}
-		switch {
-		case d.Direction == autoscale.Out:
-			row.Badge = Badge{"out", "▴", "scale out"}
-		case d.Direction == autoscale.In:
-			row.Badge = Badge{"in", "▾", "scale in"}
-		}
-		row.Why, row.Detail = reasonOf(d)
-		if names := hostNames(d, hosts); len(names) > 0 {
-			row.Detail = strings.Join(names, ", ") + ": " + row.Detail
-		}
-		row.Detail = strings.TrimSuffix(row.Detail, ": ")
-		if d.From != d.To {
-			row.Change = strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To)
-		}
-		if d.Count > 1 {
-			row.Run = "decided " + strconv.Itoa(d.Count) + " times since " + clock(d.At, d.First)
-		}
-		if n := len(d.Points); n > 0 {
-			row.Seen = "saw " + number(d.Points[n-1].Value, "") + " last, of " + strconv.Itoa(n) + " points"
-			if n == 1 {
-				row.Seen = "saw " + number(d.Points[0].Value, "")
-			}
-		}
-		out = append(out, row)
+		out = append(out, decisionRow(d, hosts))
 	}
 	return out
+}
+
+func decisionRow(d autoscale.Decision, hosts map[string]string) DecisionRow {
+	row := DecisionRow{Decision: d, Badge: Badge{"quiet", "·", "stayed"}, URL: decisionURL(d.Group, d.Ref())}
+	switch {
+	case d.Direction == autoscale.Out:
+		row.Badge = Badge{"out", "▴", "scale out"}
+	case d.Direction == autoscale.In:
+		row.Badge = Badge{"in", "▾", "scale in"}
+	}
+	row.Why, row.Detail = reasonOf(d)
+	if names := hostNames(d, hosts); len(names) > 0 {
+		row.Detail = strings.Join(names, ", ") + ": " + row.Detail
+	}
+	row.Detail = strings.TrimSuffix(row.Detail, ": ")
+	if d.From != d.To {
+		row.Change = strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To)
+	}
+	if d.Count > 1 {
+		row.Run = "decided " + strconv.Itoa(d.Count) + " times since " + clock(d.At, d.First)
+	}
+	if n := len(d.Points); n > 0 {
+		row.Seen = "saw " + number(d.Points[n-1].Value, "") + " last, of " + strconv.Itoa(n) + " points"
+		if n == 1 {
+			row.Seen = "saw " + number(d.Points[0].Value, "")
+		}
+	}
+	return row
+}
+
+// shadowWords say what a shadow policy has come to; nothing without one.
+func shadowWords(s *autoscale.ShadowView, now time.Time) string {
+	if s == nil {
+		return ""
+	}
+	more := strconv.FormatFloat(math.Abs(s.More()), 'f', 2, 64) + " fewer"
+	if s.More() > 0 {
+		more = strconv.FormatFloat(s.More(), 'f', 2, 64) + " more"
+	}
+	return strconv.Itoa(s.Capacity) + " instances; " + more + " instance-hours than the live policy in " + span(now.Sub(s.Since)) +
+		", in " + strconv.Itoa(s.Changes) + " changes; " + inShort(s.Decision)
 }
 
 // Small is the card's graph, and Peak what it shows in words.

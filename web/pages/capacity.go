@@ -10,15 +10,15 @@ import (
 	"rondo/rrd"
 )
 
-// storedCapacity reads what the group desired at each step, from the gauge that
-// the program writes of itself; unknown where it has not.
-func (p *Pages) storedCapacity(ctx context.Context, group string, g grid) ([]float64, error) {
+// storedCapacity reads a gauge that the program writes of a group, such as what
+// it desired, at each step; unknown where it has not.
+func (p *Pages) storedCapacity(ctx context.Context, group, what string, g grid) ([]float64, error) {
 	out := unknowns(g.len())
 	if p.deps.Metrics == nil {
 		return out, nil
 	}
 	q := rrd.Query{
-		Matchers: []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Equal, Value: "rondo.autoscale." + group + ".desired"}},
+		Matchers: []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Equal, Value: "rondo.autoscale." + group + "." + what}},
 		Start:    g.start, End: g.end, Row: g.step, Columns: []rrd.Column{rrd.ColLast}, Limit: 1,
 	}
 	for s, err := range p.deps.Metrics.Select(ctx, q) {

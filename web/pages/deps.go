@@ -63,8 +63,14 @@ type Logs interface {
 // Fleet lists the hosts.
 type Fleet interface{ Hosts() []fleet.Host }
 
-// Groups lists the autoscaling groups.
-type Groups interface{ Views() []autoscale.View }
+// Groups are the autoscaling groups, and the books on them.
+type Groups interface {
+	Views() []autoscale.View
+	Record(group, ref string) (autoscale.Record, error)
+	Setup(group, digest string) (autoscale.Setup, error)
+	Why(group string, at time.Time) (autoscale.Why, error)
+	Audit(group string) ([]autoscale.Audit, error)
+}
 
 // System is what the program knows of itself.
 type System struct {

@@ -3,7 +3,6 @@ package pages
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +84,7 @@ func acted(d autoscale.Decision) bool {
 // decisionEvent tells a decision in short; the activity log has its details.
 func decisionEvent(d autoscale.Decision, hosts map[string]string) Event {
 	why, _ := reasonOf(d)
-	return Event{At: d.At, Kind: string(d.Direction), Text: d.Group + ": " + change(d, hostNames(d, hosts)), More: why, URL: "/autoscale?group=" + url.QueryEscape(d.Group)}
+	return Event{At: d.At, Kind: string(d.Direction), Text: d.Group + ": " + change(d, hostNames(d, hosts)), More: why, URL: groupURL(d.Group)}
 }
 
 // reasonOf parts a decision's reason from what stands beside it already (the

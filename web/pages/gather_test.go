@@ -188,7 +188,7 @@ func TestStoredCapacity(t *testing.T) {
 	}
 	p := &Pages{deps: Deps{Metrics: g}}
 	r := Range{Start: at(0), End: at(300)}
-	stored, err := p.storedCapacity(t.Context(), "web", newGrid(r, groupSteps))
+	stored, err := p.storedCapacity(t.Context(), "web", "desired", newGrid(r, groupSteps))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestStoredCapacity(t *testing.T) {
 	f(245, 6)
 	f(268, 6)
 	f(290, math.NaN())
-	if other, err := p.storedCapacity(t.Context(), "db", newGrid(r, groupSteps)); err != nil || !math.IsNaN(other[150]) {
+	if other, err := p.storedCapacity(t.Context(), "db", "desired", newGrid(r, groupSteps)); err != nil || !math.IsNaN(other[150]) {
 		t.Errorf("another group: %v, %v", other[150], err)
 	}
 }

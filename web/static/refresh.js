@@ -45,6 +45,7 @@ async function refresh() {
 function swap(fresh) {
   for (const old of document.querySelectorAll("[data-swap]")) {
     const next = fresh.getElementById(old.id);
+    for (const d of old.querySelectorAll("details[id][open]")) fresh.getElementById(d.id)?.setAttribute("open", "");
     if (!next || old.innerHTML === next.innerHTML || held(old)) continue;
     const focused = old.contains(document.activeElement) ? path(document.activeElement, old) : null;
     const scrolls = [...old.querySelectorAll(".scroll, ol, ul")].map((e) => [e.scrollTop, e.scrollLeft]);
