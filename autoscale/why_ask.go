@@ -66,16 +66,13 @@ func (c *Controller) whyNow(g *group) (Why, error) {
 	if err != nil {
 		return Why{}, err
 	}
-	g.mu.Lock()
-	q := g.asked
-	q.in.Instances = slices.Clone(q.in.Instances)
-	g.mu.Unlock()
-	if q.in.Now.IsZero() {
-		return Why{}, fmt.Errorf("autoscale: %s: %w yet: it was not looked at since the start", g.Name, ErrNoDecision)
+	q, err := g.lastAsked()
+	if err != nil {
+		return Why{}, err
 	}
 	calls := maps.Clone(q.calls)
 	if g.count(q.in).inService > 0 && len(q.by.victims(q.in.Instances, 1, q.sessions, q.in.Now)) == 0 {
-		calls[In] = append(calls[In], blocked("protected", "no instance in service may be retired: see their tags "+TagProtect))
+		calls[In] = append(slices.Clip(calls[In]), blocked("protected", "no instance in service may be retired: see their tags "+TagProtect))
 	}
 	more, less := why(q.by, q.in, Want(q.by, q.in), false, calls)
 	return Why{Decision: r, More: more, Less: less}, nil
@@ -91,16 +88,25 @@ func (c *Controller) Ask(name string, conf Group) (Decision, error) {
 	if err := conf.WithDefaults().Validate(); err != nil {
 		return Decision{}, fmt.Errorf("%w: %w", ErrBadConfig, err)
 	}
-	g.mu.Lock()
-	q := g.asked
-	q.in.Instances = slices.Clone(q.in.Instances)
-	g.mu.Unlock()
-	if q.in.Now.IsZero() {
-		return Decision{}, fmt.Errorf("autoscale: %s: %w yet: it was not looked at since the start", name, ErrNoDecision)
+	q, err := g.lastAsked()
+	if err != nil {
+		return Decision{}, err
 	}
 	conf = conf.WithDefaults()
 	if q.in.BootsKnown > 0 {
 		conf.Boot = q.by.Boot
 	}
 	return Want(conf, q.in), nil
+}
+
+// lastAsked is a copy of what Want was asked last, which no tick changes.
+func (g *group) lastAsked() (asked, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.asked
+	if q.in.Now.IsZero() {
+		return q, fmt.Errorf("autoscale: %s: %w yet: it was not looked at since the start", g.Name, ErrNoDecision)
+	}
+	q.in.Instances, q.in.Heirs = slices.Clone(q.in.Instances), maps.Clone(q.in.Heirs)
+	return q, nil
 }
