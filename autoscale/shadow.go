@@ -34,7 +34,11 @@ func (g Group) shadowed() (Group, bool) {
 // validateShadow checks the shadow as a policy of its own.
 func (g Group) validateShadow(check func(bool, string, ...any)) {
 	if s, ok := g.shadowed(); ok {
-		s.validatePolicies(func(ok bool, format string, args ...any) { check(ok, "shadow: "+format, args...) })
+		in := func(ok bool, format string, args ...any) { check(ok, "shadow: "+format, args...) }
+		s.validatePolicies(in)
+		for _, p := range s.All() {
+			in(!p.byHost(), "policy %q looks at hosts, and a shadow has none", p.Name)
+		}
 	}
 }
 
@@ -96,7 +100,8 @@ func (s *shadow) feedsOf(g Group, fs []*feed) []*feed {
 	}
 	for _, src := range s.sources {
 		if !slices.ContainsFunc(fs, func(f *feed) bool { return f.Expr == src.Expr }) {
-			fs = append(fs, &feed{Source: Source{"shadow " + src.Key, src.Expr}, reach: max(g.reach(), s.conf.reach()), value: math.NaN()})
+			src.Key = "shadow " + src.Key
+			fs = append(fs, &feed{Source: src, reach: max(g.reach(), s.conf.reach()), value: math.NaN()})
 		}
 	}
 	return fs
