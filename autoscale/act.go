@@ -23,6 +23,9 @@ const (
 func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 	may := g.mayCall()
 	blind := g.listing.err != nil
+	if d.Acts() && d.Replaces != "" && g.holdVet(ctx, now, d, []string{d.Replaces}) {
+		return
+	}
 	switch {
 	case g.calling == "" && g.memory.Open != nil && now.Sub(g.memory.Open.At) > settleBefore && !blind:
 		g.settle(ctx, now)
@@ -185,12 +188,32 @@ func (g *group) retry(ctx context.Context, now time.Time) {
 // launch makes the call.
 func (g *group) launch(ctx context.Context, now time.Time, l Launch, attempt string, again bool) {
 	g.call(ctx, now, fmt.Sprintf("launch of %d", l.Count), &g.launching, func(ctx context.Context) Entry {
-		got, request, err := g.cloud.Launch(ctx, l)
+		got, request, err := g.ask(ctx, l)
 		e := launched(l, got, attempt, request, err)
 		e.Again, e.Ordered = again, l.ordered(got, err)
 		g.counts.add("launched", len(got)+e.Ordered)
 		return e
 	})
+}
+
+// maxUserData is what EC2 takes.
+const maxUserData = 16 << 10
+
+// ask makes the call of a launch, with its user data filled in. Where that
+// fails nothing was asked for.
+func (g *group) ask(ctx context.Context, l Launch) ([]Instance, string, error) {
+	if g.userData == nil {
+		return g.cloud.Launch(ctx, l)
+	}
+	text, err := g.userData(ctx, l)
+	if err == nil && len(text) > maxUserData {
+		err = fmt.Errorf("%d bytes, EC2 takes %d", len(text), maxUserData)
+	}
+	if err != nil {
+		return nil, "", &CallError{Failure: Permanent, Code: "UserData", Err: err}
+	}
+	l.Template.UserData = text
+	return g.cloud.Launch(ctx, l)
 }
 
 // settle closes an old unclear launch by what the cloud shows under its tag.
@@ -214,13 +237,16 @@ func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
 	}
 	chosen := choose(g.instances, d.From-d.To, g.sessions, now)
 	if len(chosen) == 0 {
-		hold(&d, []Guard{blocked("protected", "all instances in service are protected by their tag %s, or the last of their zone", TagProtect)})
+		hold(&d, []Guard{blocked("protected", "all instances in service are protected by their tag %s or by the cloud, or the last of their zone", TagProtect)})
 		g.record(ctx, d)
 		return
 	}
 	ids, why := make([]string, len(chosen)), make([]string, len(chosen))
 	for i, v := range chosen {
 		ids[i], why[i] = v.id, v.why
+	}
+	if g.holdVet(ctx, now, d, ids) {
+		return
 	}
 	if n := d.From - d.To; len(ids) < n {
 		d.Reason += fmt.Sprintf("; only %d of %d may go, the rest is protected or the last of its zone", len(ids), n)

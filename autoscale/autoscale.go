@@ -45,13 +45,15 @@ type Instance struct {
 	FirstSeen  time.Time         `json:"first_seen,omitzero"` // when the group first heard of it
 	LastSeen   time.Time         `json:"last_seen,omitzero"`  // its newest heartbeat
 	Impaired   time.Time         `json:"impaired,omitzero"`   // since when it fails the cloud's own checks
+	Locked     string            `json:"locked,omitempty"`    // why the cloud would not terminate it
 	Waits      Transition        `json:"waits,omitempty"`     // a lifecycle hook holds it up
 }
 
-// Protected says whether the instance's tags forbid its termination.
+// Protected says whether the instance's tags forbid its termination, or the
+// cloud would refuse it.
 func (i Instance) Protected() bool {
 	v := i.Tags[TagProtect]
-	return v != "" && v != "false"
+	return v != "" && v != "false" || i.Locked != ""
 }
 
 // A Template is what instances of a group are launched as. Fields that are
@@ -79,7 +81,8 @@ type Template struct {
 }
 
 // A Launch asks for instances. It is journalled whole, so that a retry asks
-// for exactly the same.
+// for exactly the same. Its user data is as configured: secrets are filled in
+// for the call alone ([Options].UserData).
 type Launch struct {
 	Group    string            `json:"group"`
 	Count    int               `json:"count"`             // as many as can be had, at least one
@@ -91,8 +94,9 @@ type Launch struct {
 	// Pools say where from, the first before the next, instead of the template's
 	// type, zone, subnet and market; none leave all that to the template. A
 	// cloud that can ask for one only is given one only.
-	Pools []Pool `json:"pools,omitempty"`
-	Rest  int    `json:"rest,omitempty"` // how many more the decision wants, which are asked for elsewhere
+	Pools []Pool    `json:"pools,omitempty"`
+	Asked time.Time `json:"asked,omitzero"` // when it was decided
+	Rest  int       `json:"rest,omitempty"` // how many more the decision wants, which are asked for elsewhere
 }
 
 // A Cloud is where instances come from. Calls are safe to repeat with the same

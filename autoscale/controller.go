@@ -54,8 +54,13 @@ type Options struct {
 	Fleet   Fleet
 	Drainer Drainer // nil: a drain lasts as long as the group says
 	Journal Log     // from [OpenLog]
-	Lost    string  // not empty: why an earlier journal is not there; groups that this one does not know are stopped
-	Log     *slog.Logger
+
+	// UserData fills in the user data of a launch, just before the call; nil: it is
+	// as configured. The same launch must always get the same text.
+	UserData func(context.Context, Launch) (string, error)
+
+	Lost string // not empty: why an earlier journal is not there; groups that this one does not know are stopped
+	Log  *slog.Logger
 }
 
 // The controller's own budget of changing calls, below what EC2 grants an

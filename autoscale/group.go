@@ -17,6 +17,9 @@ type group struct {
 	Group
 	cloud   Cloud
 	metrics rrd.Evaluator
+
+	userData func(context.Context, Launch) (string, error) // nil: as configured
+
 	fleet   Fleet
 	drainer Drainer
 	journal *Journal
@@ -72,6 +75,7 @@ type group struct {
 	snapped   uint64               // the journal's length at the last snapshot
 	health    health
 	images    gallery
+	vetted    vetting
 
 	preflighted *Preflight // the newest
 	checked     bool       // it was preflighted at the start
@@ -83,6 +87,7 @@ func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries 
 		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(),
+		userData: o.UserData, vetted: vetting{asked: map[string]time.Time{}, locked: map[string]string{}},
 	}
 	g.feed()
 	g.digest = conf.Digest()
@@ -182,7 +187,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	g.lookForRivals()
 	g.meter(ctx, now)
 	g.lookImages(ctx, now)
-	g.noteImpaired()
+	g.noteHealth(now)
 	g.checkHealth(ctx, now)
 	g.bind()
 	g.noteConfig(ctx, now)

@@ -256,11 +256,13 @@ func (g *group) checkHealth(ctx context.Context, now time.Time) {
 	})
 }
 
-// noteImpaired puts what the status checks say on the instances. Callers hold
-// g.mu.
-func (g *group) noteImpaired() {
+// noteHealth puts on the instances what the cloud says of each alone. Callers
+// hold g.mu.
+func (g *group) noteHealth(now time.Time) {
+	g.vetted.forget(now)
 	for i := range g.instances {
 		g.instances[i].Impaired = g.health.impaired[g.instances[i].ID]
+		g.instances[i].Locked = g.vetted.locked[g.instances[i].ID]
 	}
 }
 

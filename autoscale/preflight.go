@@ -157,6 +157,6 @@ func (g *group) nextLaunch(now time.Time, n int, id string) (l Launch, why strin
 	template.Image, _ = g.image()
 	return Launch{
 		Group: g.Name, Count: at.count, Desired: g.present() + at.count, Token: "rondo-" + id, Tags: tags, Template: template,
-		Pools: at.pools, Rest: n - at.count,
+		Pools: at.pools, Rest: n - at.count, Asked: now.UTC().Round(0),
 	}, at.why
 }

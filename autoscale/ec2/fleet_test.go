@@ -12,6 +12,7 @@ import (
 
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
+	"rondo/autoscale/ec2sim"
 )
 
 // fleetAnswer is an answer of EC2's as its documentation shows it: some
@@ -89,5 +90,73 @@ func TestFleetOnTheWire(t *testing.T) {
 	answer = strings.NewReplacer("INSTANCES", "", "InsufficientInstanceCapacity", "UnauthorizedOperation", "VcpuLimitExceeded", "Unsupported").Replace(fleetAnswer)
 	if _, _, err := cloud.Launch(t.Context(), l); failure(err) != autoscale.Denied {
 		t.Errorf("denied: %v", err)
+	}
+}
+
+// TestFleetOfTheEmulator: what one pool lacks the next one gives, in the same
+// call; the same token is the same fleet; Spot instances are listed as such.
+func TestFleetOfTheEmulator(t *testing.T) {
+	t.Parallel()
+	sim, cloud := start(t, ec2sim.Options{})
+	form := url.Values{
+		"Action": {"CreateLaunchTemplate"}, "Version": {"2016-11-15"}, "LaunchTemplateName": {"web"},
+		"LaunchTemplateData.ImageId": {"ami-1"}, "LaunchTemplateData.InstanceType": {"t3.micro"},
+	}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	rec := httptest.NewRecorder()
+	if sim.ServeHTTP(rec, r); rec.Code != http.StatusOK {
+		t.Fatal(rec.Body)
+	}
+	inject(t, sim, ec2sim.Fault{Effect: ec2sim.EffectNoRoom, Type: "c7g.large", Zone: "us-east-1a", Count: -1})
+	l := autoscale.Launch{
+		Group: "web", Count: 2, Token: "tok", Tags: map[string]string{autoscale.TagGroup: "web"},
+		Template: autoscale.Template{LaunchTemplate: "web", Fleet: true},
+		Pools:    []autoscale.Pool{{Type: "c7g.large", Zone: "us-east-1a"}, {Type: "m7g.large", Zone: "us-east-1a"}},
+	}
+	for range 2 {
+		is, _, err := cloud.Launch(t.Context(), l)
+		if ce, _ := err.(*autoscale.CallError); err != nil && (ce.Failure != autoscale.NoRoom || len(ce.Refused) != 1 || ce.Refused[0].Pool.Type != "c7g.large") {
+			t.Errorf("%v", err)
+		}
+		if len(is) != 2 || is[0].Type != "m7g.large" || is[0].Zone != "us-east-1a" || len(sim.Instances()) != 2 {
+			t.Fatalf("%v; %d in all", is, len(sim.Instances()))
+		}
+	}
+	l.Token, l.Count, l.Pools = "tok2", 1, []autoscale.Pool{{Type: "m7g.large", Zone: "us-east-1b", Market: autoscale.Spot}}
+	if is, _, err := cloud.Launch(t.Context(), l); err != nil || len(is) != 1 || is[0].Market != autoscale.Spot {
+		t.Errorf("Spot: %v, %v", is, err)
+	}
+	is, err := cloud.Instances(t.Context(), "web")
+	spot := 0
+	for _, i := range is {
+		if i.Market == autoscale.Spot {
+			spot++
+		}
+	}
+	if err != nil || len(is) != 3 || spot != 1 {
+		t.Errorf("listed: %v, %v; want 3, one of them Spot", is, err)
+	}
+}
+
+// TestTerminationProtectionIsSeen: what disableApiTermination keeps is known
+// before it is drained.
+func TestTerminationProtectionIsSeen(t *testing.T) {
+	t.Parallel()
+	sim, cloud := start(t, ec2sim.Options{})
+	is, err := sim.Launch(2, map[string]string{autoscale.TagGroup: "web"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"Action": {"ModifyInstanceAttribute"}, "Version": {"2016-11-15"}, "InstanceId": {is[1].ID}, "DisableApiTermination.Value": {"true"}}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	rec := httptest.NewRecorder()
+	if sim.ServeHTTP(rec, r); rec.Code != http.StatusOK {
+		t.Fatal(rec.Body)
+	}
+	locked, err := cloud.Locked(t.Context(), "web", []string{is[0].ID, is[1].ID})
+	if d := cmp.Diff(map[string]string{is[1].ID: "EC2's termination protection"}, locked); err != nil || d != "" {
+		t.Errorf("%v\n%s", err, d)
 	}
 }

@@ -265,6 +265,7 @@ func (c *config) validate() error {
 		in("fleet", err)
 	}
 	in("agents", c.Agents.validate())
+	in("autoscale", checkUserData(c.Autoscale.Groups, c.Agents))
 	in("alerts", c.Alerts.Rules.Validate(amapi.RuleID))
 	in("alerts", c.Alerts.Prometheus.Validate())
 	in("alerts", c.Alerts.Receivers.Validate())

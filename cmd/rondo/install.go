@@ -225,9 +225,14 @@ func (in *installer) line(token string) string {
 
 // userData is what cloud-init installs an agent by.
 func (in *installer) userData(token string) string {
+	return "#cloud-config\nruncmd:\n  - |\n    " + in.command(token) + "\n"
+}
+
+// command is a line for root's shell that installs an agent, as soon as the
+// network is up.
+func (in *installer) command(token string) string {
 	const file = "/run/rondo-install.sh"
-	return "#cloud-config\nruncmd:\n  - |\n    " + in.fetch("--retry 20 --retry-delay 3 --retry-connrefused -o "+file+" ") +
-		" && RONDO_TOKEN=" + token + " sh " + file + "\n"
+	return in.fetch("--retry 20 --retry-delay 3 --retry-connrefused -o "+file+" ") + " && RONDO_TOKEN=" + token + " sh " + file
 }
 
 // tell adds to a new token how it is used.

@@ -75,6 +75,7 @@ type Authority struct {
 	told   *rate.Limiter // how often refusals are logged
 	counts counts
 
+	deriving sync.Mutex // one derivation at a time; taken before changing
 	changing sync.Mutex // one change at a time, store and all; taken before mu
 
 	// What changes under both locks may be read under either: who shows a key
@@ -170,31 +171,40 @@ func (a *Authority) Create(ctx context.Context, s Spec) (string, Token, error) {
 func clock() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
 func (a *Authority) create(ctx context.Context, s Spec, now time.Time) (string, Token, error) {
-	if err := s.validate(); err != nil {
+	id, text := newSecret(tokenPrefix)
+	t, err := a.make(ctx, id, text, s, now)
+	if err != nil {
 		return "", Token{}, err
+	}
+	return text, t, nil
+}
+
+// make stores the token of that ID and text.
+func (a *Authority) make(ctx context.Context, id, text string, s Spec, now time.Time) (Token, error) {
+	if err := s.validate(); err != nil {
+		return Token{}, err
 	}
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	if err := errors.Join(a.prune(ctx, now), a.bury(ctx, now)); err != nil {
-		return "", Token{}, err
+		return Token{}, err
 	}
 	if len(a.tokens) >= maxTokens {
-		return "", Token{}, fmt.Errorf("%w: %d tokens", ErrFull, len(a.tokens))
+		return Token{}, fmt.Errorf("%w: %d tokens", ErrFull, len(a.tokens))
 	}
-	id, text := newSecret(tokenPrefix)
 	t := &token{
 		Token:  Token{ID: id, Group: s.Group, Count: s.Count, Until: now.Add(s.For), Static: s.Static, Created: now, By: s.By},
 		Digest: digestOf(text), used: map[string]bool{},
 	}
 	if err := a.put(ctx, tokenKey+id, t); err != nil {
-		return "", Token{}, err
+		return Token{}, err
 	}
 	a.mu.Lock()
 	a.tokens[id] = t
 	a.mu.Unlock()
 	a.counts.add("tokens_created")
 	a.log.Info("join token created", "token", id, "group", t.Group, "count", t.Count, "until", t.Until, "static", t.Static, "by", t.By)
-	return text, t.Token, nil
+	return t.Token, nil
 }
 
 // put stores one value.

@@ -46,6 +46,10 @@
 //
 // A key that is revoked stays so: its host needs another token.
 //
+// A launch of the autoscaler's carries the token of its group and week in its
+// user data. Such a token is derived ([Authority.Derive]) from a secret in the
+// store, so that a launch that is repeated after a restart carries the same.
+//
 // Of tokens and keys only the SHA-256 is stored. They are 130 random bits, so
 // that nothing slower is needed, and they are compared in constant time.
 //

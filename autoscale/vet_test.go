@@ -1,0 +1,73 @@
+package autoscale
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A warden is a session whose cloud keeps some instances from termination.
+type warden struct {
+	Cloud
+	locked func(ids []string) (map[string]string, error)
+}
+
+func (w warden) Locked(_ context.Context, _ string, ids []string) (map[string]string, error) {
+	return w.locked(ids)
+}
+
+// TestLockedIsNotDrained: what the cloud would not terminate is not chosen, and
+// others are in its place; a cloud that does not answer keeps nobody.
+func TestLockedIsNotDrained(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(24)
+		locked, failed, asked := map[string]string{}, error(nil), 0
+		w.wrap = func(c Cloud) Cloud {
+			return warden{c, func(ids []string) (map[string]string, error) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				asked += len(ids)
+				out := map[string]string{}
+				for _, id := range ids {
+					if why := locked[id]; why != "" {
+						out[id] = why
+					}
+				}
+				return out, failed
+			}}
+		}
+		l := w.live(web())
+		defer l.stop()
+		time.Sleep(time.Minute)
+		w.mu.Lock()
+		all := w.alive()
+		for _, id := range all[2:] {
+			locked[id] = "termination protection"
+		}
+		w.mu.Unlock()
+		w.setDemand(1)
+		time.Sleep(2 * time.Minute)
+		if len(all) != 6 || w.count() != 4 || !w.instances[all[2]].ended.IsZero() {
+			t.Errorf("%d of %d are left; want the 4 that are locked", w.count(), len(all))
+		}
+		for _, d := range l.Views()[0].Recent {
+			if d.Direction == In && d.Acts() && d.Outcome != "done" {
+				t.Errorf("a drain that could not end: %+v", d)
+			}
+		}
+		w.mu.Lock()
+		if asked > 12 {
+			t.Errorf("asked about %d instances", asked)
+		}
+		locked, failed = nil, errors.New("no answer")
+		w.mu.Unlock()
+		time.Sleep(vettedFor + 2*time.Minute)
+		if w.count() != 2 {
+			t.Errorf("%d are left, want min 2", w.count())
+		}
+	})
+}
