@@ -2,6 +2,7 @@ package autoscale
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,4 +224,30 @@ func TestNoRoomGoesElsewhereAtOnce(t *testing.T) {
 		}
 		l.stop()
 	})
+}
+
+// TestCrashOverPools is TestCrash for a group with several types and zones, of
+// which some have no room at times: the rest of a decision, asked for elsewhere,
+// is never asked for twice.
+func TestCrashOverPools(t *testing.T) {
+	t.Parallel()
+	runs, first := runsOf(t, 30)
+	for n := range uint64(runs) {
+		seed := first + n
+		synctest.Test(t, func(t *testing.T) {
+			c := newCrashRun(t, seed)
+			c.conf.Groups[0].Launch = choice().Groups[0].Launch
+			c.w.full = func(p Pool) bool {
+				spell := uint64(time.Now().Unix()) / 40
+				return rand.New(rand.NewPCG(seed, spell+uint64(len(p.Type))*31+uint64(p.Zone[0]))).IntN(3) == 0
+			}
+			c.run()
+			if t.Failed() {
+				t.Logf("again with RONDO_CRASH_SEED=%d", seed)
+			}
+		})
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
 }
