@@ -112,7 +112,8 @@ func TestDeadInstanceIsReplaced(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		w.mu.Lock()
 		dead := w.alive()[0]
-		w.instances[dead].silentSince = time.Now()
+		since := time.Now()
+		w.instances[dead].silentSince = since
 		w.mu.Unlock()
 		for range 5 * 60 {
 			time.Sleep(time.Second)
@@ -127,7 +128,7 @@ func TestDeadInstanceIsReplaced(t *testing.T) {
 				t.Errorf("%s is terminated while %d serve", dead, heard)
 			}
 			w.mu.Unlock()
-			if time.Since(w.instances[dead].silentSince) == 75*time.Second {
+			if time.Since(since) == 75*time.Second {
 				l.stop()
 				l = w.live(conf)
 			}
@@ -172,8 +173,8 @@ func TestImpairedInstanceIsReplaced(t *testing.T) {
 		since, ill = time.Now(), w.alive()[1]
 		w.mu.Unlock()
 		time.Sleep(9 * time.Minute)
-		if w.made != 3 {
-			t.Errorf("replaced before its time: %d were made", w.made)
+		if n := w.count(); n != 3 {
+			t.Errorf("replaced before its time: %d are alive", n)
 		}
 		time.Sleep(5 * time.Minute)
 		l.stop()

@@ -202,21 +202,23 @@ func TestNoRoomGoesElsewhereAtOnce(t *testing.T) {
 		began := time.Now()
 		l := w.live(choice())
 		time.Sleep(20 * time.Second)
-		if w.count() != 2 || w.launches != 6 {
-			t.Errorf("after %s: %d instances by %d calls; want 2 by 6: one for each pool without room, one for the rest", time.Since(began), w.count(), w.launches)
+		if w.count() != 2 || w.asked() != 6 {
+			t.Errorf("after %s: %d instances by %d calls; want 2 by 6: one for each pool without room, one for the rest", time.Since(began), w.count(), w.asked())
 		}
 		time.Sleep(5 * time.Minute)
 		l.stop()
 		w.setDemand(12)
 		l = w.live(choice())
 		time.Sleep(20 * time.Second)
-		if w.count() != 3 || w.launches != 7 {
-			t.Errorf("after a restart: %d instances by %d calls; want 3 by 7", w.count(), w.launches)
+		if w.count() != 3 || w.asked() != 7 {
+			t.Errorf("after a restart: %d instances by %d calls; want 3 by 7", w.count(), w.asked())
 		}
+		w.mu.Lock()
 		w.full = func(Pool) bool { return true }
+		w.mu.Unlock()
 		w.setDemand(40)
 		time.Sleep(10 * time.Minute)
-		if more := w.launches - 7; more < 4 || more > 15 {
+		if more := w.asked() - 7; more < 4 || more > 15 {
 			t.Errorf("without room anywhere %d calls in 10 minutes", more)
 		}
 		if last := l.Views()[0].Recent; !strings.Contains(fmt.Sprint(last), "all 6 pools were refused lately") {

@@ -153,6 +153,13 @@ func (w *world) count() int {
 	return len(w.alive())
 }
 
+// asked is how often Launch was called.
+func (w *world) asked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.launches
+}
+
 func (w *world) running(m *machine) bool {
 	return m.ended.IsZero() && !m.stuck && time.Since(m.Launched) >= m.boot
 }
