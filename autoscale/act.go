@@ -306,6 +306,7 @@ func (g *group) finish(ctx context.Context, e Entry, wait *backoff) {
 	}
 	if e.Failure != "" {
 		g.counts.add("call_failed_"+string(e.Failure), 1)
+		g.checked = g.checked && e.Failure != Denied // by the preflight one sees what is missing
 		err = errors.New(e.Text)
 	}
 	if err != nil && !(len(e.Refused) > 0 && g.elsewhere(now)) {

@@ -122,8 +122,8 @@ func (g *group) preflight(ctx context.Context, cloud Preflighter) Preflight {
 	return p
 }
 
-// checkAtStart preflights a group that is to act, once, beside its ticks, and
-// says what it lacks. Callers hold g.mu.
+// checkAtStart preflights a group that is to act, beside its ticks, and says
+// what it lacks: once, and again after a call was denied. Callers hold g.mu.
 func (g *group) checkAtStart(ctx context.Context) {
 	cloud, ok := g.cloud.(Preflighter)
 	if !ok || g.Mode != Act || g.checked {
