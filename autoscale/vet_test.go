@@ -3,6 +3,7 @@ package autoscale
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,8 +52,11 @@ func TestLockedIsNotDrained(t *testing.T) {
 		w.mu.Unlock()
 		w.setDemand(1)
 		time.Sleep(2 * time.Minute)
-		if len(all) != 6 || w.count() != 4 || !w.instances[all[2]].ended.IsZero() {
-			t.Errorf("%d of %d are left; want the 4 that are locked", w.count(), len(all))
+		w.mu.Lock()
+		left := w.alive()
+		w.mu.Unlock()
+		if len(all) != 6 || !slices.Equal(left, all[2:]) {
+			t.Errorf("%v of %v are left; want the 4 that are locked", left, all)
 		}
 		for _, d := range l.Views()[0].Recent {
 			if d.Direction == In && d.Acts() && d.Outcome != "done" {

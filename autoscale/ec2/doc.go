@@ -8,6 +8,7 @@
 //	ec2:CreateFleet                           launch, where the group says fleet: true
 //	ec2:DescribeImages                        each 10 minutes, where the group chooses its image by a filter
 //	ec2:DescribeInstanceStatus                each minute, unless the group says replace: never
+//	ec2:DescribeInstanceAttribute             before a drain, of each instance that is to go
 //	ec2:TerminateInstances                    after the tags were read again
 //	ec2:CreateTags                            after a group was taken over, on its instances
 //	iam:PassRole                              where the group names an instance profile

@@ -1,15 +1,19 @@
 package ec2_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"rondo/autoscale"
 	"rondo/autoscale/ec2"
+	"rondo/autoscale/ec2sim"
 )
 
 // canned is a client of a server that answers everything with one text.
@@ -43,4 +47,29 @@ func TestImpaired(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+}
+
+// TestImpairedInTheEmulator: a check that fails is seen where EC2 shows it.
+func TestImpairedInTheEmulator(t *testing.T) {
+	t.Parallel()
+	sim, cloud := start(t, ec2sim.Options{BootTime: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = sim.Run(ctx) })
+	defer wg.Wait()
+	defer cancel()
+	is, err := sim.Launch(2, map[string]string{autoscale.TagGroup: "web"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := []string{is[0].ID, is[1].ID}
+	until(t, "two running instances", func() bool {
+		all := sim.Instances()
+		return all[0].State == ec2sim.Running && all[1].State == ec2sim.Running
+	})
+	inject(t, sim, ec2sim.Fault{Effect: ec2sim.EffectImpaired, Instance: two[1]})
+	until(t, "an impaired one", func() bool {
+		got, err := cloud.Impaired(ctx, "web", two)
+		return err == nil && len(got) == 1 && !got[two[1]].IsZero()
+	})
 }

@@ -121,6 +121,11 @@ func (c *Cloud) Impaired(ctx context.Context, group string, ids []string) (map[s
 	return c.instances.Impaired(ctx, group, ids)
 }
 
+// Locked implements autoscale.Vetter: EC2 knows.
+func (c *Cloud) Locked(ctx context.Context, group string, ids []string) (map[string]string, error) {
+	return c.instances.Locked(ctx, group, ids)
+}
+
 func (c *Cloud) of(group string) *known {
 	c.mu.Lock()
 	defer c.mu.Unlock()
