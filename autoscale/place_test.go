@@ -192,6 +192,31 @@ func TestLaunchIsSpread(t *testing.T) {
 	})
 }
 
+// TestRestGoesElsewhere: a launch that gets fewer than it asked for says that its
+// pool is full; what is missing comes from the next ones.
+func TestRestGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(1)
+		l := w.live(choice())
+		time.Sleep(6 * time.Minute)
+		w.mu.Lock()
+		w.most = 1
+		w.mu.Unlock()
+		w.setDemand(32)
+		time.Sleep(15 * time.Second)
+		l.stop()
+		pools := map[string]int{}
+		for _, m := range w.instances {
+			pools[m.Type+" "+m.Zone]++
+		}
+		if len(w.instances) != 8 || len(pools) < 4 {
+			t.Errorf("%d instances of %v; want 8 of several types and zones", len(w.instances), pools)
+		}
+	})
+}
+
 // TestNoRoomGoesElsewhereAtOnce: each pool without room costs one call and no
 // wait; a restart remembers it; where no pool has room the calls become rare.
 func TestNoRoomGoesElsewhereAtOnce(t *testing.T) {

@@ -43,6 +43,7 @@ type world struct {
 	lag       time.Duration     // of the metric behind the heartbeats
 	full      func(Pool) bool   // pools without room, or nil
 	launches  int               // calls of Launch
+	most      int               // instances that one launch gets, where it is not 0
 	calls     int               // changing calls
 	wrap      func(Cloud) Cloud // what the controller gets for a cloud, or nil
 	store     *state.Journal
@@ -397,6 +398,9 @@ func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request
 		ids, again := s.tokens[l.Token]
 		if !again {
 			n, hidden := l.Count, s.hide
+			if s.most > 0 {
+				n = min(n, s.most)
+			}
 			if s.rng != nil {
 				n, hidden = 1+s.rng.IntN(l.Count), time.Duration(s.rng.IntN(30))*time.Second
 			}
