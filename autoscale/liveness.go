@@ -124,10 +124,14 @@ const (
 //
 // An heir that serves is also the proof that we hear.
 func (g Group) replace(d Decision, in Input) Decision {
-	if g.Replace <= 0 || d.Direction == Out || strings.HasPrefix(d.Code, codeMissing) {
+	if g.Replace <= 0 || d.Direction == Out {
 		return d
 	}
 	lost := g.losses(in)
+	if len(lost) > 0 && strings.HasPrefix(d.Code, codeMissing) {
+		d.Reason += fmt.Sprintf("; %s, and is replaced when the metric is back", lost[0].why)
+		return d
+	}
 	at := slices.IndexFunc(lost, func(l loss) bool { return !l.Protected() })
 	if at < 0 {
 		if len(lost) > 0 {
@@ -143,6 +147,8 @@ func (g Group) replace(d Decision, in Input) Decision {
 	case d.Direction == In: // the load asks for less: it goes first
 	case ok:
 		d.Reason += fmt.Sprintf("; %s, %s is on its way in its place", l.why, by.ID)
+	case in.Unsettled > 0:
+		d.Reason += fmt.Sprintf("; %s, and a launch is under way", l.why)
 	case c.draining > 0:
 		d.Reason += fmt.Sprintf("; %s, and is replaced when no other drains", l.why)
 	case c.capacity+c.silent < g.Max:

@@ -90,6 +90,7 @@ func TestReplace(t *testing.T) {
 	// Never the protected, never beside a drain, never past max.
 	f("ok/600/0 ok/600/0 prot/600/12", nil, "stay 2->2 steady", "i-3 was last heard of 12m0s ago, and is protected")
 	f("ok/600/0 ok/600/0 prot/600/20 silent/600/12", nil, "out 2->3 replace i-4", "i-4 was last")
+	f("ok/600/0 ok/600/0 silent/600/12", func(_ *Group, in *Input) { in.Unsettled = 1 }, "stay 3->3 steady", "and a launch is under way")
 	f("ok/600/0 ok/600/0 silent/600/12 drain/600/0", nil, "stay 2->2 steady", "is replaced when no other drains")
 	full := func(g *Group, _ *Input) { g.Max = 4 }
 	f("ok/600/0 ok/600/0 ok/600/0 silent/600/12", full, "in 3->3 replaced i-4", "the group is at max 4: it is terminated, so that another can be launched")
