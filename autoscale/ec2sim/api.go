@@ -13,8 +13,10 @@ import (
 
 // Limits of one request.
 const (
-	maxRequest = 1 << 20 // bytes; user data of 16 KiB in base64 and 1,000 IDs fit well
-	maxBatch   = 1000    // IDs or filters' values
+	maxRequest = 1 << 20  // bytes; user data of 16 KiB in base64 and 1,000 IDs fit well
+	maxBatch   = 1000     // IDs or filters' values
+	maxName    = 255      // bytes of a parameter's name
+	maxValue   = 22 << 10 // bytes of its value: user data, the largest, in base64
 )
 
 // An apiError is what AWS answers instead of a result.

@@ -62,6 +62,8 @@ type GroupSpec struct {
 const (
 	maxGroups = 500
 	maxGroup  = 10_000 // instances that a group may be asked to have
+
+	maxGroupList = 50 // zones, subnets and the like
 )
 
 // A group is an Auto Scaling group. All is guarded by Sim.mu.
@@ -78,6 +80,7 @@ type group struct {
 	activities []*activity // newest last
 	why        string      // the last request that changed what is wanted
 	due        time.Time   // it acts from then on
+	surplus    int         // instances beyond what is desired, while zones are balanced
 	retry      time.Time   // after a launch that failed
 	acted      time.Time   // of the cooldown
 	deleting   bool
@@ -156,6 +159,8 @@ func (s *Sim) addGroup(g *group, now time.Time) *apiError {
 // checkGroup says what is wrong with what a group asks for. Callers hold s.mu.
 func (s *Sim) checkGroup(g *group) *apiError {
 	switch {
+	case max(len(g.Zones), len(g.Subnets), len(g.TargetGroups), len(g.Termination)) > maxGroupList:
+		return invalid("A list of a group may have %d members", maxGroupList)
 	case g.Min < 0 || g.Max < g.Min || g.Max > maxGroup:
 		return invalid("Min bound, %d, must be less than or equal to max bound, %d", g.Min, g.Max)
 	case g.Desired < g.Min:

@@ -17,7 +17,8 @@ func (s *Sim) reconcile(g *group, now time.Time) time.Time {
 		return s.nextDue(g, g.due)
 	}
 	s.replaceUnhealthy(g, now)
-	missing := g.Desired - g.capacity()
+	s.rebalance(g, now)
+	missing := g.Desired + g.surplus - g.capacity()
 	switch {
 	case missing > 0 && !g.suspended["Launch"] && !now.Before(g.retry):
 		s.fill(g, missing, now)
@@ -155,6 +156,32 @@ func (s *Sim) fillOne(g *group, cause string, now time.Time) bool {
 		g.begin("Launching a new EC2 instance", cause, zone, now).finish("Failed", err.message+" Launching EC2 instance failed.", now)
 	}
 	return false
+}
+
+// rebalance launches one instance more where a zone has two fewer than another
+// one, as AZRebalance does; when it serves, one of the fuller zone goes.
+func (s *Sim) rebalance(g *group, now time.Time) {
+	settled := g.capacity() == g.Desired+g.surplus
+	for _, m := range g.members {
+		settled = settled && (m.state == lifeInService || m.state == lifeStandby)
+	}
+	if !settled {
+		return
+	}
+	if g.surplus = 0; !s.opt.Rebalance || g.suspended["AZRebalance"] || g.suspended["Launch"] || g.suspended["Terminate"] {
+		return
+	}
+	zones := g.emptiest()
+	fullest := zones[len(zones)-1]
+	like, err := s.groupLike(g)
+	like.Zone, like.Type = zones[0], g.kinds(like)[0]
+	if free, _ := s.free(like); err != nil || free == 0 {
+		return // it would go to the fuller zones again
+	}
+	movable := slices.ContainsFunc(g.members, func(m *member) bool { return m.zone == fullest && m.state == lifeInService && !m.protected })
+	if movable && g.capacity() == g.Desired && g.inZone(fullest) > g.inZone(zones[0])+1 {
+		g.surplus, g.why = 1, "an instance was launched to balance instances in zones "+fullest+" with other zones."
+	}
 }
 
 // kinds are the instance types to try, in this order.

@@ -291,6 +291,30 @@ func TestGroupStandbyAndAttachment(t *testing.T) {
 	})
 }
 
+// AZRebalance ends instances that nobody chose: after two of a zone went.
+func TestGroupRebalances(t *testing.T) {
+	t.Parallel()
+	for _, on := range []bool{true, false} {
+		inGroup(t, Options{BootTime: time.Second, StopTime: time.Second, Rebalance: on}, GroupSpec{Max: 6, Desired: 6}, func(g groupTest) {
+			time.Sleep(2 * time.Second)
+			for _, i := range g.s.Instances() {
+				if i.Zone == "us-east-1a" {
+					g.do("TerminateInstanceInAutoScalingGroup", "InstanceId", i.ID, "ShouldDecrementDesiredCapacity", "true")
+				}
+			}
+			time.Sleep(time.Minute)
+			g.is("InService=4")
+			zones := make(map[string]int)
+			for _, z := range inside(g.do("DescribeAutoScalingInstances"), "AvailabilityZone") {
+				zones[z]++
+			}
+			if got := zones["us-east-1a"]; (got == 1) != on {
+				g.Errorf("rebalancing %v: %v", on, zones)
+			}
+		})
+	}
+}
+
 func TestGroupTagsAndPolicies(t *testing.T) {
 	t.Parallel()
 	inGroup(t, Options{}, GroupSpec{Max: 4}, func(g groupTest) {
@@ -316,7 +340,7 @@ func TestGroupTagsAndPolicies(t *testing.T) {
 func TestGroupNeverStrays(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := New(Options{Max: 100})
+		s := New(Options{Max: 100, Rebalance: rapid.Bool().Draw(t, "rebalance")})
 		if err := s.CreateGroup(GroupSpec{Name: "web", Min: 1, Max: 9, Image: "ami-1", Types: []string{"t3.micro"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -345,7 +369,7 @@ func TestGroupNeverStrays(t *testing.T) {
 				s.advance(now, func(Instance) {})
 			}
 		}
-		for range 3 {
+		for range 12 { // evening out takes a launch and an end for each instance
 			now = now.Add(time.Minute)
 			s.advance(now, func(Instance) {})
 		}
@@ -355,6 +379,10 @@ func TestGroupNeverStrays(t *testing.T) {
 		}
 		if total := zones["us-east-1a"] + zones["us-east-1b"] + zones["us-east-1c"]; total != desired {
 			t.Fatalf("%d instances, desired %d", total, desired)
+		}
+		counts := []int{zones["us-east-1a"], zones["us-east-1b"], zones["us-east-1c"]}
+		if s.opt.Rebalance && slices.Max(counts)-slices.Min(counts) > 1 {
+			t.Fatalf("out of balance: %v", zones)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package ec2sim
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -152,7 +153,12 @@ func (i Instance) impaired(now time.Time) bool {
 // describeTags lists the tags of instances.
 func (s *Sim) describeTags(p params, now time.Time) (any, *apiError) {
 	fs := p.filters()
-	is, _, err := s.selected(params{}, now, everything)
+	is, next, err := s.selected(params{}, now, everything)
+	for next != "" && err == nil {
+		var more []Instance
+		more, next, err = s.selected(params{Values: url.Values{"NextToken": {next}}}, now, everything)
+		is = append(is, more...)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,9 @@
 // they are completed or time out; and it writes activities, the failed ones
 // with EC2's words. It acts at once, or Options.GroupDelay after a change. A
 // launch that failed is tried again after 30 s. Instances are registered with
-// the group's target groups while they are in service, and drain before they end. Scaling policies are kept but
-// not acted on, and zones that got out of balance by themselves stay so.
+// the group's target groups while they are in service, and drain before they
+// end. Zones that got out of balance by an end of the owner's choice are evened
+// out with Options.Rebalance only. Scaling policies are kept but not acted on.
 //
 // # What is not
 //

@@ -79,12 +79,13 @@ func (s *Sim) createFleet(p params, now time.Time) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	token, canonical := p.get("ClientToken"), canonical(p.Values)
-	if r, ok := s.tokens[token]; ok && token != "" {
-		if r.params != canonical || r.fleet == nil {
-			return nil, errMismatch()
-		}
-		again := *r.fleet
-		return &again, nil
+	r, again, err := s.repeated(token, canonical)
+	switch {
+	case err != nil:
+		return nil, err
+	case again:
+		answer := *r.fleet
+		return &answer, nil
 	}
 	pools, err := s.pools(p, tags)
 	if err != nil {

@@ -34,6 +34,10 @@ type Options struct {
 	// its desired capacity; zero: it has acted when the call is answered.
 	GroupDelay time.Duration
 
+	// Rebalance lets groups even out their zones (AZRebalance), as AWS does
+	// when an instance of the owner's choice went: another one then follows.
+	Rebalance bool
+
 	// Boot is called in its own goroutine when an instance runs. ctx ends when
 	// the instance shuts down, or when Run ends; Run waits for Boot to return.
 	Boot func(ctx context.Context, i Instance)

@@ -66,8 +66,15 @@ func (p params) tags(prefix string) (map[string]string, *apiError) {
 		}
 		tags[key[0]] = value
 	}
-	if len(tags) > 50 {
-		return nil, apiErrorf("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+	if len(tags) > maxTags {
+		return nil, errTags()
 	}
 	return tags, nil
+}
+
+// maxTags is how many tags a resource may have.
+const maxTags = 50
+
+func errTags() *apiError {
+	return apiErrorf("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
 }

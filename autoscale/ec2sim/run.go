@@ -19,11 +19,9 @@ func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
 	token, canonical := p.get("ClientToken"), canonical(p.Values)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r, ok := s.tokens[token]; ok && token != "" {
-		if r.params != canonical || r.fleet != nil {
-			return nil, errMismatch()
-		}
-		return &runResult{reservationItem: reservationOf(s.find(r.ids))}, nil
+	r, again, err := s.repeated(token, canonical)
+	if again || err != nil {
+		return &runResult{reservationItem: reservationOf(s.find(r.ids))}, err
 	}
 	if like, err = s.completed(like, p.template("LaunchTemplate")); err != nil {
 		return nil, err
@@ -41,8 +39,22 @@ func (s *Sim) runInstances(p params, now time.Time) (any, *apiError) {
 	return &runResult{reservationItem: reservationOf(launched)}, nil
 }
 
-func errMismatch() *apiError {
-	return apiErrorf("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+// maxTokens bounds how many launches are remembered by their token.
+const maxTokens = 50_000
+
+// repeated finds what a ClientToken stands for; with other parameters it is an
+// error. Callers hold s.mu.
+func (s *Sim) repeated(token, canonical string) (reservation, bool, *apiError) {
+	r, ok := s.tokens[token]
+	switch {
+	case token == "" || !ok && len(s.tokens) < maxTokens:
+		return reservation{}, false, nil
+	case !ok:
+		return reservation{}, false, apiErrorf("RequestLimitExceeded", "There are %d launches of one day already.", maxTokens)
+	case r.params != canonical:
+		return reservation{}, false, apiErrorf("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+	}
+	return r, true, nil
 }
 
 // hidden is how long Describe does not show what a request launches.
@@ -168,6 +180,13 @@ func (s *Sim) createTags(p params, _ time.Time) (any, *apiError) {
 	defer s.mu.Unlock()
 	if err := s.known(ids); err != nil {
 		return nil, err
+	}
+	for _, id := range ids {
+		all := maps.Clone(tags)
+		maps.Copy(all, s.instances[id].Tags)
+		if len(all) > maxTags {
+			return nil, errTags()
+		}
 	}
 	for _, id := range ids {
 		i := s.instances[id]

@@ -98,6 +98,11 @@ func (s *Sim) read(r *http.Request) (request, *apiError) {
 	key, name := scope(r.Header.Get("Authorization"))
 	c.params.key = key
 	c.service = s.serviceOf(r.Form.Get("Version"), name)
+	for name, values := range r.Form {
+		if len(name) > maxName || len(values[0]) > maxValue {
+			return c, apiErrorf("InvalidParameterValue", "The parameter %.40s is too long.", name)
+		}
+	}
 	return c, nil
 }
 

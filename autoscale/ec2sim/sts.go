@@ -1,6 +1,7 @@
 package ec2sim
 
 import (
+	"maps"
 	"strings"
 	"time"
 )
@@ -59,6 +60,9 @@ func (s *Sim) assumeRole(p params, now time.Time) (any, *apiError) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.sessions) >= maxSessions {
+		maps.DeleteFunc(s.sessions, func(_ string, end time.Time) bool { return now.After(end) })
+	}
 	if len(s.sessions) >= maxSessions {
 		return nil, apiErrorf("LimitExceeded", "There are %d sessions already.", maxSessions)
 	}

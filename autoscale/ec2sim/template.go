@@ -25,9 +25,9 @@ type templateVersion struct {
 	data        Instance // what instances are like
 }
 
-// Limits of launch templates, as AWS sets them.
+// Limits of launch templates; AWS allows many more.
 const (
-	maxTemplates = 5000
+	maxTemplates = 500
 	maxVersions  = 100
 )
 

@@ -26,6 +26,7 @@ type ec2simCmd struct {
 	Unseen     ec2sim.Times  `help:"Time for which lists do not show a new instance." default:"0s" placeholder:"TIMES"`
 	Checks     time.Duration `help:"Time for which status checks are initializing." default:"0s"`
 	GroupDelay time.Duration `help:"Time that an Auto Scaling group takes to act." default:"0s"`
+	Rebalance  bool          `help:"Auto Scaling groups even out their zones, as AWS's do."`
 	Throttle   bool          `help:"Refuse requests beyond AWS's token buckets (RequestLimitExceeded)."`
 	Seed       uint64        `help:"Seed of all that is random." default:"1"`
 	Faults     string        `help:"File of faults to begin with: a JSON list, as POST /_sim/faults takes." type:"existingfile" placeholder:"FILE"`
@@ -68,7 +69,7 @@ func (c ec2simCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) e
 	}
 	machine := simMachine{heartbeat: c.Heartbeat, command: c.Exec, metadata: "http://" + l.Addr().String() + "/_sim/imds/", log: slog.New(slog.NewTextHandler(stderr, nil))}
 	sim := ec2sim.New(ec2sim.Options{
-		Boots: c.Boot, Unseen: c.Unseen, CheckTime: c.Checks, GroupDelay: c.GroupDelay, Throttle: c.Throttle, Seed: c.Seed, Max: c.Max,
+		Boots: c.Boot, Unseen: c.Unseen, CheckTime: c.Checks, GroupDelay: c.GroupDelay, Rebalance: c.Rebalance, Throttle: c.Throttle, Seed: c.Seed, Max: c.Max,
 		Log: machine.log, Boot: machine.run,
 	})
 	if err := sim.Inject(faults...); err != nil {
