@@ -59,7 +59,7 @@ func TestGuardMissing(t *testing.T) {
 			w.mu.Unlock()
 			time.Sleep(10 * time.Second) // stale is 5 s
 			w.setDemand(1)
-			time.Sleep(time.Hour)
+			time.Sleep(15 * time.Minute)
 			v, _ := l.View("web")
 			if w.count() != 6 || v.Last.Code != codeMissing || !strings.Contains(v.Last.Reason, why) {
 				t.Errorf("%s: %d instances, want 6; %s: %s", what, w.count(), v.Last.Code, v.Last.Reason)

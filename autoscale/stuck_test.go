@@ -53,7 +53,7 @@ func TestGuardFrozenMetric(t *testing.T) {
 			w.mu.Unlock()
 		}
 		stick(0.53)
-		time.Sleep(3 * time.Hour)
+		time.Sleep(40 * time.Minute)
 		v, _ := l.View("web")
 		if w.count() != n || !strings.Contains(v.Last.Reason, "run queue missing: it is exactly 0.53 for ") || v.Last.Code != codeMissing {
 			t.Errorf("%d instances, %d before; %s: %s", w.count(), n, v.Last.Code, v.Last.Reason)

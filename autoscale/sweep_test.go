@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ func (s *session) Owned(context.Context) (out []Instance, err error) {
 	defer s.mu.Unlock()
 	for _, m := range s.instances {
 		i := m.Instance
+		i.Tags = maps.Clone(i.Tags)
 		if !m.ended.IsZero() {
 			i.Phase = Terminated
 		} else if s.running(m) {
