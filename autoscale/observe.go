@@ -190,7 +190,9 @@ func (c *Controller) Stats() map[string]uint64 {
 
 // AppendSamples appends what the groups are like now, as gauges named
 // rondo.autoscale.<group>.<what>: capacity, in_service, on_their_way, draining
-// and desired; and shadow, the capacity that its shadow policy would have.
+// and desired; shadow, the capacity that its shadow policy would have; rate and
+// spent where it has a [Budget]. rondo.autoscale.orphans is how many the newest
+// sweep has found.
 func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample {
 	for _, v := range c.Views() {
 		n := Group{}.count(Input{Now: now, Instances: v.Instances})
@@ -201,15 +203,21 @@ func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample
 			{"capacity", v.Last.From}, {"in_service", n.inService}, {"on_their_way", n.coming()},
 			{"draining", n.draining}, {"desired", v.Desired},
 		} {
-			dst = append(dst, gauge(v.Name, s.what, now, s.value))
+			dst = append(dst, gauge(v.Name+"."+s.what, now, float64(s.value)))
 		}
 		if v.Shadow != nil {
-			dst = append(dst, gauge(v.Name, "shadow", now, v.Shadow.Capacity))
+			dst = append(dst, gauge(v.Name+".shadow", now, float64(v.Shadow.Capacity)))
 		}
+		if b := v.Spending; b != nil {
+			dst = append(dst, gauge(v.Name+".rate", now, b.Rate), gauge(v.Name+".spent", now, b.Spent))
+		}
+	}
+	if c.sweeper != nil {
+		dst = append(dst, gauge("orphans", now, float64(len(c.Swept().Orphans()))))
 	}
 	return dst
 }
 
-func gauge(group, what string, now time.Time, value int) rrd.Sample {
-	return rrd.Sample{Key: rrd.Key("rondo.autoscale." + group + "." + what), Time: rrd.At(now), Value: float64(value), Type: rrd.Gauge}
+func gauge(what string, now time.Time, v float64) rrd.Sample {
+	return rrd.Sample{Key: rrd.Key("rondo.autoscale." + what), Time: rrd.At(now), Value: v, Type: rrd.Gauge}
 }
