@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -67,14 +68,13 @@ func (b *Budget) validate(g Group, check func(bool, string, ...any)) {
 	}
 	good := func(v float64) bool { return finite(v) && v >= 0 }
 	check(good(b.Hour) && good(b.Month) && b.Hour+b.Month > 0, "budget: hour or month is wanted, more than 0")
-	check(len(b.Prices) > 0, "budget.prices: what an hour of %s costs is wanted, or a default", g.Launch.types()[0])
 	for kind, p := range b.Prices {
 		check(finite(p) && p > 0, "budget.prices.%s %v: want more than 0", kind, p)
 	}
 	for _, kind := range g.Launch.types() {
 		_, known := b.Prices[kind]
 		_, other := b.Prices[otherTypes]
-		check(known || other, "budget.prices: no price for %s, and no default", kind)
+		check(known || other, "budget.prices: what an hour of %s costs is wanted, or a default", cmp.Or(kind, "an instance"))
 	}
 	floor := float64(g.Min) * b.dearest(g.Launch)
 	check(b.Hour == 0 || floor <= b.Hour, "budget.hour %v does not pay for min %d, which costs %s", b.Hour, g.Min, num(floor))

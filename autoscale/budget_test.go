@@ -173,9 +173,8 @@ func TestBudgetErrors(t *testing.T) {
 	f(Budget{Prices: prices}, `autoscale: group "web": budget: hour or month is wanted, more than 0`)
 	f(Budget{Hour: math.NaN(), Prices: prices}, `autoscale: group "web": budget: hour or month is wanted, more than 0
 autoscale: group "web": budget.hour NaN does not pay for min 2, which costs 0.14`)
-	f(Budget{Hour: 1}, `autoscale: group "web": budget.prices: what an hour of c7g.large costs is wanted, or a default
-autoscale: group "web": budget.prices: no price for c7g.large, and no default`)
-	f(Budget{Hour: 1, Prices: map[string]float64{"m5.large": 1}}, `autoscale: group "web": budget.prices: no price for c7g.large, and no default
+	f(Budget{Hour: 1}, `autoscale: group "web": budget.prices: what an hour of c7g.large costs is wanted, or a default`)
+	f(Budget{Hour: 1, Prices: map[string]float64{"m5.large": 1}}, `autoscale: group "web": budget.prices: what an hour of c7g.large costs is wanted, or a default
 autoscale: group "web": budget.hour 1 does not pay for min 2, which costs 2`)
 	f(Budget{Month: 100, Prices: prices}, `autoscale: group "web": budget.month 100 does not pay for min 2, which costs 107.88 in 31 days`)
 }
