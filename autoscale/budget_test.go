@@ -3,9 +3,6 @@ package autoscale
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -177,66 +174,4 @@ autoscale: group "web": budget.hour NaN does not pay for min 2, which costs 0.14
 	f(Budget{Hour: 1, Prices: map[string]float64{"m5.large": 1}}, `autoscale: group "web": budget.prices: what an hour of c7g.large costs is wanted, or a default
 autoscale: group "web": budget.hour 1 does not pay for min 2, which costs 2`)
 	f(Budget{Month: 100, Prices: prices}, `autoscale: group "web": budget.month 100 does not pay for min 2, which costs 107.88 in 31 days`)
-}
-
-// TestGuardBudgetByChance: whatever the load does, the calls become of, and
-// however often rondo dies, the walls hold.
-func TestGuardBudgetByChance(t *testing.T) {
-	t.Parallel()
-	runs, first := 4, rand.Uint64()
-	if s := os.Getenv("RONDO_BUDGET_RUNS"); s != "" {
-		runs, _ = strconv.Atoi(s)
-	}
-	if s := os.Getenv("RONDO_BUDGET_SEED"); s != "" {
-		first, _ = strconv.ParseUint(s, 10, 64)
-		runs = 1
-	}
-	for n := range uint64(runs) {
-		synctest.Test(t, func(t *testing.T) { budgetRun(t, first+n) })
-		if t.Failed() {
-			t.Fatalf("again with RONDO_BUDGET_SEED=%d", first+n)
-		}
-	}
-}
-
-// budgetRun is the last hours of a month, and the money that is left for them.
-func budgetRun(t *testing.T, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 3))
-	end := time.Date(2000, 2, 1, 0, 0, 0, 0, time.UTC)
-	time.Sleep(time.Until(end.Add(-time.Duration(6+rng.IntN(12)) * time.Hour)))
-	began := time.Now()
-	w := newWorld(t, 1000)
-	w.rng = rand.New(rand.NewPCG(seed, 4))
-	w.limit = 3 + rng.IntN(10)
-	c := web()
-	c.Tick = 20 * time.Second
-	g := &c.Groups[0]
-	g.Stale, g.Out.For, g.In.For, g.Drain = 2*time.Minute, 0, time.Minute, time.Duration(rng.IntN(20))*time.Minute
-	g.Budget = &Budget{Month: 1500, Hour: float64(w.limit) + 0.5, Prices: map[string]float64{"default": 1}}
-	left := 2*end.Sub(began).Hours() + rng.Float64()*60 // min, and some more
-	spent := 1500 - left
-	j, _, err := OpenJournal(w.store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := j.Append(t.Context(), Entry{Group: "web", At: began, Kind: KindBill, Bill: &bill{Month: "2000-01", Spent: spent, At: began}}); err != nil {
-		t.Fatal(err)
-	}
-	for time.Now().Before(end) {
-		l := w.live(c)
-		for until := time.Now().Add(time.Duration(1+rng.IntN(300)) * time.Minute); time.Now().Before(until) && time.Now().Before(end); {
-			w.setDemand(float64(rng.IntN(80)))
-			time.Sleep(min(time.Duration(1+rng.IntN(40))*time.Minute, time.Until(end)))
-		}
-		if rng.IntN(2) == 0 {
-			w.mu.Lock()
-			l.crash()
-			w.mu.Unlock()
-		}
-		l.stop()
-		time.Sleep(min(time.Duration(rng.IntN(10))*time.Minute, max(time.Until(end), 0)))
-	}
-	if total := spent + w.cost(1, began, end); total > 1500 {
-		t.Errorf("spent %.3f of 1500 in %s with %.2f left at first, drain %s", total, end.Sub(began), left, g.Drain)
-	}
 }
