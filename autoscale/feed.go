@@ -96,8 +96,7 @@ func (f *feed) read(ctx context.Context, metrics rrd.Evaluator, now time.Time, s
 	if trouble := f.old(ctx, metrics, now, stale); trouble != "" {
 		return Point{Time: now, Value: math.NaN()}, trouble
 	}
-	_, dated := metrics.(Dater)
-	if why := f.stuck.judge(values[0].Value, !dated || f.pulse.moved.Equal(now), now, f.frozen); why != "" {
+	if why := f.repeats(metrics, values[0].Value, now); why != "" {
 		return Point{Time: now, Value: math.NaN()}, why
 	}
 	return Point{Time: values[0].Time.Std(), Value: values[0].Value}, ""
@@ -118,6 +117,12 @@ func (f *feed) old(ctx context.Context, metrics rrd.Evaluator, now time.Time, st
 		return fmt.Sprintf("the newest sample is %s old, the limit is %s", span(age), span(stale))
 	}
 	return ""
+}
+
+// repeats says why a value that stays the same is not to be believed, or "".
+func (f *feed) repeats(metrics rrd.Evaluator, v float64, now time.Time) string {
+	_, dated := metrics.(Dater)
+	return f.stuck.judge(v, !dated || f.pulse.moved.Equal(now), now, f.frozen)
 }
 
 // peek says whether the expression gives more than upper. What the question

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -55,7 +56,19 @@ func (f *feed) readHosts(ctx context.Context, metrics rrd.Evaluator, now time.Ti
 	if trouble := f.old(ctx, metrics, now, stale); trouble != "" {
 		return nil, trouble
 	}
+	if trouble := f.repeats(metrics, mean(hosts), now); trouble != "" {
+		return nil, "the mean of all hosts: " + trouble
+	}
 	return hosts, ""
+}
+
+// mean is that of hosts in an order, so that the same values give the same mean
+// to the last bit.
+func mean(hosts map[string]float64) (sum float64) {
+	for _, host := range slices.Sorted(maps.Keys(hosts)) {
+		sum += hosts[host]
+	}
+	return sum / float64(max(len(hosts), 1))
 }
 
 // A tally is what the hosts of a group amount to, for a policy that looks at

@@ -35,13 +35,19 @@ func Group(g autoscale.Group, o Options, step time.Duration) Policy {
 }
 
 // Replayable says which policies of a group a load cannot stand for: those that
-// go by a metric of their own.
+// go by a metric of their own, and those for which it would have to be what is
+// asked for rather than what each server does.
 func Replayable(g autoscale.Group) error {
 	var errs []error
 	g = g.WithDefaults()
 	for _, s := range g.Sources() {
 		if s.Key != "" {
 			errs = append(errs, fmt.Errorf("policy %q cannot be replayed: it goes by %s, of which a load says nothing; leave it out", s.Key, s.Expr))
+		}
+	}
+	for _, p := range g.All() {
+		if (p.Demand != nil || p.Queue != nil) && p.Metric == g.Metric {
+			errs = append(errs, fmt.Errorf("policy %q cannot be replayed: it goes by what is asked for, and a load is what each server does; leave it out", p.Name))
 		}
 	}
 	return errors.Join(errs...)

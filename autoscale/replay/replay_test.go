@@ -143,6 +143,11 @@ func TestReplayable(t *testing.T) {
 	if len(r.Actions) == 0 || !strings.HasPrefix(r.Actions[0].Why, "track: work for ") {
 		t.Errorf("%+v", r.Actions)
 	}
+	g.Policies = append(g.Policies, autoscale.Policy{Demand: &autoscale.DemandPolicy{Per: 3}})
+	if err := Replayable(g); err == nil || !strings.HasPrefix(err.Error(), `policy "demand" cannot be replayed`) {
+		t.Error(err)
+	}
+	g.Policies = g.Policies[:1]
 	g.Policies[0].Metric, g.Policies[0].Name = "sum(queue)", "queue"
 	if err := Replayable(g); err == nil || err.Error() != `policy "queue" cannot be replayed: it goes by sum(queue), of which a load says nothing; leave it out` {
 		t.Error(err)

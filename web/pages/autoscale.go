@@ -278,12 +278,18 @@ func (p *Pages) signalFigures(ctx context.Context, v autoscale.View, r Range, id
 }
 
 // groupThresholds are the levels between which nothing changes; of a group that
-// follows its load, the use that it aims at.
-func groupThresholds(v autoscale.View) []Threshold {
+// follows its load, the use that it aims at. Not all policies have levels.
+func groupThresholds(v autoscale.View) (ts []Threshold) {
 	if v.Track {
 		return []Threshold{{"used at most", v.Out, "raise"}}
 	}
-	return []Threshold{{"scale out above", v.Out, "raise"}, {"scale in below", v.In, "clear"}}
+	if v.Out > v.In {
+		ts = append(ts, Threshold{"scale out above", v.Out, "raise"})
+	}
+	if v.In != 0 {
+		ts = append(ts, Threshold{"scale in below", v.In, "clear"})
+	}
+	return ts
 }
 
 func groupMarks(v autoscale.View, r Range, hosts map[string]string) []Mark {
