@@ -79,7 +79,7 @@ func checkShrinkAfter(kind string, d time.Duration, check func(bool, string, ...
 func (p Policy) planDemand(g Group, c counts, in Input) plan {
 	r := g.newest(in)
 	if r.missing != "" {
-		return r.plan(c.stay(codeMissing, "%s missing: %s", p.Title, r.missing))
+		return r.plan(c.missing(p.Title, r.missing))
 	}
 	reason := fmt.Sprintf("%s %s, %s for each", p.Title, num(r.value), num(p.per()))
 	most, covered := highest(upTo(in.Points, in.Now), p.shrinkAfter(), g.Stale)
@@ -96,7 +96,7 @@ func (p Policy) planQueue(g Group, c counts, in Input) plan {
 	arrival := g.newest(other)
 	for _, missing := range []string{r.missing, arrival.missing} {
 		if missing != "" {
-			return r.plan(c.stay(codeMissing, "%s missing: %s", p.Title, missing))
+			return r.plan(c.missing(p.Title, missing))
 		}
 	}
 	need := func(backlog, arrival float64) float64 { return (arrival + backlog/q.Drain.Seconds()) / q.Rate }

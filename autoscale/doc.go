@@ -95,7 +95,8 @@
 // there is, and no other from growing. A decision says what each wanted, and who
 // decided. Policies that look at hosts (free, votes) take an expression that
 // gives a series for each, with the label host or a name that the fleet's
-// templates know; with fewer than half of the hosts known they are blind.
+// templates know (arithmetic drops names: label_replace makes a label of one);
+// with fewer than half of the hosts known they are blind.
 //
 // # What is capacity
 //

@@ -19,7 +19,7 @@ import (
 // Hosts that nothing is known of have nothing free.
 type FreePolicy struct {
 	RunQueue    string        `yaml:"run_queue"` // PromQL: a series for each host; without it all queues are short
-	Short       float64       `yaml:"short"`     // a run queue up to this is; default 2
+	Short       float64       `yaml:"short"`     // a run queue up to this is, more than 0; default 2
 	Of          string        `yaml:"of"`        // server or fleet
 	Below       float64       `yaml:"below"`     // default 0.5; of the fleet 0.2
 	Above       float64       `yaml:"above"`     // default 1.5; of the fleet 0.4
@@ -116,7 +116,7 @@ func (p Policy) planFree(g Group, c counts, in Input) plan {
 	}
 	points := upTo(in.Signals[p.Name].Points, in.Now)
 	if t.missing != "" || len(points) == 0 {
-		return c.stay(codeMissing, "%s missing: %s", p.Title, orText(t.missing, "no point yet"))
+		return c.missing(p.Title, cmp.Or(t.missing, "no point yet"))
 	}
 	r := reading{value: t.value, points: evidence(points)}
 	r.hosts = t.evidence(func(a, b HostValue) int { return cmp.Compare(a.Value, b.Value) })

@@ -100,7 +100,7 @@ func (t tally) evidence(loaded func(a, b HostValue) int) []HostValue {
 func (p Policy) tally(g Group, in Input) tally {
 	s := in.Signals[p.Name]
 	if s.Trouble != "" || len(s.Hosts) == 0 {
-		return tally{missing: orText(s.Trouble, "no host yet")}
+		return tally{missing: cmp.Or(s.Trouble, "no host yet")}
 	}
 	var t tally
 	switch p.Kind() {
@@ -140,11 +140,4 @@ func (g *group) tally(conf Group, in Input) {
 // tooNew says whether an instance need not be known yet.
 func (g Group) tooNew(i Instance, now time.Time) bool {
 	return !i.FirstSeen.IsZero() && now.Sub(i.FirstSeen) < g.Warm
-}
-
-func orText(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }

@@ -3,6 +3,7 @@ package autoscale
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -155,10 +156,12 @@ func (g Group) unscheduled(now time.Time) Group {
 // planSchedule wants what the bounds allow at least. It counts where no other
 // policy is asked, for the bounds hold for all.
 func (p Policy) planSchedule(g Group, c counts, now time.Time) plan {
-	to := min(c.capacity, g.Min)
+	out := plan{to: min(c.capacity, g.Min), value: math.NaN()}
 	i := slices.IndexFunc(p.Schedule, func(s Slot) bool { return s.near(now, g.Boot+g.Warm) })
 	if i < 0 {
-		return plan{to: to, code: codeIdle, reason: fmt.Sprintf("no slot is on, min is %d", g.Min)}
+		out.code, out.reason = codeIdle, fmt.Sprintf("no slot is on, min is %d", g.Min)
+	} else {
+		out.code, out.reason = codeScheduled, fmt.Sprintf("%s is on, min is %d", p.Schedule[i], g.Min)
 	}
-	return plan{to: to, code: codeScheduled, reason: fmt.Sprintf("%s is on, min is %d", p.Schedule[i], g.Min)}
+	return out
 }

@@ -93,7 +93,7 @@ func (p Policy) planVotes(g Group, c counts, in Input) plan {
 	v, t := p.Votes, p.tally(g, in)
 	points := upTo(in.Signals[p.Name].Points, in.Now)
 	if t.missing != "" || len(points) == 0 {
-		return c.stay(codeMissing, "%s missing: %s", p.Title, orText(t.missing, "no point yet"))
+		return c.missing(p.Title, cmp.Or(t.missing, "no point yet"))
 	}
 	r := reading{value: t.value, points: evidence(points)}
 	r.hosts = t.evidence(func(a, b HostValue) int { return cmp.Compare(b.Value, a.Value) })

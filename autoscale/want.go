@@ -149,7 +149,7 @@ func (g Group) plan(c counts, in Input, b bounds) (p plan, all []plan) {
 func (g Group) planOne(c counts, in Input, r reading) plan {
 	switch {
 	case r.missing != "":
-		return c.stay(codeMissing, "%s missing: %s", g.Title, r.missing)
+		return c.missing(g.Title, r.missing)
 	case g.Track != nil:
 		return g.planTrack(c, in, r)
 	case r.above >= 0 && r.above < g.Out.For:
@@ -262,6 +262,13 @@ type counts struct {
 // stay is the plan to change nothing.
 func (c counts) stay(code, format string, args ...any) plan {
 	return plan{to: c.capacity, code: code, reason: fmt.Sprintf(format, args...)}
+}
+
+// missing is the plan of who sees nothing.
+func (c counts) missing(title, why string) plan {
+	p := c.stay(codeMissing, "%s missing: %s", title, why)
+	p.value = math.NaN()
+	return p
 }
 
 func (c counts) coming() int { return c.capacity - c.inService }
