@@ -237,6 +237,9 @@ func (g *group) input(now time.Time) Input {
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))
+		if g.ASG != "" { // it puts no tags on, and its list has what was ordered
+			in.Unsettled = max(0, min(in.Unsettled, open.Launch.Desired-g.present()))
+		}
 	}
 	return in
 }

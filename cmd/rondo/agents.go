@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,14 +86,21 @@ func (s *server) buildJoin(conf *config, p *parts) error {
 		return fmt.Errorf("agents: %w", err)
 	}
 	if p.cloud != nil {
-		policy.Cloud = tagged{p.cloud}
+		policy.Cloud = tagged{p.cloud, conf.Autoscale.ofASG()}
 	}
 	s.join.SetPolicy(policy)
 	return nil
 }
 
 // tagged says of an instance what joining needs to know.
-type tagged struct{ cloud *ec2.Cloud }
+type tagged struct {
+	cloud *ec2.Cloud
+	ofASG map[string]string // groups by their Auto Scaling Group
+}
+
+// tagASG is the tag that AWS, and nobody else, puts on instances of an Auto
+// Scaling Group.
+const tagASG = "aws:autoscaling:groupName"
 
 // Instance implements join.Cloud.
 func (t tagged) Instance(ctx context.Context, id string) (join.Instance, error) {
@@ -105,7 +113,8 @@ func (t tagged) Instance(ctx context.Context, id string) (join.Instance, error) 
 	}
 	ip, _ := netip.ParseAddr(i.PrivateIP) // none: it equals nobody's
 	live := i.Phase == autoscale.Pending || i.Phase == autoscale.Booting
-	return join.Instance{Group: i.Tags[autoscale.TagGroup], PrivateIP: ip, Live: live}, nil
+	group := cmp.Or(i.Tags[autoscale.TagGroup], t.ofASG[i.Tags[tagASG]])
+	return join.Instance{Group: group, PrivateIP: ip, Live: live}, nil
 }
 
 // retiring is the fleet as the autoscaler has it: a host that is withdrawn

@@ -104,6 +104,17 @@ type autoscaleConfig struct {
 	EC2    ec2.Config       `yaml:"ec2"`
 }
 
+// ofASG names the groups that are Auto Scaling Groups, by these.
+func (c autoscaleConfig) ofASG() map[string]string {
+	groups := make(map[string]string)
+	for _, g := range c.Groups.Groups {
+		if g.ASG != "" {
+			groups[g.ASG] = g.Name
+		}
+	}
+	return groups
+}
+
 // boot is how long an instance of a group may take to boot; 0 for a group that
 // is not ours.
 func (c autoscaleConfig) boot(group string) time.Duration {

@@ -177,7 +177,7 @@ func TestInstanceJoinsByTag(t *testing.T) {
 	if _, err := cloud.Terminate(t.Context(), "web", []string{over.ID}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := join.New(state.NewMemory(), join.Policy{Cloud: tagged{cloud}}, slog.New(slog.DiscardHandler))
+	a, err := join.New(state.NewMemory(), join.Policy{Cloud: tagged{cloud, map[string]string{"web-asg": "web"}}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,12 @@ func TestInstanceJoinsByTag(t *testing.T) {
 			t.Errorf("%s from %s: %+v, %v; want %q", id, from, answer, err, want)
 		}
 	}
+	member, err := sim.Launch(1, map[string]string{tagASG: "web-asg"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f("", web.ID, web.PrivateIP)
+	f("", member[0].ID, member[0].PrivateIP)
 	f("address", web.ID, other.PrivateIP)
 	f("tag", db.ID, db.PrivateIP)
 	f("cloud", over.ID, over.PrivateIP)

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -102,6 +103,12 @@ func (r *region) alive() []string {
 
 func world(t *testing.T) cloudtest.World {
 	t.Helper()
+	w, _ := worldOf(t)
+	return w
+}
+
+func worldOf(t *testing.T) (cloudtest.World, *region) {
+	t.Helper()
 	r := open(t, ec2sim.Options{Max: 1000}, ec2sim.GroupSpec{Max: 500})
 	lossy := map[string]string{"launch": "SetDesiredCapacity", "terminate": "TerminateInstanceInAutoScalingGroup"}
 	return cloudtest.World{
@@ -124,7 +131,7 @@ func world(t *testing.T) cloudtest.World {
 				})
 			}
 		},
-	}
+	}, r
 }
 
 func TestConformance(t *testing.T) {
@@ -135,4 +142,38 @@ func TestConformance(t *testing.T) {
 func TestStory(t *testing.T) {
 	t.Parallel()
 	cloudtest.Story(t, world(t))
+}
+
+// The same with hooks: instances go into service when they are heard of, and end
+// when they have drained, or the story would not.
+func TestStoryWithHooks(t *testing.T) {
+	t.Parallel()
+	w, r := worldOf(t)
+	var mu sync.Mutex
+	var hosts []string
+	var asked time.Time
+	observer := r.client()
+	w.Up = func() []string { // what waits to be ended runs, and has no work
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(asked) < 50*time.Millisecond {
+			return hosts
+		}
+		is, err := observer.Instances(context.Background(), "web")
+		if err != nil {
+			return hosts
+		}
+		asked, hosts = time.Now(), nil
+		for _, i := range is {
+			if i.Phase == autoscale.Booting {
+				host, _, _ := strings.Cut(i.PrivateDNS, ".")
+				hosts = append(hosts, host)
+			}
+		}
+		return hosts
+	}
+	for name, at := range map[string]string{"rondo-launch": "LAUNCHING", "rondo-end": "TERMINATING"} {
+		r.group("PutLifecycleHook", "LifecycleHookName", name, "LifecycleTransition", "autoscaling:EC2_INSTANCE_"+at)
+	}
+	cloudtest.Story(t, w)
 }

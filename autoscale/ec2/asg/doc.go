@@ -58,8 +58,8 @@
 //
 // # Tags
 //
-// An agent on such an instance joins its group by the tag rondo:group, which the
-// Auto Scaling Group puts on where it is to propagate at launch.
+// An agent on such an instance joins its group by AWS's own tag
+// aws:autoscaling:groupName; rondo puts none on.
 //
 // # Permissions
 //
