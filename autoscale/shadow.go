@@ -136,7 +136,7 @@ func (s *shadow) look(live Input, capacity int, feeds []*feed) (changed bool) {
 		s.launch(capacity, now.Add(-s.conf.Boot-s.conf.Warm)) // it begins with what there is
 		changed = true
 	}
-	if passed := now.Sub(s.looked); !s.looked.IsZero() && passed < s.conf.Stale { // else nobody knows what happened meanwhile
+	if passed := now.Sub(s.looked); !s.looked.IsZero() && passed > 0 && passed < s.conf.Stale { // else nobody knows what happened meanwhile
 		s.view.Hours += float64(len(s.instances)) * passed.Hours()
 		s.view.Live += float64(capacity) * passed.Hours()
 	}
