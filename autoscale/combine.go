@@ -46,7 +46,7 @@ func (in Input) of(g Group, p Policy) Input {
 // signal is the input with a signal's points in place of the metric's.
 func (in Input) signal(key string) Input {
 	s := in.Signals[key]
-	in.Points, in.Trouble = s.Points, s.Trouble
+	in.Points, in.Trouble, in.Season = s.Points, s.Trouble, Season{}
 	return in
 }
 

@@ -98,6 +98,19 @@
 // templates know (arithmetic drops names: label_replace makes a label of one);
 // with fewer than half of the hosts known they are blind.
 //
+// # Seasons
+//
+// What the work was like at this time of former weeks, or days, is read from the
+// archive, a point for each ten minutes of five weeks (History). By what share it
+// used to rise from now to the horizon is put into the forecast, which is then
+// the higher of the line and of that: a season may ask for more, never for less.
+// It may act only while its own backtest is good: each ten minutes of the last
+// day are forecast from the ten minutes before, by the season, by "as much as
+// now" and by the line through the last two; the season must be wrong by a fifth
+// less than the better of both, and over the last two hours not suddenly more
+// than it used to be, as on a holiday. Reasons say what it expects and how wrong
+// it was. track: {seasons: off} leaves it out.
+//
 // # What is capacity
 //
 //	pending --> booting --> in service --> draining --> terminating --> (terminated)

@@ -37,6 +37,7 @@ type forecast struct {
 	levelErr, slopeErr float64 // standard errors of both
 	noise              float64 // relative standard deviation of one moment around the line
 	wander             float64 // the same over the horizon, where it is more than noise
+	season             float64 // share by which work used to rise in a second at this time of day, where that is believed
 	moments            int     // through so many the line is laid
 	span               time.Duration
 }
@@ -113,6 +114,9 @@ func (f forecast) trend() (slope, slopeErr float64) {
 func (f forecast) at(ahead float64) (work, deviation float64) {
 	slope, slopeErr := f.trend()
 	work = max(f.level+slope*ahead, 0)
+	if f.season > 0 {
+		work = max(work, f.level*(1+f.season*ahead))
+	}
 	return work, math.Hypot(math.Hypot(f.levelErr, slopeErr*ahead), max(f.noise, f.wander)*work)
 }
 

@@ -51,6 +51,7 @@ type group struct {
 	seen     map[string]bool      // by ID, and by ID@host where the fleet was told
 	first    map[string]time.Time // by ID: when it was first heard of
 	listing  backoff
+	past     recollection
 	sighted  time.Time // the newest look at the instances themselves
 
 	mu        sync.Mutex // guards what follows, which calls and pages touch too
@@ -169,6 +170,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	}
 	g.ticked = now
 	g.observe(ctx, now)
+	g.recall(ctx, now)
 	blind := g.list(ctx, now, every)
 	if ctx.Err() != nil {
 		return
@@ -199,6 +201,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	conf, said := g.bounded(conf)
 	in := g.input(now)
 	in.BootsKnown = known
+	in.Season = g.past.Season(now, conf.Boot)
 	g.tally(conf, in)
 	g.asked = asked{in, conf, g.sessions, map[Direction][]Guard{Out: g.holdCalls(now, Out, blind), In: g.holdCalls(now, In, blind)}}
 	d := Want(conf, in)

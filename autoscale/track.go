@@ -21,6 +21,7 @@ type TrackPolicy struct {
 	Use     float64       `yaml:"use"`     // share of an instance that is to be used at most; default 0.8
 	Penalty float64       `yaml:"penalty"` // what it is worth that no instance is missing, in what an instance costs; default 1.5
 	Step    time.Duration `yaml:"step"`    // points closer than this are averaged; default 10s
+	Seasons string        `yaml:"seasons"` // auto, the default: what used to come at this time of day and week counts while it is a good forecast; off: it does not
 }
 
 // What growing and shrinking take.
@@ -45,11 +46,20 @@ func (t TrackPolicy) withDefaults() TrackPolicy {
 	if t.Penalty == 0 {
 		t.Penalty = 1.5
 	}
+	if t.Seasons == "" {
+		t.Seasons = seasonsAuto
+	}
 	if t.Step == 0 {
 		t.Step = 10 * time.Second
 	}
 	return t
 }
+
+// The ways to go by seasons.
+const (
+	seasonsAuto = "auto"
+	seasonsOff  = "off"
+)
 
 // reach is how far back points are looked at; t may be nil.
 func (t *TrackPolicy) reach() time.Duration {
@@ -63,6 +73,7 @@ func (t *TrackPolicy) reach() time.Duration {
 func (t TrackPolicy) validate(check func(bool, string, ...any)) {
 	check(t.Use > 0 && t.Use <= 1, "track.use %v: want more than 0, at most 1", t.Use)
 	check(t.Penalty >= 1 && t.Penalty <= 1000, "track.penalty %v: want 1 to 1000", t.Penalty)
+	check(t.Seasons == seasonsAuto || t.Seasons == seasonsOff, "track.seasons %q: want auto or off", t.Seasons)
 	check(t.Step >= time.Second && t.Step <= 10*time.Minute, "track.step %v: want 1s to 10m", t.Step)
 }
 
@@ -116,9 +127,12 @@ func (g Group) planTrack(c counts, in Input, r reading) (p plan) {
 	ms := g.moments(r.known, c.serving())
 	horizon := (g.Boot + in.Now.Sub(r.at)).Seconds() // what is launched now serves then
 	f := forecastOf(ms, horizon)
+	if g.Track.Seasons == seasonsAuto {
+		f = f.seasoned(in.Season, horizon)
+	}
 	need := g.Track.need(f, horizon, g.Track.risk)
 	defer func() { p.foretold = f.told(r.at, horizon, need) }()
-	reason := g.Track.reason(f, horizon, need) + g.learntBoot(in)
+	reason := g.Track.reason(f, horizon, need) + g.learntBoot(in) + in.Season.String()
 	switch {
 	case need > c.capacity && c.capacity >= g.Max:
 		return plan{to: c.capacity, code: codeAtMax, reason: fmt.Sprintf("%s, capacity is at max %d", reason, g.Max)}

@@ -25,6 +25,7 @@ type Input struct {
 
 	Released   time.Time            // when a stop switch was released the last time
 	Heirs      map[string]time.Time // what stands in for an instance that was lost, by ID
+	Season     Season               // of the group's metric
 	BootsKnown int                  // from how many instances the group's Boot was learnt; 0: it is as configured
 }
 

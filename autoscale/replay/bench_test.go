@@ -16,12 +16,19 @@ func BenchmarkPolicies(b *testing.B) {
 		{"flash", flashCrowd(1, 1.35, false)},
 		{"weeks", weeks(1, 20, 0.02, time.Minute, 30)},
 		{"matches", matches(1)},
+		{"offices", offices(1, 14)},
+		{"requests", requests(1, 14)},
 	} {
 		for _, p := range []struct {
 			name string
 			make func() Policy
 		}{
 			{"rondo", func() Policy { return Group(Recommended(Options{}), Options{}, lengthOf(l.load, 0)) }},
+			{"rondo without seasons", func() Policy {
+				g := Recommended(Options{})
+				g.Track.Seasons = "off"
+				return Group(g, Options{}, lengthOf(l.load, 0))
+			}},
 			{"target tracking", func() Policy { return TargetTracking{0.7} }},
 			{"step scaling", func() Policy { return StepScaling{} }},
 			{"HPA", func() Policy { return &HPA{Target: 0.7} }},

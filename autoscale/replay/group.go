@@ -31,6 +31,9 @@ func Group(g autoscale.Group, o Options, step time.Duration) Policy {
 			p.Track.Step = step // of the completed group's own copy
 		}
 	}
+	if g.BySeasons() {
+		l.history = new(autoscale.History)
+	}
 	return l
 }
 
@@ -63,6 +66,8 @@ type live struct {
 	group     autoscale.Group
 	window    int
 	instances []autoscale.Instance
+	history   *autoscale.History // of what was seen, where the policy asks for seasons
+	noted     int                // points that are in it
 }
 
 // Want implements Policy.
@@ -74,10 +79,17 @@ func (l *live) Want(s Sight) (int, string) {
 	for range s.Coming {
 		l.instances = append(l.instances, autoscale.Instance{Phase: autoscale.Booting})
 	}
-	d := autoscale.Want(l.group, autoscale.Input{
+	in := autoscale.Input{
 		Now: s.Now, Points: s.Points[max(0, len(s.Points)-l.window):], Instances: l.instances, Last: s.Last,
 		Started: s.Now.Add(-24 * time.Hour),
-	})
+	}
+	if l.history != nil {
+		for ; l.noted < len(s.Points); l.noted++ {
+			l.history.Add(s.Points[l.noted].Time, work(s.Points[l.noted]))
+		}
+		in.Season = l.history.Season(s.Now, l.group.Boot)
+	}
+	d := autoscale.Want(l.group, in)
 	if !d.Acts() {
 		return s.Capacity(), ""
 	}

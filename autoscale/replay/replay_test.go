@@ -98,6 +98,45 @@ func TestWeeks(t *testing.T) {
 	}
 }
 
+// TestSeasons: where a day is like the one before, what used to come is launched
+// before it comes; where it is not, seasons change nothing.
+func TestSeasons(t *testing.T) {
+	t.Parallel()
+	run := func(load []Step, seasons string) Score {
+		o := Options{Boot: 5 * time.Minute}
+		g := Recommended(o)
+		g.Track.Seasons = seasons
+		return Run(load, Group(g, o, time.Minute), o).Score
+	}
+	for seed := uint64(1); seed <= 2; seed++ {
+		load := offices(seed, 14)
+		with, without := run(load, "auto"), run(load, "off")
+		goal{0.85 * without.ThetaUnder, 0.95 * without.TimeUnder, 1.01 * without.CostRatio, without.Changes * 6 / 5}.check(t, "offices", with)
+		load = requests(seed, 6)
+		with, without = run(load, "auto"), run(load, "off")
+		goal{without.ThetaUnder, without.TimeUnder, 1.001 * without.CostRatio, without.Changes + 5}.check(t, "requests", with)
+	}
+}
+
+// TestShapes: whatever a site's load is like, no policy beside ours is better in
+// time and share, and no dearer.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	for name, load := range map[string][]Step{
+		"matches": matches(1), "matches/5m": every(5, matches(2)), "requests": requests(1, 10), "requests/5m": every(5, requests(2, 20)),
+		"offices": offices(3, 10), "offices/5m": every(5, offices(4, 20)), "weeks/5m": every(5, weeks(4, 12, 0.05, time.Minute, 20)),
+	} {
+		ours := Run(load, Group(Recommended(Options{}), Options{}, lengthOf(load, 0)), Options{})
+		for rival, p := range map[string]Policy{"target tracking": TargetTracking{0.7}, "step scaling": StepScaling{}, "HPA": &HPA{Target: 0.7}, "React": React{0.8, 0.5}} {
+			r := Run(load, p, Options{})
+			if r.ThetaUnder <= ours.ThetaUnder && r.TimeUnder <= ours.TimeUnder && r.CostRatio <= ours.CostRatio {
+				t.Errorf("%s: %s is under %.3f %%, %.3f %% of time, cost %.3f; ours %.3f, %.3f, %.3f", name, rival,
+					r.ThetaUnder, r.TimeUnder, r.CostRatio, ours.ThetaUnder, ours.TimeUnder, ours.CostRatio)
+			}
+		}
+	}
+}
+
 // TestGroupIsTheController: a group with thresholds does in a replay what it
 // does live: it waits, launches, rests.
 func TestGroupIsTheController(t *testing.T) {

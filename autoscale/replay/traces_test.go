@@ -3,6 +3,7 @@ package replay
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -90,4 +91,54 @@ func matches(seed uint64) []Step {
 		}
 		return load * (1 + 0.05*r.NormFloat64()/math.Sqrt(load))
 	})
+}
+
+// offices is the load of a firm's site: each working day it is four times that
+// of the night from nine o'clock on, within ten minutes that drift by some.
+func offices(seed uint64, days int) []Step {
+	r := rand.New(rand.NewPCG(seed, 3))
+	var late float64
+	return steps(days*1440, time.Minute, func(i int) float64 {
+		day, minute := i/1440, float64(i%1440)
+		if minute == 0 {
+			late = 2 * r.NormFloat64()
+		}
+		load := 5.0
+		if day%7 < 5 {
+			load += 15 * max(0, min(1, (minute-540-late)/10, (1020-minute)/60))
+		}
+		return load * (1 + 0.02*r.NormFloat64())
+	})
+}
+
+// requests is the load of a small site as its requests come in a minute: by
+// chance, in visits of several, by day and by week, with a minute lost now and
+// then.
+func requests(seed uint64, days int) []Step {
+	r := rand.New(rand.NewPCG(seed, 4))
+	load := steps(days*1440, time.Minute, func(i int) float64 {
+		t := 2 * math.Pi * float64(i%1440-540) / 1440
+		visits := 14 * (1 + 0.6*math.Sin(t))
+		if i/1440%7 >= 5 {
+			visits *= 0.6
+		}
+		n := 0.0
+		for range int(max(0, visits+math.Sqrt(visits)*r.NormFloat64()+0.5)) {
+			n += 1 + 2*r.ExpFloat64()
+		}
+		return n / 10
+	})
+	return slices.DeleteFunc(load, func(Step) bool { return r.IntN(500) == 0 })
+}
+
+// every averages n steps into one.
+func every(n int, load []Step) (out []Step) {
+	for part := range slices.Chunk(load, n) {
+		sum := 0.0
+		for _, s := range part {
+			sum += s.Load
+		}
+		out = append(out, Step{part[0].Time, sum / float64(len(part))})
+	}
+	return out
 }

@@ -219,7 +219,7 @@ func (c groupReplayCmd) history(ctx context.Context, g autoscale.View) (steps []
 		return nil, err
 	}
 	step := max(time.Duration(c.Step), time.Second)
-	expr := fmt.Sprintf(`(%s) * scalar({__name__="rondo.autoscale.%s.in_service"})`, g.Metric, g.Name)
+	expr := autoscale.WorkOf(g.Name, g.Metric)
 	for start := from; start.Before(to); start = start.Add(historyPoints * step) {
 		end := start.Add((historyPoints - 1) * step)
 		if end.After(to) {

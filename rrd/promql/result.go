@@ -136,3 +136,21 @@ func (a *Answer) count(r rrd.Series, from, to rrd.Time) {
 		a.Expected++ // the row still being filled ends after to
 	}
 }
+
+// Line is Range for who wants plain values: those of the one series that an
+// expression gives, or of none.
+func (e *Engine) Line(ctx context.Context, expr string, start, end time.Time, step time.Duration) ([]rrd.Value, error) {
+	res, err := e.Range(ctx, expr, start, end, step)
+	if err != nil || len(res.Series) == 0 {
+		return nil, err
+	}
+	if n := len(res.Series); n > 1 {
+		return nil, &Error{BadData, fmt.Errorf("the expression gives %d series, one is wanted", n)}
+	}
+	s := res.Series[0]
+	out := make([]rrd.Value, len(s.Times))
+	for i, t := range s.Times {
+		out[i] = rrd.Value{Labels: s.Labels, Time: t, Value: s.Values[i]}
+	}
+	return out, nil
+}
