@@ -268,6 +268,7 @@ func TestOneNeedOneLaunch(t *testing.T) {
 	}
 	f("nothing", 1, func(*world) {})
 	f("not listed for 30 s", 1, func(w *world) { w.hide = 30 * time.Second })
+	f("not listed for 5 minutes", 1, func(w *world) { w.hide = 300 * time.Second })
 	f("the metric lags behind the heartbeats", 1, func(w *world) { w.lag = 1500 * time.Millisecond })
 	f("the answer is lost", 1, func(w *world) { w.faults = []fault{lostAfter} })
 	f("... and the list does not show it", 1, func(w *world) { w.faults, w.hide = []fault{lostAfter}, 30*time.Second })

@@ -11,8 +11,9 @@ const maxRecent = 50
 
 // grace is how long the cloud's list may lag behind its answers: an instance
 // launched that recently and not listed is taken to exist, one terminated that
-// recently and still listed as running is taken to be going.
-const grace = 5 * time.Minute
+// recently and still listed as running is taken to be going. EC2 asks
+// for minutes of patience; these are five, and time to look.
+const grace = 6 * time.Minute
 
 // A memory is what a group's journal entries amount to. It changes by apply
 // alone, while the controller runs and when it reads its journal after a

@@ -402,7 +402,7 @@ func (s *session) Launch(ctx context.Context, l Launch) (out []Instance, request
 				n = min(n, s.most)
 			}
 			if s.rng != nil {
-				n, hidden = 1+s.rng.IntN(l.Count), time.Duration(s.rng.IntN(30))*time.Second
+				n, hidden = 1+s.rng.IntN(l.Count), time.Duration(s.rng.IntN([]int{1, 30, 301}[s.rng.IntN(3)]))*time.Second
 			}
 			ids = s.add(n, l.Group, l.Tags, hidden)
 			s.tokens[l.Token] = ids
