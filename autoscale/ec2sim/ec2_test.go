@@ -120,11 +120,14 @@ func TestLaunchTemplates(t *testing.T) {
 	s := New(Options{})
 	f := wants(t, s, version)
 	f("CreateLaunchTemplate", "LaunchTemplateName=web LaunchTemplateData.ImageId=ami-1 LaunchTemplateData.InstanceType=c5.large LaunchTemplateData.UserData=aGk= "+
-		"LaunchTemplateData.TagSpecification.1.ResourceType=instance LaunchTemplateData.TagSpecification.1.Tag.1.Key=a LaunchTemplateData.TagSpecification.1.Tag.1.Value=b",
+		"LaunchTemplateData.TagSpecification.1.ResourceType=instance LaunchTemplateData.TagSpecification.1.Tag.1.Key=a LaunchTemplateData.TagSpecification.1.Tag.1.Value=b "+
+		"TagSpecification.1.ResourceType=launch-template TagSpecification.1.Tag.1.Key=role TagSpecification.1.Tag.1.Value=web",
 		"<latestVersionNumber>1</latestVersionNumber>")
 	f("CreateLaunchTemplate", "LaunchTemplateName=web", "AlreadyExistsException")
 	f("CreateLaunchTemplateVersion", "LaunchTemplateName=web SourceVersion=1 LaunchTemplateData.ImageId=ami-2", "<versionNumber>2</versionNumber>", "<imageId>ami-2", "<instanceType>c5.large")
 	f("DescribeLaunchTemplates", "LaunchTemplateName.1=web", "<defaultVersionNumber>1</defaultVersionNumber><latestVersionNumber>2<")
+	f("DescribeLaunchTemplates", "Filter.1.Name=tag:role Filter.1.Value.1=web", "<launchTemplateName>web<")
+	f("DescribeLaunchTemplates", "Filter.1.Name=tag:role Filter.1.Value.1=db", "!<launchTemplateName>")
 	f("DescribeLaunchTemplates", "LaunchTemplateName.1=none", "InvalidLaunchTemplateName.NotFoundException")
 	f("DescribeLaunchTemplateVersions", "LaunchTemplateName=web LaunchTemplateVersion.1=$Default", "<imageId>ami-1", "!ami-2", "<userData>aGk=</userData>")
 	const run = "MinCount=1 MaxCount=1 LaunchTemplate.LaunchTemplateName=web "

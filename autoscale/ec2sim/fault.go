@@ -88,11 +88,10 @@ const maxDelay = 10 * time.Minute
 
 // Validate says what is wrong with the fault.
 func (f Fault) Validate() error {
-	instances := slices.Contains(onInstances(), f.Effect)
-	wantsDelay := f.Effect == EffectSlow || f.Effect == EffectTrickle || f.Effect == EffectHide || f.Effect == EffectSkew
+	wantsDelay := slices.Contains([]Effect{EffectSlow, EffectTrickle, EffectHide, EffectSkew}, f.Effect)
 	switch {
-	case !instances && f.Effect != EffectNoRoom && !slices.Contains(onRequests(), f.Effect):
-		return fmt.Errorf("effect %q: want one of %v", f.Effect, append(append(onRequests(), EffectNoRoom), onInstances()...))
+	case !slices.Contains(slices.Concat(onRequests(), onInstances(), []Effect{EffectNoRoom}), f.Effect):
+		return fmt.Errorf("effect %q: want one of %v", f.Effect, slices.Concat(onRequests(), onInstances(), []Effect{EffectNoRoom}))
 	case f.Effect == EffectError && f.Code == "":
 		return fmt.Errorf("effect error wants a code, such as RequestLimitExceeded")
 	case wantsDelay && (f.Delay <= 0 || f.Delay > Duration(maxDelay)):
@@ -101,8 +100,16 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("delay, after and for: want up to %v", maxTime)
 	case f.Count == 0 && f.Instance == "" || f.Count < -1:
 		return fmt.Errorf("count %d: want 1 or more, or -1 for ever", f.Count)
-	case !(f.Share >= 0 && f.Share <= 1):
+	case !(f.Share >= 0 && f.Share <= 1): // nor NaN
 		return fmt.Errorf("share %v: want 0 to 1", f.Share)
+	}
+	return f.validatePool()
+}
+
+// validatePool looks at what says which instances a fault strikes.
+func (f Fault) validatePool() error {
+	instances := slices.Contains(onInstances(), f.Effect)
+	switch {
 	case f.Room < 0 || f.Room > 0 && f.Effect != EffectNoRoom:
 		return fmt.Errorf("room %d: want 0 or more, with the effect no-room", f.Room)
 	case !instances && f.Effect != EffectNoRoom && f.Type+f.Zone+f.Market != "":

@@ -72,7 +72,7 @@ func (s *Sim) createFleet(p params, now time.Time) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := p.instanceTags("")
+	tags, err := p.tagsOf("instance", "")
 	if err != nil {
 		return nil, err
 	}

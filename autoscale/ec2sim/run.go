@@ -100,8 +100,9 @@ func (s *Sim) completed(like Instance, r templateRef) (Instance, *apiError) {
 	return like, nil
 }
 
-// instanceTags reads the tags that TagSpecification puts on instances.
-func (p params) instanceTags(prefix string) (map[string]string, *apiError) {
+// tagsOf reads the tags that TagSpecification puts on a kind of resource, such
+// as instance.
+func (p params) tagsOf(resource, prefix string) (map[string]string, *apiError) {
 	tags := make(map[string]string)
 	for n := 1; n <= 10; n++ {
 		at := prefix + "TagSpecification." + strconv.Itoa(n)
@@ -113,7 +114,7 @@ func (p params) instanceTags(prefix string) (map[string]string, *apiError) {
 		if err != nil {
 			return nil, err
 		}
-		if kind == "instance" {
+		if kind == resource {
 			maps.Copy(tags, some)
 		}
 	}

@@ -42,7 +42,7 @@ func (s *Sim) launchData(p params, prefix string) (Instance, *apiError) {
 	if bad != nil || len(data) > 16<<10 {
 		return Instance{}, apiErrorf("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data, or more than 16384 bytes.")
 	}
-	tags, err := p.instanceTags(prefix)
+	tags, err := p.tagsOf("instance", prefix)
 	if err != nil {
 		return Instance{}, err
 	}
@@ -144,6 +144,10 @@ func (s *Sim) createLaunchTemplate(p params, now time.Time) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	tags, err := p.tagsOf("launch-template", "")
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := s.findTemplate(templateRef{Name: name}); err == nil {
@@ -153,7 +157,7 @@ func (s *Sim) createLaunchTemplate(p params, now time.Time) (any, *apiError) {
 		return nil, apiErrorf("ResourceCountExceeded", "You have reached the limit of %d launch templates.", maxTemplates)
 	}
 	t := &launchTemplate{
-		id: newID("lt-"), name: name, created: now, standard: 1,
+		id: newID("lt-"), name: name, created: now, standard: 1, tags: tags,
 		versions: []templateVersion{{p.get("VersionDescription"), now, data}},
 	}
 	s.templates = append(s.templates, t)
