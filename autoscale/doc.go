@@ -226,13 +226,19 @@
 // list that is read each 10 minutes; which one it was is in the journalled
 // launch, so that a retry asks for the same.
 //
+// User data may hold placeholders that are filled in for the call alone
+// ([Options].UserData): the agent's installation and a join token. The journal
+// has the text as configured, and a retry fills in the same.
+//
 // # Whom to retire
 //
 // From the zone that has the most; there the one with the fewest sessions, as
 // retire.sessions counts them; of those the one whose paid hour ends first
 // (retire.billing); of those the newest, for the oldest carry the longest
 // sessions. Never one with the tag rondo:protect, nor one of the last
-// min_per_zone of its zone. The decision says what made each the first.
+// min_per_zone of its zone. The decision says what made each the first. The
+// cloud is asked before a drain whether it would terminate them at all
+// ([Vetter]), for a drain that cannot end so is work for nothing.
 //
 // A host is withdrawn from the fleet before its instance is terminated, so that
 // its silence is no alarm. While it drains it can be taken back, at once and
