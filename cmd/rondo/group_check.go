@@ -33,18 +33,16 @@ func (c groupCheckCmd) Run(ctx context.Context, out io.Writer) error {
 	if err := c.post(ctx, groupPath(c.Name)+"/check", nil, &p); err != nil {
 		return &exitError{nagiosUnknown, err}
 	}
-	print := printPreflight
+	var err error
 	if c.Output == "json" {
-		print = c.printPreflightJSON
+		err = c.printJSON(out, p)
+	} else {
+		err = printPreflight(out, p)
 	}
-	if err := print(out, p); err != nil {
+	if err != nil {
 		return err
 	}
 	return verdict(c.Name, p)
-}
-
-func (c groupCheckCmd) printPreflightJSON(out io.Writer, p autoscale.Preflight) error {
-	return c.printJSON(out, p)
 }
 
 // verdict is nil where nothing lacks and all could be asked.
