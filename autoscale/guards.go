@@ -13,7 +13,7 @@ package autoscale
 //	runaway: a step                    max_step (cuts the plan)      want.go      TestWant
 //	... launches within 10 minutes     max-launches                  runaway.go   TestGuardMaxLaunches
 //	... images that never come up      overdue                       hold.go      TestGuardOverdue
-//	... money                          budget-hour, budget-month     budget.go    TestGuardBudgetHour, TestGuardBudgetMonth
+//	... money                          budget-hour, budget-month     budget.go    TestGuardBudgetHour, TestGuardBudgetMonth, TestRandomBudgets
 //	storms of retries                  backoff, in-flight, unclear   act.go       ec2: TestStorm
 //	... calls that fail, in a row      backoff; View.Breakers        breaker.go   TestGuardBreaker
 //	a clock that is set                clock                         clock.go     TestGuardClockJumps, TestGuardClockInThePast
