@@ -133,11 +133,24 @@ func printRecord(out io.Writer, r autoscale.Record) error {
 	if len(r.Points) > 0 {
 		line("points", "%s", pointsOf(r.Points))
 	}
+	if f := r.Forecast; f != nil {
+		line("forecast", "work for %.2f servers at %s, %.2f ± %.2f expected at %s: %d needed",
+			f.Work, f.At.Local().Format(time.TimeOnly), f.Expected, f.Deviation, f.Then.Local().Format(time.TimeOnly), f.Need)
+	}
+	for _, p := range r.Policies {
+		line("policy", "%s wants %d: %s", p.Name, p.To, p.Reason)
+		if len(p.Points) > 0 {
+			line("", "%s", pointsOf(p.Points))
+		}
+	}
 	for _, g := range r.Guards {
 		line(cmp.Or(map[bool]string{true: "blocked"}[g.Blocks], "passed"), "%s: %s", g.Name, g.Text)
 	}
 	if r.DryRun {
 		line("dry run", "nothing was done")
+	}
+	if r.Who != "" {
+		line("applied by", "%s", r.Who)
 	}
 	for _, call := range r.Calls {
 		line(string(call.Kind), "%s", callWords(call))
@@ -147,6 +160,9 @@ func printRecord(out io.Writer, r autoscale.Record) error {
 	}
 	if r.Outcome != "" {
 		line("outcome", "%s", r.Outcome)
+	}
+	if r.Policy != "" {
+		line("config", "%s", r.Policy)
 	}
 	if r.Entry > 0 {
 		line("journal", "entry %d, sha256 %s", r.Entry, r.Hash)
