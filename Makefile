@@ -37,6 +37,7 @@ test: deps pages
 # The program is the test binary itself, in a process of its own.
 bench: pages
 	$(GO) test -run '^$$' -bench Figures -benchtime=1x -timeout=60m ./cmd/rondo
+	$(GO) test -run '^$$' -bench Policies -benchtime=1x ./autoscale/replay
 
 # Hours, not minutes. Each run prints its seed and count.
 soak:
