@@ -156,7 +156,7 @@ func TestStoryWithHooks(t *testing.T) {
 	w.Up = func() []string { // what waits to be ended runs, and has no work
 		mu.Lock()
 		defer mu.Unlock()
-		if time.Since(asked) < 50*time.Millisecond {
+		if time.Since(asked) < 200*time.Millisecond {
 			return hosts
 		}
 		is, err := observer.Instances(context.Background(), "web")
