@@ -61,7 +61,7 @@ func (l *launchTimes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	if bytes.Contains(body, []byte("Action=RunInstances")) {
+	if bytes.Contains(body, []byte("Action=RunInstances")) && !bytes.Contains(body, []byte("DryRun=true")) {
 		l.mu.Lock()
 		for g := range scaleGroups {
 			if name := scaleGroup(g); bytes.Contains(body, []byte("Value="+name+"&")) && l.at[name].IsZero() {
@@ -111,10 +111,10 @@ func (t *table) scaleOut(b *testing.B) {
 	var waits []time.Duration
 	for group, at := range sent {
 		launched := cloud.launched(group)
-		if launched.IsZero() {
+		if launched.Before(at) {
 			var why json.RawMessage
 			_ = p.get("/api/groups/"+group, &why)
-			b.Fatalf("%s: no launch: %s\n%s", group, why, p.output.String())
+			b.Fatalf("%s: no launch since: %s\n%s", group, why, p.output.String())
 		}
 		waits = append(waits, launched.Sub(at))
 	}
