@@ -86,7 +86,7 @@ func (d dimmed) Newest(_ context.Context, _ string, at time.Time) (time.Time, er
 // RONDO_BLACKOUTS is the number of blackouts, RONDO_BLACKOUT_SEED repeats one.
 func TestBlackouts(t *testing.T) {
 	t.Parallel()
-	runs, first := 12, rand.Uint64()
+	runs, first := 8, rand.Uint64()
 	if s := os.Getenv("RONDO_BLACKOUTS"); s != "" {
 		runs, _ = strconv.Atoi(s)
 	}

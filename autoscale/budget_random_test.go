@@ -17,7 +17,7 @@ import (
 // RONDO_BUDGETS is the number of runs, RONDO_BUDGET_SEED repeats one.
 func TestRandomBudgets(t *testing.T) {
 	t.Parallel()
-	runs, first := 3, rand.Uint64()
+	runs, first := 2, rand.Uint64()
 	if s := os.Getenv("RONDO_BUDGETS"); s != "" {
 		runs, _ = strconv.Atoi(s)
 	}

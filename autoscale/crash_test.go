@@ -46,7 +46,7 @@ func runsOf(t *testing.T, sample int) (runs int, first uint64) {
 // RONDO_CRASH_RUNS sets the number of runs, RONDO_CRASH_SEED repeats one.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	runs, first := runsOf(t, 100)
+	runs, first := runsOf(t, 60)
 	crashes, calls := 0, 0
 	for n := range uint64(runs) {
 		seed := first + n
