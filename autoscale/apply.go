@@ -107,6 +107,10 @@ func (g *group) carryOrApply(ctx context.Context, now time.Time, d Decision) {
 		d.DryRun, d.Who = false, a.by
 	}
 	g.carryOut(ctx, now, d)
+	if err == nil && g.now.ID == "" && g.vetted.asking {
+		g.applying = a // the cloud's answer wakes the group
+		return
+	}
 	if err == nil && g.now.ID == "" {
 		err = fmt.Errorf("autoscale: %s: %w: %s", g.Name, ErrNothing, cmp.Or(g.now.Held, g.now.Reason))
 	}
@@ -137,16 +141,19 @@ func (g *group) mayCall() bool {
 
 // inHand says whether what was applied by hand is not finished.
 func (m *memory) inHand() bool {
-	if m.Applied == "" {
-		return false
-	}
-	if m.Open != nil && m.Open.Attempt == m.Applied {
+	if m.Open != nil && m.Open.Decision.Who != "" {
 		return true
 	}
 	for _, l := range m.Leaving {
-		if l.Decision == m.Applied {
+		if m.byHand(l) {
 			return true
 		}
 	}
 	return false
+}
+
+// byHand says whether a drain was applied by hand. Journals from before drains
+// said so know it of the newest application.
+func (m *memory) byHand(l leave) bool {
+	return l.ByHand || m.Applied != "" && l.Decision == m.Applied
 }

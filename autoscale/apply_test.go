@@ -78,3 +78,74 @@ func TestApplyIsRefusedInAGroupThatActs(t *testing.T) {
 		l.stop()
 	})
 }
+
+// TestApplyTwice: what was applied goes on to its end when something else is
+// applied meanwhile, over a restart too.
+func TestApplyTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 5000)
+		w.setDemand(40)
+		conf := web()
+		g := &conf.Groups[0]
+		g.Mode, g.Min, g.Drain = DryRun, 1, 3*time.Minute
+		l := w.live(conf)
+		apply := func() (d Decision) {
+			t.Helper()
+			d, err := l.Apply(t.Context(), "web", "", "ops")
+			if err != nil {
+				t.Error(err)
+			}
+			return d
+		}
+		time.Sleep(10 * time.Second)
+		apply()
+		time.Sleep(time.Minute)
+		apply()
+		time.Sleep(time.Minute)
+		w.setDemand(9)
+		time.Sleep(time.Minute)
+		first := apply()
+		w.setDemand(5)
+		time.Sleep(30 * time.Second)
+		second := apply()
+		l.stop()
+		l = w.live(conf)
+		time.Sleep(10 * time.Minute)
+		if first.Direction != In || second.Direction != In || w.count() != second.To {
+			t.Errorf("%d instances after %d -> %d and %d -> %d were applied", w.count(), first.From, first.To, second.From, second.To)
+		}
+		l.stop()
+	})
+}
+
+// TestApplyAwaitsTheCloud: an application whose victims the cloud is asked about
+// first is not refused for that, and is in the books once.
+func TestApplyAwaitsTheCloud(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 5000)
+		w.setDemand(40)
+		w.wrap = func(c Cloud) Cloud {
+			return warden{c, func([]string) (map[string]string, error) { time.Sleep(2 * time.Second); return nil, nil }}
+		}
+		conf := web()
+		conf.Groups[0].Mode = DryRun
+		w.mu.Lock()
+		w.add(6, "web", map[string]string{TagGroup: "web"}, 0)
+		w.mu.Unlock()
+		l := w.live(conf)
+		defer l.stop()
+		w.setDemand(3)
+		time.Sleep(2 * time.Minute)
+		d, err := l.Apply(t.Context(), "web", "", "ops")
+		if err != nil || d.Direction != In || d.ID == "" {
+			t.Errorf("%+v, %v", d, err)
+		}
+		time.Sleep(time.Minute)
+		deeds, err := l.Audit("web")
+		if err != nil || len(deeds) != 2 || deeds[0].Ref != d.ID || w.count() != d.To {
+			t.Errorf("%d instances, %+v, %v", w.count(), deeds, err)
+		}
+	})
+}

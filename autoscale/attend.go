@@ -84,7 +84,7 @@ const attendTimeout = 20 * time.Second
 // launches and terminates nothing. Callers hold g.mu.
 func (g *group) attend(ctx context.Context, now time.Time) {
 	a, ok := g.cloud.(Attendant)
-	if !ok || g.Mode != Act || g.memory.Stopped != "" {
+	if !ok || g.Mode != Act || g.inTheWay() != "" {
 		return
 	}
 	c := g.care(now)

@@ -102,14 +102,19 @@ func TestInstancesAreKept(t *testing.T) {
 		if d := cmp.Diff(Care{Keep: []string{"i-0001", "i-0002"}}, h.newest()); d != "" {
 			t.Error(d)
 		}
-		if err := l.Stop(t.Context(), "web", "ann"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait() // for a round that was under way
-		h.forget()
-		time.Sleep(time.Minute)
-		if n := h.forget(); n > 0 {
-			t.Errorf("a stopped group is attended to, %d times", n)
+		for _, name := range []string{"web", Everything} {
+			if err := l.Stop(t.Context(), name, "ann"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // for a round that was under way
+			h.forget()
+			time.Sleep(time.Minute)
+			if n := h.forget(); n > 0 {
+				t.Errorf("%s is stopped and attended to, %d times", name, n)
+			}
+			if err := l.Start(t.Context(), name, "ann"); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

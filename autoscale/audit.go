@@ -44,7 +44,7 @@ func (m *memory) audit(e Entry) {
 		a.By, a.Text = byConfig, e.Text
 		m.Setups = append(m.Setups, *e.Setup)
 		m.Setups = m.Setups[max(0, len(m.Setups)-maxConfigs):]
-	case e.Decision != nil && e.Decision.Who != "":
+	case e.Decision != nil && e.Decision.Who != "" && e.Decision.ID != "":
 		a.By, a.Ref = e.Decision.Who, e.Decision.ID
 		a.Text = fmt.Sprintf("applied %d -> %d: %s", e.Decision.From, e.Decision.To, e.Decision.Reason)
 		m.Applied = e.Decision.ID

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -155,8 +156,8 @@ func (g Group) holdBudget(d *Decision, in Input, c counts) (met []Guard) {
 		each := r.each * min(reserve, monthAfter(in.Now).Sub(in.Now)).Hours()
 		// What is below the floor is in committed already.
 		room := roomFor(b-committed+max(r.floor-r.now, 0)/r.each*each, each)
-		if committed > b {
-			back = 0 // what goes for want of money does not come back for want of capacity
+		if committed > b { // what goes for want of money does not come back, but for min, which is paid for
+			back = min(back, max(g.Min-c.capacity, 0))
 		}
 		wall("budget-month", fmt.Sprintf("%s spent this month, %s with min until its end and the rest until it can go, budget.month is %s", num(in.Spent), num(committed), num(b)), max(room, g.Min-r.alive))
 	}
@@ -176,16 +177,37 @@ const codeBudget = "budget"
 
 // planBudget goes to min where the month's money would not outlast what runs.
 func (g Group) planBudget(p plan, in Input, c counts) plan {
-	if g.Budget == nil || g.Budget.Month <= 0 || c.capacity <= g.Min {
+	figures, broke := g.broke(in)
+	if !broke || c.capacity <= g.Min {
 		return p
+	}
+	return plan{to: g.Min, code: codeBudget, reason: fmt.Sprintf("%s: %d -> %d", figures, c.capacity, g.Min)}
+}
+
+// broke says whether the month's money would not outlast what runs, and by which
+// figures.
+func (g Group) broke(in Input) (figures string, broke bool) {
+	if g.Budget == nil || g.Budget.Month <= 0 {
+		return "", false
 	}
 	committed := g.rates(in).committed(in, g.letGo())
-	if committed <= g.Budget.Month {
-		return p
+	return fmt.Sprintf("%s spent this month, %s with min until its end and the rest until it is gone, budget.month is %s",
+		num(in.Spent), num(committed), num(g.Budget.Month)), committed > g.Budget.Month
+}
+
+// endSilent decides that one goes which is lost and not heard, where the month's
+// money does not outlast what runs: it costs as much as one that serves, and
+// nobody pays for another in its place. As all that goes for want of money it
+// waits for the stop switch alone.
+func (g Group) endSilent(d Decision, in Input, c counts, lost []loss) (Decision, bool) {
+	at := slices.IndexFunc(lost, func(l loss) bool { return !l.capable && !l.Protected() })
+	figures, broke := g.broke(in)
+	if at < 0 || !broke || c.capacity < g.Min {
+		return d, false
 	}
-	return plan{to: g.Min, code: codeBudget, reason: fmt.Sprintf(
-		"%s spent this month, %s with min until its end and the rest until it is gone, budget.month is %s: %d -> %d",
-		num(in.Spent), num(committed), num(g.Budget.Month), c.capacity, g.Min)}
+	d = g.anew(d, In, d.From, codeBudget, lost[at], fmt.Sprintf("%s; %s", figures, lost[at].why))
+	hold(&d, g.holdBoth(in, c)[:1])
+	return d, true
 }
 
 // dispensable chooses who goes when the money ends: who serves nobody yet first.

@@ -175,3 +175,70 @@ autoscale: group "web": budget.hour NaN does not pay for min 2, which costs 0.14
 autoscale: group "web": budget.hour 1 does not pay for min 2, which costs 2`)
 	f(Budget{Month: 100, Prices: prices}, `autoscale: group "web": budget.month 100 does not pay for min 2, which costs 107.88 in 31 days`)
 }
+
+// TestBudgetEndsTheSilent: what is heard no more costs as well. Where the month's
+// money does not last it goes like all above min, and no guard rail of a
+// replacement keeps the others from going.
+func TestBudgetEndsTheSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(24) // 6 instances
+		c := web()
+		g := &c.Groups[0]
+		g.Replace = Patience(time.Minute)
+		g.Budget = &Budget{Month: 2*longestMonth + 20, Prices: map[string]float64{"default": 1}}
+		l := w.live(c)
+		defer l.stop()
+		time.Sleep(time.Minute)
+		w.mu.Lock()
+		most := len(w.alive())
+		for _, id := range w.alive()[:4] {
+			w.instances[id].silentSince = time.Now()
+		}
+		w.mu.Unlock()
+		time.Sleep(8 * time.Hour)
+		if v, _ := l.View("web"); most < 4 || w.count() != 2 {
+			t.Errorf("%d of %d instances are left, want min 2: %s (%s)", w.count(), most, v.Last.Reason, v.Last.Held)
+		}
+	})
+}
+
+func TestWantOverBudget(t *testing.T) {
+	t.Parallel()
+	g := Group{Name: "web", Mode: Act, Metric: "m", Min: 2, Max: 12, Track: &TrackPolicy{}, Budget: &Budget{Month: 10, Prices: map[string]float64{"default": 1}}}.WithDefaults()
+	f := func(fleet, want string) {
+		t.Helper()
+		in := Input{Now: scriptNow, Started: scriptNow.Add(-24 * time.Hour), Spent: 20}
+		for n, word := range strings.Fields(fleet) {
+			i := Instance{ID: fmt.Sprintf("i-%d", n), Launched: scriptNow.Add(-10 * time.Hour), LastSeen: scriptNow}
+			switch word {
+			case "ok":
+				i.Phase = InService
+			case "new":
+				i.Phase, i.Launched = InService, scriptNow.Add(-5*time.Minute)
+			case "drain":
+				i.Phase = Draining
+			case "mute":
+				i.Phase, i.LastSeen = Silent, scriptNow.Add(-time.Hour)
+			case "kept":
+				i.Phase, i.LastSeen, i.Tags = Silent, scriptNow.Add(-time.Hour), map[string]string{TagProtect: "yes"}
+			case "sick":
+				i.Phase, i.Impaired = InService, scriptNow.Add(-time.Hour)
+			}
+			in.Instances = append(in.Instances, i)
+		}
+		d := Want(g, in)
+		if got := strings.TrimSpace(fmt.Sprintf("%s %d->%d %s %s", d.Direction, d.From, d.To, d.Code, d.Replaces)); got != want {
+			t.Errorf("%s:\n got %s: %s (%s)\nwant %s", fleet, got, d.Reason, d.Held, want)
+		}
+	}
+	f("ok ok ok ok", "in 4->2 budget")
+	f("ok ok ok sick new", "in 5->2 budget")
+	f("ok ok ok kept", "in 3->2 budget")
+	f("ok ok mute", "in 2->2 budget i-2")
+	f("ok ok ok mute mute mute mute mute mute mute", "in 3->3 budget i-3")
+	f("ok mute mute", "out 1->2 below-min+budget-month")
+	f("ok drain drain", "out 1->2 below-min") // taken back: what is at min is paid for
+	f("ok ok drain", "stay 2->2 missing")
+}

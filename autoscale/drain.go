@@ -18,7 +18,7 @@ func (g *group) endDrains(ctx context.Context, now time.Time, may bool) {
 			over = append(over, id)
 		case g.instances[at].Protected():
 			back = append(back, id)
-		case (g.Mode == Act || l.Decision == g.memory.Applied) && g.drained(g.instances[at], l.Since, now):
+		case (g.Mode == Act || g.memory.byHand(l)) && g.drained(g.instances[at], l.Since, now):
 			ready = append(ready, id)
 		}
 	}
@@ -28,13 +28,20 @@ func (g *group) endDrains(ctx context.Context, now time.Time, may bool) {
 	}
 	if len(back) > 0 {
 		slices.Sort(back)
-		g.note(ctx, Entry{Kind: KindReclaim, At: now, Instances: back, Text: "protected by tag " + TagProtect})
+		g.note(ctx, Entry{Kind: KindReclaim, At: now, Instances: back, Text: "protected by tag " + TagProtect + " or by the cloud"})
 		g.expect(back)
 	}
-	if may && len(ready) > 0 {
+	if may && len(ready) > 0 && g.stillFree(ctx, now, ready) {
 		slices.Sort(ready)
 		g.terminate(ctx, now, ready)
 	}
+}
+
+// stillFree asks the cloud once more which of those that have drained it would
+// not terminate, after a termination failed: one that was locked meanwhile must
+// not keep the others. Callers hold g.mu.
+func (g *group) stillFree(ctx context.Context, now time.Time, ids []string) bool {
+	return g.ending.n == 0 || g.vet(ctx, now, ids)
 }
 
 // expect says that instances taken back are needed again: a termination that

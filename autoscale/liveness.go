@@ -124,10 +124,16 @@ const (
 //
 // An heir that serves is also the proof that we hear.
 func (g Group) replace(d Decision, in Input) Decision {
-	if g.Replace <= 0 || d.Direction == Out {
+	if g.Replace <= 0 {
 		return d
 	}
-	lost := g.losses(in)
+	lost, c := g.losses(in), g.count(in)
+	if gone, ok := g.endSilent(d, in, c, lost); ok {
+		return gone
+	}
+	if d.Direction == Out || strings.HasPrefix(d.Code, codeBudget) {
+		return d // what goes for want of money waits for nobody
+	}
 	if len(lost) > 0 && strings.HasPrefix(d.Code, codeMissing) {
 		d.Reason += fmt.Sprintf("; %s, and is replaced when the metric is back", lost[0].why)
 		return d
@@ -139,7 +145,7 @@ func (g Group) replace(d Decision, in Input) Decision {
 		}
 		return d
 	}
-	l, c := lost[at], g.count(in)
+	l := lost[at]
 	by, ok := heir(l, lost, in)
 	switch {
 	case ok && by.Phase == InService:
@@ -207,7 +213,7 @@ func (g *group) retire(ctx context.Context, now time.Time, d Decision) {
 func (m *memory) replaced(e Entry) {
 	m.remember(e)
 	for _, id := range e.Instances {
-		m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID, Replaced: true}
+		m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID, Replaced: true, ByHand: e.Decision.Who != ""}
 	}
 	if e.Decision.Heir != "" {
 		m.Heirs[e.Decision.Heir] = e.At

@@ -51,6 +51,7 @@ type leave struct {
 	Since    time.Time `json:"since"`
 	Decision string    `json:"decision"`
 	Replaced bool      `json:"replaced,omitempty"` // it was lost
+	ByHand   bool      `json:"by_hand,omitempty"`  // applied in a dry run
 }
 
 func newMemory() *memory {
@@ -73,7 +74,7 @@ func (m *memory) apply(e Entry) {
 		m.Last = Change{In, e.At}
 		m.remember(e)
 		for _, id := range e.Instances {
-			m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID}
+			m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID, ByHand: e.Decision.Who != ""}
 		}
 	case KindReplace:
 		m.replaced(e)

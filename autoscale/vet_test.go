@@ -75,3 +75,56 @@ func TestLockedIsNotDrained(t *testing.T) {
 		}
 	})
 }
+
+// TestLockedWhileItDrains: termination protection that comes during a drain
+// keeps one instance, and not those from their end that drain beside it.
+func TestLockedWhileItDrains(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(24)
+		locked := "" // by the cloud, which refuses a termination whole
+		w.wrap = func(c Cloud) Cloud {
+			return lockedOne{warden{c, func(ids []string) (map[string]string, error) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if slices.Contains(ids, locked) {
+					return map[string]string{locked: "termination protection"}, nil
+				}
+				return nil, nil
+			}}, func() string { w.mu.Lock(); defer w.mu.Unlock(); return locked }}
+		}
+		c := web()
+		c.Groups[0].Drain = time.Minute
+		l := w.live(c)
+		defer l.stop()
+		time.Sleep(time.Minute)
+		w.setDemand(2)
+		time.Sleep(30 * time.Second)
+		v, _ := l.View("web")
+		for _, i := range v.Instances {
+			if i.Phase == Draining {
+				w.mu.Lock()
+				locked = i.ID
+				w.mu.Unlock()
+			}
+		}
+		time.Sleep(20 * time.Minute)
+		if locked == "" || w.count() > 3 {
+			t.Errorf("%d instances are left, one of them (%s) is locked: want min 2, and that one at most", w.count(), locked)
+		}
+	})
+}
+
+// A lockedOne is a cloud that terminates nothing while one is locked.
+type lockedOne struct {
+	warden
+	locked func() string
+}
+
+func (l lockedOne) Terminate(ctx context.Context, group string, ids []string) (string, error) {
+	if slices.Contains(ids, l.locked()) {
+		return "", &CallError{Failure: Permanent, Code: "OperationNotPermitted", Err: errors.New("disableApiTermination")}
+	}
+	return l.Cloud.Terminate(ctx, group, ids)
+}
