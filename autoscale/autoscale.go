@@ -185,6 +185,7 @@ type Saw struct {
 	Draining  int       `json:"draining,omitempty"`
 	Silent    int       `json:"silent,omitempty"`
 	Overdue   int       `json:"never_heard_of,omitempty"` // among the silent ones
+	Forgiven  int       `json:"forgiven,omitempty"`       // never heard of either, from before the group was started by hand
 	Last      Change    `json:"last,omitzero"`            // the change of capacity before
 	Watched   time.Time `json:"watched_since,omitzero"`
 	Stopped   string    `json:"stopped,omitempty"`      // by whom

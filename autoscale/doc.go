@@ -137,7 +137,8 @@
 // most max_step at once. When nearly half of the instances fall silent
 // together, it is more likely our own ears: nothing changes. After three
 // launches that were never heard of, none more, until one launched as late is
-// heard of, or a human starts the group again. At most max_launches within 10
+// heard of, or a human starts the group again; those of before tell nothing of
+// our ears from then on. At most max_launches within 10
 // minutes. A [Budget] of money per hour and month is a wall. A metric that stops
 // to change, to the last bit, is missing. A clock that is set changes nothing. A
 // stop switch per group, one for all (rondo group stop --all, or stopped: true),

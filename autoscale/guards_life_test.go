@@ -12,12 +12,13 @@ import (
 // more. It ends when one is heard of, or by group start.
 func TestGuardOverdue(t *testing.T) {
 	t.Parallel()
+	broken := 3
 	f := func(what string, mend func(*world, *life), want int) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1000)
 			c := web()
-			c.Groups[0].Min, c.Groups[0].Max, c.Groups[0].Replace = 3, 20, Never
+			c.Groups[0].Min, c.Groups[0].Max, c.Groups[0].Replace = broken, 20, Never
 			l := w.live(c)
 			defer l.stop()
 			for range 15 * 60 / 2 { // a broken image: nobody is ever heard of
@@ -29,8 +30,8 @@ func TestGuardOverdue(t *testing.T) {
 				w.mu.Unlock()
 			}
 			v, _ := l.View("web")
-			if n := w.count(); n != 3 || !strings.Contains(v.Last.Code, "overdue") {
-				t.Errorf("%s: %d instances of a broken image, want 3; %s", what, n, v.Last.Code)
+			if n := w.count(); n != broken || !strings.Contains(v.Last.Code, "overdue") {
+				t.Errorf("%s: %d instances of a broken image, want %d; %s", what, n, broken, v.Last.Code)
 			}
 			mend(w, l)
 			time.Sleep(10 * time.Minute)
@@ -45,11 +46,15 @@ func TestGuardOverdue(t *testing.T) {
 		defer w.mu.Unlock()
 		w.instances[w.alive()[2]].deaf = false
 	}, 5)
-	f("the image was mended, and the group started", func(_ *world, l *life) {
+	start := func(_ *world, l *life) {
 		if err := l.Start(t.Context(), "web", "ops"); err != nil {
 			t.Error(err)
 		}
-	}, 6)
+	}
+	f("the image was mended, and the group started", start, 6)
+	broken = 8 // enough to look as if it were our own ears
+	f("nobody does anything about many", func(*world, *life) {}, 8)
+	f("the image of many was mended, and the group started", start, 16)
 }
 
 // TestGuardRestart: after a start there is no scale-in before one full window,

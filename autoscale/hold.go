@@ -58,11 +58,14 @@ func (g Group) holdBoth(in Input, c counts) (met []Guard) {
 	} else {
 		met = append(met, passed("stopped", "no stop switch is pulled"))
 	}
-	all := c.capacity + c.silent
-	if c.silent > frozenMore && float64(c.silent) > frozenShare*float64(all) {
-		return append(met, blocked("frozen", "%d of %d instances fell silent: more likely our own ears, nothing changes until they are heard", c.silent, all))
+	fell, all := c.silent-c.forgiven, c.capacity+c.silent-c.forgiven
+	if fell > frozenMore && float64(fell) > frozenShare*float64(all) {
+		return append(met, blocked("frozen", "%d of %d instances fell silent: more likely our own ears, nothing changes until they are heard", fell, all))
 	}
-	return append(met, passed("frozen", "%d of %d instances are silent", c.silent, all))
+	if c.forgiven > 0 {
+		return append(met, passed("frozen", "%d of %d instances are silent, beside %d that were never heard of before the group was started by hand", fell, all, c.forgiven))
+	}
+	return append(met, passed("frozen", "%d of %d instances are silent", fell, all))
 }
 
 // holdTime lists what the newest change has to say.

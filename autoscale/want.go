@@ -257,6 +257,7 @@ type counts struct {
 	inService int // and warm: what the metric is an average of
 	silent    int
 	overdue   int // silent ones that were never heard of
+	forgiven  int // and those from before a human started the group: they tell nothing of our ears
 	draining  int
 }
 
@@ -280,7 +281,7 @@ func (c counts) serving() int { return c.inService + c.draining }
 // saw is the record of what was counted.
 func (g Group) saw(c counts, in Input) Saw {
 	return Saw{
-		InService: c.inService, Coming: c.coming(), Draining: c.draining, Silent: c.silent, Overdue: c.overdue,
+		InService: c.inService, Coming: c.coming(), Draining: c.draining, Silent: c.silent, Overdue: c.overdue, Forgiven: c.forgiven,
 		Last: in.Last, Watched: in.Started, Stopped: in.Stopped, Launched: in.Launched, Spent: in.Spent,
 		Boot: g.Boot.Seconds(), Boots: in.BootsKnown,
 	}
@@ -302,7 +303,11 @@ func (g Group) count(in Input) counts {
 			}
 		case Silent:
 			c.silent++
-			if i.LastSeen.IsZero() && !i.Launched.Before(in.Released) && !i.Launched.Before(works) {
+			switch {
+			case !i.LastSeen.IsZero():
+			case i.Launched.Before(in.Released):
+				c.forgiven++
+			case !i.Launched.Before(works):
 				c.overdue++
 			}
 		case Draining:

@@ -29,8 +29,12 @@ func (d Decision) input() Input {
 	}
 	add(d.Saw.InService, Instance{Phase: InService})
 	add(d.Saw.Draining, Instance{Phase: Draining})
-	add(d.Saw.Overdue, Instance{Phase: Silent})
-	add(d.Saw.Silent-d.Saw.Overdue, Instance{Phase: Silent, LastSeen: d.At.Add(-time.Hour)})
+	if d.Saw.Forgiven > 0 {
+		in.Released = d.At
+		add(d.Saw.Forgiven, Instance{Phase: Silent, Launched: d.At.Add(-time.Hour)})
+	}
+	add(d.Saw.Overdue, Instance{Phase: Silent, Launched: in.Released})
+	add(d.Saw.Silent-d.Saw.Overdue-d.Saw.Forgiven, Instance{Phase: Silent, LastSeen: d.At.Add(-time.Hour)})
 	return in
 }
 
