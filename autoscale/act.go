@@ -27,9 +27,9 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 		return
 	}
 	switch {
-	case g.calling == "" && g.memory.Open != nil && now.Sub(g.memory.Open.At) > settleBefore && !blind:
+	case g.calling == "" && g.memory.isOld(now) && now.Sub(g.memory.Doubt) > doubtLasts && !blind:
 		g.settle(ctx, now)
-	case g.memory.Open != nil && may && g.launching.left(now) == 0:
+	case g.memory.Open != nil && may && g.launching.left(now) == 0 && !g.memory.isOld(now):
 		g.record(ctx, d)
 		g.retry(ctx, now)
 		return
@@ -51,6 +51,12 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 			g.retag(ctx, now)
 		}
 	}
+}
+
+// isOld says whether the unclear launch is too old to be asked for again: what
+// its newest request has done is awaited, then it is settled.
+func (m *memory) isOld(now time.Time) bool {
+	return m.Open != nil && now.Sub(m.Open.At) > settleBefore
 }
 
 // write appends an entry and takes it over. Callers hold g.mu.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -247,4 +248,30 @@ func (w *world) unsettled(l *life, least, most int) string {
 			alive, len(w.tokens), known, least, most, v.Last.Reason, v.Last.Held)
 	}
 	return ""
+}
+
+// TestOldLaunchIsAwaited: the last request of a launch that is given up on hangs,
+// and works all the same: what it made is awaited before another is asked for.
+func TestOldLaunchIsAwaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 5000)
+		w.limit, w.hide, w.faults = 2, 50*time.Second, slices.Repeat([]fault{lostBefore}, 100)
+		w.setDemand(2)
+		l := w.live(web())
+		time.Sleep(settleBefore - 10*time.Second)
+		w.mu.Lock()
+		w.faults = []fault{slow}
+		w.mu.Unlock()
+		g := l.groups[0]
+		g.mu.Lock()
+		g.launching = backoff{}
+		g.poke()
+		g.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		l.stop()
+		if w.made != 2 || w.count() != 2 {
+			t.Errorf("%d instances were launched, want 2", w.made)
+		}
+	})
 }

@@ -245,6 +245,7 @@ func (g Group) validatePolicy(check func(bool, string, ...any)) {
 		check(f.d >= 0 && f.d <= time.Hour, "%s %v: want 0 to 1h", f.name, f.d)
 	}
 	check(g.In.Below < g.Out.Above, "in.below %v must be less than out.above %v: between them nothing changes", g.In.Below, g.Out.Above)
+	check(!math.IsInf(g.In.Below, 0), "in.below %v: want a number", g.In.Below)
 	check(g.In.Remove >= 1 || g.In.Remove == Enough, "in.remove: want a number from 1 on, or enough")
 	g.Out.validate(check)
 }
@@ -263,7 +264,7 @@ func (o OutPolicy) validate(check func(bool, string, ...any)) {
 	check(o.Add >= Enough, "out.add %d: want a number from 1 on, or enough", o.Add)
 	last := math.Inf(-1)
 	for i, s := range o.Steps {
-		check(s.Above >= o.Above && s.Above > last, "out.steps[%d].above %v: steps rise and start at out.above %v or more", i, s.Above, o.Above)
+		check(s.Above >= o.Above && s.Above > last && !math.IsInf(s.Above, 0), "out.steps[%d].above %v: steps rise and start at out.above %v or more", i, s.Above, o.Above)
 		check(s.Add >= 1 || s.Add == Enough, "out.steps[%d].add: want a number from 1 on, or enough", i)
 		last = s.Above
 	}

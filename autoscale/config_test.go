@@ -2,6 +2,7 @@ package autoscale
 
 import (
 	"encoding/json"
+	"math"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -47,6 +48,8 @@ func TestConfigErrors(t *testing.T) {
 	g(`autoscale: group "web": min -1: want 0 or more`, func(g *Group) { g.Min = -1 })
 	g(`autoscale: group "web": max 1: want 2 to 2000 (not less than min)`, func(g *Group) { g.Max = 1 })
 	g(`autoscale: group "web": in.below 4 must be less than out.above 4: between them nothing changes`, func(g *Group) { g.In.Below = 4 })
+	g(`autoscale: group "web": in.below -Inf: want a number`, func(g *Group) { g.In.Below = math.Inf(-1) })
+	g(`autoscale: group "web": out.steps[1].above +Inf: steps rise and start at out.above 4 or more`, func(g *Group) { g.Out.Add, g.Out.Steps = 0, []Step{{5, 1}, {math.Inf(1), 2}} })
 	g(`autoscale: group "web": in.remove: want a number from 1 on, or enough`, func(g *Group) { g.In.Remove = 0 })
 	g(`autoscale: group "web": out: add (a number or enough) or steps is wanted`, func(g *Group) { g.Out.Add = 0 })
 	g(`autoscale: group "web": out: add and steps exclude each other`, func(g *Group) { g.Out.Steps = []Step{{4, 1}} })

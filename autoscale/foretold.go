@@ -13,8 +13,11 @@ type Forecast struct {
 	Need      int       `json:"need"`      // instances, now and then
 }
 
-// told is the forecast for the books.
+// told is the forecast for the books, which have no place for what is infinite.
 func (f forecast) told(at time.Time, horizon float64, need int) *Forecast {
 	work, deviation := f.at(horizon)
+	if !finite(f.level) || !finite(work) || !finite(deviation) {
+		return nil
+	}
 	return &Forecast{At: at, Work: f.level, Then: at.Add(seconds(horizon)), Expected: work, Deviation: deviation, Need: need}
 }

@@ -53,7 +53,7 @@ func (f FreePolicy) validate(check func(bool, string, ...any)) {
 	} else {
 		check(f.Above >= f.Below+1 && !math.IsInf(f.Above, 0), "free.above %v: want at least a server more than below %v, which is what one less costs", f.Above, f.Below)
 	}
-	check(f.Short >= 0, "free.short %v: want 0 or more", f.Short)
+	check(f.Short >= 0 && finite(f.Short), "free.short %v: want 0 or more", f.Short)
 	check(f.Add >= Enough && f.Remove >= Enough, "free: add and remove want a number from 1 on, or enough")
 	check(f.For >= 0 && f.For <= time.Hour, "free.for %v: want 0 to 1h", f.For)
 	checkShrinkAfter(ByFree, f.ShrinkAfter, check)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -131,4 +133,79 @@ func FuzzEntry(f *testing.F) {
 		m.apply(e)
 		m.apply(Entry{Kind: KindOutcome, Attempt: "a", Instances: []string{"i-1"}})
 	})
+}
+
+// TestSnapshotKeepsEveryField: what a memory has, it has after a snapshot that
+// was written and read back.
+func TestSnapshotKeepsEveryField(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	launch := Entry{Kind: KindLaunch, Decision: &Decision{ID: "d"}, Launch: &Launch{Template: Template{Image: "ami-1"}}}
+	m.apply(launch)
+	all := reflect.ValueOf(m).Elem()
+	for i := range all.NumField() {
+		if f := all.Field(i); f.Type() != reflect.TypeFor[*Entry]() {
+			fill(f)
+		}
+	}
+	j, _, err := openTestJournal(t, state.NewMemory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Append(t.Context(), Entry{Kind: KindSnapshot, State: m}); err != nil {
+		t.Fatal(err)
+	}
+	back := newMemory()
+	for e := range j.entries(0) {
+		back.merge(e.State)
+	}
+	for i := range all.NumField() {
+		before, _ := json.Marshal(all.Field(i).Interface())
+		after, _ := json.Marshal(reflect.ValueOf(back).Elem().Field(i).Interface())
+		if all.Field(i).IsZero() || string(before) != string(after) {
+			t.Errorf("%s: %s, after the snapshot %s", all.Type().Field(i).Name, before, after)
+		}
+	}
+}
+
+// fill puts something into every field, of a map or list into one element.
+func fill(v reflect.Value) {
+	switch v.Addr().Interface().(type) {
+	case *time.Time:
+		v.Set(reflect.ValueOf(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
+		return
+	case *Cron:
+		_ = v.Addr().Interface().(*Cron).UnmarshalText([]byte("0 8 * * mon-fri"))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Map:
+		element := reflect.New(v.Type().Elem()).Elem()
+		fill(element)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("k").Convert(v.Type().Key()), element)
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(3)
+	case reflect.Uint64:
+		v.SetUint(3)
+	case reflect.Float64:
+		v.SetFloat(1.5)
+	default:
+	}
 }

@@ -165,6 +165,8 @@ func (c *Controller) Clear(ctx context.Context, by string) (Sweep, error) {
 }
 
 func (c *Controller) clear(ctx context.Context, group string, ids []string, by string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout) // a reload waits for this
+	defer cancel()
 	attempt := c.journal.attempt(group, time.Now())
 	e := Entry{Kind: KindSweep, Group: group, At: time.Now(), Attempt: attempt, Instances: ids, Text: "swept by " + by}
 	if _, err := c.journal.Append(context.WithoutCancel(ctx), e); err != nil {

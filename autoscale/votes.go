@@ -34,6 +34,7 @@ func (v VotesPolicy) withDefaults() *VotesPolicy {
 
 func (v VotesPolicy) validate(check func(bool, string, ...any)) {
 	check(positive(v.Above), "votes.above %v: want more than 0", v.Above)
+	check(finite(v.Below), "votes.below %v: want a number", v.Below)
 	check(v.Below < v.Above, "votes.below %v must be less than votes.above %v: between them servers abstain", v.Below, v.Above)
 	check(v.Share >= 0.5 && v.Share <= 1, "votes.share %v: want 0.5 to 1", v.Share)
 	check(v.Add >= 1 && v.Remove >= 1, "votes: add and remove want a number from 1 on")

@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -159,6 +160,23 @@ func TestRepeatLaunchesOnce(t *testing.T) {
 		}
 		if again := Want(g, in); again.Direction == Out {
 			t.Errorf("first %+v\nagain %+v", d, again)
+		}
+	})
+}
+
+// TestWantCanBeJournalled: whatever the metric says, the decision can be
+// written.
+func TestWantCanBeJournalled(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		g := genGroup(t)
+		in := genInput(t, g)
+		if rapid.Bool().Draw(t, "track") {
+			g.Out, g.In, g.Track = OutPolicy{}, InPolicy{}, &TrackPolicy{}
+			g = g.WithDefaults()
+		}
+		if _, err := json.Marshal(Want(g, in)); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

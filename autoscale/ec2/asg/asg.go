@@ -121,9 +121,10 @@ func (c *Cloud) Impaired(ctx context.Context, group string, ids []string) (map[s
 	return c.instances.Impaired(ctx, group, ids)
 }
 
-// Locked implements autoscale.Vetter: EC2 knows.
+// Locked implements autoscale.Vetter: EC2 knows, but for orders, which nothing
+// keeps from being cancelled.
 func (c *Cloud) Locked(ctx context.Context, group string, ids []string) (map[string]string, error) {
-	return c.instances.Locked(ctx, group, ids)
+	return c.instances.Locked(ctx, group, slices.DeleteFunc(slices.Clone(ids), isOrder))
 }
 
 func (c *Cloud) of(group string) *known {
