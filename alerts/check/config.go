@@ -156,6 +156,15 @@ func (c Config) all() []kind {
 	)
 }
 
+// Names are those of all rules, which are their IDs too.
+func (c Config) Names() []string {
+	names := c.AtOnce()
+	for _, k := range c.all() {
+		names = append(names, k.name())
+	}
+	return names
+}
+
 func kindsOf[K kind](list []K) []kind {
 	out := make([]kind, len(list))
 	for i, k := range list {

@@ -187,8 +187,10 @@ func loadConfig(file string) (*config, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Alerts.files, err = readRuleFiles(filepath.Dir(file), c.Alerts.Prometheus.Files)
-	return c, err
+	if c.Alerts.files, err = readRuleFiles(filepath.Dir(file), c.Alerts.Prometheus.Files); err != nil {
+		return c, err
+	}
+	return c, c.checkVetoes()
 }
 
 // configOf decodes and validates a configuration's tree.
@@ -352,6 +354,26 @@ func (c *config) checkGroupExpressions() error {
 		}
 	}
 	return errors.Join(es...)
+}
+
+// checkVetoes finds rules that groups heed and that there are not: such a veto
+// would never hold a launch, and hold each scale-in for ever.
+func (c *config) checkVetoes() error {
+	rules := append(c.Alerts.Rules.Names(), amapi.RuleID)
+	for _, g := range promrule.NewGroups(c.Alerts.files, promrule.Options{}) {
+		for _, r := range g.Rules {
+			rules = append(rules, r.ID)
+		}
+	}
+	var errs []error
+	for _, g := range c.Autoscale.Groups.Groups {
+		for _, rule := range slices.Concat(g.Veto.Out, g.Veto.In) {
+			if !slices.Contains(rules, rule) {
+				errs = append(errs, c.locate("autoscale", fmt.Errorf("autoscale: group %q: veto: there is no rule %q%s", g.Name, rule, suggest(rule, rules))))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // locate puts the place of a section before an error: that of the list item
