@@ -24,7 +24,8 @@ import (
 // Where the month's money would not outlast the present capacity, capacity goes
 // to min, past all rests. What min costs until the month's end is set aside
 // before anything else, and min is never gone below: instances up to min are
-// launched and kept even where more was spent than planned.
+// launched and kept even where more was spent than planned. What a schedule adds
+// to min is not set aside, and stops at the walls like all else.
 type Budget struct {
 	Hour   float64            `yaml:"hour"`   // most that all instances together may cost in an hour
 	Month  float64            `yaml:"month"`  // most that is spent in a calendar month
@@ -114,7 +115,7 @@ func (g Group) rates(in Input) rates {
 			protected += p
 		}
 	}
-	r.floor = max(float64(g.Min)*dearest, protected)
+	r.floor = max(float64(g.ownMin())*dearest, protected)
 	return r
 }
 
@@ -157,9 +158,9 @@ func (g Group) holdBudget(d *Decision, in Input, c counts) (met []Guard) {
 		// What is below the floor is in committed already.
 		room := roomFor(b-committed+max(r.floor-r.now, 0)/r.each*each, each)
 		if committed > b { // what goes for want of money does not come back, but for min, which is paid for
-			back = min(back, max(g.Min-c.capacity, 0))
+			back = min(back, max(g.ownMin()-c.capacity, 0))
 		}
-		wall("budget-month", fmt.Sprintf("%s spent this month, %s with min until its end and the rest until it can go, budget.month is %s", num(in.Spent), num(committed), num(b)), max(room, g.Min-r.alive))
+		wall("budget-month", fmt.Sprintf("%s spent this month, %s with min until its end and the rest until it can go, budget.month is %s", num(in.Spent), num(committed), num(b)), max(room, g.ownMin()-r.alive))
 	}
 	return met
 }
@@ -178,10 +179,10 @@ const codeBudget = "budget"
 // planBudget goes to min where the month's money would not outlast what runs.
 func (g Group) planBudget(p plan, in Input, c counts) plan {
 	figures, broke := g.broke(in)
-	if !broke || c.capacity <= g.Min {
+	if !broke || c.capacity <= g.ownMin() {
 		return p
 	}
-	return plan{to: g.Min, code: codeBudget, reason: fmt.Sprintf("%s: %d -> %d", figures, c.capacity, g.Min)}
+	return plan{to: g.ownMin(), code: codeBudget, reason: fmt.Sprintf("%s: %d -> %d", figures, c.capacity, g.ownMin())}
 }
 
 // broke says whether the month's money would not outlast what runs, and by which
@@ -202,7 +203,7 @@ func (g Group) broke(in Input) (figures string, broke bool) {
 func (g Group) endSilent(d Decision, in Input, c counts, lost []loss) (Decision, bool) {
 	at := slices.IndexFunc(lost, func(l loss) bool { return !l.capable && !l.Protected() })
 	figures, broke := g.broke(in)
-	if at < 0 || !broke || c.capacity < g.Min {
+	if at < 0 || !broke || c.capacity < g.ownMin() {
 		return d, false
 	}
 	d = g.anew(d, In, d.From, codeBudget, lost[at], fmt.Sprintf("%s; %s", figures, lost[at].why))

@@ -242,3 +242,34 @@ func TestWantOverBudget(t *testing.T) {
 	f("ok drain drain", "out 1->2 below-min") // taken back: what is at min is paid for
 	f("ok ok drain", "stay 2->2 missing")
 }
+
+// TestBudgetAndSchedule: what a schedule makes of min is neither set aside until
+// the month's end nor launched past the wall.
+func TestBudgetAndSchedule(t *testing.T) {
+	t.Parallel()
+	g := Group{
+		Name: "web", Mode: Act, Metric: "m", Min: 2, Max: 40, Track: &TrackPolicy{},
+		Budget:   &Budget{Month: 4700, Prices: map[string]float64{"default": 1}},
+		Policies: []Policy{{Name: "office", Schedule: []Slot{slotOf(t, "0 0 * * *", "UTC", 24*time.Hour)}}},
+	}
+	g.Policies[0].Schedule[0].Min = 20
+	g = g.WithDefaults()
+	f := func(serving int, spent, load float64, want string) {
+		t.Helper()
+		in := Input{Now: scriptNow, Started: scriptNow.Add(-24 * time.Hour), Spent: spent}
+		for n := range serving {
+			in.Instances = append(in.Instances, Instance{ID: fmt.Sprint(n), Phase: InService, LastSeen: scriptNow})
+		}
+		for s := range 60 {
+			in.Points = append(in.Points, Point{Time: scriptNow.Add(time.Duration(s-59) * 10 * time.Second), Value: load / float64(serving), Serving: serving})
+		}
+		d := Want(g, in)
+		if got := fmt.Sprintf("%s %d->%d %s", d.Direction, d.From, d.To, d.Code); got != want {
+			t.Errorf("got %s: %s (%s)\nwant %s", got, d.Reason, d.Held, want)
+		}
+	}
+	f(2, 100, 1, "out 2->20 below-min")
+	f(20, 100, 20, "out 20->27 above")
+	f(2, 5000, 1, "out 2->20 below-min+budget-month")
+	f(20, 5000, 1, "in 20->2 budget")
+}

@@ -90,6 +90,8 @@ type Group struct {
 	// their number.
 	MinPerZone  int `yaml:"min_per_zone"`
 	MaxLaunches int `yaml:"max_launches"` // most instances launched within 10 minutes; default max, at least 20
+
+	raised int // by how much schedules have raised Min
 }
 
 // An OutPolicy says when to launch how many.

@@ -127,7 +127,7 @@ func (b bound) of() string {
 // floor is raised so early that what is launched for it serves in time; of two
 // the higher holds, of two ceilings the lower, but never below the floor.
 func (g Group) scheduled(now time.Time) (bounded Group, by bounds) {
-	lead := g.Boot + g.Warm
+	lead, own := g.Boot+g.Warm, g.Min
 	for _, p := range g.Policies {
 		for _, s := range p.Schedule {
 			if s.Min > g.Min && s.near(now, lead) {
@@ -139,8 +139,12 @@ func (g Group) scheduled(now time.Time) (bounded Group, by bounds) {
 		}
 	}
 	g.Max = max(g.Max, g.Min)
+	g.raised += g.Min - own
 	return g, by
 }
+
+// ownMin is min without what schedules make of it.
+func (g Group) ownMin() int { return g.Min - g.raised }
 
 // unscheduled is the group with the bounds of its schedules as its own, and
 // without them where it has other policies.
