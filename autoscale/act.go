@@ -193,6 +193,9 @@ func (g *group) retry(ctx context.Context, now time.Time) {
 
 // launch makes the call.
 func (g *group) launch(ctx context.Context, now time.Time, l Launch, attempt string, again bool) {
+	if !again {
+		g.owe(l)
+	}
 	g.call(ctx, now, fmt.Sprintf("launch of %d", l.Count), &g.launching, func(ctx context.Context) Entry {
 		got, request, err := g.ask(ctx, l)
 		e := launched(l, got, attempt, request, err)

@@ -300,6 +300,14 @@ func (g *group) meter(ctx context.Context, now time.Time) {
 	}
 }
 
+// owe lets a launch cost from its call on: what dies before the next look was
+// paid for all the same. Callers hold g.mu.
+func (g *group) owe(l Launch) {
+	if g.Budget != nil {
+		g.bill.Rate += float64(l.Count) * g.Budget.dearest(g.Launch)
+	}
+}
+
 // A Spending is how a group stands against its budget.
 type Spending struct {
 	Rate  float64 `json:"rate"` // of an hour, now
