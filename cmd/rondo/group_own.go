@@ -62,7 +62,15 @@ type groupStartCmd struct {
 }
 
 func (c groupStartCmd) Run(ctx context.Context, out io.Writer) error {
-	return c.toggle(ctx, out, c.groupName, c.Message, "start", "started")
+	if err := c.toggle(ctx, out, c.groupName, c.Message, "start", "started"); err != nil || c.All {
+		return err
+	}
+	var g autoscale.View
+	err := c.get(ctx, groupPath(c.Name), nil, &g)
+	if err == nil && g.Stopped {
+		fmt.Fprintf(out, "%s: another switch holds it still: stopped by %s\n", c.Name, g.StoppedBy)
+	}
+	return err
 }
 
 func (c clientFlags) toggle(ctx context.Context, out io.Writer, g groupName, why, verb, done string) error {
