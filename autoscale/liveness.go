@@ -188,7 +188,7 @@ func (g Group) retireLost(d Decision, in Input, c counts, l loss, by, reason str
 	if c.overdue >= maxOverdue {
 		met = append(met, blocked("overdue", "%d instances were launched and never heard of: see their user data", c.overdue))
 	}
-	if to < g.Min {
+	if l.capable && to < g.Min { // one that is not heard is no capacity: its end leaves no fewer
 		met = append(met, blocked("below-min", "%d would be left, min is %d", to, g.Min))
 	}
 	hold(&d, met)

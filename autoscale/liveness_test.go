@@ -87,6 +87,8 @@ func TestReplace(t *testing.T) {
 	f("ok/600/0 ok/600/0 silent/600/12", func(_ *Group, in *Input) { in.Stopped = "ann" }, "out 2->3 replace+stopped i-3", "stopped by ann")
 	f("ok/600/0 ok/600/0 silent/600/600", func(_ *Group, in *Input) { in.Started = scriptNow.Add(-5 * time.Minute) }, "stay 2->2 steady", "steady")
 	f("ok/600/0 ok/600/0 silent/600/12", func(g *Group, _ *Input) { g.Replace = Never }, "stay 2->2 steady", "steady")
+	// A group of a fixed size makes room first.
+	f("ok/600/0 ok/600/0 ok/600/0 silent/600/12", func(g *Group, _ *Input) { g.Min, g.Max = 4, 4 }, "in 3->3 replaced i-4", "at max 4: it is terminated")
 	// Never the protected, never beside a drain, never past max.
 	f("ok/600/0 ok/600/0 prot/600/12", nil, "stay 2->2 steady", "i-3 was last heard of 12m0s ago, and is protected")
 	f("ok/600/0 ok/600/0 prot/600/20 silent/600/12", nil, "out 2->3 replace i-4", "i-4 was last")
