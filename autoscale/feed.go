@@ -96,6 +96,9 @@ func (f *feed) read(ctx context.Context, metrics rrd.Evaluator, now time.Time, s
 	if trouble := f.old(ctx, metrics, now, stale); trouble != "" {
 		return Point{Time: now, Value: math.NaN()}, trouble
 	}
+	if f.stuck.since.IsZero() {
+		f.stuck.recall(ctx, metrics, f.Expr, now, f.frozen)
+	}
 	if why := f.repeats(metrics, values[0].Value, now); why != "" {
 		return Point{Time: now, Value: math.NaN()}, why
 	}

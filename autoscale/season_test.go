@@ -121,6 +121,9 @@ type archive struct {
 }
 
 func (a *archive) Line(_ context.Context, expr string, from, to time.Time, step time.Duration) (out []rrd.Value, err error) {
+	if expr == "m" { // whether the metric is stuck
+		return nil, nil
+	}
 	a.asked++
 	if expr != `(m) * scalar({__name__="rondo.autoscale.web.in_service"})` {
 		a.t.Errorf("asked for %s", expr)

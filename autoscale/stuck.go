@@ -1,8 +1,11 @@
 package autoscale
 
 import (
+	"context"
 	"fmt"
 	"time"
+
+	"rondo/rrd"
 )
 
 // A stuck detector knows a metric that has stopped to change while its samples
@@ -29,6 +32,32 @@ const (
 // atRest says whether a value is one at which a working metric stays: none, all,
 // or all in percent.
 func atRest(v float64) bool { return v == 0 || v == 1 || v == 100 }
+
+// What of the archive a group looks at when it starts.
+const (
+	stuckLearning = 10 * time.Minute // before what would be stuck
+	stuckStep     = 10 * time.Second // at least
+)
+
+// recall learns from the archive what was seen before a start: a metric that was
+// stuck then must not be believed now. An archive that does not answer teaches
+// nothing.
+func (s *stuck) recall(ctx context.Context, metrics rrd.Evaluator, expr string, now time.Time, after time.Duration) {
+	archive, ok := metrics.(Liner)
+	if !ok {
+		return
+	}
+	step := max(stuckStep, (after / stuckSamples).Truncate(time.Second))
+	values, err := archive.Line(ctx, expr, now.Add(-after-stuckLearning), now, step)
+	if err != nil {
+		return
+	}
+	for _, v := range values {
+		if finite(v.Value) {
+			s.judge(v.Value, true, v.Time.Std(), after)
+		}
+	}
+}
 
 // judge takes a reading; moved says whether samples came in since the one
 // before. It returns why the value is not to be believed, or "".

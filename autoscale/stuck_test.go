@@ -15,6 +15,21 @@ type shaky struct {
 	*world
 	n     int
 	stuck float64 // what it says from then on; 0: it does not stick
+	past  []rrd.Value
+}
+
+// Line implements Liner.
+func (s *shaky) Line(_ context.Context, _ string, from, to time.Time, step time.Duration) (out []rrd.Value, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.past {
+		at := v.Time.Std()
+		if at.Before(from) || at.After(to) || len(out) > 0 && at.Sub(out[len(out)-1].Time.Std()) < step {
+			continue
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 func (s *shaky) Eval(ctx context.Context, expr string, at time.Time) ([]rrd.Value, error) {
@@ -29,6 +44,7 @@ func (s *shaky) Eval(ctx context.Context, expr string, at time.Time) ([]rrd.Valu
 	if s.stuck != 0 {
 		out[0].Value = s.stuck
 	}
+	s.past = append(s.past, out[0])
 	return out, nil
 }
 
@@ -112,4 +128,35 @@ func TestStuck(t *testing.T) {
 			t.Fatalf("no sample came in: that is for stale to say, not %q", why)
 		}
 	}
+}
+
+// TestGuardFrozenMetricOverRestart: a metric that was stuck before a start is
+// not believed after it.
+func TestGuardFrozenMetricOverRestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		s := &shaky{world: w}
+		w.metrics = s
+		w.setDemand(32)
+		c := web()
+		c.Groups[0].In.For, c.Groups[0].Frozen = 6*time.Minute, 5*time.Minute
+		l := w.live(c)
+		time.Sleep(20 * time.Minute)
+		n := w.count()
+		w.mu.Lock()
+		s.stuck = 0.53
+		w.mu.Unlock()
+		time.Sleep(time.Minute)
+		for range 3 {
+			l.stop()
+			l = w.live(c)
+			time.Sleep(4 * time.Minute)
+		}
+		time.Sleep(20 * time.Minute)
+		l.stop()
+		if v, _ := l.View("web"); w.count() != n || v.Last.Code != codeMissing {
+			t.Errorf("%d instances, %d before; %s: %s", w.count(), n, v.Last.Code, v.Last.Reason)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,7 @@ type operations struct {
 	protect    operation[sdk.SetInstanceProtectionInput, sdk.SetInstanceProtectionOutput]
 	complete   operation[sdk.CompleteLifecycleActionInput, sdk.CompleteLifecycleActionOutput]
 	heartbeat  operation[sdk.RecordLifecycleActionHeartbeatInput, sdk.RecordLifecycleActionHeartbeatOutput]
+	tag        operation[sdk.CreateOrUpdateTagsInput, sdk.CreateOrUpdateTagsOutput]
 }
 
 type operation[In, Out any] func(context.Context, *In, ...func(*sdk.Options)) (*Out, error)
@@ -58,6 +60,7 @@ func New(ctx context.Context, c ec2.Config, instances *ec2.Cloud, names map[stri
 		policies: client.DescribePolicies, hooks: client.DescribeLifecycleHooks,
 		setDesired: client.SetDesiredCapacity, terminate: client.TerminateInstanceInAutoScalingGroup,
 		protect: client.SetInstanceProtection, complete: client.CompleteLifecycleAction, heartbeat: client.RecordLifecycleActionHeartbeat,
+		tag: client.CreateOrUpdateTags,
 	}}
 	for group := range names {
 		cloud.known[group] = newKnown()
@@ -177,6 +180,11 @@ func (c *Cloud) describe(ctx context.Context, g *group) ([]autoscale.Instance, e
 			i = described[at]
 		}
 		i.Phase, i.Waits = m.phase(i.Phase), m.waits()
+		i.Tags = maps.Clone(i.Tags)
+		if i.Tags == nil {
+			i.Tags = make(map[string]string, len(g.claim))
+		}
+		maps.Copy(i.Tags, g.claim)
 		out = append(out, i)
 	}
 	return out, nil

@@ -334,6 +334,7 @@ func TestPreflight(t *testing.T) {
 		"unknown autoscaling:SetDesiredCapacity: Auto Scaling has no dry run: the first r",
 		"unknown autoscaling:TerminateInstanceInAutoScalingGroup: Auto Scaling has no dry run: the first r",
 		"unknown autoscaling:SetInstanceProtection: Auto Scaling has no dry run: the first r",
+		"unknown autoscaling:CreateOrUpdateTags: Auto Scaling has no dry run: the first r",
 	}, show("web")); d != "" {
 		t.Error(d)
 	}
@@ -346,6 +347,36 @@ var (
 	_ autoscale.Attendant     = (*asg.Cloud)(nil)
 	_ autoscale.Bounder       = (*asg.Cloud)(nil)
 	_ autoscale.Preflighter   = (*asg.Cloud)(nil)
+	_ autoscale.Tagger        = (*asg.Cloud)(nil)
 	_ autoscale.Remarker      = (*asg.Cloud)(nil)
 	_ autoscale.StatusChecker = (*asg.Cloud)(nil)
 )
+
+// TestClaim: the claim of who launches is on the Auto Scaling Group, and seen on
+// its members; who takes over puts his own there.
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	r := open(t, ec2sim.Options{}, ec2sim.GroupSpec{Max: 9, Desired: 1})
+	claims := func() string {
+		i := r.list()[0]
+		return i.Tags[autoscale.TagOwner] + " " + i.Tags[autoscale.TagEpoch]
+	}
+	until(t, "a member", func() bool { is := r.list(); return len(is) == 1 && strings.HasPrefix(is[0].ID, "i-") })
+	if got := claims(); got != " " {
+		t.Errorf("nobody has acted, and the claim is %q", got)
+	}
+	l := launch(2)
+	l.Tags = map[string]string{"Name": "web", autoscale.TagOwner: "a", autoscale.TagEpoch: "1", autoscale.TagClaimed: "2026-11-21T10:00:00Z"}
+	if _, _, err := r.cloud.Launch(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if got := claims(); got != "a 1" {
+		t.Errorf("the claim is %q, want that of the launch", got)
+	}
+	if _, err := r.cloud.Tag(t.Context(), "web", nil, map[string]string{autoscale.TagOwner: "b", autoscale.TagEpoch: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := claims(); got != "b 2" {
+		t.Errorf("the claim is %q, want that of who took over", got)
+	}
+}

@@ -58,6 +58,10 @@
 //
 // # Tags
 //
+// The claim of the controller that acts (rondo:owner, rondo:epoch,
+// rondo:claimed) is on the Auto Scaling Group, from its first launch on: another
+// one that finds it there refuses.
+//
 // An agent on such an instance joins its group by AWS's own tag
 // aws:autoscaling:groupName; rondo puts none on.
 //
@@ -65,6 +69,7 @@
 //
 //	autoscaling:DescribeAutoScalingGroups, DescribeScalingActivities, DescribePolicies, DescribeLifecycleHooks
 //	autoscaling:SetDesiredCapacity, TerminateInstanceInAutoScalingGroup, SetInstanceProtection
+//	autoscaling:CreateOrUpdateTags                                            the controller's claim
 //	autoscaling:CompleteLifecycleAction, RecordLifecycleActionHeartbeat       with hooks of rondo's
 //	ec2:DescribeInstances                                                     names, addresses, tags
 //

@@ -19,6 +19,7 @@ type group struct {
 	min, max, desired int
 	noLaunch          string // why it launches nothing: its process Launch is suspended
 	members           []member
+	claim             map[string]string // the tags of a controller's claim
 }
 
 // A member is an instance in it.
@@ -60,6 +61,7 @@ func groupOf(g types.AutoScalingGroup) (*group, error) {
 	out := &group{
 		name: aws.ToString(g.AutoScalingGroupName),
 		min:  int(aws.ToInt32(g.MinSize)), max: int(aws.ToInt32(g.MaxSize)), desired: int(aws.ToInt32(g.DesiredCapacity)),
+		claim: claimOf(g.Tags),
 	}
 	if unit := aws.ToString(g.DesiredCapacityType); unit != "" && unit != "units" {
 		return nil, refused("the Auto Scaling Group %s counts its capacity as %s; instances are wanted", out.name, unit)

@@ -27,6 +27,9 @@ func (c *Cloud) Launch(ctx context.Context, l autoscale.Launch) ([]autoscale.Ins
 	if g.desired >= l.Desired {
 		return nil, "", c.taken(l.Group, g)
 	}
+	if _, err := c.claim(ctx, g, l.Tags); err != nil {
+		return nil, "", err
+	}
 	request, err := c.setDesired(ctx, l.Group, g, min(l.Desired, g.max))
 	return nil, request, err
 }

@@ -33,7 +33,7 @@ func (c *Cloud) Preflight(ctx context.Context, l autoscale.Launch, ids []string)
 	}
 	_, err = c.instances.ByID(ctx, ids)
 	add("ec2:DescribeInstances", err)
-	for _, action := range []string{"SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup", "SetInstanceProtection"} {
+	for _, action := range []string{"SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup", "SetInstanceProtection", "CreateOrUpdateTags"} {
 		p.Requirements = append(p.Requirements, autoscale.Requirement{
 			Name: "autoscaling:" + action, State: autoscale.Unsure, Text: "Auto Scaling has no dry run: the first real call tells",
 			Policy: autoscale.Allow("autoscaling:"+action, "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/"+g.name),
