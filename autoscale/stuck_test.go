@@ -135,7 +135,7 @@ func TestStuck(t *testing.T) {
 func TestGuardFrozenMetricOverRestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1000)
+		w := newWorld(t, 20_000)
 		s := &shaky{world: w}
 		w.metrics = s
 		w.setDemand(32)
