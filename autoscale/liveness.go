@@ -120,7 +120,8 @@ const (
 // nearly all are silent, for then it is us who do not hear.
 //
 //	silent ──patience──> lost ──launch──> heir boots ──first heartbeat──> lost one is terminated
-//	                      ╰── at max: terminated first, if most others are heard ──╯
+//	                      ╰── at max, or at the budget's wall: terminated ─────────╯
+//	                          first, if most others are heard
 //
 // An heir that serves is also the proof that we hear.
 func (g Group) replace(d Decision, in Input) Decision {
@@ -158,14 +159,29 @@ func (g Group) replace(d Decision, in Input) Decision {
 	case c.draining > 0:
 		d.Reason += fmt.Sprintf("; %s, and is replaced when no other drains", l.why)
 	case c.capacity+c.silent < g.Max:
-		d = g.anew(d, Out, d.From+1, codeReplace, l, fmt.Sprintf("%s, replace is %s: another is launched, then it is terminated", l.why, span(time.Duration(g.Replace))))
-		g.decideOut(&d, in, c, plan{})
-	case !l.capable && 2*c.silent < c.capacity:
+		return g.launchHeir(d, in, c, l)
+	case l.mayGoFirst(c):
 		return g.retireLost(d, in, c, l, "", fmt.Sprintf("%s, and the group is at max %d: it is terminated, so that another can be launched", l.why, g.Max))
 	default:
 		d.Reason += fmt.Sprintf("; %s, and max %d has no room for another beside it", l.why, g.Max)
 	}
 	return d
+}
+
+// mayGoFirst says whether a lost instance may be terminated before another is
+// there: it serves nobody, and most others are heard.
+func (l loss) mayGoFirst(c counts) bool { return !l.capable && 2*c.silent < c.capacity }
+
+// launchHeir decides to launch one in the place of a lost one. Where the budget
+// has no room for both, the lost one goes first.
+func (g Group) launchHeir(d Decision, in Input, c counts, l loss) Decision {
+	out := g.anew(d, Out, d.From+1, codeReplace, l, fmt.Sprintf("%s, replace is %s: another is launched, then it is terminated", l.why, span(time.Duration(g.Replace))))
+	g.decideOut(&out, in, c, plan{})
+	poor := slices.ContainsFunc(out.Guards, func(m Guard) bool { return m.Blocks && strings.HasPrefix(m.Name, "budget-") })
+	if poor && l.mayGoFirst(c) {
+		return g.retireLost(d, in, c, l, "", l.why+", and the budget has no room for another beside it: it is terminated, so that another can be launched")
+	}
+	return out
 }
 
 // anew is a decision in place of d, about the same moment and the same points.

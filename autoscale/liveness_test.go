@@ -96,6 +96,9 @@ func TestReplace(t *testing.T) {
 	f("ok/600/0 ok/600/0 silent/600/12 drain/600/0", nil, "stay 2->2 steady", "is replaced when no other drains")
 	full := func(g *Group, _ *Input) { g.Max = 4 }
 	f("ok/600/0 ok/600/0 ok/600/0 silent/600/12", full, "in 3->3 replaced i-4", "the group is at max 4: it is terminated, so that another can be launched")
+	poor := func(g *Group, _ *Input) { g.Budget = &Budget{Hour: 4, Prices: map[string]float64{otherTypes: 1}} }
+	f("ok/600/0 ok/600/0 ok/600/0 silent/600/12", poor, "in 3->3 replaced i-4", "the budget has no room for another beside it: it is terminated")
+	f("ok/600/0 ok/600/0 ok/600/0 ok/600/0/12", poor, "out 4->5 replace+budget-hour i-4", "budget.hour is 4")
 	f("ok/600/0 ok/600/0 silent/600/12 silent/600/12", full, "stay 2->2 steady", "max 4 has no room for another beside it")
 	f("ok/600/0 ok/600/0 ok/600/0 ok/600/0/11", full, "stay 4->4 steady", "max 4 has no room for another beside it")
 	f("ok/600/0 ok/600/0/11 ok/5/0", func(g *Group, _ *Input) { g.Min = 3 }, "in 3->2 replaced+below-min i-2 i-3", "2 would be left, min is 3")
