@@ -187,17 +187,18 @@ func TestBudgetEndsTheSilent(t *testing.T) {
 		c := web()
 		g := &c.Groups[0]
 		g.Replace = Patience(time.Minute)
-		g.Budget = &Budget{Month: 2*longestMonth + 20, Prices: map[string]float64{"default": 1}}
+		c.Tick, g.Stale, g.Silent = 10*time.Second, 30*time.Second, 30*time.Second // hours pass quicker
+		g.Budget = &Budget{Month: 2*longestMonth + 12, Prices: map[string]float64{"default": 1}}
 		l := w.live(c)
 		defer l.stop()
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute)
 		w.mu.Lock()
 		most := len(w.alive())
 		for _, id := range w.alive()[:4] {
 			w.instances[id].silentSince = time.Now()
 		}
 		w.mu.Unlock()
-		time.Sleep(8 * time.Hour)
+		time.Sleep(5 * time.Hour)
 		if v, _ := l.View("web"); most < 4 || w.count() != 2 {
 			t.Errorf("%d of %d instances are left, want min 2: %s (%s)", w.count(), most, v.Last.Reason, v.Last.Held)
 		}
