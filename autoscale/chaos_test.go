@@ -128,6 +128,19 @@ func (w *world) checkFloor(what, group string, without []string) {
 	}
 }
 
+// bereaved says whether an instance has just ended by itself. The metric is an
+// average of those that are left, while the dead one still counts as one of them:
+// until its last heartbeat is old the load looks larger than it is. Callers hold
+// w.mu.
+func (w *world) bereaved() bool {
+	for _, m := range w.instances {
+		if !m.lost.IsZero() && time.Since(m.lost) <= excuse {
+			return true
+		}
+	}
+	return false
+}
+
 // A chaos is what happens to instances by chance.
 type chaos struct{ rng *rand.Rand }
 

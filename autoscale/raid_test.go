@@ -128,7 +128,7 @@ func (r *raid) meddle() {
 	defer r.mu.Unlock()
 	r.chaos.meddle(r.world, "web")
 	for id, m := range r.instances {
-		if !m.ended.IsZero() && !strings.HasPrefix(id, "former") && r.rng.IntN(4) == 0 {
+		if _, twice := r.instances["former "+id]; !m.ended.IsZero() && !strings.HasPrefix(id, "former") && !twice && r.rng.IntN(4) == 0 {
 			r.instances["former "+id] = m
 			r.instances[id] = &machine{
 				Instance: Instance{ID: id, PrivateDNS: m.PrivateDNS, Launched: time.Now(), Tags: map[string]string{TagGroup: elsewhere}},

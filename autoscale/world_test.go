@@ -121,7 +121,7 @@ func (w *world) add(n int, group string, tags map[string]string, hidden time.Dur
 		w.chaos.befall(w, m)
 		ids = append(ids, id)
 	}
-	if n := w.useful(); n > w.limit {
+	if n := w.useful(); n > w.limit && !w.bereaved() {
 		w.t.Errorf("%s: %d instances alive, at most %d are needed", time.Now().Format("15:04:05"), n, w.limit)
 	}
 	return ids
