@@ -234,6 +234,19 @@ func (c *Controller) command(ctx context.Context, name string, e Entry) error {
 	if name == Everything {
 		return c.commandAll(ctx, e)
 	}
+	return c.change(name, func(g *group) error {
+		if err := g.write(ctx, e); err != nil {
+			return err
+		}
+		c.log.Info("stop switch", "group", name, "to", e.Kind, "by", e.Text)
+		return nil
+	})
+}
+
+// change has a command change what a group remembers, under its lock, and makes
+// the group look at it. It does not where another controller may have the
+// journal.
+func (c *Controller) change(name string, do func(*group) error) error {
 	g, err := c.group(name)
 	if err != nil {
 		return err
@@ -245,10 +258,9 @@ func (c *Controller) command(ctx context.Context, name string, e Entry) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.write(ctx, e); err != nil {
+	if err := do(g); err != nil {
 		return err
 	}
-	c.log.Info("stop switch", "group", name, "to", e.Kind, "by", e.Text)
 	g.poke()
 	return nil
 }

@@ -149,29 +149,19 @@ func (g *group) claimed(ctx context.Context, d *Decision) bool {
 // that any other controller refuses to act there: after a data directory was
 // lost, or moved.
 func (c *Controller) TakeOver(ctx context.Context, name, by string) error {
-	g, err := c.group(name)
-	if err != nil {
-		return err
-	}
-	c.ending.RLock()
-	defer c.ending.RUnlock()
-	if c.ended {
-		return ErrEnded
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	epoch := g.memory.Claim.Epoch
-	for _, i := range g.instances {
-		other, _ := claimOf(i)
-		epoch = max(epoch, other.Epoch)
-	}
-	claim := Claim{Owner: g.owner, Epoch: epoch + 1, At: g.clock.time().UTC().Round(0), By: clean(by, "someone")}
-	if err := g.write(ctx, Entry{Kind: KindClaim, At: claim.At, Claim: &claim, Text: claim.By}); err != nil {
-		return err
-	}
-	c.log.Info("group is taken over", "group", name, "epoch", claim.Epoch, "before", g.rival.String(), "by", claim.By)
-	g.poke()
-	return nil
+	return c.change(name, func(g *group) error {
+		epoch := g.memory.Claim.Epoch
+		for _, i := range g.instances {
+			other, _ := claimOf(i)
+			epoch = max(epoch, other.Epoch)
+		}
+		claim := Claim{Owner: g.owner, Epoch: epoch + 1, At: g.clock.time().UTC().Round(0), By: clean(by, "someone")}
+		if err := g.write(ctx, Entry{Kind: KindClaim, At: claim.At, Claim: &claim, Text: claim.By}); err != nil {
+			return err
+		}
+		c.log.Info("group is taken over", "group", name, "epoch", claim.Epoch, "before", g.rival.String(), "by", claim.By)
+		return nil
+	})
 }
 
 // retag puts our claim on the instances that carry an older one, after a

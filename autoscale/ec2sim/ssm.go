@@ -231,11 +231,14 @@ type invocationResult struct {
 	Error    string `json:"StandardErrorContent"`
 }
 
+// An invocationQuery asks for a command on an instance.
+type invocationQuery struct {
+	ID       string `json:"CommandId"`
+	Instance string `json:"InstanceId"`
+}
+
 func (s *Sim) commandInvocation(p params, _ time.Time) (any, *apiError) {
-	in := struct {
-		ID       string `json:"CommandId"`
-		Instance string `json:"InstanceId"`
-	}{}
+	var in invocationQuery
 	if err := p.decode(&in); err != nil {
 		return nil, err
 	}
@@ -270,10 +273,7 @@ type invocationsResult struct {
 }
 
 func (s *Sim) commandInvocations(p params, _ time.Time) (any, *apiError) {
-	in := struct {
-		ID       string `json:"CommandId"`
-		Instance string `json:"InstanceId"`
-	}{}
+	var in invocationQuery
 	if err := p.decode(&in); err != nil {
 		return nil, err
 	}
