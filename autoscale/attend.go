@@ -116,7 +116,7 @@ func (g *group) attend(ctx context.Context, now time.Time) {
 // is withdrawn first: its silence is no alarm.
 func (g *group) care(now time.Time) (c Care) {
 	waiting := make(map[string]time.Time)
-	for _, i := range g.instances {
+	for n, i := range g.instances {
 		switch i.Phase {
 		case Pending, Booting, InService:
 			c.Keep = append(c.Keep, i.ID)
@@ -135,7 +135,7 @@ func (g *group) care(now time.Time) (c Care) {
 			if !again && !ours && i.Host != "" {
 				g.fleet.Withdraw(i.Host, fmt.Sprintf("autoscale: the cloud ends %s of group %s", i.ID, g.Name))
 			}
-			if ours || g.drained(i, since, now) {
+			if ours || g.drained(&g.instances[n], since, now) {
 				c.Proceed = append(c.Proceed, i.ID)
 			} else {
 				c.Hold = append(c.Hold, i.ID)

@@ -38,6 +38,8 @@ type Instance struct {
 	Market     Market            `json:"market,omitempty"`
 	PrivateDNS string            `json:"private_dns,omitempty"`
 	PrivateIP  string            `json:"private_ip,omitempty"`
+	PublicDNS  string            `json:"public_dns,omitempty"`
+	PublicIP   string            `json:"public_ip,omitempty"`
 	Launched   time.Time         `json:"launched"`
 	Phase      Phase             `json:"phase"`
 	Tags       map[string]string `json:"tags,omitempty"`
@@ -47,6 +49,7 @@ type Instance struct {
 	Impaired   time.Time         `json:"impaired,omitzero"`   // since when it fails the cloud's own checks
 	Locked     string            `json:"locked,omitempty"`    // why the cloud would not terminate it
 	Waits      Transition        `json:"waits,omitempty"`     // a lifecycle hook holds it up
+	Drains     string            `json:"drains,omitempty"`    // what it still has to do before it is terminated
 }
 
 // Protected says whether the instance's tags forbid its termination, or the

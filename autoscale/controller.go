@@ -28,10 +28,26 @@ type Fleet interface {
 	Bind(host, instance string)
 }
 
-// A Drainer knows when an instance has no work left: its newest log line is
-// stored, its sessions have ended.
+// A Drainer knows what an instance that drains still has to do: log lines that
+// are not stored, sessions that have not ended, a balancer that still sends it
+// work. No drain waits longer for it than the group says.
 type Drainer interface {
-	Drained(host string, since time.Time) bool
+	// Waits says what that is, in few words; "" where nothing is left.
+	Waits(group string, i Instance, since time.Time) string
+}
+
+// Drainers are several: an instance has drained when all of them say so.
+type Drainers []Drainer
+
+// Waits implements [Drainer].
+func (ds Drainers) Waits(group string, i Instance, since time.Time) string {
+	var waits []string
+	for _, d := range ds {
+		if w := d.Waits(group, i, since); w != "" {
+			waits = append(waits, w)
+		}
+	}
+	return strings.Join(waits, "; ")
 }
 
 // A Dater knows when the samples were taken that an expression is made of
@@ -80,6 +96,7 @@ type Controller struct {
 	moves   Watcher
 	log     *slog.Logger
 	counts  counters
+	bell    bell
 
 	owner   string // our ID; see Claim
 	sweeper Sweeper

@@ -18,7 +18,7 @@ func (g *group) endDrains(ctx context.Context, now time.Time, may bool) {
 			over = append(over, id)
 		case g.instances[at].Protected():
 			back = append(back, id)
-		case (g.Mode == Act || g.memory.byHand(l)) && g.drained(g.instances[at], l.Since, now):
+		case (g.Mode == Act || g.memory.byHand(l)) && g.drained(&g.instances[at], l.Since, now):
 			ready = append(ready, id)
 		}
 	}
@@ -63,12 +63,16 @@ func (g *group) note(ctx context.Context, e Entry) {
 }
 
 // drained says whether an instance may be terminated: it has no work left, or
-// had the time that the group gives.
-func (g *group) drained(i Instance, since, now time.Time) bool {
-	if now.Sub(since) >= g.Drain || g.isDead(i, now) {
+// had the time that the group gives. What it waits for is noted on it.
+func (g *group) drained(i *Instance, since, now time.Time) bool {
+	if now.Sub(since) >= g.Drain || g.isDead(*i, now) {
 		return true
 	}
-	return g.drainer != nil && i.Host != "" && g.drainer.Drained(i.Host, since)
+	if g.drainer != nil {
+		i.Drains = g.drainer.Waits(g.Name, *i, since)
+		return i.Drains == ""
+	}
+	return false
 }
 
 // terminate withdraws the hosts first, so that their silence is no alarm. An

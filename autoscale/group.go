@@ -2,6 +2,7 @@ package autoscale
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"slices"
 	"sync"
@@ -25,6 +26,7 @@ type group struct {
 	journal *Journal
 	pace    *rate.Limiter
 	counts  *counters
+	ring    func() // wakes those who follow the members
 	log     *slog.Logger
 	keep    int
 	owner   string // of all groups; see Claim
@@ -57,7 +59,10 @@ type group struct {
 	mu        sync.Mutex // guards what follows, which calls and pages touch too
 	memory    *memory
 	instances []Instance
-	calling   string // what is under way; "" while nothing is
+	membersAt time.Time    // when the cloud's list that they are made of is from; zero: none yet
+	told      uint64       // who they were when that was told last, as a hash
+	seed      maphash.Seed // of it
+	calling   string       // what is under way; "" while nothing is
 	since     time.Time
 	changed   bool // something was done that the list does not show yet
 	launching backoff
@@ -85,7 +90,7 @@ type group struct {
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
 	g := &group{
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
-		journal: c.journal, pace: pace, counts: &c.counts, keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
+		journal: c.journal, pace: pace, counts: &c.counts, ring: c.bell.ring, seed: maphash.MakeSeed(), keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(),
 		userData: o.UserData, vetted: vetting{asked: map[string]time.Time{}, locked: map[string]string{}},
@@ -215,6 +220,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	g.carryOrApply(ctx, now, d)
 	g.shade(ctx, in)
 	if blind == nil {
+		g.tellMembers()
 		g.attend(ctx, now)
 	}
 	g.snapshot(ctx)

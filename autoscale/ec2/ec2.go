@@ -213,6 +213,7 @@ func instance(i types.Instance) autoscale.Instance {
 	out := autoscale.Instance{
 		ID: aws.ToString(i.InstanceId), Type: string(i.InstanceType), Image: aws.ToString(i.ImageId), Subnet: aws.ToString(i.SubnetId),
 		PrivateDNS: aws.ToString(i.PrivateDnsName), PrivateIP: aws.ToString(i.PrivateIpAddress),
+		PublicDNS: aws.ToString(i.PublicDnsName), PublicIP: aws.ToString(i.PublicIpAddress),
 		Launched: aws.ToTime(i.LaunchTime), Tags: make(map[string]string, len(i.Tags)),
 	}
 	if i.Placement != nil {

@@ -28,6 +28,7 @@ type parts struct {
 	// destinations are the queues, and where these are delivered to.
 	destinations []destination
 	controller   *autoscale.Controller // nil where there is no group
+	house        house                 // what follows its groups
 	cloud        *ec2.Cloud            // nil where no group is in EC2
 }
 
@@ -91,13 +92,16 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	if err != nil {
 		return err
 	}
+	if err := s.buildHouse(ctx, conf, p); err != nil {
+		return err
+	}
 	journal, err := autoscale.OpenLog(s.stores.state, conf.Autoscale.Groups)
 	if err != nil {
 		return err
 	}
 	o := autoscale.Options{
 		Config: conf.Autoscale.Groups, Cloud: clouds, Metrics: s.judge, Moves: s.moves, Fleet: retiring{s.fleet, s.join, s.log}, Alerts: s.engine, Deaf: conf.Alerts.Rules.AtOnce(),
-		Drainer: s.fleet, Journal: journal, Lost: s.stores.lostState(), UserData: s.fillUserData, Log: s.log.With("component", "autoscale"),
+		Drainer: p.house.drainers(s.fleet), Journal: journal, Lost: s.stores.lostState(), UserData: s.fillUserData, Log: s.log.With("component", "autoscale"),
 	}
 	if p.cloud != nil {
 		o.Sweeper = p.cloud
@@ -136,6 +140,9 @@ func (p *parts) run(ctx context.Context) error {
 	})
 	if p.controller != nil {
 		g.Go(func() error { return p.controller.Run(ctx) })
+		for _, f := range p.house {
+			g.Go(func() error { return f.Run(ctx, p.controller) })
+		}
 	}
 	return g.Wait()
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"rondo/alerts/fleet"
+	"rondo/autoscale"
+)
+
+// A follower is what follows the members of groups: a balancer, names, files.
+// It goes by who is a member now, never by what has changed: after a restart,
+// or a failure of its own, it finds out what is left to do.
+type follower interface {
+	// Run follows until ctx ends.
+	Run(ctx context.Context, groups members) error
+}
+
+// members is who is in the groups ([autoscale.Controller] knows).
+type members interface {
+	Members() []autoscale.Membership
+	Subscribe() (changed <-chan struct{}, end func())
+}
+
+// house is all that follows the groups of a configuration. Of its followers
+// those that are an [autoscale.Drainer] too are asked before an instance ends.
+type house []follower
+
+// buildHouse makes what follows the groups of a configuration.
+func (s *server) buildHouse(_ context.Context, _ *config, _ *parts) error { return nil }
+
+// drainers are all that have a say in when an instance has drained.
+func (h house) drainers(f *fleet.Fleet) autoscale.Drainers {
+	all := autoscale.Drainers{lastWords{f}}
+	for _, f := range h {
+		if d, ok := f.(autoscale.Drainer); ok {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// lastWords has an instance wait until its newest log line is stored.
+type lastWords struct{ fleet *fleet.Fleet }
+
+// Waits implements [autoscale.Drainer].
+func (l lastWords) Waits(_ string, i autoscale.Instance, since time.Time) string {
+	if i.Host != "" && l.fleet.Drained(i.Host, since) {
+		return ""
+	}
+	return "its log is not silent yet"
+}
