@@ -50,6 +50,7 @@ type Instance struct {
 	Locked     string            `json:"locked,omitempty"`    // why the cloud would not terminate it
 	Waits      Transition        `json:"waits,omitempty"`     // a lifecycle hook holds it up
 	Drains     string            `json:"drains,omitempty"`    // what it still has to do before it is terminated
+	Notes      []string          `json:"notes,omitempty"`     // of what follows the group, such as a balancer's health check; only in a [View]
 }
 
 // Protected says whether the instance's tags forbid its termination, or the

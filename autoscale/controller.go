@@ -68,8 +68,9 @@ type Options struct {
 	Deaf    []string      // rules that fire when most hosts fall silent at once
 	Sweeper Sweeper       // finds instances by tag, whichever group they are of; nil: nobody looks for orphans
 	Fleet   Fleet
-	Drainer Drainer // nil: a drain lasts as long as the group says
-	Journal Log     // from [OpenLog]
+	Drainer Drainer                               // nil: a drain lasts as long as the group says
+	Notes   func(group, instance string) []string // what is to be said of an instance in a [View]; nil: nothing
+	Journal Log                                   // from [OpenLog]
 
 	// UserData fills in the user data of a launch, just before the call; nil: it is
 	// as configured. The same launch must always get the same text.

@@ -23,6 +23,7 @@ type group struct {
 
 	fleet   Fleet
 	drainer Drainer
+	notes   func(group, instance string) []string
 	journal *Journal
 	pace    *rate.Limiter
 	counts  *counters
@@ -89,7 +90,7 @@ type group struct {
 
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
 	g := &group{
-		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer,
+		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer, notes: o.Notes,
 		journal: c.journal, pace: pace, counts: &c.counts, ring: c.bell.ring, seed: maphash.MakeSeed(), keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(),
@@ -307,6 +308,16 @@ func (g *group) bind() {
 
 // view returns a copy that its reader may keep.
 func (g *group) view() View {
+	v := g.viewed()
+	if g.notes != nil {
+		for i := range v.Instances {
+			v.Instances[i].Notes = g.notes(g.Name, v.Instances[i].ID)
+		}
+	}
+	return v
+}
+
+func (g *group) viewed() View {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	v := View{

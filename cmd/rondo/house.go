@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"rondo/alerts/fleet"
@@ -38,6 +41,40 @@ func (h house) drainers(f *fleet.Fleet) autoscale.Drainers {
 		}
 	}
 	return all
+}
+
+// A noter is a follower with something to say of an instance, for its line on
+// the page and in listings: its weight, its health, its sessions.
+type noter interface {
+	// Note is that in few words; "" where there is nothing.
+	Note(group, instance string) string
+}
+
+// notes are what the followers say of an instance.
+func (h house) notes(group, instance string) (out []string) {
+	for _, f := range h {
+		if n, ok := f.(noter); ok {
+			if note := n.Note(group, instance); note != "" {
+				out = append(out, note)
+			}
+		}
+	}
+	return out
+}
+
+// checkFollowed finds groups that a section names and that there are not.
+func (c *config) checkFollowed(section string, groups ...string) error {
+	var known []string
+	for _, g := range c.Autoscale.Groups.Groups {
+		known = append(known, g.Name)
+	}
+	var errs []error
+	for _, name := range groups {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("autoscale: %s: there is no group %q%s", section, name, suggest(name, known)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // lastWords has an instance wait until its newest log line is stored.

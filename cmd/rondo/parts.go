@@ -101,7 +101,7 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	}
 	o := autoscale.Options{
 		Config: conf.Autoscale.Groups, Cloud: clouds, Metrics: s.judge, Moves: s.moves, Fleet: retiring{s.fleet, s.join, s.log}, Alerts: s.engine, Deaf: conf.Alerts.Rules.AtOnce(),
-		Drainer: p.house.drainers(s.fleet), Journal: journal, Lost: s.stores.lostState(), UserData: s.fillUserData, Log: s.log.With("component", "autoscale"),
+		Drainer: p.house.drainers(s.fleet), Notes: p.house.notes, Journal: journal, Lost: s.stores.lostState(), UserData: s.fillUserData, Log: s.log.With("component", "autoscale"),
 	}
 	if p.cloud != nil {
 		o.Sweeper = p.cloud
