@@ -16,6 +16,12 @@ type Membership struct {
 	At        time.Time  `json:"at"`        // of the list: it grows old while the cloud cannot be asked
 }
 
+// Groups are what followers of groups know of them; a [Controller] is that.
+type Groups interface {
+	Members() []Membership
+	Subscribe() (changed <-chan struct{}, end func())
+}
+
 // Members returns who is in each group whose cloud has answered since the
 // start. Nothing must be concluded of a group that is not among them.
 func (c *Controller) Members() []Membership {

@@ -16,13 +16,7 @@ import (
 // or a failure of its own, it finds out what is left to do.
 type follower interface {
 	// Run follows until ctx ends.
-	Run(ctx context.Context, groups members) error
-}
-
-// members is who is in the groups ([autoscale.Controller] knows).
-type members interface {
-	Members() []autoscale.Membership
-	Subscribe() (changed <-chan struct{}, end func())
+	Run(ctx context.Context, groups autoscale.Groups) error
 }
 
 // house is all that follows the groups of a configuration. Of its followers
