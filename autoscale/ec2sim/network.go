@@ -2,6 +2,7 @@ package ec2sim
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -93,13 +94,20 @@ func (s *Sim) describeSubnets(p params, _ time.Time) (any, *apiError) {
 	for n, id := range ids {
 		item := subnetItem{
 			ID: id, ARN: "arn:aws:ec2:" + s.opt.Region + ":" + owner + ":subnet/" + id, State: "available", VPC: vpc,
-			Block: fmt.Sprintf("10.0.%d.0/20", 16*n%256), Free: 4091, Zone: s.zoneOf(id), Default: true, Owner: owner,
+			Block: s.block(n), Free: 4091, Zone: s.zoneOf(id), Default: true, Owner: owner,
 		}
 		if matches(fs, item.field) {
 			out.Items = append(out.Items, item)
 		}
 	}
 	return out, nil
+}
+
+// block is what subnet number n has of the network.
+func (s *Sim) block(n int) string {
+	ip := s.opt.Network.Addr().As4()
+	ip[2] = byte(16 * n)
+	return netip.PrefixFrom(netip.AddrFrom4(ip), 20).String()
 }
 
 type securityGroupItem struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -15,6 +16,10 @@ type Options struct {
 	StopTime time.Duration // shutting-down until then; default 1s
 	Forget   time.Duration // terminated instances are listed until then; default 1h
 	Max      int           // instances that are not terminated; default 1000
+
+	// Network is the /16 that addresses are taken from, by default 10.0.0.0/16.
+	// In 127.0.0.0/8 each instance has an address that its process can listen at.
+	Network netip.Prefix
 
 	Seed uint64 // of Boots, Unseen and the faults that strike a share
 
@@ -56,6 +61,9 @@ func (o Options) withDefaults() Options {
 	o.StopTime = cmp.Or(o.StopTime, time.Second)
 	o.Forget = cmp.Or(o.Forget, time.Hour)
 	o.Max = cmp.Or(o.Max, 1000)
+	if !o.Network.IsValid() {
+		o.Network = netip.PrefixFrom(netip.AddrFrom4([4]byte{10}), 16)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

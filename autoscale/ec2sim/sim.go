@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -143,13 +145,14 @@ func (s *Sim) address(i *Instance) {
 	if i.Zone == "" {
 		i.Zone = s.roomyZone(*i, n)
 	}
-	a, b := 1+n/250%250, 4+n%250
-	i.PrivateIP = fmt.Sprintf("10.0.%d.%d", a, b)
+	ip := s.opt.Network.Addr().As4()
+	ip[2], ip[3] = byte(1+n/250%250), byte(4+n%250)
+	i.PrivateIP = netip.AddrFrom4(ip).String()
 	domain := s.opt.Region + ".compute.internal"
 	if s.opt.Region == "us-east-1" {
 		domain = "ec2.internal"
 	}
-	i.PrivateDNS = fmt.Sprintf("ip-10-0-%d-%d.%s", a, b, domain)
+	i.PrivateDNS = fmt.Sprintf("ip-%s.%s", strings.ReplaceAll(i.PrivateIP, ".", "-"), domain)
 }
 
 // newID makes an identifier as EC2 does: 17 hex digits after the prefix.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"sync"
@@ -30,6 +31,7 @@ type ec2simCmd struct {
 	Throttle   bool          `help:"Refuse requests beyond AWS's token buckets (RequestLimitExceeded)."`
 	Seed       uint64        `help:"Seed of all that is random." default:"1"`
 	Faults     string        `help:"File of faults to begin with: a JSON list, as POST /_sim/faults takes." type:"existingfile" placeholder:"FILE"`
+	Network    netip.Prefix  `help:"The /16 of the instances' addresses. In 127.0.0.0/8, but for 127.0.0.0/16, processes can listen at them." default:"10.0.0.0/16" placeholder:"NETWORK"`
 	Max        int           `help:"Most instances." default:"1000"`
 	Heartbeat  string        `help:"Graphite address that each running instance sends fleet.GROUP.HOST.up to once a second; GROUP is its tag rondo:group." placeholder:"ADDR"`
 	Exec       string        `help:"Shell command that is each running instance's life: it is started when the instance runs and ended (SIGTERM) with it." placeholder:"CMD"`
@@ -46,6 +48,7 @@ Examples:
 A process for each instance (it has INSTANCE_ID, INSTANCE_HOST, INSTANCE_GROUP, INSTANCE_TYPE, INSTANCE_ZONE, INSTANCE_IP,
 INSTANCE_USER_DATA and AWS_EC2_METADATA_SERVICE_ENDPOINT in its environment):
   rondo ec2sim --exec='eval "$INSTANCE_USER_DATA"'
+  rondo ec2sim --network=127.16.0.0/16 --exec='exec python3 -m http.server --bind "$INSTANCE_IP"'
 
 Faults on demand: no room for a type in a zone, half of all requests failing for 5 minutes, a Spot interruption:
   curl -d '{"effect":"no-room","type":"c5.large","zone":"us-east-1a","count":-1}' -H 'Content-Type: application/json' http://127.0.0.1:4599/_sim/faults
@@ -59,6 +62,9 @@ func (c ec2simCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) e
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("ec2sim: --listen %s: want an address of the loopback: the emulator checks no credentials", c.Listen)
 	}
+	if !c.Network.Addr().Is4() || c.Network.Bits() != 16 || c.Network.Masked() != c.Network {
+		return fmt.Errorf("ec2sim: --network %s: want an IPv4 network of 16 bits, such as 127.16.0.0/16", c.Network)
+	}
 	faults, err := c.script()
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (c ec2simCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) e
 	}
 	machine := simMachine{heartbeat: c.Heartbeat, command: c.Exec, metadata: "http://" + l.Addr().String() + "/_sim/imds/", log: slog.New(slog.NewTextHandler(stderr, nil))}
 	sim := ec2sim.New(ec2sim.Options{
-		Boots: c.Boot, Unseen: c.Unseen, CheckTime: c.Checks, GroupDelay: c.GroupDelay, Rebalance: c.Rebalance, Throttle: c.Throttle, Seed: c.Seed, Max: c.Max,
+		Boots: c.Boot, Unseen: c.Unseen, CheckTime: c.Checks, GroupDelay: c.GroupDelay, Rebalance: c.Rebalance, Throttle: c.Throttle, Seed: c.Seed, Max: c.Max, Network: c.Network,
 		Log: machine.log, Boot: machine.run,
 	})
 	if err := sim.Inject(faults...); err != nil {
