@@ -1,8 +1,10 @@
 package plugin
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -56,18 +58,44 @@ func (r *Runner) Snapshot() map[string]uint64 {
 type Command struct {
 	Argv    []string // program and arguments; there is no shell
 	Env     []string // NAME=value, beside the few that every plugin gets
+	Input   []byte   // for its standard input, which is empty without
 	Timeout time.Duration
 }
+
+// An Ended is how a program that was run has ended.
+type Ended struct {
+	State          *os.ProcessState // nil: it was not started
+	Err            error            // why it was not, or how it failed
+	Stdout, Stderr string           // their heads
+	Late           bool             // it was killed, because its time was up or its context ended
+}
+
+// ErrNoPlace is the error of a program that was not started, because too many
+// are running.
+var ErrNoPlace = errors.New("no place")
 
 // Run runs one plugin. What it leaves behind in its process group is killed
 // when it ends.
 func (r *Runner) Run(ctx context.Context, c Command) Result {
+	e := r.Exec(ctx, c)
+	switch {
+	case errors.Is(e.Err, ErrNoPlace):
+		return Say(alerts.Unknown, "not run: %d plugins are running already, and none has ended in time", cap(r.slots))
+	case e.Late:
+		return Say(alerts.Critical, "killed after %v: %s", c.Timeout, cmp.Or(firstLine(e.Stdout), "it printed nothing"))
+	}
+	return judge(e.State, e.Err, e.Stdout, e.Stderr)
+}
+
+// Exec is Run for programs that are no plugins: it tells how the program ended,
+// and not what Nagios makes of that.
+func (r *Runner) Exec(ctx context.Context, c Command) Ended {
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
 	case <-ctx.Done():
 		r.waited.Add(1)
-		return Say(alerts.Unknown, "not run: %d plugins are running already, and none has ended in time", cap(r.slots))
+		return Ended{Err: ErrNoPlace}
 	}
 	r.runs.Add(1)
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
@@ -75,6 +103,9 @@ func (r *Runner) Run(ctx context.Context, c Command) Result {
 	stdout, stderr := &head{max: MaxOutput}, &head{max: MaxOutput / 16}
 	cmd := exec.CommandContext(limited, c.Argv[0], c.Argv[1:]...)
 	cmd.Env = append(environment(), c.Env...)
+	if len(c.Input) > 0 {
+		cmd.Stdin = bytes.NewReader(c.Input)
+	}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -83,13 +114,12 @@ func (r *Runner) Run(ctx context.Context, c Command) Result {
 	if err == nil {
 		err = waitGroup(cmd)
 	}
-	if limited.Err() != nil && (err != nil || cmd.ProcessState == nil) {
-		if ctx.Err() == nil {
-			r.timeouts.Add(1)
-		}
-		return Say(alerts.Critical, "killed after %v: %s", c.Timeout, cmp.Or(firstLine(stdout.String()), "it printed nothing"))
+	e := Ended{State: cmd.ProcessState, Err: err, Stdout: stdout.String(), Stderr: stderr.String()}
+	e.Late = limited.Err() != nil && (err != nil || cmd.ProcessState == nil)
+	if e.Late && ctx.Err() == nil {
+		r.timeouts.Add(1)
 	}
-	return judge(cmd.ProcessState, err, stdout.String(), stderr.String())
+	return e
 }
 
 // judge makes a result of how a plugin ended.
