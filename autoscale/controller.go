@@ -194,6 +194,15 @@ func (c *Controller) Act(context.Context, alerts.Transition) error {
 	return nil
 }
 
+// Heard wakes the groups that wait for an instance to be heard of: somebody was.
+func (c *Controller) Heard() {
+	for _, g := range c.groups {
+		if g.awaits.Load() {
+			g.poke()
+		}
+	}
+}
+
 // Views returns all groups as they are now, in the order of the configuration.
 func (c *Controller) Views() []View {
 	views := make([]View, len(c.groups))

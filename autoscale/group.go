@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -39,6 +40,7 @@ type group struct {
 	set     setting
 	wake    chan struct{}
 	stirred chan struct{} // samples of the metric have come
+	awaits  atomic.Bool   // an instance is to be heard of
 	calls   sync.WaitGroup
 
 	// Owned by the goroutine of run.

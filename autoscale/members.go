@@ -82,6 +82,9 @@ func (b *bell) ring() {
 // Callers hold g.mu.
 func (g *group) tellMembers() {
 	g.membersAt = g.listedAt
+	g.awaits.Store(slices.ContainsFunc(g.instances, func(i Instance) bool {
+		return i.Phase == Pending || i.Phase == Booting || i.Phase == Silent
+	}))
 	var h maphash.Hash
 	h.SetSeed(g.seed)
 	for _, i := range g.instances {

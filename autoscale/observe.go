@@ -99,7 +99,7 @@ func (g *group) list(ctx context.Context, now time.Time, every time.Duration) er
 	if g.listing.left(now) > 0 {
 		return g.listing.err
 	}
-	if !changed && now.Sub(g.listedAt) < every*3/4 {
+	if age := now.Sub(g.listedAt); !changed && age < every*3/4 && !(age >= every/5 && g.outdated()) {
 		return nil
 	}
 	listCtx, cancel := context.WithTimeout(ctx, listTimeout)
@@ -124,6 +124,14 @@ func (g *group) list(ctx context.Context, now time.Time, every time.Duration) er
 	}
 	g.forgetSeen(listed)
 	return nil
+}
+
+// outdated says whether the list has somebody as pending who is heard already.
+func (g *group) outdated() bool {
+	return slices.ContainsFunc(g.listed, func(i Instance) bool {
+		_, last := g.heard(i)
+		return i.Phase == Pending && !last.Before(i.Launched)
+	})
 }
 
 // maxSeen bounds what is remembered about instances that are over.

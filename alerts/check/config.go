@@ -165,6 +165,20 @@ func (c Config) Names() []string {
 	return names
 }
 
+// OfHosts are the names of the rules with a state for each host of the fleet,
+// which have something new to say when one arrives.
+func (c Config) OfHosts() (names []string) {
+	for _, h := range c.Hosts {
+		names = append(names, h.Name)
+	}
+	for _, l := range c.Logs {
+		if l.Expect == expectFleet {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
 func kindsOf[K kind](list []K) []kind {
 	out := make([]kind, len(list))
 	for i, k := range list {

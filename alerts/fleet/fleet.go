@@ -30,6 +30,7 @@ type Options struct {
 	Margin    time.Duration // after a withdrawal, in which samples do not count [5 m]
 	Keep      time.Duration // how long a withdrawn host stays listed [1 h]
 	LogKeep   time.Duration // how long a host that only logs stays, and what Bind says of one not heard of [24 h]
+	Arrived   func()        // told after a poll that heard of hosts for the first time, or again after a silence [nobody]
 }
 
 func (o Options) withDefaults() Options {
@@ -45,6 +46,9 @@ func (o Options) withDefaults() Options {
 	o.Margin = cmp.Or(o.Margin, 5*time.Minute)
 	o.Keep = cmp.Or(o.Keep, time.Hour)
 	o.LogKeep = cmp.Or(o.LogKeep, 24*time.Hour)
+	if o.Arrived == nil {
+		o.Arrived = func() {}
+	}
 	return o
 }
 
@@ -69,6 +73,7 @@ type Fleet struct {
 	bound   map[string]binding // by short name, of hosts not heard of yet
 	dirty   map[string]bool    // hosts whose stored form is out of date
 	crowded bool               // nobody can be evicted until the next poll has looked
+	arrived bool               // a host was heard of that was silent, or new, before this poll
 
 	saving  sync.Mutex // one save at a time; taken before mu
 	failing bool       // the store refused the newest write; guarded by saving
@@ -310,25 +315,6 @@ func (f *Fleet) Logged(host string, at time.Time) {
 			return
 		}
 	}
-}
-
-// quietFor is how long a host that drains must log nothing: longer than a line
-// is on its way, and than the log store takes to sync what nobody waits for.
-const quietFor = 5 * time.Second
-
-// Drained says whether a host that drains since then has said its last: its
-// newest log message is stored, and none came for some seconds. The silence of
-// a host that has not logged since our start says nothing, nor does that of one
-// that is not known: false. Who asks must have an end of waiting of his own.
-func (f *Fleet) Drained(host string, since time.Time) bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	e := f.find(host)
-	if e == nil {
-		return false
-	}
-	last := e.view().LastLog
-	return last.After(f.started) && time.Since(later(last, since)) >= quietFor
 }
 
 // Snapshot returns the counters: hosts, refused (a new host without room,

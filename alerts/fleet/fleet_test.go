@@ -313,35 +313,6 @@ func TestBindBeyondRoom(t *testing.T) {
 	})
 }
 
-func TestDrained(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(t, state.NewMemory(), Options{})
-		since := time.Now()
-		is := func(want bool) {
-			t.Helper()
-			if got := f.Drained("web-1", since); got != want {
-				t.Errorf("after %v: %v", time.Since(since), got)
-			}
-		}
-		time.Sleep(time.Hour)
-		is(false) // never heard of
-		h := heads{}
-		h.set(t, time.Now(), "load1", "host", "web-1")
-		f.poll(h, 0, time.Now())
-		is(false) // never logged
-		f.Logged("web-1", time.Now())
-		time.Sleep(time.Minute)
-		since = time.Now()
-		is(false) // it may be about to log that it stops
-		time.Sleep(3 * time.Second)
-		f.Logged("web-1.example.com", time.Now())
-		time.Sleep(4 * time.Second)
-		is(false)
-		time.Sleep(time.Second)
-		is(true)
-	})
-}
-
 // TestWrongClocks: a host lives while its samples get newer, whatever time
 // they carry, and not longer.
 func TestWrongClocks(t *testing.T) {
@@ -452,8 +423,8 @@ func TestLastLogIsKept(t *testing.T) {
 		if !last(f).Equal(at) {
 			t.Errorf("after a restart: %v, want %v", last(f), at)
 		}
-		if time.Sleep(time.Minute); f.Drained("web-1", at) {
-			t.Error("drained, though it was not heard of since the restart")
+		if time.Sleep(time.Minute); f.LastWords("web-1", at) == "" {
+			t.Error("it has said its last, though it was not heard of since the restart")
 		}
 		stop = run(f)
 		at = time.Now()

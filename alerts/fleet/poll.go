@@ -50,8 +50,20 @@ func (f *Fleet) Run(ctx context.Context, heads Heads) error {
 				f.noteLogs()
 			}
 			f.save(ctx)
+			if f.arrivals() {
+				f.o.Arrived()
+			}
 		}
 	}
+}
+
+// arrivals says whether hosts arrived since it was asked last.
+func (f *Fleet) arrivals() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	arrived := f.arrived
+	f.arrived = false
+	return arrived
 }
 
 // noteLogs has it stored when hosts logged, where that has changed.
@@ -141,6 +153,9 @@ func (f *Fleet) sight(e *entry, s sighting, now time.Time) (behind time.Duration
 		return 0
 	}
 	e.newest = s.newest
+	if at.Sub(e.LastSeen) > recent || !e.Withdrawn.IsZero() {
+		f.arrived = true
+	}
 	if at.After(e.LastSeen) {
 		e.LastSeen = at
 	}

@@ -71,13 +71,19 @@ func (c *config) checkFollowed(section string, groups ...string) error {
 	return errors.Join(errs...)
 }
 
-// lastWords has an instance wait until its newest log line is stored.
+// lastWords has an instance wait until what it has logged is stored.
 type lastWords struct{ fleet *fleet.Fleet }
 
 // Waits implements [autoscale.Drainer].
 func (l lastWords) Waits(_ string, i autoscale.Instance, since time.Time) string {
-	if i.Host != "" && l.fleet.Drained(i.Host, since) {
-		return ""
+	names := append([]string{i.ID}, i.Names()...)
+	if i.Host != "" {
+		names = []string{i.Host}
 	}
-	return "its log is not silent yet"
+	for _, name := range names { // one that only logs has no heartbeat, and so no host
+		if w := l.fleet.LastWords(name, since); w != "" {
+			return w
+		}
+	}
+	return ""
 }

@@ -214,7 +214,7 @@ func (s *server) build() (err error) {
 	o.Version, o.Revision = release, build().Revision
 	s.promql = promql.New(s.stores.metrics, s.stores.metrics, o)
 	s.judge = promql.New(s.stores.metrics, s.stores.metrics, o)
-	if s.fleet, err = fleet.New(s.stores.state, fleet.Options{Log: s.log, Templates: s.conf.Fleet.Templates}); err != nil {
+	if s.fleet, err = fleet.New(s.stores.state, fleet.Options{Log: s.log, Templates: s.conf.Fleet.Templates, Arrived: s.arrived}); err != nil {
 		return err
 	}
 	if s.join, err = join.New(s.stores.state, join.Policy{}, s.log); err != nil {
@@ -327,6 +327,21 @@ func (w waker) ActAll(ctx context.Context, ts []alerts.Transition) error {
 		}
 	}
 	return nil
+}
+
+// arrived has a host that was just heard of stand in its group and in the rules
+// about hosts at once, not at their next turn.
+func (s *server) arrived() {
+	p := s.parts.Load()
+	if p == nil {
+		return
+	}
+	if p.controller != nil {
+		p.controller.Heard()
+	}
+	for _, rule := range p.conf.Alerts.Rules.OfHosts() {
+		s.engine.Wake(rule)
+	}
 }
 
 // keepParts runs the parts that a reload replaces, and replaces them on
