@@ -24,6 +24,9 @@ type Fleet interface {
 	Withdraw(host, reason string)
 	// Expect takes a withdrawal back.
 	Expect(host string)
+	// Over says that an instance is over, as its cloud has it: its host may fall
+	// silent, unless that is another instance by now. It is said at each look.
+	Over(instance, reason string)
 	// Bind says which EC2 instance a host is.
 	Bind(host, instance string)
 }

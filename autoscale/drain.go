@@ -3,6 +3,7 @@ package autoscale
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -75,6 +76,27 @@ func (g *group) drained(i *Instance, since, now time.Time) bool {
 	return false
 }
 
+// bury tells the fleet which instances are over, whoever has ended them. One that
+// shuts down is told of again and again, for it may be heard of for long; one that
+// is over just once, for another may have its name. Callers hold g.mu.
+func (g *group) bury() {
+	over := func(i Instance) { g.fleet.Over(i.ID, fmt.Sprintf("autoscale: %s of group %s is over", i.ID, g.Name)) }
+	for _, i := range g.instances {
+		if i.Phase == Terminating && i.Waits != Ending {
+			over(i)
+		}
+	}
+	for _, i := range g.listed {
+		if i.Phase == Terminated && !g.buried[i.ID] {
+			g.buried[i.ID] = true
+			over(i)
+		}
+	}
+	maps.DeleteFunc(g.buried, func(id string, _ bool) bool {
+		return !slices.ContainsFunc(g.listed, func(i Instance) bool { return i.ID == id })
+	})
+}
+
 // terminate withdraws the hosts first, so that their silence is no alarm. An
 // attempt that fails leaves them draining; the next one asks again, for
 // terminating twice does no harm.
@@ -85,8 +107,10 @@ func (g *group) terminate(ctx context.Context, now time.Time, ids []string) {
 		g.ending.fail(now, err)
 		return
 	}
+	var hosts []string
 	for _, i := range g.instances {
 		if i.Host != "" && slices.Contains(ids, i.ID) {
+			hosts = append(hosts, i.Host)
 			g.fleet.Withdraw(i.Host, fmt.Sprintf("autoscale: group %s retires %s", g.Name, i.ID))
 		}
 	}
@@ -94,8 +118,14 @@ func (g *group) terminate(ctx context.Context, now time.Time, ids []string) {
 		request, err := g.cloud.Terminate(ctx, g.Name, ids)
 		e := outcome(attempt, request, err)
 		e.Instances = ids
-		if err == nil {
+		switch e.Failure {
+		case "":
 			g.counts.add("terminated", len(ids))
+		case Unclear: // it may have been done
+		default:
+			for _, host := range hosts { // it still runs: should it die before the next attempt, that is an alarm
+				g.fleet.Expect(host)
+			}
 		}
 		return e
 	})

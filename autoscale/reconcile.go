@@ -49,7 +49,22 @@ func (g Group) reconcile(s sight) []Instance {
 	slices.SortFunc(out, func(a, b Instance) int {
 		return cmp.Or(a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
 	})
+	disown(out)
 	return out
+}
+
+// disown leaves a host to the newest of the instances, in the order of their
+// launches, that have its name: the address of one that ends is given to another,
+// which must not be withdrawn in its place.
+func disown(instances []Instance) {
+	taken := make(map[string]bool, len(instances))
+	for n := range slices.Backward(instances) {
+		if host := instances[n].Host; taken[host] {
+			instances[n].Host = ""
+		} else if host != "" {
+			taken[host] = true
+		}
+	}
 }
 
 // once makes one of what a list names twice, as one may whose pages were read

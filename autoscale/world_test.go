@@ -213,6 +213,7 @@ func (w *world) Expect(host string) {
 }
 
 func (w *world) Bind(string, string) {}
+func (w *world) Over(string, string) {}
 
 // A session is what one life of the controller sees of the world. After its
 // crash nothing that it does has an effect any more, except what was already

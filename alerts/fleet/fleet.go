@@ -270,6 +270,37 @@ func (f *Fleet) Withdraw(hostOrInstance, reason string) {
 	f.save(context.Background())
 }
 
+// Over withdraws the host that an instance is, as far as that is known and the
+// host is expected, and says whether it was: for who sees that the instance is
+// over, whoever has ended it, and may say so again and again. A machine may take
+// longer to shut down than Margin, and be heard of until then.
+func (f *Fleet) Over(instance, reason string) bool {
+	f.mu.RLock()
+	e := f.ofInstance(instance)
+	f.mu.RUnlock()
+	if e == nil {
+		return false
+	}
+	f.mu.Lock()
+	if e = f.ofInstance(instance); e != nil {
+		e.Withdrawn, e.Reason = time.Now(), reason
+		f.dirty[e.ID] = true
+		f.o.Log.Info("host withdrawn", "host", e.ID, "reason", reason)
+	}
+	f.mu.Unlock()
+	f.save(context.Background())
+	return e != nil
+}
+
+// ofInstance is the expected host that is the instance, or nil. The caller holds f.mu.
+func (f *Fleet) ofInstance(instance string) *entry {
+	e := f.hosts[f.aliases[instance]]
+	if e == nil || e.Instance != instance || !e.Withdrawn.IsZero() {
+		return nil
+	}
+	return e
+}
+
 // Expect says that a withdrawn host is to be heard of again.
 func (f *Fleet) Expect(hostOrInstance string) {
 	f.mu.Lock()

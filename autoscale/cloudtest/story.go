@@ -42,6 +42,7 @@ func (s *site) LastSeen(host string) (time.Time, bool) {
 
 func (s *site) Withdraw(string, string) {}
 func (s *site) Expect(string)           {}
+func (s *site) Over(string, string)     {}
 func (s *site) Bind(string, string)     {}
 
 // config is a group of 3 to 10, whose load per instance shall be 1 to 4. The

@@ -54,6 +54,7 @@ func (s *site) LastSeen(host string) (time.Time, bool) {
 
 func (s *site) Withdraw(string, string) {}
 func (s *site) Expect(string)           {}
+func (s *site) Over(string, string)     {}
 func (s *site) Bind(string, string)     {}
 
 // until waits for a condition in real time; its limit is for a broken test

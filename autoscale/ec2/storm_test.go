@@ -137,6 +137,7 @@ func (e *estate) LastSeen(host string) (time.Time, bool) {
 
 func (e *estate) Withdraw(string, string) {}
 func (e *estate) Expect(string)           {}
+func (e *estate) Over(string, string)     {}
 func (e *estate) Bind(string, string)     {}
 
 // set gives all groups the same load.

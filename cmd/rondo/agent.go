@@ -203,11 +203,14 @@ func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
 
 // lastWords waits until the spool is empty, if the server is there.
 func (a *agentRun) lastWords() {
-	const patience, pause = 10 * time.Second, 20 * time.Millisecond
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pause) {
-		if a.spool.Stats().Waiting == 0 || !a.client.State().Connected {
-			return
-		}
+	a.whileConnected(restTime, func() bool { return a.spool.Stats().Waiting > 0 })
+}
+
+// whileConnected waits while there is something to wait for, and the server is
+// there, but not for ever.
+func (a *agentRun) whileConnected(patience time.Duration, more func() bool) {
+	const pause = 20 * time.Millisecond
+	for end := time.Now().Add(patience); time.Now().Before(end) && more() && a.client.State().Connected; time.Sleep(pause) {
 	}
 }
 

@@ -60,7 +60,7 @@ func (a *agentRun) newWork(p *profile) (w *agentWork, err error) {
 	}
 	if len(c.Tail.Files) > 0 {
 		w.tailer, err = tail.New(c.Tail, tail.Options{
-			State: filepath.Join(c.Data, "positions"), Log: a.log.With("component", "tail"), Host: c.Host, Stats: a.tailed,
+			State: filepath.Join(c.Data, "positions"), Log: a.log.With("component", "tail"), Host: c.Host, Stats: a.tailed, Rest: restTime,
 		})
 	}
 	return w, err
@@ -84,11 +84,13 @@ func (a *agentRun) apply(ctx context.Context, p *profile) error {
 // keepWorking does the present work, and another one when that is to replace
 // it, until ctx ends.
 func (a *agentRun) keepWorking(ctx context.Context) error {
+	lasting, stop := a.lasting(ctx)
+	defer stop()
 	for {
 		w := a.present()
 		working, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		go func() { ended <- a.do(ctx, working, w) }()
+		go func() { ended <- a.do(lasting, working, w) }()
 		var next *agentWork
 		var err error
 		select {
@@ -128,6 +130,8 @@ func (a *agentRun) do(ctx, working context.Context, w *agentWork) error {
 // own file's, and no profile interrupts them: who writes to a FIFO that nobody
 // reads is killed.
 func (a *agentRun) readStreams(ctx context.Context) error {
+	lasting, stop := a.lasting(ctx)
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	if journal := a.conf.Tail.Journal; journal != nil {
 		g.Go(func() error {
@@ -135,7 +139,8 @@ func (a *agentRun) readStreams(ctx context.Context) error {
 			if err != nil {
 				return nil // ctx has ended
 			}
-			return journal.Run(ctx, a.log, a.tailed, marks, tail.SinkFunc(a.sendLines))
+			send := tail.SinkFunc(func(_ context.Context, b tail.Batch) error { return a.sendLines(lasting, b) })
+			return journal.Run(ctx, a.log, a.tailed, marks, send)
 		})
 	}
 	for _, fifo := range a.conf.Tail.FIFOs {
@@ -143,6 +148,20 @@ func (a *agentRun) readStreams(ctx context.Context) error {
 		g.Go(func() error { return fifo.Run(ctx, a.log, a.tailed, tail.SinkFunc(a.spoolLines)) })
 	}
 	return g.Wait()
+}
+
+// restTime is how long the last lines of files may take when the agent ends.
+const restTime = 10 * time.Second
+
+// lasting is a context that outlives ctx by restTime, while the server is there:
+// what was read before the end is still sent.
+func (a *agentRun) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		defer cancel()
+		a.whileConnected(restTime, func() bool { return out.Err() == nil })
+	})
+	return out, func() { stop(); cancel() }
 }
 
 func (a *agentRun) present() *agentWork {

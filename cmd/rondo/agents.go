@@ -134,6 +134,25 @@ func (r retiring) Withdraw(host, reason string) {
 	}
 }
 
+// Expect implements autoscale.Fleet.
+func (r retiring) Expect(host string) {
+	h, _ := r.Host(host)
+	r.Fleet.Expect(host)
+	if err := r.join.Restore(context.Background(), h.Instance); err != nil {
+		r.log.Error("the key of an instance that stays is to end", "instance", h.Instance, "err", err)
+	}
+}
+
+// Over implements autoscale.Fleet.
+func (r retiring) Over(instance, reason string) {
+	if !r.Fleet.Over(instance, reason) {
+		return
+	}
+	if err := r.join.Retire(context.Background(), keyGrace, instance); err != nil {
+		r.log.Error("the key of a terminated instance does not end", "instance", instance, "err", err)
+	}
+}
+
 // mountAgents mounts what agents call, and the commands about them.
 func (s *server) mountAgents(w *web.Server) (err error) {
 	if s.install, err = newInstaller(s.conf.Agents, s.conf.Web.TLS); err != nil {

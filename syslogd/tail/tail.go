@@ -46,6 +46,9 @@ type Options struct {
 	Log   *slog.Logger
 	// Host is the HOSTNAME of messages; that of the machine if empty.
 	Host string
+	// Rest is for how long, after the context of Run has ended, what the files have
+	// by then is still read: the last lines of a machine that shuts down.
+	Rest time.Duration
 	// Stats are counted on, where one Tailer takes the place of another; new
 	// ones if nil.
 	Stats *Stats
@@ -54,6 +57,7 @@ type Options struct {
 // A Tailer reads files as they grow.
 type Tailer struct {
 	limits Limits
+	rest   time.Duration
 	inputs []*input
 	state  string
 	log    *slog.Logger
@@ -92,7 +96,7 @@ func New(c Config, o Options) (*Tailer, error) {
 	if host == "" {
 		host, _ = os.Hostname() // without a name, messages have the sender's address
 	}
-	t := &Tailer{limits: c.Limits.withDefaults(), state: o.State, log: o.Log, fs: osFS{}, stats: o.Stats}
+	t := &Tailer{limits: c.Limits.withDefaults(), rest: o.Rest, state: o.State, log: o.Log, fs: osFS{}, stats: o.Stats}
 	if t.stats == nil {
 		t.stats = NewStats()
 	}
@@ -110,7 +114,8 @@ func New(c Config, o Options) (*Tailer, error) {
 // Stats are the counters of the Tailer.
 func (t *Tailer) Stats() *Stats { return t.stats }
 
-// Run reads until ctx ends, which is no error, or the sink fails. Marks are
+// Run reads until ctx ends, which is no error, or the sink fails; then the rest,
+// for as long as the options say. Marks are
 // those that the receiver has; where it has one, the state file's offset does not
 // count.
 func (t *Tailer) Run(ctx context.Context, marks []Mark, sink Sink) error {
@@ -126,7 +131,7 @@ func (t *Tailer) Run(ctx context.Context, marks []Mark, sink Sink) error {
 	for ctx.Err() == nil {
 		did, err := t.step(ctx, time.Now(), sink)
 		if err != nil && ctx.Err() != nil {
-			break
+			return t.saveLast()
 		}
 		if err != nil {
 			return errors.Join(err, t.save(time.Now()))
@@ -143,6 +148,25 @@ func (t *Tailer) Run(ctx context.Context, marks []Mark, sink Sink) error {
 		}
 		t.heed(w.wait(ctx, t.wake(time.Now(), w.blind())), time.Now())
 	}
+	t.readRest(ctx, sink)
+	return t.saveLast()
+}
+
+// readRest reads what is there after ctx has ended.
+func (t *Tailer) readRest(ctx context.Context, sink Sink) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.rest)
+	defer cancel()
+	t.rescan = true
+	for did := true; did && ctx.Err() == nil; {
+		var err error
+		if did, err = t.step(ctx, time.Now(), sink); err != nil {
+			t.warn("the last lines are not handed over", "err", err)
+			return
+		}
+	}
+}
+
+func (t *Tailer) saveLast() error {
 	if err := t.save(time.Now()); err != nil {
 		return fmt.Errorf("tail: save the state: %w", err)
 	}

@@ -49,6 +49,27 @@ func (a *Authority) retired(id, forget string, ends time.Time) {
 	}
 }
 
+// Restore takes back what Retire has said of an instance that stays after all.
+// A key that has ended meanwhile is gone: its agent joins anew.
+func (a *Authority) Restore(ctx context.Context, instance string) error {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if _, gone := a.gone[instance]; !gone {
+		return nil
+	}
+	if err := a.store.Write(ctx, state.Delete(goneKey+instance)); err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.gone, instance)
+	if k := a.keys[instance]; k != nil {
+		k.Ends = time.Time{}
+		a.log.Info("key stays: its instance is not retired after all", "id", instance, "host", k.Host, "group", k.Group)
+	}
+	return nil
+}
+
 // bury forgets keys that have ended.
 func (a *Authority) bury(ctx context.Context, now time.Time) error {
 	for id, k := range a.keys {
