@@ -46,4 +46,8 @@
 // 2xx. What could not be reached, was killed for its time, or not begun at all
 // has the exit code -1 and an error. Of the output the head is kept ([MaxOutput]);
 // the rest is read and left out.
+//
+// A command over SSH whose time is up is ended by a signal (RFC 4254 section
+// 6.9), and then its connection is closed. OpenSSH passes no signal on in
+// sessions of root: log in as somebody else, or put timeout(1) before the words.
 package fanout

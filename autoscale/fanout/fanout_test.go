@@ -107,7 +107,7 @@ func TestHere(t *testing.T) {
 	f := func(script, want string) {
 		t.Helper()
 		c := Command{Argv: []string{"/bin/sh", "-c", script}, Env: []string{"RONDO_ALIAS=web-1"}, Input: []byte("{}\n")}
-		rs := Run(t.Context(), hosts(1), Limits{Timeout: 2 * time.Second}, NewHere(2), same(c), nil)
+		rs := Run(t.Context(), hosts(1), Limits{Timeout: time.Second}, NewHere(2), same(c), nil)
 		if d := cmp.Diff(want, show(rs)); d != "" {
 			t.Error(d)
 		}
