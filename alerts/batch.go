@@ -85,7 +85,7 @@ func (b *batch) step(ctx context.Context, key string, rec record, known bool, rd
 		}
 		return b.end(ctx, key, rec, "withdrawn")
 	}
-	if b.settling(rec, rd) || !known && !b.admit(key) {
+	if b.e.o.Leaving(rec.labels) || b.settling(rec, rd) || !known && !b.admit(key) {
 		return nil
 	}
 	if known && b.calm(rec, rd) {

@@ -80,6 +80,9 @@ type Options struct {
 	// Withdrawn says whether a label set belongs to something that was taken
 	// away on purpose: its states are closed without a problem. [nothing is]
 	Withdrawn func(rrd.Labels) bool
+	// Leaving says whether a label set belongs to something that is about to be
+	// taken away: its states stay as they are, and no new one begins. [nothing is]
+	Leaving   func(rrd.Labels) bool
 	Muting    Muting
 	Series    rrd.Appender  // takes the history of states, see StatusSeries [none]
 	Workers   int           // checks at the same time [8]
@@ -99,6 +102,9 @@ func (o Options) withDefaults() Options {
 	o.Log = o.Log.With("component", "alerts")
 	if o.Withdrawn == nil {
 		o.Withdrawn = func(rrd.Labels) bool { return false }
+	}
+	if o.Leaving == nil {
+		o.Leaving = func(rrd.Labels) bool { return false }
 	}
 	for p, d := range map[*int]int{&o.Workers: 8, &o.MaxStates: 20_000, &o.MaxOutbox: 20_000, &o.History: 10_000} {
 		if *p <= 0 {

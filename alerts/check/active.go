@@ -21,8 +21,9 @@ import (
 const maxTargets = 2000
 
 // Targets says what a check is made on: what is listed, and the hosts of the
-// fleet that belong to a group and are not withdrawn. A host of the fleet is
-// reached at the address that its agent has, else by its name.
+// fleet that belong to a group and neither drain nor are withdrawn. A host of the
+// fleet is reached at the address that its agent has, else at the one that the
+// cloud says, else by its name.
 type Targets struct {
 	Targets []plugin.Target `yaml:"targets"`
 	Groups  []string        `yaml:"groups"`
@@ -51,7 +52,9 @@ func (t Targets) validate() error {
 
 // neededBy says that there must be a target where texts speak of one.
 func (t Targets) neededBy(texts ...string) error {
-	if slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, "{host}") || strings.Contains(s, "{address}") }) {
+	if slices.ContainsFunc(texts, func(s string) bool {
+		return strings.Contains(s, "{host}") || strings.Contains(s, "{address}") || strings.Contains(s, "{private_ip}")
+	}) {
 		return t.needed()
 	}
 	return nil
@@ -76,7 +79,7 @@ func (t Targets) of(hosts Hosts) []plugin.Target {
 	}
 	for _, h := range hosts.Hosts() {
 		listed := func(x plugin.Target) bool { return x.Host == h.ID }
-		if h.Withdrawn.IsZero() && slices.Contains(t.Groups, h.Group) && !slices.ContainsFunc(t.Targets, listed) {
+		if h.Withdrawn.IsZero() && !h.Leaving && slices.Contains(t.Groups, h.Group) && !slices.ContainsFunc(t.Targets, listed) {
 			all = append(all, fleetTarget(h))
 		}
 	}
@@ -84,8 +87,8 @@ func (t Targets) of(hosts Hosts) []plugin.Target {
 }
 
 func fleetTarget(h fleet.Host) plugin.Target {
-	t := plugin.Target{Host: h.ID, Labels: map[string]string{"group": h.Group}}
-	if h.Agent != nil {
+	t := plugin.Target{Host: h.ID, Address: h.PrivateIP, PrivateIP: h.PrivateIP, Labels: map[string]string{"group": h.Group}}
+	if h.Agent != nil && h.Agent.Address != "" {
 		t.Address = h.Agent.Address
 	}
 	return t
@@ -124,6 +127,7 @@ type activeRule struct {
 	targets Targets
 	hosts   Hosts
 	service *Service
+	boot    func(group string) time.Duration // nil: nobody knows of any
 	probe   func(context.Context, plugin.Target) plugin.Result
 	bounded bool // probe bounds itself
 }
@@ -144,6 +148,7 @@ func (r *activeRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading
 	if err != nil {
 		return nil, err
 	}
+	r.excuse(found, now)
 	var batch []rrd.Sample
 	out := make([]alerts.Reading, 0, len(found))
 	for _, f := range found {
@@ -152,6 +157,23 @@ func (r *activeRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading
 	}
 	r.service.store(ctx, r.Name, batch)
 	return out, nil
+}
+
+// excuse calls nothing wrong with hosts of groups that are still in their boot
+// time: what they do not serve yet is no problem.
+func (r *activeRule) excuse(found []finding, now time.Time) {
+	bad := func(f finding) bool { return f.Status != alerts.OK }
+	if r.boot == nil || len(r.targets.Groups) == 0 || !slices.ContainsFunc(found, bad) {
+		return
+	}
+	hosts := fleet.NewDirectory(r.hosts.Hosts())
+	for i := range found {
+		f := &found[i]
+		h, known := hosts.Find(f.Labels.Get("host"))
+		if bad(*f) && known && slices.Contains(r.targets.Groups, h.Group) && h.FirstSeen.Add(r.boot(h.Group)).After(now) {
+			f.Status, f.Text = alerts.OK, "starting: "+f.Text
+		}
+	}
 }
 
 // reading is what the engine gets of a finding: of the output the line for
@@ -219,7 +241,7 @@ func (c Common) active(r *activeRule, s Sources, t Targets, expr string) (alerts
 	if s.Service == nil || len(t.Groups) > 0 && s.Hosts == nil {
 		return alerts.Supervised{}, errors.New("there is no network here to check")
 	}
-	r.Common, r.targets, r.hosts, r.service = c, t, s.Hosts, s.Service
+	r.Common, r.targets, r.hosts, r.service, r.boot = c, t, s.Hosts, s.Service, s.Boot
 	out := c.supervised(r, expr)
 	out.Waits, out.Timeout = true, allTime
 	out.Policy.Direct = true

@@ -34,6 +34,8 @@ type Log struct {
 	For      time.Duration   `yaml:"for"`
 	Missing  *alerts.Missing `yaml:"missing"` // default: no message is a count of 0, and no number is nothing wrong
 	Text     string          `yaml:"text"`    // for people: {value}, any label
+
+	role *Role // whose hosts' messages count; nil: all
 }
 
 // The values of Expect.
@@ -144,7 +146,7 @@ func (l Log) build(s Sources) (alerts.Supervised, error) {
 	if s.Logs == nil {
 		return alerts.Supervised{}, errors.New("there are no logs here to check")
 	}
-	if l.Expect == expectFleet && s.Hosts == nil {
+	if (l.Expect == expectFleet || l.role != nil) && s.Hosts == nil {
 		return alerts.Supervised{}, errors.New("there are no hosts here to expect")
 	}
 	f, err := filter.Parse(l.Filter)
@@ -207,9 +209,11 @@ func (r *logRule) Check(ctx context.Context, now time.Time) ([]alerts.Reading, e
 			labels[labelOf(f)] = g.values[i]
 		}
 		ls := r.labelled(labels)
-		out = append(out, alerts.Reading{
-			Labels: ls, Value: g.value, At: now, Text: r.text(g.value, ls), Annotations: r.filled(short(g.value), ls),
-		})
+		text := r.text(g.value, ls)
+		if !g.until.IsZero() {
+			text = "nothing yet; its first message is due by " + g.until.UTC().Format(time.TimeOnly)
+		}
+		out = append(out, alerts.Reading{Labels: ls, Value: g.value, At: now, Text: text, Annotations: r.filled(short(g.value), ls)})
 	}
 	return out, nil
 }
@@ -228,14 +232,15 @@ func (r *logRule) tooYoung(now time.Time) bool {
 type logGroup struct {
 	values []string
 	value  float64
+	until  time.Time // a host that is new has until then for its first message
 }
 
 func (r *logRule) find(ctx context.Context, now time.Time) ([]logGroup, error) {
 	from := now.Add(-r.window())
 	if r.number != nil {
-		return r.number.read(r.logs.Messages(ctx, r.parsed, from, now), r.By)
+		return r.number.read(r.messagesOf(ctx, r.members(), from, now), r.By)
 	}
-	counts, err := r.logs.Count(ctx, r.parsed, r.By, from, now)
+	counts, err := r.countOf(ctx, r.members(), from, now)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +249,7 @@ func (r *logRule) find(ctx context.Context, now time.Time) ([]logGroup, error) {
 	}
 	out := make([]logGroup, 0, len(counts))
 	for _, c := range counts {
-		out = append(out, logGroup{orDash(c.Values), float64(c.Messages)})
+		out = append(out, logGroup{values: orDash(c.Values), value: float64(c.Messages)})
 	}
 	if len(r.By) == 0 && len(out) == 0 {
 		out = append(out, logGroup{})
@@ -256,15 +261,22 @@ func (r *logRule) find(ctx context.Context, now time.Time) ([]logGroup, error) {
 }
 
 // expected adds the hosts of the fleet that said nothing. One that is younger
-// than a window has not had the time.
+// than a window has not had the time: of a role it is good until then, which
+// shows that it is expected to speak.
 func (r *logRule) expected(found []logGroup, now time.Time) []logGroup {
 	heard := make(map[string]bool, len(found))
 	for _, g := range found {
 		heard[strings.ToLower(g.values[0])] = true
 	}
 	for _, h := range r.hosts.Hosts() {
-		if h.Withdrawn.IsZero() && !heard[strings.ToLower(h.ID)] && now.Sub(h.FirstSeen) >= r.window() {
+		if !h.Withdrawn.IsZero() || heard[strings.ToLower(h.ID)] || r.role != nil && !r.role.Has(h) {
+			continue
+		}
+		switch due := h.FirstSeen.Add(r.window()); {
+		case !due.After(now):
 			found = append(found, logGroup{values: []string{h.ID}})
+		case r.role != nil:
+			found = append(found, logGroup{values: []string{h.ID}, value: r.enough, until: due})
 		}
 	}
 	return found

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,6 +155,9 @@ func (r *metricRule) Reads() rrd.Watch {
 	w, err := promql.Reads(r.Expr, thresholds...)
 	if err != nil {
 		return rrd.Watch{} // each check says so
+	}
+	for i := range w.Selectors { // samples do not know their group: looks at those of others find nothing new
+		w.Selectors[i] = slices.DeleteFunc(w.Selectors[i], func(m rrd.Matcher) bool { return m.Label == fleet.GroupLabel || m.Label == fleet.HostLabel })
 	}
 	return w
 }

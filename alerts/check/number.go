@@ -130,7 +130,7 @@ func (n *numberReader) read(messages iter.Seq2[syslog.Message, error], by []stri
 	}
 	out := make([]logGroup, 0, len(groups))
 	for _, g := range groups {
-		out = append(out, logGroup{g.values, g.result(n.of)})
+		out = append(out, logGroup{values: g.values, value: g.result(n.of)})
 	}
 	slices.SortFunc(out, func(a, b logGroup) int { return slices.Compare(a.values, b.values) })
 	return out, nil

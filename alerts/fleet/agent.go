@@ -41,6 +41,7 @@ func (f *Fleet) Report(host, group, instance string, a Agent) {
 	e.Agent = &a
 	if e.Group == "" && group != "" {
 		e.Group = strings.Clone(group)
+		f.changed.Add(1)
 		f.dirty[e.ID] = true
 	}
 	if old == nil || old.ID != a.ID || old.Version != a.Version || old.Type != a.Type || old.Zone != a.Zone || !maps.Equal(old.Tags, a.Tags) {

@@ -53,6 +53,7 @@ func (f *Fleet) bind(e *entry, instance string) {
 		delete(f.aliases, e.Instance)
 		if !e.Withdrawn.IsZero() {
 			f.expect(e)
+			e.FirstSeen = time.Now() // another machine, which has the time to boot
 		}
 	}
 	e.Instance = strings.Clone(instance)

@@ -66,6 +66,7 @@ type Fleet struct {
 	refused   atomic.Uint64
 	evicted   atomic.Uint64
 	unbound   atomic.Uint64
+	changed   atomic.Uint64 // who is there, and in which group
 
 	mu      sync.RWMutex
 	hosts   map[string]*entry
@@ -139,6 +140,7 @@ func (f *Fleet) insert(h Host) *entry {
 // remove forgets a host. The caller holds f.mu.
 func (f *Fleet) remove(id string) {
 	delete(f.hosts, id)
+	f.changed.Add(1)
 	maps.DeleteFunc(f.aliases, func(_, to string) bool { return to == id })
 	f.dirty[id] = true
 }
@@ -168,6 +170,7 @@ func (f *Fleet) add(h Host) *entry {
 	h.ID, h.Group = strings.Clone(h.ID), strings.Clone(h.Group)
 	h.Instance, h.Template = strings.Clone(h.Instance), strings.Clone(h.Template)
 	f.dirty[h.ID] = true
+	f.changed.Add(1)
 	f.o.Log.Info("new host", "host", h.ID, "group", h.Group)
 	return f.insert(h)
 }
@@ -239,6 +242,11 @@ func (f *Fleet) LastSeen(hostOrInstance string) (time.Time, bool) {
 // silence before.
 func (f *Fleet) Started() time.Time { return f.started }
 
+// Changes counts what changes who is there: hosts that come, go, are withdrawn or
+// expected again, or belong to another group. Who has seen a number knows that
+// nothing changed while it stays.
+func (f *Fleet) Changes() uint64 { return f.changed.Load() }
+
 // Gone says whether labels (host, or instance) name a host that was withdrawn.
 func (f *Fleet) Gone(ls rrd.Labels) bool {
 	name := cmp.Or(ls.Get("host"), ls.Get("instance"))
@@ -263,6 +271,7 @@ func (f *Fleet) Withdraw(hostOrInstance, reason string) {
 	}
 	if e != nil {
 		e.Withdrawn, e.Reason = now, reason
+		f.changed.Add(1)
 		f.dirty[e.ID] = true
 		f.o.Log.Info("host withdrawn", "host", e.ID, "reason", reason)
 	}
@@ -314,6 +323,7 @@ func (f *Fleet) Expect(hostOrInstance string) {
 // expect makes a host expected. The caller holds f.mu.
 func (f *Fleet) expect(e *entry) {
 	e.Withdrawn, e.Reason = time.Time{}, ""
+	f.changed.Add(1)
 	f.dirty[e.ID] = true
 	f.o.Log.Info("host is expected again", "host", e.ID)
 }

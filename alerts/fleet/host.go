@@ -22,6 +22,10 @@ type Host struct {
 	Reason    string    `json:"reason,omitempty"`   // why it was withdrawn
 	Template  string    `json:"template,omitempty"` // Graphite prefix of its series ("fleet.web.web-1."), or "" for label host
 	Agent     *Agent    `json:"agent,omitempty"`    // what its agent says; never changed
+
+	// What whoever runs its instance says of it; the fleet itself does not know.
+	Leaving   bool   `json:"leaving,omitempty"` // it drains: what is wrong with it now is no problem
+	PrivateIP string `json:"private_ip,omitempty"`
 }
 
 // Selector matches all series of the host.

@@ -193,6 +193,7 @@ func (f *Fleet) describe(e *entry, s Identity, at time.Time) {
 	}
 	if s.Group != "" && s.Group != e.Group && (e.Group == "" || e.Template == s.Prefix) {
 		e.Group = strings.Clone(s.Group)
+		f.changed.Add(1)
 		f.dirty[e.ID] = true
 	}
 }

@@ -162,7 +162,7 @@ func (s *server) mountAgents(w *web.Server) (err error) {
 	w.Open("GET /agent/v1/binary/{platform}", http.HandlerFunc(s.install.serveBinary))
 	s.handout = &handout{
 		auth: agentKeys{s.join, agent.StaticToken(s.conf.Agents.Token)}, last: map[string]handed{},
-		profiles: func() []profileConfig { return s.parts.Load().conf.Agents.Profiles },
+		profiles: func() []profileConfig { return s.parts.Load().conf.profiles() },
 	}
 	w.Open("GET "+profilePath, s.handout)
 	w.Open("POST "+resultPath, s.checks.Passive(s.engine, s.ownHost))

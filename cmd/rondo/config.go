@@ -49,6 +49,7 @@ type config struct {
 	Fleet      fleetConfig       `yaml:"fleet"`
 	Agents     agentsConfig      `yaml:"agents"`
 	Alerts     alertsConfig      `yaml:"alerts"`
+	Roles      []roleConfig      `yaml:"roles"` // what is attached to groups
 	Autoscale  autoscaleConfig   `yaml:"autoscale"`
 	Backup     backupConfig      `yaml:"backup"`
 
@@ -202,7 +203,11 @@ func configOf(root *node) (*config, error) {
 	if err := decode(root, c); err != nil {
 		return nil, err
 	}
-	return c, c.validate()
+	if err := c.validate(); err != nil {
+		return c, err
+	}
+	c.Alerts.Rules = c.Alerts.Rules.And(c.roleRules())
+	return c, nil
 }
 
 // unmarshalNode finds the collector's kind; the rest of the mapping is
@@ -287,6 +292,7 @@ func (c *config) validate() error {
 	in("alerts", c.Alerts.validateTelling())
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
+	in("roles", c.validateRoles())
 	in("backup", c.Backup.validate(c.Data))
 	in("alerts", c.checkRuleExpressions())
 	in("autoscale", c.checkGroupExpressions())
@@ -383,10 +389,20 @@ func (c *config) locate(section string, err error) error {
 	if n == nil {
 		return fmt.Errorf("config: %w", err)
 	}
+	if n.shape == list { // of items with names
+		n = &node{at: n.at, shape: mapping, entries: []entry{{key: section, at: n.at, value: n}}}
+	}
 	if at, ok := n.followed(err.Error()); ok {
 		return fmt.Errorf("%s: %w", at, err)
 	}
-	return fmt.Errorf("%s: %w", n.named(err.Error()).at, err)
+	n = n.named(err.Error())
+	if name := n.get("name"); name != nil {
+		_, rest, _ := strings.Cut(err.Error(), strconv.Quote(name.text)+": ")
+		if at, ok := n.followed(rest); ok {
+			return fmt.Errorf("%s: %w", at, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", n.at, err)
 }
 
 // followed is the place that an error leads to which begins with keys and with
@@ -411,15 +427,28 @@ func (n *node) followed(text string) (at place, ok bool) {
 	return at, steps > 1
 }
 
-// named finds the item below n whose name the text quotes, and within it the
-// same again; or n itself.
+// named finds the item below n whose name the text quotes first, and within it
+// the same again; or n itself.
 func (n *node) named(text string) *node {
+	found, first := n, len(text)
 	for _, e := range n.entries {
-		for _, it := range e.value.items {
-			if name := it.get("name"); name != nil && strings.Contains(text, strconv.Quote(name.text)) {
-				return it.named(text)
+		if e.value.shape == mapping {
+			if below := e.value.named(text); below != e.value {
+				return below
 			}
 		}
+		for _, it := range e.value.items {
+			name := it.get("name")
+			if name == nil {
+				continue
+			}
+			if at := strings.Index(text, strconv.Quote(name.text)); at >= 0 && at < first {
+				found, first = it, at
+			}
+		}
+	}
+	if found != n {
+		return found.named(text)
 	}
 	return n
 }

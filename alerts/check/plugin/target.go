@@ -12,6 +12,8 @@ type Target struct {
 	Host    string            `yaml:"host"`    // becomes the label host
 	Address string            `yaml:"address"` // default: the host
 	Labels  map[string]string `yaml:"labels"`  // of its state, beside host
+
+	PrivateIP string `yaml:"-"` // of a host of the fleet, where the cloud says it
 }
 
 // At is the address, or the host where there is none.
@@ -26,7 +28,7 @@ func (t Target) At() string {
 // programs, in addresses and in queries, and a fleet's are what machines say
 // of themselves: none may look like an option, or hold what separates words.
 func (t Target) Validate() error {
-	words := map[string]string{"host": t.Host, "address": t.Address}
+	words := map[string]string{"host": t.Host, "address": t.Address, "private_ip": t.PrivateIP}
 	for name, v := range t.Labels {
 		words[name] = v
 	}
@@ -45,10 +47,18 @@ func separates(r rune) bool {
 	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("!\"'`$&|;<>(){}\\?#*", r)
 }
 
-// Expand puts a target's words for {host}, {address} and {label} into texts.
-// A text stays one text: nothing is split.
+// private is the private address, or the best that is known.
+func (t Target) private() string {
+	if t.PrivateIP == "" {
+		return t.At()
+	}
+	return t.PrivateIP
+}
+
+// Expand puts a target's words for {host}, {address}, {private_ip} and {label}
+// into texts. A text stays one text: nothing is split.
 func (t Target) Expand(texts ...string) []string {
-	pairs := []string{"{host}", t.Host, "{address}", t.At()}
+	pairs := []string{"{host}", t.Host, "{address}", t.At(), "{private_ip}", t.private()}
 	for name, v := range t.Labels {
 		pairs = append(pairs, "{"+name+"}", v)
 	}
