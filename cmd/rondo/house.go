@@ -24,7 +24,11 @@ type follower interface {
 type house []follower
 
 // buildHouse makes what follows the groups of a configuration.
-func (s *server) buildHouse(_ context.Context, _ *config, _ *parts) error { return nil }
+func (s *server) buildHouse(_ context.Context, conf *config, p *parts) error {
+	s.crew.keep(conf.Autoscale.Groups.Groups)
+	p.house = append(p.house, s.crew)
+	return nil
+}
 
 // drainers are all that have a say in when an instance has drained.
 func (h house) drainers(f *fleet.Fleet) autoscale.Drainers {

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"rondo/alerts/check"
+	"rondo/alerts/fleet"
 	"rondo/alerts/role"
 	"rondo/syslogd/valid"
 )
@@ -157,4 +160,49 @@ func (c *config) checkRoleGroups(r roleConfig) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// greetEvery is how soon it is seen that a host has come or gone.
+const greetEvery = 200 * time.Millisecond
+
+// greet has the rules of roles checked as soon as hosts come or go, not at their
+// next turn: so a host has its states with its first heartbeat, and leaves none.
+func (s *server) greet(ctx context.Context) error {
+	tick := time.NewTicker(greetEvery)
+	defer tick.Stop()
+	met := make(map[string]string) // the members of each role
+	for seen := s.fleet.Changes(); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now := s.fleet.Changes()
+		if now == seen {
+			continue
+		}
+		seen = now
+		hosts := s.fleet.Hosts()
+		for _, r := range s.parts.Load().conf.Roles {
+			r := r.WithDefaults()
+			members := strings.Join(membersOf(r, hosts), "\xff")
+			if members == met[r.Name] {
+				continue
+			}
+			met[r.Name] = members
+			for _, rule := range r.Rules().Names() {
+				s.engine.Wake(rule)
+			}
+		}
+	}
+}
+
+// membersOf are the names of the hosts that are members now.
+func membersOf(r role.Role, hosts []fleet.Host) (names []string) {
+	for _, h := range hosts {
+		if r.Has(h) {
+			names = append(names, h.ID)
+		}
+	}
+	return names
 }

@@ -85,6 +85,7 @@ type server struct {
 	judge    *promql.Engine // for rules and groups, which dashboards must not starve
 	moves    metricMoves    // what wakes groups
 	fleet    *fleet.Fleet
+	crew     *crew           // what the autoscaler knows of its hosts
 	join     *join.Authority // lets agents in
 	install  *installer      // serves the script that installs them
 	handout  *handout        // gives them their profiles
@@ -132,6 +133,7 @@ func paceGC() {
 //	serve ── errgroup
 //	  ├─ web: HTTP on TCP and rondo.sock
 //	  ├─ fleet: heartbeats out of the store, each second
+//	  ├─ greet: rules of roles are checked when hosts come and go
 //	  ├─ engine: rules -> states -> outbox -> receivers, or the dispatcher
 //	  ├─ dispatcher: groups -> notices -> outbox -> receivers
 //	  ├─ pinger: signs of life ──> an outside address
@@ -152,7 +154,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	if os.Getenv("GOGC") == "" {
 		paceGC()
 	}
-	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, canary: canary.New(opt.log.With("component", "canary")), sockets: syslogd.NewSockets(), started: time.Now()}
+	s := &server{conf: conf, opt: opt, log: opt.log, taps: &taps{}, canary: canary.New(opt.log.With("component", "canary")), crew: newCrew(), sockets: syslogd.NewSockets(), started: time.Now()}
 	defer s.sockets.Close()
 	if s.stores, err = openStores(conf, s.log); err != nil {
 		return err
@@ -184,6 +186,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	g.Go(func() error { return edge.Run(ctx, listeners...) })
 	g.Go(func() error { return s.fleet.Run(ctx, heartbeats{s.stores.metrics}) })
 	g.Go(func() error { return s.engine.Run(ctx) })
+	g.Go(func() error { return s.greet(ctx) })
 	g.Go(func() error { return s.dispatcher.Run(ctx) })
 	g.Go(func() error { return s.self.run(ctx) })
 	if s.pinger != nil {
@@ -211,12 +214,12 @@ func cause(ctx context.Context, err error) string {
 // build makes what lasts as long as the server.
 func (s *server) build() (err error) {
 	o := s.conf.RRD.Query
-	o.Version, o.Revision = release, build().Revision
-	s.promql = promql.New(s.stores.metrics, s.stores.metrics, o)
-	s.judge = promql.New(s.stores.metrics, s.stores.metrics, o)
 	if s.fleet, err = fleet.New(s.stores.state, fleet.Options{Log: s.log, Templates: s.conf.Fleet.Templates, Arrived: s.arrived}); err != nil {
 		return err
 	}
+	o.Version, o.Revision = release, build().Revision
+	series := fleet.Series{Querier: s.stores.metrics, Index: s.stores.metrics, Fleet: s.fleet}
+	s.promql, s.judge = promql.New(series, series, o), promql.New(series, series, o)
 	if s.join, err = join.New(s.stores.state, join.Policy{}, s.log); err != nil {
 		return err
 	}
@@ -241,7 +244,7 @@ func (s *server) build() (err error) {
 	moves := rrd.ShareWatcher(s.stores.metrics, 2)
 	s.moves = metricMoves{moves[1]}
 	s.engine, err = alerts.NewEngine(alerts.Options{
-		Log: s.log, Store: s.stores.state, Moves: moves[0], Withdrawn: s.fleet.Gone, Muting: mutes, Series: s.stores.metrics,
+		Log: s.log, Store: s.stores.state, Moves: moves[0], Withdrawn: s.fleet.Gone, Leaving: s.staff().leaving, Muting: mutes, Series: s.stores.metrics,
 		Tolerate: time.Minute, Settle: 2 * time.Minute,
 	}, rules, targets)
 	if err != nil {
@@ -290,7 +293,7 @@ func (s *server) rules(conf *config) ([]alerts.Supervised, []*promrule.Group, []
 		Ranges:   s.judge,
 		Sets:     s.stores.metrics,
 		Logs:     ruleLogs{s.stores.logs},
-		Hosts:    s.fleet,
+		Hosts:    s.staff(),
 		Identify: s.fleet.Identify,
 		Service:  s.checks,
 		Boot:     conf.Autoscale.boot,
