@@ -99,8 +99,14 @@ func (g *group) list(ctx context.Context, now time.Time, every time.Duration) er
 	if g.listing.left(now) > 0 {
 		return g.listing.err
 	}
-	if age := now.Sub(g.listedAt); !changed && age < every*3/4 && !(age >= every/5 && g.outdated()) {
-		return nil
+	if age := now.Sub(g.listedAt); !changed && age < every*3/4 {
+		if !g.outdated() {
+			return nil
+		}
+		if wait := every/5 - age; wait > 0 {
+			time.AfterFunc(wait, g.poke)
+			return nil
+		}
 	}
 	listCtx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()

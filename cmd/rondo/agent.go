@@ -183,14 +183,17 @@ func runAgent(ctx context.Context, conf *agentConfig, log *slog.Logger) (err err
 	return g.Wait()
 }
 
-// listen runs all that brings messages and samples, until ctx ends.
+// listen runs all that brings messages and samples, until ctx ends; log lines for
+// a moment longer.
 func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
+	lines, stop := a.lasting(ctx, lastLines)
+	defer stop()
 	g.Go(func() error { return a.serveStatus(ctx, status) })
-	g.Go(func() error { return a.syslog.Run(ctx) })
+	g.Go(func() error { return a.syslog.Run(lines) })
 	g.Go(func() error { return a.measure(ctx) })
-	g.Go(func() error { return a.readStreams(ctx) })
-	g.Go(func() error { return a.keepWorking(ctx) })
+	g.Go(func() error { return a.readStreams(lines) })
+	g.Go(func() error { return a.keepWorking(lines) })
 	g.Go(func() error { return a.checker.run(ctx) })
 	if a.conf.Witness.Watch.URL != "" {
 		g.Go(func() error { return runWitness(ctx, a.conf, a.log) })

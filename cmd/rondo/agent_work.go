@@ -84,7 +84,7 @@ func (a *agentRun) apply(ctx context.Context, p *profile) error {
 // keepWorking does the present work, and another one when that is to replace
 // it, until ctx ends.
 func (a *agentRun) keepWorking(ctx context.Context) error {
-	lasting, stop := a.lasting(ctx)
+	lasting, stop := a.lasting(ctx, restTime)
 	defer stop()
 	for {
 		w := a.present()
@@ -130,7 +130,7 @@ func (a *agentRun) do(ctx, working context.Context, w *agentWork) error {
 // own file's, and no profile interrupts them: who writes to a FIFO that nobody
 // reads is killed.
 func (a *agentRun) readStreams(ctx context.Context) error {
-	lasting, stop := a.lasting(ctx)
+	lasting, stop := a.lasting(ctx, restTime)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	if journal := a.conf.Tail.Journal; journal != nil {
@@ -150,16 +150,22 @@ func (a *agentRun) readStreams(ctx context.Context) error {
 	return g.Wait()
 }
 
-// restTime is how long the last lines of files may take when the agent ends.
-const restTime = 10 * time.Second
+const (
+	// lastLines is how long log lines are still taken when the agent is to end: on a
+	// machine that shuts down the others are told at the same time, and say their
+	// last then.
+	lastLines = time.Second
+	// restTime is how long it may take to send what was read by then.
+	restTime = 10 * time.Second
+)
 
-// lasting is a context that outlives ctx by restTime, while the server is there:
-// what was read before the end is still sent.
-func (a *agentRun) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+// lasting is a context that outlives ctx by a while, as long as the server is
+// there.
+func (a *agentRun) lasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		defer cancel()
-		a.whileConnected(restTime, func() bool { return out.Err() == nil })
+		a.whileConnected(by, func() bool { return out.Err() == nil })
 	})
 	return out, func() { stop(); cancel() }
 }

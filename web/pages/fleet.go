@@ -25,8 +25,12 @@ const (
 	sparkSteps   = 60
 	silentAfter  = 2 * time.Minute
 	errorsOver   = 5 * time.Minute
-	// goneAfter hides hosts that were withdrawn on purpose: they are no news.
+	// goneAfter hides hosts that were withdrawn on purpose, and have said their last:
+	// they are no news.
 	goneAfter = 15 * time.Minute
+	// retiringFor is how long a host that was withdrawn is still at work, or shuts
+	// down, since it was last heard of.
+	retiringFor = 30 * time.Second
 )
 
 // silent is the state of a host that no rule speaks of, and that does not
@@ -114,7 +118,7 @@ func (p *Pages) hosts(now time.Time) []HostRow {
 	}
 	var rows []HostRow
 	for _, h := range p.deps.Fleet.Hosts() {
-		if !h.Withdrawn.IsZero() && now.Sub(h.Withdrawn) > goneAfter {
+		if hidden(h, now) {
 			continue
 		}
 		v, ok := worst[h.ID]
@@ -126,6 +130,14 @@ func (p *Pages) hosts(now time.Time) []HostRow {
 	return rows
 }
 
+// hidden says whether a host that was withdrawn is no news any more: as long as it
+// says something it is, whenever it was withdrawn.
+func hidden(h fleet.Host, now time.Time) bool {
+	return !h.Withdrawn.IsZero() && now.Sub(latest(h.Withdrawn, h.LastSeen, h.LastLog)) > goneAfter
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+
 func rank(b Badge) int {
 	return map[string]int{"critical": 6, "unknown": 5, "warning": 4, "soft": 3, "acked": 2, "quiet": 1, "gone": -1}[b.Class]
 }
@@ -133,14 +145,13 @@ func rank(b Badge) int {
 func hostRow(h fleet.Host, v alerts.View, checked bool, now time.Time) HostRow {
 	nan := math.NaN()
 	row := HostRow{Host: h, URL: "/hosts/" + url.PathEscape(h.ID), CPU: nan, Mem: nan, Disk: nan, Load: nan, Badge: statusBadge(alerts.OK)}
-	newest := h.LastSeen
-	if h.LastLog.After(newest) {
-		newest = h.LastLog
-	}
+	newest := latest(h.LastSeen, h.LastLog)
 	row.Stale = now.Sub(newest) > silentAfter
 	switch {
+	case !h.Withdrawn.IsZero() && now.Sub(newest) <= retiringFor:
+		row.Badge, row.Why = Badge{"gone", "○", "retiring"}, "retired on purpose, and not over yet: "+h.Reason
 	case !h.Withdrawn.IsZero():
-		row.Badge, row.Why = Badge{"gone", "○", "withdrawn"}, "retired on purpose"
+		row.Badge, row.Why = Badge{"gone", "○", "retired"}, "retired on purpose "+ago(now, h.Withdrawn)+": "+h.Reason
 	case checked && v.Status != alerts.OK:
 		row.Badge, row.Why = badge(v), v.Rule
 	case newest.IsZero(): // what it sent before is not in memory

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,17 +71,17 @@ func (p *Pages) host(w http.ResponseWriter, r *http.Request) {
 		id = un
 	}
 	f := p.frame(r, "overview", id)
-	rows := p.hosts(f.Now)
-	i := slices.IndexFunc(rows, func(h HostRow) bool { return h.ID == id })
-	if i < 0 {
+	row, ok, err := p.hostOf(r.Context(), id, f)
+	if !ok {
+		_ = p.failed("Metrics", err) // the logs may know it, and do not
 		p.render(w, http.StatusNotFound, "error", struct {
 			Frame
 			Status int
 			What   string
-		}{f, http.StatusNotFound, "No host " + strconv.Quote(id) + " sends metrics or logs, or it was withdrawn a while ago."})
+		}{f, http.StatusNotFound, "No host " + strconv.Quote(id) + " sends metrics or logs, nor is there anything of it in this range."})
 		return
 	}
-	v := hostView{Frame: f, Host: rows[i], HasLogs: p.deps.Logs != nil}
+	v := hostView{Frame: f, Host: row, HasLogs: p.deps.Logs != nil}
 	for _, s := range p.views() {
 		if s.Labels.Get("host") == id {
 			v.States = append(v.States, problem(s))
@@ -89,6 +90,48 @@ func (p *Pages) host(w http.ResponseWriter, r *http.Request) {
 	p.hostFigures(r.Context(), &v)
 	v.Logs = p.logList(r.Context(), "host:"+quoteField(id), f.Range, hostLines)
 	p.render(w, http.StatusOK, "host", v)
+}
+
+// hostOf finds a host: in the fleet, else by what it has left behind.
+func (p *Pages) hostOf(ctx context.Context, id string, f Frame) (row HostRow, ok bool, err error) {
+	rows := p.hosts(f.Now)
+	if i := slices.IndexFunc(rows, func(h HostRow) bool { return h.ID == id }); i >= 0 {
+		return rows[i], true, nil
+	}
+	h, ok, err := p.former(ctx, id)
+	if !ok {
+		h, ok = fleet.Host{ID: id}, len(p.logList(ctx, "host:"+quoteField(id), f.Range, 1).Lines) > 0
+	}
+	row = hostRow(h, alerts.View{}, false, f.Now)
+	row.Badge, row.Why = Badge{"gone", "○", "retired"}, "it is not in the fleet any more"
+	return row, ok, err
+}
+
+// former finds a host that left the fleet by its series: by their label, else by
+// their Graphite path.
+func (p *Pages) former(ctx context.Context, id string) (h fleet.Host, ok bool, err error) {
+	if p.deps.Index == nil || id == "" {
+		return h, false, nil
+	}
+	if all := p.deps.Fleet; all != nil { // withdrawn, and hidden in lists
+		hosts := all.Hosts()
+		if i := slices.IndexFunc(hosts, func(h fleet.Host) bool { return h.ID == id }); i >= 0 {
+			return hosts[i], true, nil
+		}
+	}
+	keys, err := p.deps.Index.Find(ctx, []rrd.Matcher{{Label: "host", Op: rrd.Equal, Value: id}}, 1)
+	if err == nil && len(keys) > 0 {
+		return fleet.Host{ID: id, Group: keys[0].Get("group")}, true, nil
+	}
+	path := []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Regexp, Value: `(?:[^.]+\.)+` + regexp.QuoteMeta(id) + `\..+`}}
+	if err == nil {
+		keys, err = p.deps.Index.Find(ctx, path, 1)
+	}
+	if err != nil || len(keys) == 0 {
+		return h, false, err
+	}
+	before, _, _ := strings.Cut(keys[0].Name(), "."+id+".")
+	return fleet.Host{ID: id, Template: before + "." + id + "."}, true, nil
 }
 
 // quoteField writes a value for the filter language.
