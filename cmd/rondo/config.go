@@ -18,6 +18,7 @@ import (
 	"rondo/alerts/amapi"
 	"rondo/alerts/check"
 	"rondo/alerts/deadman"
+	"rondo/alerts/event"
 	"rondo/alerts/fleet"
 	"rondo/alerts/notify/direct"
 	"rondo/alerts/promrule"
@@ -50,6 +51,7 @@ type config struct {
 	Agents     agentsConfig      `yaml:"agents"`
 	Alerts     alertsConfig      `yaml:"alerts"`
 	Roles      []roleConfig      `yaml:"roles"` // what is attached to groups
+	Events     event.Config      `yaml:"events"`
 	Autoscale  autoscaleConfig   `yaml:"autoscale"`
 	Backup     backupConfig      `yaml:"backup"`
 
@@ -143,6 +145,7 @@ func defaultConfig() *config {
 		Fleet:     fleetConfig{Templates: fleet.DefaultTemplates()},
 		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Prometheus: promrule.DefaultConfig(), Receivers: direct.DefaultConfig()},
 		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig()},
+		Events:    event.DefaultConfig(),
 		Backup:    backupConfig{Config: backup.DefaultConfig()},
 		tree:      &node{shape: mapping},
 	}
@@ -290,6 +293,7 @@ func (c *config) validate() error {
 	in("alerts", prefixed("deadman", c.Alerts.Deadman.Validate()))
 	in("alerts", c.Alerts.Muting.Validate())
 	in("alerts", c.Alerts.validateTelling())
+	in("events", c.Events.Validate())
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
 	in("roles", c.validateRoles())

@@ -48,6 +48,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Command("POST "+check.RunPath, s.checks.Run())
 	w.Open("POST "+check.PassivePath, s.checks.Passive(s.engine, func(r *http.Request, _ string) bool { return w.Authorized(r) }))
 	s.mountAlertmanager(w)
+	s.mountEvents(w)
 	w.Handle("GET /api/hosts", s.fleet.Handler())
 	w.Handle("GET /api/hosts/", s.fleet.Handler())
 	w.Command("POST /api/hosts/", s.fleet.Commands())

@@ -109,6 +109,9 @@ func (me *self) figures() []figure {
 		}
 		out = append(out, figure{"notify.queued", float64(r.Queued), false, receiver})
 	}
+	for source, n := range me.s.events.Taken() {
+		out = append(out, figure{"events.taken", float64(n), true, rrd.Label{Name: "source", Value: source}})
+	}
 	if me.s.parts.Load() != nil {
 		out = me.s.routes().appendFigures(out, time.Now())
 	}
@@ -166,6 +169,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		"logs":   me.logs(),
 		"backup": me.s.backups.counters(),
 		"loki":   me.s.loki.Snapshot(),
+		"events": me.s.events.Snapshot(),
 	}
 	if me.s.pinger != nil {
 		rooms["deadman"] = me.s.pinger.Stats().Snapshot()
@@ -224,6 +228,7 @@ func (me *self) gauges() map[string]float64 {
 		"logs.disk_bytes":    float64(logs.DiskBytes),
 		"logs.backlog":       float64(logs.Backlog),
 		"logs.marks":         float64(logs.Marks),
+		"events.kept":        float64(me.s.events.Len()),
 		"rrd.series":         float64(me.s.stores.metrics.Series()),
 		"process.heap_bytes": float64(mem.HeapAlloc),
 		"process.gc_cpu":     mem.GCCPUFraction,

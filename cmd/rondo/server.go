@@ -20,6 +20,7 @@ import (
 	"rondo/alerts/amapi"
 	"rondo/alerts/check"
 	"rondo/alerts/deadman"
+	"rondo/alerts/event"
 	"rondo/alerts/fleet"
 	"rondo/alerts/fleet/join"
 	"rondo/alerts/notify/dispatch"
@@ -99,6 +100,7 @@ type server struct {
 	pinger   *deadman.Pinger                   // nil: nobody is told that we live
 
 	dispatcher *dispatch.Dispatcher
+	events     *event.Store // deploys and the like, which mark graphs
 	self       *self
 	backups    *backups
 	loki       *loki.API
@@ -137,6 +139,7 @@ func paceGC() {
 //	  ├─ engine: rules -> states -> outbox -> receivers, or the dispatcher
 //	  ├─ dispatcher: groups -> notices -> outbox -> receivers
 //	  ├─ pinger: signs of life ──> an outside address
+//	  ├─ events: what became of them ──> logstore
 //	  ├─ self: rondo's own figures into the store
 //	  ├─ ballast: room for a start on a full disk
 //	  ├─ backups: snapshot of the stores ──> directory or bucket
@@ -188,6 +191,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.greet(ctx) })
 	g.Go(func() error { return s.dispatcher.Run(ctx) })
+	g.Go(func() error { return s.events.Run(ctx) })
 	g.Go(func() error { return s.self.run(ctx) })
 	if s.pinger != nil {
 		g.Go(func() error { return s.pinger.Run(ctx) })
@@ -221,6 +225,9 @@ func (s *server) build() (err error) {
 	series := fleet.Series{Querier: s.stores.metrics, Index: s.stores.metrics, Fleet: s.fleet}
 	s.promql, s.judge = promql.New(series, series, o), promql.New(series, series, o)
 	if s.join, err = join.New(s.stores.state, join.Policy{}, s.log); err != nil {
+		return err
+	}
+	if err := s.openEvents(); err != nil {
 		return err
 	}
 	if err := s.newDispatcher(s.conf); err != nil {
@@ -449,6 +456,9 @@ func (s *server) reloadRules(conf *config) error {
 		err = s.engine.SetMuting(mutes)
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.events.Configure(conf.Events); err != nil {
 		return err
 	}
 	if err := s.engine.Reload(rules, targets); err != nil {
