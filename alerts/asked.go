@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"slices"
 	"time"
 
 	"rondo/rrd"
@@ -45,6 +46,22 @@ func (e *Engine) Says(rule string, c Class, ls rrd.Labels) (answer Answer, text 
 		}
 	}
 	return answer, text
+}
+
+// Firing lists what is in a hard state that is not OK, of all rules and label
+// sets that concern somebody, each as rule{labels}, sorted.
+func (e *Engine) Firing(concerns func(rrd.Labels) bool) (out []string) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for name, r := range e.rules {
+		for _, rec := range r.records {
+			if r.Policy.Answer(Page, rec.state) == Firing && concerns(rec.labels) {
+				out = append(out, name+rec.labels.String())
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // alike says whether labels that both have are the same.

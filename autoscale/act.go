@@ -40,6 +40,8 @@ func (g *group) carryOut(ctx context.Context, now time.Time, d Decision) {
 		return
 	case d.Acts() && d.Replaces != "":
 		g.retire(ctx, now, d)
+	case d.Acts() && d.Refresh != "":
+		g.retireStale(ctx, now, d)
 	case d.Acts():
 		g.scaleIn(ctx, now, d)
 	default:
@@ -176,8 +178,8 @@ func (g *group) present() (n int) {
 
 // draining returns up to n instances that drain, the newest first.
 func (g *group) draining(n int) (ids []string) {
-	for _, i := range slices.Backward(g.instances) {
-		if i.Phase == Draining && len(ids) < n {
+	for _, i := range slices.Backward(g.memory.Refresh.backable(g.instances)) {
+		if len(ids) < n {
 			ids = append(ids, i.ID)
 		}
 	}
@@ -244,7 +246,7 @@ func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
 	if d.Code == codeBudget {
 		choose = g.dispensable
 	}
-	chosen := choose(g.instances, d.From-d.To, g.sessions, now)
+	chosen := g.staleFirst(choose)(g.instances, d.From-d.To, g.sessions, now)
 	if len(chosen) == 0 {
 		hold(&d, []Guard{blocked("protected", "all instances in service are protected by their tag %s or by the cloud, or the last of their zone", TagProtect)})
 		g.record(ctx, d)

@@ -16,6 +16,7 @@ type sky struct {
 	mu     sync.Mutex
 	paused string
 	says   map[string]alerts.Answer
+	fires  []string
 }
 
 func (s *sky) Paused(ls rrd.Labels) (string, bool) {

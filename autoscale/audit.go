@@ -50,6 +50,8 @@ func (m *memory) audit(e Entry) {
 		m.Applied = e.Decision.ID
 	case e.Kind == KindClaim && e.Claim.By != "":
 		a.Text = "taken over: epoch " + strconv.Itoa(e.Claim.Epoch)
+	case e.Kind == KindRefresh && e.Refresh.By != "":
+		a.By, a.Text = e.Refresh.By, e.Refresh.deed()
 	case e.Kind == KindStop, e.Kind == KindStart:
 		if e.Group == Everything {
 			a.Text = "all groups"

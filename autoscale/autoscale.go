@@ -47,6 +47,8 @@ type Instance struct {
 	FirstSeen  time.Time         `json:"first_seen,omitzero"` // when the group first heard of it
 	LastSeen   time.Time         `json:"last_seen,omitzero"`  // its newest heartbeat
 	Impaired   time.Time         `json:"impaired,omitzero"`   // since when it fails the cloud's own checks
+	Template   string            `json:"template,omitempty"`  // the digest of what it was launched as; "" where nobody knows
+	Outdated   bool              `json:"outdated,omitempty"`  // the configuration asks for something else now
 	Locked     string            `json:"locked,omitempty"`    // why the cloud would not terminate it
 	Waits      Transition        `json:"waits,omitempty"`     // a lifecycle hook holds it up
 	Drains     string            `json:"drains,omitempty"`    // what it still has to do before it is terminated
@@ -64,6 +66,7 @@ func (i Instance) Protected() bool {
 // empty are left to the launch template, or to the cloud.
 type Template struct {
 	LaunchTemplate string            `yaml:"launch_template" json:"launch_template,omitempty"` // lt-... or its name
+	Version        string            `yaml:"version" json:"version,omitempty"`                 // of the launch template; default its default version
 	Image          string            `yaml:"image" json:"image,omitempty"`
 	Type           string            `yaml:"type" json:"type,omitempty"`
 	Subnet         string            `yaml:"subnet" json:"subnet,omitempty"`
@@ -166,6 +169,7 @@ type Decision struct {
 	Outcome   string    `json:"outcome,omitempty"`  // done, failed: ..., unclear: ...
 	Replaces  string    `json:"replaces,omitempty"` // the lost instance that this is about
 	Heir      string    `json:"heir,omitempty"`     // what serves in its place
+	Refresh   string    `json:"refresh,omitempty"`  // the ID of the refresh that this is a step of
 	Count     int       `json:"count,omitempty"`    // ticks that came to this same non-decision
 	First     time.Time `json:"first,omitzero"`     // the first of them
 }
@@ -241,6 +245,7 @@ type View struct {
 	Breakers   []Breaker    `json:"breakers,omitempty"` // those that are not closed
 	Spending   *Spending    `json:"spending,omitempty"` // of a group with a budget
 	Shadow     *ShadowView  `json:"shadow,omitempty"`   // of a group with a shadow policy
+	Refresh    *RefreshView `json:"refresh,omitempty"`  // of a group with outdated instances, or that was refreshed
 	Last       Decision     `json:"last"`               // newest decision, acting or not
 	Recent     []Decision   `json:"recent"`             // newest first; runs of the same non-decision appear once
 }

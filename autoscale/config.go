@@ -91,6 +91,8 @@ type Group struct {
 	MinPerZone  int `yaml:"min_per_zone"`
 	MaxLaunches int `yaml:"max_launches"` // most instances launched within 10 minutes; default max, at least 20
 
+	Refresh *RefreshPolicy `yaml:"refresh"` // how instances are replaced when launch changes
+
 	raised int // by how much schedules have raised Min
 }
 
@@ -178,6 +180,10 @@ func (g Group) WithDefaults() Group {
 		set(&program.Timeout, 30*time.Second)
 		g.Exec = &program
 	}
+	if g.Refresh != nil {
+		policy := g.Refresh.withDefaults()
+		g.Refresh = &policy
+	}
 	if g.Replace == 0 {
 		g.Replace = Patience(defaultReplace)
 	}
@@ -231,6 +237,7 @@ func (g Group) Validate() error {
 	g.Budget.validate(g, check)
 	g.validateSource(check)
 	g.Launch.validate(check)
+	g.validateRefresh(check)
 	g.validatePolicies(check)
 	g.validateShadow(check)
 	return errors.Join(errs...)

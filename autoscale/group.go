@@ -85,6 +85,8 @@ type group struct {
 	snapped   uint64               // the journal's length at the last snapshot
 	health    health
 	images    gallery
+	born      map[string]string // see bornOf
+	refreshes string            // what the refresh does next, or waits for
 	vetted    vetting
 
 	preflighted *Preflight // the newest
@@ -109,6 +111,7 @@ func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries 
 			}
 		}
 	}
+	g.born = bornOf(conf.Name, entries)
 	g.shadow = newShadow(conf, g.memory.Shade)
 	g.feeds = g.shadow.feedsOf(conf, g.feeds)
 	return g
@@ -199,6 +202,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	g.meter(ctx, now)
 	g.lookImages(ctx, now)
 	g.noteHealth(now)
+	g.noteTemplates()
 	g.checkHealth(ctx, now)
 	g.bind()
 	if blind == nil {
@@ -213,6 +217,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	conf, said := g.bounded(conf)
 	in := g.input(now)
 	in.BootsKnown = known
+	conf, in = g.tendRefresh(ctx, conf, in, blind)
 	in.Season = g.past.Season(now, conf.Boot)
 	g.tally(conf, in)
 	g.asked = asked{in, conf, g.sessions, map[Direction][]Guard{Out: g.holdCalls(now, Out, blind), In: g.holdCalls(now, In, blind)}}
@@ -220,6 +225,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	d.Policy = g.digest
 	g.remark(&d, said)
 	hold(&d, d.heeds(g.holdCalls(now, d.Direction, blind)))
+	g.sayRefresh(conf, in, d)
 	g.capacity = d.From
 	if d.Acts() {
 		g.capacity = d.To
@@ -245,11 +251,15 @@ type asked struct {
 // input gathers what Want looks at.
 func (g *group) input(now time.Time) Input {
 	in := Input{
+		Refresh: g.memory.Refresh, Deaf: g.unheard(),
 		Now: now, Points: g.feeds[0].points, Trouble: g.feeds[0].trouble, Instances: g.instances,
 		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.inTheWay(), Released: g.memory.Released, Signals: make(map[string]Signal),
 	}
 	for _, f := range g.feeds[1:] {
 		in.Signals[f.Key] = Signal{f.points, f.trouble, f.hosts}
+	}
+	if in.Refresh.active() {
+		in.Alarm = g.alarm()
 	}
 	if open := g.memory.Open; open != nil {
 		in.Unsettled = max(0, open.Launch.Count-len(g.launchedBy(open.Attempt)))
@@ -346,6 +356,7 @@ func (g *group) viewed() View {
 	conf, known := g.learnt()
 	v.Boot, v.BootsKnown = conf.Boot.Seconds(), known
 	v.Preflight = g.preflighted
+	v.Refresh = g.viewRefresh()
 	v.Recent = append([]Decision{}, g.memory.Recent...)
 	if g.now.Count > 0 {
 		v.Recent = append(v.Recent, g.now)

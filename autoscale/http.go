@@ -140,6 +140,7 @@ func (q *query) time(name string) time.Time {
 //	POST /api/groups/{name}/take-over?by=WHO
 //	POST /api/groups/{name}/apply?by=WHO   carries the present decision of a dry run out, once: decision (its terms)
 //	POST /api/groups/{name}/ask            says what another configuration, the body, would decide now
+//	POST /api/groups/{name}/refresh        replaces what is outdated, or turns that: do=start, pause, resume, back-out, abort
 //	POST /api/groups/{name}/check          asks the cloud what it would allow
 //
 // with the group as it is then, a [Decision] or a [Preflight]. It does not ask
@@ -180,6 +181,9 @@ func (c *Controller) Commands() http.Handler {
 	post("take-over", func(r *http.Request, name string) (any, error) {
 		return view(name, c.TakeOver(r.Context(), name, by(r)))
 	})
+	post("refresh", func(r *http.Request, name string) (any, error) {
+		return view(name, c.orderedRefresh(r.Context(), name, r.URL.Query().Get("do"), by(r)))
+	})
 	c.commandsToAll(mux)
 	return mux
 }
@@ -211,7 +215,7 @@ func fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoDecision), errors.Is(err, ErrNoSetup):
 		status = http.StatusNotFound
-	case errors.Is(err, ErrNoPreflight):
+	case errors.Is(err, ErrNoPreflight), errors.Is(err, ErrNoRefresh):
 		status = http.StatusNotImplemented
 	case errors.Is(err, ErrEnded):
 		status = http.StatusServiceUnavailable

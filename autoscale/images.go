@@ -137,6 +137,9 @@ func (g *group) holdImage() []Guard {
 		return nil
 	}
 	id, why := g.image()
+	if r := g.memory.Refresh; r.active() && g.template().Image != "" {
+		id, why = g.template().Image, "that of the refresh"
+	}
 	switch {
 	case id != "":
 		return []Guard{passed("image", "%s", why)}

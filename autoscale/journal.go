@@ -56,6 +56,7 @@ const (
 	KindClaim     Kind = "claim"     // this controller acts in the group from now on
 	KindSweep     Kind = "sweep"     // about to terminate these orphans, by command; the call follows
 	KindRetag     Kind = "retag"     // about to put our claim on these instances; the call follows
+	KindRefresh   Kind = "refresh"   // a refresh begins, or its state changes; its launches and drains are those of all
 	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
 )
 
@@ -87,8 +88,11 @@ type Entry struct {
 	Where   map[string]Pool `json:"where,omitempty"`
 	Ordered int             `json:"ordered,omitempty"` // so many will be listed, which have no IDs yet
 
-	Setup *Setup  `json:"setup,omitempty"` // of a configuration
-	Shade *shade  `json:"shade,omitempty"` // of a shadow
+	Setup *Setup `json:"setup,omitempty"` // of a configuration
+	Shade *shade `json:"shade,omitempty"` // of a shadow
+
+	Refresh *RefreshNote `json:"refresh,omitempty"` // of a refresh
+
 	State *memory `json:"state,omitempty"` // of a snapshot
 	Prev  string  `json:"prev"`
 	Hash  string  `json:"-"`
@@ -129,7 +133,7 @@ func decodeEntry(record []byte) (Entry, error) {
 func (e Entry) complete() error {
 	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain || e.Kind == KindReplace
 	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil ||
-		e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil || e.Kind == KindShadow && e.Shade == nil || e.Kind == KindClaim && e.Claim == nil
+		e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil || e.Kind == KindShadow && e.Shade == nil || e.Kind == KindRefresh && !e.Refresh.complete() || e.Kind == KindClaim && e.Claim == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open
 		missing = missing || open.Kind != KindLaunch || open.complete() != nil

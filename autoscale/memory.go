@@ -44,6 +44,10 @@ type memory struct {
 	Setups   []Setup              `json:"setups,omitempty"`  // the newest last
 	Applied  string               `json:"applied,omitempty"` // the decision that was applied by hand last
 	Shade    *shade               `json:"shade,omitempty"`   // what the shadow has come to
+
+	Refresh   *Refresh          `json:"refresh,omitempty"`   // the newest
+	Made      map[string]string `json:"made,omitempty"`      // of Launched: the digests of their templates
+	Templates []Template        `json:"templates,omitempty"` // that were launched, the newest last
 }
 
 // A leave is the drain of one instance.
@@ -57,12 +61,13 @@ type leave struct {
 func newMemory() *memory {
 	return &memory{
 		Launched: map[string]time.Time{}, Leaving: map[string]leave{}, Gone: map[string]time.Time{},
-		Boots: map[string]boots{}, Refused: scarcity{}, Where: map[string]Pool{}, Heirs: map[string]time.Time{},
+		Boots: map[string]boots{}, Refused: scarcity{}, Where: map[string]Pool{}, Heirs: map[string]time.Time{}, Made: map[string]string{},
 	}
 }
 
 // apply adds one entry.
 func (m *memory) apply(e Entry) {
+	m.followRefresh(e)
 	switch e.Kind {
 	case KindDecided:
 		m.remember(e)
@@ -71,7 +76,9 @@ func (m *memory) apply(e Entry) {
 		m.burstOf(e)
 		m.remember(e)
 	case KindDrain:
-		m.Last = Change{In, e.At}
+		if e.Decision.Refresh == "" {
+			m.Last = Change{In, e.At}
+		}
 		m.remember(e)
 		for _, id := range e.Instances {
 			m.Leaving[id] = leave{Since: e.At, Decision: e.Decision.ID, ByHand: e.Decision.Who != ""}
@@ -84,7 +91,9 @@ func (m *memory) apply(e Entry) {
 			delete(m.Leaving, id)
 		}
 		if e.Decision != nil {
-			m.Last = Change{Out, e.At}
+			if e.Decision.Refresh == "" {
+				m.Last = Change{Out, e.At}
+			}
 			m.remember(e)
 		}
 	case KindTerminate: // the drain already says it; the call may be repeated freely
@@ -137,7 +146,7 @@ func (m *memory) outcome(e Entry) {
 		m.Open, m.Rest = nil, rest{open.Launch.restAfter(len(e.Instances)), e.At}
 		m.burstWas(e.Attempt, len(e.Instances)+e.Ordered)
 		if e.Failure == "" {
-			if open.Decision.Replaces == "" {
+			if open.Decision.Replaces == "" && open.Decision.Refresh == "" {
 				m.Last = Change{Out, e.At}
 			}
 			for _, id := range e.Instances {
@@ -184,6 +193,8 @@ func (m *memory) merge(from *memory) *memory {
 	m.StoppedAll, m.Released, m.Claim = from.StoppedAll, from.Released, from.Claim
 	m.Recent, m.Bursts, m.Rest, m.Image = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest, from.Image
 	m.Audit, m.Setups, m.Applied, m.Shade = slices.Clone(from.Audit), slices.Clone(from.Setups), from.Applied, from.Shade
+	m.Refresh, m.Templates = from.Refresh, slices.Clone(from.Templates)
+	maps.Copy(m.Made, from.Made)
 	maps.Copy(m.Launched, from.Launched)
 	maps.Copy(m.Leaving, from.Leaving)
 	maps.Copy(m.Gone, from.Gone)
@@ -221,6 +232,7 @@ func (m *memory) forget(now time.Time) {
 			if now.Sub(at) > grace {
 				delete(ids, id)
 				delete(m.Where, id)
+				delete(m.Made, id)
 			}
 		}
 	}

@@ -204,7 +204,7 @@ func (c *Controller) Stats() map[string]uint64 {
 
 // AppendSamples appends what the groups are like now, as gauges named
 // rondo.autoscale.<group>.<what>: capacity, in_service, on_their_way, draining
-// and desired; shadow, the capacity that its shadow policy would have; rate and
+// and desired; outdated, where it has a [RefreshView]; shadow, the capacity that its shadow policy would have; rate and
 // spent where it has a [Budget]. rondo.autoscale.orphans is how many the newest
 // sweep has found.
 func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample {
@@ -218,6 +218,9 @@ func (c *Controller) AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample
 			{"draining", n.draining}, {"desired", v.Desired},
 		} {
 			dst = append(dst, gauge(v.Name+"."+s.what, now, float64(s.value)))
+		}
+		if r := v.Refresh; r != nil {
+			dst = append(dst, gauge(v.Name+".outdated", now, float64(r.Outdated)))
 		}
 		if v.Shadow != nil {
 			dst = append(dst, gauge(v.Name+".shadow", now, float64(v.Shadow.Capacity)))

@@ -311,6 +311,7 @@ func (t Template) validate(check func(bool, string, ...any)) {
 	check(t.Spot.Base >= 0, "launch.spot.on_demand_base %d: want 0 or more", t.Spot.Base)
 	check(t.Spot.MaxPrice >= 0 && finite(t.Spot.MaxPrice), "launch.spot.max_price %v: want dollars an hour", t.Spot.MaxPrice)
 	check(t.Spot.Share > 0 || t.Spot == SpotPolicy{}, "launch.spot: share is wanted")
+	check(t.Version == "" || t.LaunchTemplate != "", "launch.version needs launch.launch_template")
 	check(!t.Fleet || t.LaunchTemplate != "", "launch.fleet needs launch.launch_template")
 }
 

@@ -152,11 +152,12 @@ func (g *group) nextLaunch(now time.Time, n int, id string) (l Launch, why strin
 	}
 	maps.Copy(tags, g.memory.Claim.tags())
 	tags[TagGroup], tags[TagDecision] = g.Name, id
-	at := place(g.Group, g.instances, g.memory.Refused, now, n)
-	template := g.Launch
-	template.Image, _ = g.image()
+	conf := g.Group
+	conf.Launch = g.template()
+	tags[TagTemplate] = conf.Launch.Digest()
+	at := place(conf, g.instances, g.memory.Refused, now, n)
 	return Launch{
-		Group: g.Name, Count: at.count, Desired: g.present() + at.count, Token: "rondo-" + id, Tags: tags, Template: template,
+		Group: g.Name, Count: at.count, Desired: g.present() + at.count, Token: "rondo-" + id, Tags: tags, Template: conf.Launch,
 		Pools: at.pools, Rest: n - at.count, Asked: now.UTC().Round(0),
 	}, at.why
 }

@@ -207,7 +207,9 @@ func launched(l Launch, got []Instance, attempt, request string, err error) Entr
 // pool at once. Each refusal takes a pool away, so that this ends. Callers
 // hold g.mu.
 func (g *group) elsewhere(now time.Time) bool {
-	return g.memory.Open == nil && !place(g.Group, g.instances, g.memory.Refused, now, 1).full
+	conf := g.Group
+	conf.Launch = g.template()
+	return g.memory.Open == nil && !place(conf, g.instances, g.memory.Refused, now, 1).full
 }
 
 // restAfter is how many of what the decision wanted are to be asked for

@@ -22,12 +22,18 @@ type Setting struct {
 // public is the group without what may be secret: user data is told by its hash
 // alone, so that a change of it is seen.
 func (g Group) public() Group {
-	const hashed = "sha256:"
-	if g.Launch.UserData != "" && !strings.HasPrefix(g.Launch.UserData, hashed) {
-		sum := sha256.Sum256([]byte(g.Launch.UserData))
-		g.Launch.UserData = hashed + hex.EncodeToString(sum[:8])
-	}
+	g.Launch.UserData = hashed(g.Launch.UserData)
 	return g
+}
+
+// hashed tells a secret by its hash; what is one already stays.
+func hashed(secret string) string {
+	const prefix = "sha256:"
+	if secret == "" || strings.HasPrefix(secret, prefix) {
+		return secret
+	}
+	sum := sha256.Sum256([]byte(secret))
+	return prefix + hex.EncodeToString(sum[:8])
 }
 
 // Digest names a configuration: two that differ anywhere have different ones.

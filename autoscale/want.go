@@ -23,6 +23,10 @@ type Input struct {
 	Started   time.Time         // since when the group is watched without a break
 	Stopped   string            // who pulled the stop switch and why; "" while it is off
 
+	Refresh *Refresh // the newest; nil: none yet
+	Alarm   string   // what fires and did not when it began
+	Deaf    string   // most hosts fell silent at once: why they are not believed
+
 	Released   time.Time            // when a stop switch was released the last time
 	Heirs      map[string]time.Time // what stands in for an instance that was lost, by ID
 	Season     Season               // of the group's metric
@@ -45,7 +49,7 @@ type Change struct {
 // out.above), the holds say whether now (stop switch, cooldown, boot time and
 // so on). Only the floor, fewer instances than min, goes past cooldown and
 // reversal, for it is not the load that asks. Where all that leads nowhere, an
-// instance that is lost is replaced.
+// instance that is lost is replaced, or a step of a [Refresh] is taken.
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
 	g, by := g.scheduled(in.Now)
@@ -65,7 +69,7 @@ func Want(g Group, in Input) Decision {
 	default:
 		d.Direction, d.DryRun = Stay, false
 	}
-	return g.replace(d, in)
+	return g.refreshed(g.replace(d, in), in, c)
 }
 
 // decideOut holds a scale-out, or lets it take back what still drains: that
@@ -73,7 +77,8 @@ func Want(g Group, in Input) Decision {
 // after a change do not hold it.
 func (g Group) decideOut(d *Decision, in Input, c counts, p plan) {
 	met := g.holdOut(in, c)
-	if d.Code != codeFloor && d.Code != codeReplace {
+	c.draining = len(in.Refresh.backable(in.Instances))
+	if d.Code != codeFloor && d.Code != codeReplace && d.Code != codeRefresh {
 		rest := g.holdTime(in, Out, p)
 		if blocking(rest) && in.Rest > 0 {
 			d.Reason += fmt.Sprintf("; %d were decided on before and are still to come", in.Rest)

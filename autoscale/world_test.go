@@ -37,6 +37,8 @@ type world struct {
 	blackout  blackout
 	withdrawn map[string]bool
 	made      int
+	made0     int               // before the part that a test counts
+	bad       string            // instances of this template are never heard of
 	rng       *rand.Rand        // nil: no faults but these:
 	faults    []fault           // of the next changing calls
 	hide      time.Duration     // instances are not listed until then
@@ -118,6 +120,7 @@ func (w *world) add(n int, group string, tags map[string]string, hidden time.Dur
 			group: group, home: group, boot: w.boot, visible: time.Now().Add(hidden),
 		}
 		w.instances[id], w.byDNS[m.PrivateDNS] = m, m
+		m.deaf = w.bad != "" && tags[TagTemplate] == w.bad
 		w.chaos.befall(w, m)
 		ids = append(ids, id)
 	}

@@ -288,9 +288,9 @@ func runInput(l autoscale.Launch) *awsec2.RunInstancesInput {
 		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String(t.Profile)}
 	}
 	if id := t.LaunchTemplate; strings.HasPrefix(id, "lt-") {
-		in.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateId: aws.String(id)}
+		in.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateId: aws.String(id), Version: optional(t.Version)}
 	} else if id != "" {
-		in.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(id)}
+		in.LaunchTemplate = &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(id), Version: optional(t.Version)}
 	}
 	return in
 }

@@ -39,7 +39,7 @@ func fleetInput(l autoscale.Launch) *awsec2.CreateFleetInput {
 	return &awsec2.CreateFleetInput{
 		Type: types.FleetTypeInstant, ClientToken: aws.String(l.Token),
 		LaunchTemplateConfigs: []types.FleetLaunchTemplateConfigRequest{{
-			LaunchTemplateSpecification: fleetTemplate(l.Template.LaunchTemplate), Overrides: overrides(l),
+			LaunchTemplateSpecification: fleetTemplate(l.Template), Overrides: overrides(l),
 		}},
 		TargetCapacitySpecification: &types.TargetCapacitySpecificationRequest{
 			TotalTargetCapacity: aws.Int32(int32(l.Count)), DefaultTargetCapacityType: market,
@@ -50,10 +50,11 @@ func fleetInput(l autoscale.Launch) *awsec2.CreateFleetInput {
 	}
 }
 
-// fleetTemplate names the template's default version, as RunInstances takes it
-// without being told.
-func fleetTemplate(name string) *types.FleetLaunchTemplateSpecificationRequest {
-	spec := &types.FleetLaunchTemplateSpecificationRequest{Version: aws.String("$Default")}
+// fleetTemplate names the template's default version where it has no other, as
+// RunInstances takes it without being told.
+func fleetTemplate(t autoscale.Template) *types.FleetLaunchTemplateSpecificationRequest {
+	name := t.LaunchTemplate
+	spec := &types.FleetLaunchTemplateSpecificationRequest{Version: aws.String(cmp.Or(t.Version, "$Default"))}
 	if strings.HasPrefix(name, "lt-") {
 		spec.LaunchTemplateId = aws.String(name)
 	} else {

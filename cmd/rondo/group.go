@@ -21,6 +21,7 @@ type groupCmd struct {
 	Replay  groupReplayCmd  `cmd:"" help:"Show what a policy would have done with a load, beside others."`
 	Images  groupImagesCmd  `cmd:"" help:"List the images that a group may be launched of, with the one that is chosen."`
 	Check   groupCheckCmd   `cmd:"" help:"Ask AWS whether it would allow all that a group needs, and name each missing permission."`
+	Refresh groupRefreshCmd `cmd:"" help:"Replace the instances of a group that are outdated, a few at a time."`
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
 	Start   groupStartCmd   `cmd:"" help:"Let a stopped group act again."`
 

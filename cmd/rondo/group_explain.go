@@ -79,10 +79,13 @@ func (c groupExplainCmd) print(out io.Writer, e explanation) error {
 	if g.Shadow != nil {
 		fmt.Fprintf(out, "shadow: %s\n\n", shadowWords(*g.Shadow))
 	}
+	if g.Refresh != nil {
+		fmt.Fprintf(out, "refresh: %s\n\n", refreshWords(*g.Refresh))
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "INSTANCE\tPHASE\tLAUNCHED\tADDRESS")
+	fmt.Fprintln(w, "INSTANCE\tPHASE\tLAUNCHED\tADDRESS\tOUTDATED")
 	for _, i := range g.Instances {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", i.ID, i.Phase, i.Launched.Local().Format(time.DateTime), i.PrivateDNS)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.ID, i.Phase, i.Launched.Local().Format(time.DateTime), i.PrivateDNS, map[bool]string{true: "outdated"}[i.Outdated])
 	}
 	if c.Full {
 		if err := w.Flush(); err != nil {
