@@ -69,11 +69,12 @@ func (g *group) bounded(conf Group) (Group, []string) {
 	return conf, said
 }
 
-// remark adds what the cloud remarks to a decision.
+// remark adds what the cloud and those who follow the group remark to a decision.
 func (g *group) remark(d *Decision, said []string) {
 	if r, ok := g.cloud.(Remarker); ok {
 		said = append(said, r.Remarks(g.Name)...)
 	}
+	said = append(said, g.house.Remarks(g.Name)...)
 	d.Remarks = strings.Join(said, "; ")
 }
 

@@ -46,7 +46,8 @@ type Instance struct {
 	Host       string            `json:"host,omitempty"`      // the name it has in the fleet, once heard of
 	FirstSeen  time.Time         `json:"first_seen,omitzero"` // when the group first heard of it
 	LastSeen   time.Time         `json:"last_seen,omitzero"`  // its newest heartbeat
-	Impaired   time.Time         `json:"impaired,omitzero"`   // since when it fails the cloud's own checks
+	Impaired   time.Time         `json:"impaired,omitzero"`   // since when it fails the cloud's own checks, or its balancer's
+	Ailment    string            `json:"ailment,omitempty"`   // which check it fails; "": the cloud's own
 	Template   string            `json:"template,omitempty"`  // the digest of what it was launched as; "" where nobody knows
 	Outdated   bool              `json:"outdated,omitempty"`  // the configuration asks for something else now
 	Locked     string            `json:"locked,omitempty"`    // why the cloud would not terminate it
@@ -156,7 +157,7 @@ type Decision struct {
 	Code      string    `json:"code"` // short stable name of the reason and of what held it
 	Reason    string    `json:"reason"`
 	Held      string    `json:"held,omitempty"`    // what kept it from acting
-	Remarks   string    `json:"remarks,omitempty"` // of the cloud: see Remarker
+	Remarks   string    `json:"remarks,omitempty"` // of the cloud and of what follows the group: see Remarker and House
 	Points    []Point   `json:"points,omitempty"`
 	By        string    `json:"by,omitempty"`       // of several policies, the one that decided; "" where none was asked
 	Policies  []Wish    `json:"policies,omitempty"` // what each of several wanted

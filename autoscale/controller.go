@@ -73,6 +73,7 @@ type Options struct {
 	Fleet   Fleet
 	Drainer Drainer                               // nil: a drain lasts as long as the group says
 	Notes   func(group, instance string) []string // what is to be said of an instance in a [View]; nil: nothing
+	House   House                                 // what follows the groups; nil: nothing does
 	Journal Log                                   // from [OpenLog]
 
 	// UserData fills in the user data of a launch, just before the call; nil: it is

@@ -25,6 +25,7 @@ type group struct {
 	fleet   Fleet
 	drainer Drainer
 	notes   func(group, instance string) []string
+	house   House
 	journal *Journal
 	pace    *rate.Limiter
 	counts  *counters
@@ -95,11 +96,14 @@ type group struct {
 
 func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries []Entry) *group {
 	g := &group{
-		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer, notes: o.Notes,
+		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer, notes: o.Notes, house: o.House,
 		journal: c.journal, pace: pace, counts: &c.counts, ring: c.bell.ring, seed: maphash.MakeSeed(), keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
 		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), buried: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(),
 		userData: o.UserData, vetted: vetting{asked: map[string]time.Time{}, locked: map[string]string{}},
+	}
+	if g.house == nil {
+		g.house = noHouse{}
 	}
 	g.feed()
 	g.digest = conf.Digest()

@@ -85,7 +85,7 @@ func (g Group) lost(i Instance, now time.Time) (loss, bool) {
 	ago := func(t time.Time) string { return span(now.Sub(t)) }
 	switch {
 	case (i.Phase == InService || i.Phase == Booting || i.Phase == Silent) && !i.Impaired.IsZero():
-		return loss{i, i.Impaired, i.Phase != Silent, fmt.Sprintf("%s fails its status check for %s", i.ID, ago(i.Impaired))}, true
+		return loss{i, i.Impaired, i.Phase != Silent, fmt.Sprintf("%s fails %s for %s", i.ID, cmp.Or(i.Ailment, "its status check"), ago(i.Impaired))}, true
 	case i.Phase == Silent && i.LastSeen.IsZero():
 		return loss{i, i.Launched, false, fmt.Sprintf("%s was never heard of in the %s since its launch", i.ID, ago(i.Launched))}, true
 	case i.Phase == Silent:
@@ -284,13 +284,19 @@ func (g *group) checkHealth(ctx context.Context, now time.Time) {
 	})
 }
 
-// noteHealth puts on the instances what the cloud says of each alone. Callers
+// noteHealth puts on the instances what the cloud, and those who follow the
+// group, say of each alone. Callers
 // hold g.mu.
 func (g *group) noteHealth(now time.Time) {
 	g.vetted.forget(now)
-	for i := range g.instances {
-		g.instances[i].Impaired = g.health.impaired[g.instances[i].ID]
-		g.instances[i].Locked = g.vetted.locked[g.instances[i].ID]
+	ailing := g.house.Ailing(g.Name)
+	for n := range g.instances {
+		i := &g.instances[n]
+		i.Impaired, i.Ailment = g.health.impaired[i.ID], ""
+		if a, ok := ailing[i.ID]; ok && (i.Impaired.IsZero() || a.Since.Before(i.Impaired)) {
+			i.Impaired, i.Ailment = a.Since, a.Check
+		}
+		i.Locked = g.vetted.locked[i.ID]
 	}
 }
 

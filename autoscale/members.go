@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"context"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -21,6 +22,31 @@ type Groups interface {
 	Members() []Membership
 	Subscribe() (changed <-chan struct{}, end func())
 }
+
+// A House is what follows the groups' members, as far as a group asks it.
+type House interface {
+	// Remarks is what is to be said of a group with each decision, in sentences
+	// that do not change with the time alone.
+	Remarks(group string) []string
+	// Needs is what the followers of a group need to be allowed: see [Preflighter].
+	Needs(ctx context.Context, group string) []Requirement
+	// Ailing are the instances that are to be replaced for what a follower finds of
+	// them, by ID.
+	Ailing(group string) map[string]Ailment
+}
+
+// An Ailment is what makes an instance good for nothing though it is heard.
+type Ailment struct {
+	Check string // that it fails, as in: it fails its status check
+	Since time.Time
+}
+
+// noHouse is the [House] of a controller that has none.
+type noHouse struct{}
+
+func (noHouse) Remarks(string) []string                     { return nil }
+func (noHouse) Needs(context.Context, string) []Requirement { return nil }
+func (noHouse) Ailing(string) map[string]Ailment            { return nil }
 
 // Members returns who is in each group whose cloud has answered since the
 // start. Nothing must be concluded of a group that is not among them.

@@ -89,17 +89,18 @@ func (c *Controller) Preflight(ctx context.Context, name string) (Preflight, err
 	if err != nil {
 		return Preflight{}, err
 	}
-	cloud, ok := g.cloud.(Preflighter)
-	if !ok {
-		return Preflight{}, fmt.Errorf("autoscale: group %q: %w", name, ErrNoPreflight)
-	}
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
-	return g.preflight(ctx, cloud), nil
+	p := g.preflight(ctx)
+	if _, ok := g.cloud.(Preflighter); !ok && len(p.Requirements) == 0 {
+		return Preflight{}, fmt.Errorf("autoscale: group %q: %w", name, ErrNoPreflight)
+	}
+	return p, nil
 }
 
-// preflight asks, unless it has just been asked.
-func (g *group) preflight(ctx context.Context, cloud Preflighter) Preflight {
+// preflight asks the cloud and those who follow the group, unless they have just
+// been asked.
+func (g *group) preflight(ctx context.Context) (p Preflight) {
 	now := g.clock.time()
 	g.mu.Lock()
 	if last := g.preflighted; last != nil && now.Sub(last.At) < preflightRest {
@@ -114,7 +115,10 @@ func (g *group) preflight(ctx context.Context, cloud Preflighter) Preflight {
 		}
 	}
 	g.mu.Unlock()
-	p := cloud.Preflight(ctx, l, ids)
+	if cloud, ok := g.cloud.(Preflighter); ok {
+		p = cloud.Preflight(ctx, l, ids)
+	}
+	p.Requirements = append(p.Requirements, g.house.Needs(ctx, g.Name)...)
 	p.At = now
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -125,8 +129,7 @@ func (g *group) preflight(ctx context.Context, cloud Preflighter) Preflight {
 // checkAtStart preflights a group that is to act, beside its ticks, and says
 // what it lacks: once, and again after a call was denied. Callers hold g.mu.
 func (g *group) checkAtStart(ctx context.Context) {
-	cloud, ok := g.cloud.(Preflighter)
-	if !ok || g.Mode != Act || g.checked {
+	if g.Mode != Act || g.checked {
 		return
 	}
 	g.checked = true
@@ -134,7 +137,7 @@ func (g *group) checkAtStart(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 		defer cancel()
 		var names []string
-		for _, n := range g.preflight(ctx, cloud).Lacks() {
+		for _, n := range g.preflight(ctx).Lacks() {
 			names = append(names, fmt.Sprintf("%s (%s)", n.Name, n.State))
 		}
 		if len(names) > 0 && ctx.Err() == nil {

@@ -20,7 +20,7 @@ func codes(f autoscale.Failure) []string {
 	case autoscale.NoRoom:
 		return []string{"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "InsufficientReservedInstanceCapacity", "UnfulfillableCapacity", "InsufficientFreeAddressesInSubnet", "InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "SpotMaxPriceTooLow", "ResourceCountExceeded", "MaxConfigLimitExceeded"}
 	case autoscale.Denied:
-		return []string{"UnauthorizedOperation", "AuthFailure", "RequestExpired", "Blocked", "OptInRequired", "PendingVerification", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "IncompleteSignature", "UnrecognizedClientException"}
+		return []string{"UnauthorizedOperation", "AuthFailure", "RequestExpired", "Blocked", "OptInRequired", "PendingVerification", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "IncompleteSignature", "UnrecognizedClientException", "AccessDenied", "AccessDeniedException"}
 	case autoscale.Unclear:
 		// IdempotentParameterMismatch: something was launched with the token.
 		// UnknownError: the SDK found no code in the answer; a proxy's page.

@@ -1,7 +1,9 @@
 package ec2sim
 
 import (
+	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -11,6 +13,7 @@ import (
 // Sim.mu.
 type targetGroup struct {
 	arn, name, protocol string
+	kind                string // what names its targets: instance or ip
 	port                int
 	interval            int // seconds from one health check to the next
 	attributes          map[string]string
@@ -19,7 +22,7 @@ type targetGroup struct {
 
 // A target is an instance that is registered, or was and drains.
 type target struct {
-	id       string
+	id       string // or the address
 	port     int
 	since    time.Time
 	draining time.Time // until then; zero: registered
@@ -29,6 +32,12 @@ type target struct {
 const (
 	maxTargetGroups = 3000
 	maxTargets      = 1000
+)
+
+// What names a target group's targets.
+const (
+	kindInstance = "instance"
+	kindIP       = "ip"
 )
 
 // drainDelay is the attribute that says how long a target drains, in seconds.
@@ -70,8 +79,9 @@ func (s *Sim) createTargetGroup(p params, _ time.Time) (any, *apiError) {
 	if err != nil {
 		return nil, invalid("%s", err.message)
 	}
-	if kind := p.get("TargetType"); kind != "" && kind != "instance" {
-		return nil, invalid("The emulator knows targets of the type instance only")
+	kind := cmp.Or(p.get("TargetType"), kindInstance)
+	if kind != kindInstance && kind != kindIP {
+		return nil, invalid("The emulator knows targets of the types instance and ip only")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +93,7 @@ func (s *Sim) createTargetGroup(p params, _ time.Time) (any, *apiError) {
 	}
 	g := &targetGroup{
 		arn:  "arn:aws:elasticloadbalancing:" + s.opt.Region + ":" + owner + ":targetgroup/" + name + "/" + newID("")[:16],
-		name: name, protocol: p.get("Protocol"), port: port, interval: interval, attributes: map[string]string{drainDelay: "300", "stickiness.enabled": "false"},
+		name: name, protocol: p.get("Protocol"), kind: kind, port: port, interval: interval, attributes: map[string]string{drainDelay: "300", "stickiness.enabled": "false"},
 	}
 	s.targetGroups = append(s.targetGroups, g)
 	return &targetGroupsResult{Items: []targetGroupItem{g.item()}}, nil
@@ -174,16 +184,44 @@ func (s *Sim) registerTargets(p params, now time.Time) (any, *apiError) {
 		return nil, apiErrorf("TooManyTargets", "You have reached the limit of %d targets.", maxTargets)
 	}
 	for _, t := range targets {
-		if i := s.instances[t.id]; i == nil {
-			return nil, apiErrorf("InvalidTarget", "The following targets are not valid instances: '%s'", t.id)
-		} else if i.State != Running {
-			return nil, apiErrorf("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.id)
+		if err := s.registrable(g, t); err != nil {
+			return nil, err
 		}
 	}
 	for _, t := range targets {
 		g.register(t, now)
 	}
 	return struct{}{}, nil
+}
+
+// registrable refuses what cannot be a target. Any address can, whoever has it.
+func (s *Sim) registrable(g *targetGroup, t target) *apiError {
+	if g.kind == kindIP {
+		if _, err := netip.ParseAddr(t.id); err != nil {
+			return invalid("The IP address '%s' is not a valid IPv4 address", t.id)
+		}
+		return nil
+	}
+	switch i := s.instances[t.id]; {
+	case i == nil:
+		return apiErrorf("InvalidTarget", "The following targets are not valid instances: '%s'", t.id)
+	case i.State != Running:
+		return apiErrorf("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.id)
+	}
+	return nil
+}
+
+// behind is the instance behind a target; nil where there is none.
+func (s *Sim) behind(g *targetGroup, t *target) *Instance {
+	if g.kind == kindInstance {
+		return s.instances[t.id]
+	}
+	for _, i := range s.instances {
+		if i.PrivateIP == t.id && i.State != Terminated {
+			return i
+		}
+	}
+	return nil
 }
 
 func (g *targetGroup) register(t target, now time.Time) {

@@ -19,7 +19,7 @@ type targetGroupItem struct {
 }
 
 func (g *targetGroup) item() targetGroupItem {
-	return targetGroupItem{g.arn, g.name, cmp.Or(g.protocol, "HTTP"), g.port, vpc, g.interval, 1, "instance"}
+	return targetGroupItem{g.arn, g.name, cmp.Or(g.protocol, "HTTP"), g.port, vpc, g.interval, 1, g.kind}
 }
 
 type targetGroupsResult struct {
@@ -90,7 +90,7 @@ func (s *Sim) describeTargetHealth(p params, now time.Time) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	g.targets = slices.DeleteFunc(g.targets, func(t *target) bool { return s.gone(t, now) })
+	g.targets = slices.DeleteFunc(g.targets, func(t *target) bool { return s.gone(g, t, now) })
 	named := g.targetsOf(p)
 	out := new(healthResult)
 	for _, t := range named {
@@ -106,26 +106,27 @@ func (s *Sim) describeTargetHealth(p params, now time.Time) (any, *apiError) {
 	return out, nil
 }
 
-// gone says whether a target has drained, or its instance is over.
-func (s *Sim) gone(t *target, now time.Time) bool {
-	i := s.instances[t.id]
-	return i == nil || i.State == Terminated || !t.draining.IsZero() && !now.Before(t.draining)
+// gone says whether a target has drained, or its instance is over. An address
+// stays, whoever had it.
+func (s *Sim) gone(g *targetGroup, t *target, now time.Time) bool {
+	i := s.behind(g, t)
+	return g.kind == kindInstance && (i == nil || i.State == Terminated) || !t.draining.IsZero() && !now.Before(t.draining)
 }
 
 // health is initial for one health check, then healthy, where the instance
 // runs and answers: a silent one does not.
 func (s *Sim) health(g *targetGroup, t *target, now time.Time) healthItem {
 	out := healthItem{ID: t.id, Port: t.port}
-	i := s.instances[t.id]
+	i := s.behind(g, t)
 	checked := t.since.Add(time.Duration(g.interval) * time.Second)
 	switch {
 	case !t.draining.IsZero():
 		out.State, out.Reason, out.Description = "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
-	case i.State != Running:
+	case i != nil && i.State != Running:
 		out.State, out.Reason, out.Description = "unused", "Target.InvalidState", "Target is in the "+string(i.State)+" state"
 	case now.Before(checked):
 		out.State, out.Reason, out.Description = "initial", "Elb.InitialHealthChecking", "Initial health checks in progress"
-	case i.Silent || i.impaired(now):
+	case i == nil || i.Silent || i.impaired(now):
 		out.State, out.Reason, out.Description = "unhealthy", "Target.Timeout", "Request timed out"
 	default:
 		out.State = "healthy"

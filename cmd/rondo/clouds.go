@@ -34,9 +34,9 @@ func (p *parts) buildClouds(ctx context.Context, conf autoscaleConfig) (_ autosc
 	if len(names) == 0 {
 		return clouds, nil
 	}
-	groups, err := asg.New(ctx, conf.EC2, p.cloud, names)
+	p.asgs, err = asg.New(ctx, conf.EC2, p.cloud, names)
 	for name := range names {
-		clouds[name] = groups
+		clouds[name] = p.asgs
 	}
 	return clouds, err
 }

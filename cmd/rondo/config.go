@@ -24,6 +24,7 @@ import (
 	"rondo/alerts/promrule"
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
+	"rondo/autoscale/ec2/elb"
 	"rondo/cmd/rondo/backup"
 	"rondo/collectors"
 	"rondo/collectors/graphite"
@@ -105,6 +106,7 @@ func (c alertsConfig) mutes() (alerts.Muting, error) {
 type autoscaleConfig struct {
 	Groups autoscale.Config `yaml:",inline"`
 	EC2    ec2.Config       `yaml:"ec2"`
+	ELB    elb.Config       `yaml:"elb"` // target groups that follow groups
 }
 
 // ofASG names the groups that are Auto Scaling Groups, by these.
@@ -296,6 +298,8 @@ func (c *config) validate() error {
 	in("events", c.Events.Validate())
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
+	in("autoscale", c.Autoscale.ELB.Validate())
+	in("autoscale", c.checkFollowed("elb", c.Autoscale.ELB.Groups()...))
 	in("roles", c.validateRoles())
 	in("backup", c.Backup.validate(c.Data))
 	in("alerts", c.checkRuleExpressions())

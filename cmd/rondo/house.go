@@ -24,10 +24,10 @@ type follower interface {
 type house []follower
 
 // buildHouse makes what follows the groups of a configuration.
-func (s *server) buildHouse(_ context.Context, conf *config, p *parts) error {
+func (s *server) buildHouse(ctx context.Context, conf *config, p *parts) error {
 	s.crew.keep(conf.Autoscale.Groups.Groups)
 	p.house = append(p.house, s.crew)
-	return nil
+	return s.followInAWS(ctx, conf, p)
 }
 
 // drainers are all that have a say in when an instance has drained.
@@ -58,6 +58,67 @@ func (h house) notes(group, instance string) (out []string) {
 		}
 	}
 	return out
+}
+
+// Remarks implements [autoscale.House], by the followers that have something to
+// say of a whole group.
+func (h house) Remarks(group string) (said []string) {
+	for _, f := range h {
+		if r, ok := f.(autoscale.Remarker); ok {
+			said = append(said, r.Remarks(group)...)
+		}
+	}
+	return said
+}
+
+// Needs implements [autoscale.House], by the followers that need to be allowed
+// something.
+func (h house) Needs(ctx context.Context, group string) (needs []autoscale.Requirement) {
+	for _, f := range h {
+		if n, ok := f.(interface {
+			Needs(ctx context.Context, group string) []autoscale.Requirement
+		}); ok {
+			needs = append(needs, n.Needs(ctx, group)...)
+		}
+	}
+	return needs
+}
+
+// Ailing implements [autoscale.House], by the followers that look after the
+// health of instances. Where several find one ailing, the first that did counts.
+func (h house) Ailing(group string) map[string]autoscale.Ailment {
+	all := make(map[string]autoscale.Ailment)
+	for _, f := range h {
+		a, ok := f.(interface {
+			Ailing(group string) map[string]autoscale.Ailment
+		})
+		if !ok {
+			continue
+		}
+		for id, ailment := range a.Ailing(group) {
+			if before, ok := all[id]; !ok || ailment.Since.Before(before.Since) {
+				all[id] = ailment
+			}
+		}
+	}
+	return all
+}
+
+// A counting follower counts what it does.
+type counting interface {
+	Room() string // rondo.<room>.<what>
+	Stats() map[string]uint64
+}
+
+// counters are what the followers count, by their rooms.
+func (h house) counters() map[string]map[string]uint64 {
+	rooms := make(map[string]map[string]uint64)
+	for _, f := range h {
+		if c, ok := f.(counting); ok {
+			rooms[c.Room()] = c.Stats()
+		}
+	}
+	return rooms
 }
 
 // checkFollowed finds groups that a section names and that there are not.

@@ -8,6 +8,7 @@ import (
 
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
+	"rondo/autoscale/ec2/asg"
 	"rondo/collectors"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
@@ -30,6 +31,7 @@ type parts struct {
 	controller   *autoscale.Controller // nil where there is no group
 	house        house                 // what follows its groups
 	cloud        *ec2.Cloud            // nil where no group is in EC2
+	asgs         *asg.Cloud            // nil where no group is an Auto Scaling Group
 }
 
 // buildParts builds the parts of a configuration. All sockets are bound when
@@ -101,7 +103,7 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	}
 	o := autoscale.Options{
 		Config: conf.Autoscale.Groups, Cloud: clouds, Metrics: s.judge, Moves: s.moves, Fleet: retiring{s.fleet, s.join, s.log}, Alerts: s.engine, Deaf: conf.Alerts.Rules.AtOnce(),
-		Drainer: p.house.drainers(s.fleet), Notes: p.house.notes, Journal: journal, Lost: s.stores.lostState(), UserData: s.fillUserData, Log: s.log.With("component", "autoscale"),
+		Drainer: p.house.drainers(s.fleet), Notes: p.house.notes, House: p.house, Journal: journal, Lost: s.stores.lostState(), UserData: s.fillUserData, Log: s.log.With("component", "autoscale"),
 	}
 	if p.cloud != nil {
 		o.Sweeper = p.cloud

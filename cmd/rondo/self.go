@@ -182,6 +182,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		}
 		if p.controller != nil {
 			rooms["autoscale"] = p.controller.Stats()
+			maps.Copy(rooms, p.house.counters())
 		}
 	}
 	return rooms

@@ -119,6 +119,16 @@ func (c *Cloud) Bounds(group string) (least, most int, ok bool) {
 	return g.min, g.max, true
 }
 
+// TargetGroups returns the ARNs of the target groups that AWS fills with a
+// group's members; false while the Auto Scaling Group has not been read.
+func (c *Cloud) TargetGroups(group string) (arns []string, ok bool) {
+	k := c.of(group)
+	if k == nil || k.shown() == nil {
+		return nil, false
+	}
+	return k.shown().targetGroups, true
+}
+
 // Impaired implements autoscale.StatusChecker: EC2 knows.
 func (c *Cloud) Impaired(ctx context.Context, group string, ids []string) (map[string]time.Time, error) {
 	return c.instances.Impaired(ctx, group, ids)

@@ -3,6 +3,7 @@ package asg
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type group struct {
 	noLaunch          string // why it launches nothing: its process Launch is suspended
 	members           []member
 	claim             map[string]string // the tags of a controller's claim
+	targetGroups      []string          // ARNs of those that AWS fills with its members
 }
 
 // A member is an instance in it.
@@ -61,7 +63,12 @@ func groupOf(g types.AutoScalingGroup) (*group, error) {
 	out := &group{
 		name: aws.ToString(g.AutoScalingGroupName),
 		min:  int(aws.ToInt32(g.MinSize)), max: int(aws.ToInt32(g.MaxSize)), desired: int(aws.ToInt32(g.DesiredCapacity)),
-		claim: claimOf(g.Tags),
+		claim: claimOf(g.Tags), targetGroups: slices.Clone(g.TargetGroupARNs),
+	}
+	for _, s := range g.TrafficSources { // the newer way to attach them
+		if arn := aws.ToString(s.Identifier); aws.ToString(s.Type) != "elb" && !slices.Contains(out.targetGroups, arn) {
+			out.targetGroups = append(out.targetGroups, arn)
+		}
 	}
 	if unit := aws.ToString(g.DesiredCapacityType); unit != "" && unit != "units" {
 		return nil, refused("the Auto Scaling Group %s counts its capacity as %s; instances are wanted", out.name, unit)
