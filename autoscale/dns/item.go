@@ -46,6 +46,7 @@ type item struct {
 	last    map[string]sight // at the last look, by instance
 	dry     bool             // we change nothing for this group
 	trouble string           // why the name is not as it should be
+	held    []Hold           // what else is not done
 }
 
 // A sight is how an instance was seen at a look.
@@ -268,7 +269,7 @@ func (it *item) saw(m autoscale.Membership, plan Plan, now time.Time) {
 		it.kept.Gone[i.ID] = d
 	}
 	it.last = last
-	it.trouble = ""
+	it.trouble, it.held = "", plan.Held
 	if plan.Blocked() {
 		it.trouble = plan.Held[len(plan.Held)-1].Text
 	}

@@ -86,6 +86,19 @@ func (k *Keeper) Note(group, instance string) string {
 	return strings.Join(out, "; ")
 }
 
+// Remarks say which names of a group are not as the group is, and why.
+func (k *Keeper) Remarks(group string) (out []string) {
+	for _, it := range k.items {
+		if it.Group == group {
+			out = append(out, it.remarks()...)
+		}
+	}
+	return out
+}
+
+// Room is that of the counters.
+func (k *Keeper) Room() string { return "dns" }
+
 // Stats are the counters: updates, addresses added and removed, and what was
 // not done, by reason.
 func (k *Keeper) Stats() map[string]uint64 { return k.counts.snapshot() }

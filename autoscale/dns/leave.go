@@ -159,6 +159,19 @@ func (it *item) note(id string, now time.Time) string {
 	return ""
 }
 
+// remarks say why the name is not as the group is.
+func (it *item) remarks() (out []string) {
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	if it.trouble != "" {
+		return []string{it.Name + ": " + it.trouble}
+	}
+	for _, h := range it.held {
+		out = append(out, h.Text)
+	}
+	return out
+}
+
 func ago(t, now time.Time) string { return short(max(now.Sub(t), 0).Truncate(time.Second)) }
 
 // short writes a duration with its largest units: 12 s, 1m30s.

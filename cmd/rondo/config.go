@@ -23,6 +23,7 @@ import (
 	"rondo/alerts/notify/direct"
 	"rondo/alerts/promrule"
 	"rondo/autoscale"
+	"rondo/autoscale/dns"
 	"rondo/autoscale/ec2"
 	"rondo/autoscale/ec2/elb"
 	"rondo/cmd/rondo/backup"
@@ -107,6 +108,7 @@ type autoscaleConfig struct {
 	Groups autoscale.Config `yaml:",inline"`
 	EC2    ec2.Config       `yaml:"ec2"`
 	ELB    elb.Config       `yaml:"elb"` // target groups that follow groups
+	DNS    dns.Config       `yaml:"dns"` // names that follow groups
 }
 
 // ofASG names the groups that are Auto Scaling Groups, by these.
@@ -300,6 +302,7 @@ func (c *config) validate() error {
 	in("autoscale", c.Autoscale.EC2.Validate())
 	in("autoscale", c.Autoscale.ELB.Validate())
 	in("autoscale", c.checkFollowed("elb", c.Autoscale.ELB.Groups()...))
+	in("autoscale", c.checkNames())
 	in("roles", c.validateRoles())
 	in("backup", c.Backup.validate(c.Data))
 	in("alerts", c.checkRuleExpressions())

@@ -27,7 +27,7 @@ type house []follower
 func (s *server) buildHouse(ctx context.Context, conf *config, p *parts) error {
 	s.crew.keep(conf.Autoscale.Groups.Groups)
 	p.house = append(p.house, s.crew)
-	return s.followInAWS(ctx, conf, p)
+	return errors.Join(s.followInAWS(ctx, conf, p), s.followByName(conf.Autoscale, p))
 }
 
 // drainers are all that have a say in when an instance has drained.
