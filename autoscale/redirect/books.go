@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rondo/alerts/state"
+	"rondo/autoscale"
 )
 
 // Books are what outlasts a reload: who was counted where, the key that signs
@@ -88,6 +89,8 @@ type ledger struct {
 	start    time.Time
 	cost     float64 // learnt
 	saved    int64   // the newest of all that is kept
+
+	members autoscale.Membership // the newest: who serves while a reload finds out anew
 }
 
 // ledger is the one of a group.
@@ -176,7 +179,7 @@ func (b *Books) save(ctx context.Context) error {
 // refuse counts it.
 func (b *Books) refuse(r reason) { b.refused[r].Add(1) }
 
-// Snapshot is what was refused, by reason, and what was redirected.
+// Snapshot is what was refused, by reason.
 func (b *Books) Snapshot() map[string]uint64 {
 	out := make(map[string]uint64)
 	for r := range reasons {

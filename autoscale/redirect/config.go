@@ -102,7 +102,8 @@ func (c Config) With(group string) Config {
 // minSecret is the shortest secret: who can guess it can choose his server.
 const minSecret = 16
 
-// Validate says what is wrong with the configuration.
+// Validate says what is wrong with the configuration. Errors begin with the keys
+// that lead to where it is.
 func (c Config) Validate() error {
 	var errs []error
 	if c.Listen != "" {
@@ -119,29 +120,28 @@ func (c Config) Validate() error {
 	}
 	errs = append(errs, c.Limits.validate())
 	seen, places := make(map[string]bool), make(map[string]string)
-	for _, g := range c.Groups {
+	for n, g := range c.Groups {
 		g = g.WithDefaults()
-		if seen[g.Group] {
-			errs = append(errs, fmt.Errorf("group %q stands here twice: give it several hosts", g.Group))
+		check := func(ok bool, format string, args ...any) {
+			if !ok {
+				errs = append(errs, fmt.Errorf("groups: %d: "+format, append([]any{n + 1}, args...)...))
+			}
 		}
+		check(!seen[g.Group], "group: %q stands here twice: give it several hosts", g.Group)
 		seen[g.Group] = true
-		errs = append(errs, g.validate())
+		g.validate(check)
 		if g.URL == "" {
 			continue
 		}
-		if c.Listen == "" {
-			errs = append(errs, fmt.Errorf("group %q has a url, and there is no redirector: add listen: 127.0.0.1:8090", g.Group))
-		}
+		check(c.Listen != "", "url: there is no redirector: add under redirect:\n  listen: 127.0.0.1:8090")
 		for _, place := range g.places() {
-			if other, taken := places[place]; taken {
-				errs = append(errs, fmt.Errorf("groups %q and %q: both are at %s; give one of them hosts or a path of its own", other, g.Group, place))
-			}
+			check(places[place] == "", "path: groups %q and %q are both at %s; give one of them hosts or a path of its own", places[place], g.Group, place)
 			places[place] = g.Group
 		}
 	}
 	for i, err := range errs {
 		if err != nil {
-			errs[i] = fmt.Errorf("autoscale: redirect: %w", err)
+			errs[i] = fmt.Errorf("redirect: %w", err)
 		}
 	}
 	return errors.Join(errs...)
@@ -158,14 +158,8 @@ func (g Group) places() (out []string) {
 	return out
 }
 
-func (g Group) validate() error {
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("group %q: "+format, append([]any{g.Group}, args...)...))
-		}
-	}
-	check(g.Group != "", "a name is wanted, as in group: web")
+func (g Group) validate(check func(bool, string, ...any)) {
+	check(g.Group != "", "group: a name is wanted, as in group: web")
 	if g.URL != "" {
 		t, err := ParseTemplate(g.URL)
 		if err == nil {
@@ -173,18 +167,17 @@ func (g Group) validate() error {
 		}
 		check(err == nil, "url: %w", err)
 	}
-	check(strings.HasPrefix(g.Path, "/"), "path %q: want one that begins with /", g.Path)
+	check(strings.HasPrefix(g.Path, "/"), "path: %q: want one that begins with /", g.Path)
 	for _, h := range g.Hosts {
 		check(h != "" && !strings.ContainsAny(h, "/:@ "), "hosts: %q: want a name without a port", h)
 	}
 	check(g.Status == http.StatusTemporaryRedirect || g.Status == http.StatusFound,
-		"status %d: want 307, or 302 for clients that do not know it; a permanent one would tie clients to a server for ever", g.Status)
-	check(g.Stale >= time.Second && g.Stale <= time.Hour, "stale %v: want 1s to 1h", g.Stale)
-	check(g.Session >= time.Second && g.Session <= 24*time.Hour, "session %v: want 1s to 24h", g.Session)
-	check(g.Longest >= g.Session && g.Longest <= 30*24*time.Hour, "longest %v: want session (%v) to 720h", g.Longest, g.Session)
-	check(g.Cost >= 0 && !math.IsInf(g.Cost, 0), "cost %v: want a share of a server above 0, or 0 to have it learnt", g.Cost)
-	check(g.RetryAfter >= time.Second && g.RetryAfter <= time.Hour, "retry_after %v: want 1s to 1h", g.RetryAfter)
-	return errors.Join(errs...)
+		"status: %d: want 307, or 302 for clients that do not know it; a permanent one would tie clients to a server for ever", g.Status)
+	check(g.Stale >= time.Second && g.Stale <= time.Hour, "stale: %v: want 1s to 1h", g.Stale)
+	check(g.Session >= time.Second && g.Session <= 24*time.Hour, "session: %v: want 1s to 24h", g.Session)
+	check(g.Longest >= g.Session && g.Longest <= 30*24*time.Hour, "longest: %v: want session (%v) to 720h", g.Longest, g.Session)
+	check(g.Cost >= 0 && !math.IsInf(g.Cost, 0), "cost: %v: want a share of a server above 0, or 0 to have it learnt", g.Cost)
+	check(g.RetryAfter >= time.Second && g.RetryAfter <= time.Hour, "retry_after: %v: want 1s to 1h", g.RetryAfter)
 }
 
 func (l Limits) validate() error {
@@ -212,12 +205,12 @@ func (b Bind) validate(what string, secured bool) error {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %q: want an address and a port, such as 127.0.0.1:8090: %w", what, b.Listen, err)
+		return fmt.Errorf("%s: %q: want an address and a port, such as 127.0.0.1:8090: %w", what, b.Listen, err)
 	}
 	if secured || len(b.Allow) > 0 || isLoopback(host) {
 		return nil
 	}
-	return fmt.Errorf("%s %q takes plaintext from other machines: name those that may call, as in\n    allow: [10.0.0.0/8]", what, b.Listen)
+	return fmt.Errorf("%s: %q takes plaintext from other machines: name those that may call, as in\n    allow: [10.0.0.0/8]", what, b.Listen)
 }
 
 // isLoopback says whether a host name or address stays on this machine. It

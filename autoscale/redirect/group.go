@@ -1,6 +1,7 @@
 package redirect
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -15,6 +16,7 @@ type servers struct {
 	url   Template
 	width time.Duration // of a slot
 	books *ledger
+	known chan struct{} // closed as soon as somebody has said who is in the group
 
 	// What follows is guarded by books.mu.
 	at      time.Time // of the list of members; zero: nobody has said who is in the group
@@ -32,14 +34,18 @@ func newServers(conf Group, b *ledger) (*servers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("autoscale: redirect: group %q: url: %w", conf.Group, err)
 	}
-	return &servers{conf: conf, url: t, width: conf.Session / slots, books: b}, nil
+	return &servers{conf: conf, url: t, width: conf.Session / slots, books: b, known: make(chan struct{})}, nil
 }
 
 // update takes who is in the group, and what is known of them.
 func (g *servers) update(m autoscale.Membership, s sight) {
 	g.books.mu.Lock()
 	defer g.books.mu.Unlock()
+	if g.at.IsZero() {
+		close(g.known)
+	}
 	g.at, g.members, g.seen = m.At, m.Instances, s
+	g.books.members = m
 	g.byID, g.byName, g.bases = make(map[string]int), make(map[string]int), make([]*url.URL, len(m.Instances))
 	g.table, g.full = weigh(m.Instances, s, g.conf.Stale)
 	g.table.Cost = g.conf.Cost
@@ -67,6 +73,26 @@ func (g *servers) update(m autoscale.Membership, s sight) {
 		}
 	}
 	g.books.forget(g.byID, s.now, g.conf.Session)
+}
+
+// atStart is how long requests wait for a start to find out who is in the
+// group.
+const atStart = 3 * time.Second
+
+// await waits for that.
+func (g *servers) await(ctx context.Context) {
+	select {
+	case <-g.known:
+		return
+	default:
+	}
+	limit := time.NewTimer(atStart)
+	defer limit.Stop()
+	select {
+	case <-g.known:
+	case <-ctx.Done():
+	case <-limit.C:
+	}
 }
 
 // note remembers since when a server says that it has no sessions.

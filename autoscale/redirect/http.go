@@ -82,7 +82,9 @@ func (r *Redirector) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		r.fail(w, noGroup, http.StatusNotFound, "nothing is served here")
 		return
 	}
-	to, now := r.routes[i], time.Now()
+	to := r.routes[i]
+	to.servers.await(q.Context())
+	now := time.Now()
 	t, valid := to.session(q)
 	if !valid && len(q.CookiesNamed(to.cookie)) > 0 {
 		r.books.refuse(badToken) // and it is a new session

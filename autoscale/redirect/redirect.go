@@ -74,6 +74,9 @@ func New(ctx context.Context, o Options) (*Redirector, error) {
 			return nil, err
 		}
 		r.groups[conf.Group] = g
+		if l.members.Group != "" {
+			g.update(l.members, sight{now: time.Now(), heard: r.hosts.LastSeen})
+		}
 		if conf.URL != "" {
 			r.routes = append(r.routes, newRoute(conf, g, signer{key, conf.Group}))
 		}
@@ -213,6 +216,12 @@ func (r *Redirector) Note(group, instance string) string {
 	}
 	return ""
 }
+
+// Room is where its counters are: rondo.redirect.<what>.
+func (r *Redirector) Room() string { return "redirect" }
+
+// Stats are its counters: what was refused, by reason.
+func (r *Redirector) Stats() map[string]uint64 { return r.books.Snapshot() }
 
 // AppendSamples appends, for each server, rondo.redirect.sessions and
 // rondo.redirect.weight as gauges, and the counters rondo.redirect.begun (of new

@@ -26,6 +26,7 @@ import (
 	"rondo/autoscale/dns"
 	"rondo/autoscale/ec2"
 	"rondo/autoscale/ec2/elb"
+	"rondo/autoscale/redirect"
 	"rondo/cmd/rondo/backup"
 	"rondo/collectors"
 	"rondo/collectors/graphite"
@@ -105,10 +106,11 @@ func (c alertsConfig) mutes() (alerts.Muting, error) {
 }
 
 type autoscaleConfig struct {
-	Groups autoscale.Config `yaml:",inline"`
-	EC2    ec2.Config       `yaml:"ec2"`
-	ELB    elb.Config       `yaml:"elb"` // target groups that follow groups
-	DNS    dns.Config       `yaml:"dns"` // names that follow groups
+	Groups   autoscale.Config `yaml:",inline"`
+	EC2      ec2.Config       `yaml:"ec2"`
+	ELB      elb.Config       `yaml:"elb"`      // target groups that follow groups
+	DNS      dns.Config       `yaml:"dns"`      // names that follow groups
+	Redirect redirect.Config  `yaml:"redirect"` // weights of servers, and who is sent where
 }
 
 // ofASG names the groups that are Auto Scaling Groups, by these.
@@ -148,8 +150,8 @@ func defaultConfig() *config {
 		Syslogd:   syslogConfig{Server: syslogd.DefaultConfig(), Store: logstore.DefaultConfig(), Canary: canary.DefaultConfig()},
 		Fleet:     fleetConfig{Templates: fleet.DefaultTemplates()},
 		Alerts:    alertsConfig{Rules: check.DefaultConfig(), Prometheus: promrule.DefaultConfig(), Receivers: direct.DefaultConfig()},
-		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig()},
 		Events:    event.DefaultConfig(),
+		Autoscale: autoscaleConfig{Groups: autoscale.DefaultConfig(), Redirect: redirect.DefaultConfig()},
 		Backup:    backupConfig{Config: backup.DefaultConfig()},
 		tree:      &node{shape: mapping},
 	}
@@ -303,6 +305,7 @@ func (c *config) validate() error {
 	in("autoscale", c.Autoscale.ELB.Validate())
 	in("autoscale", c.checkFollowed("elb", c.Autoscale.ELB.Groups()...))
 	in("autoscale", c.checkNames())
+	in("autoscale", c.checkBalance())
 	in("roles", c.validateRoles())
 	in("backup", c.Backup.validate(c.Data))
 	in("alerts", c.checkRuleExpressions())

@@ -9,6 +9,7 @@ import (
 
 	"rondo/alerts/fleet"
 	"rondo/autoscale"
+	"rondo/rrd"
 )
 
 // A follower is what follows the members of groups: a balancer, names, files.
@@ -27,7 +28,7 @@ type house []follower
 func (s *server) buildHouse(ctx context.Context, conf *config, p *parts) error {
 	s.crew.keep(conf.Autoscale.Groups.Groups)
 	p.house = append(p.house, s.crew)
-	return errors.Join(s.followInAWS(ctx, conf, p), s.followByName(conf.Autoscale, p))
+	return errors.Join(s.buildRedirect(ctx, conf, p), s.followInAWS(ctx, conf, p), s.followByName(conf.Autoscale, p))
 }
 
 // drainers are all that have a say in when an instance has drained.
@@ -119,6 +120,21 @@ func (h house) counters() map[string]map[string]uint64 {
 		}
 	}
 	return rooms
+}
+
+// A sampler is a follower with figures of its own.
+type sampler interface {
+	AppendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample
+}
+
+// appendSamples appends the followers' own figures.
+func (h house) appendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample {
+	for _, f := range h {
+		if s, ok := f.(sampler); ok {
+			dst = s.AppendSamples(dst, now)
+		}
+	}
+	return dst
 }
 
 // checkFollowed finds groups that a section names and that there are not.

@@ -69,6 +69,7 @@ func (s *server) edge() (*web.Server, error) {
 	w.Command("POST /api/backup", http.HandlerFunc(s.backups.serveNow))
 	w.StreamCommand("POST /api/backup/snapshot", http.HandlerFunc(s.backups.serveStage))
 	w.Handle("GET /api/routes", http.HandlerFunc(s.serveRoutes))
+	w.Handle("GET /weights", http.HandlerFunc(s.serveWeights))
 	w.Handle("GET /metrics", http.HandlerFunc(s.self.serve))
 	w.Open("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
 	w.Open("GET /readyz", http.HandlerFunc(s.ready))

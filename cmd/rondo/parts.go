@@ -9,6 +9,7 @@ import (
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 	"rondo/autoscale/ec2/asg"
+	"rondo/autoscale/redirect"
 	"rondo/collectors"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
@@ -30,6 +31,7 @@ type parts struct {
 	destinations []destination
 	controller   *autoscale.Controller // nil where there is no group
 	house        house                 // what follows its groups
+	redirect     *redirect.Redirector  // nil where no group is weighed
 	cloud        *ec2.Cloud            // nil where no group is in EC2
 	asgs         *asg.Cloud            // nil where no group is an Auto Scaling Group
 }
@@ -88,6 +90,7 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 
 func (s *server) buildController(ctx context.Context, conf *config, p *parts) error {
 	if len(conf.Autoscale.Groups.Groups) == 0 {
+		s.books.Sockets.Close()
 		return nil
 	}
 	clouds, err := p.buildClouds(ctx, conf.Autoscale)

@@ -286,7 +286,7 @@ func (me *self) record(ctx context.Context, now time.Time) error {
 		}
 	}
 	if p := me.s.parts.Load(); p != nil && p.controller != nil {
-		batch = p.controller.AppendSamples(batch, now)
+		batch = p.house.appendSamples(p.controller.AppendSamples(batch, now), now)
 	}
 	err := me.s.stores.metrics.Append(ctx, batch)
 	if _, refused := errors.AsType[*rrd.BatchError](err); refused {

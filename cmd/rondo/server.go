@@ -25,6 +25,7 @@ import (
 	"rondo/alerts/fleet/join"
 	"rondo/alerts/notify/dispatch"
 	"rondo/alerts/promrule"
+	"rondo/autoscale/redirect"
 	"rondo/collectors/agent"
 	"rondo/rrd"
 	"rondo/rrd/promql"
@@ -105,6 +106,7 @@ type server struct {
 	backups    *backups
 	loki       *loki.API
 	agents     *agent.Server
+	books      *redirect.Books       // of sessions; they outlast a reload
 	parts      atomic.Pointer[parts] // replaced by a reload
 	started    time.Time
 }
@@ -166,6 +168,7 @@ func serve(ctx context.Context, conf *config, opt serveOptions) (err error) {
 	if err := s.build(); err != nil {
 		return err
 	}
+	defer s.books.Sockets.Close()
 	listeners, err := web.Listen(conf.Web, conf.Data)
 	if err != nil {
 		return err
@@ -231,6 +234,9 @@ func (s *server) build() (err error) {
 		return err
 	}
 	if err := s.newDispatcher(s.conf); err != nil {
+		return err
+	}
+	if s.books, err = redirect.OpenBooks(s.stores.state, s.stores.lostState() != ""); err != nil {
 		return err
 	}
 	s.checks = check.NewService(s.stores.metrics, s.log)

@@ -9,6 +9,7 @@ import (
 	"rondo/alerts"
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
+	"rondo/autoscale/redirect"
 	"rondo/collectors/logmetric"
 	"rondo/rrd"
 	"rondo/syslogd"
@@ -97,7 +98,7 @@ type heartbeats struct{ all fleet.Heads }
 func (h heartbeats) Heads(since rrd.Time) iter.Seq2[rrd.Key, rrd.Time] {
 	return func(yield func(rrd.Key, rrd.Time) bool) {
 		for k, t := range h.all.Heads(since) {
-			if !logmetric.FromLogs(k) && !check.FromChecks(k) && !alerts.IsStatus(k) && !yield(k, t) {
+			if !logmetric.FromLogs(k) && !check.FromChecks(k) && !alerts.IsStatus(k) && !redirect.IsFigure(k) && !yield(k, t) {
 				return
 			}
 		}
