@@ -187,19 +187,17 @@ func (f *Fleet) plan(own []rrd.Matcher) (*plan, error) {
 func (p *plan) find() {
 	f := p.fleet
 	host, group := p.text(HostLabel), p.text(GroupLabel)
-	var names, prefixes []string
+	var names, paths []string
 	f.mu.RLock()
 	for id, e := range f.hosts {
 		p.groupOf[id] = e.Group
-		if !p.fits(id, e.Group) {
-			continue
-		}
-		names = append(names, regexp.QuoteMeta(id))
-		if id, _ := f.Identify(rrd.Key(e.Template + "x")); e.Template != "" && id.Group == "" { // else the template finds them
-			prefixes = append(prefixes, regexp.QuoteMeta(e.Template)+".+")
+		if p.fits(id, e.Group) {
+			names = append(names, regexp.QuoteMeta(id))
 		}
 	}
 	f.mu.RUnlock()
+	slices.Sort(names)
+	members := strings.Join(names, "|")
 	labelled := []rrd.Matcher{{Label: "host", Op: rrd.Regexp, Value: ".+"}}
 	if host != "" {
 		labelled[0].Value = host
@@ -209,18 +207,19 @@ func (p *plan) find() {
 	} else {
 		p.ways = append(p.ways, append(labelled, rrd.Matcher{Label: "group", Op: rrd.Regexp, Value: group}))
 		if len(names) > 0 {
-			slices.Sort(names)
-			p.ways = append(p.ways, []rrd.Matcher{{Label: "host", Op: rrd.Regexp, Value: strings.Join(names, "|")}, {Label: "group"}})
+			p.ways = append(p.ways, []rrd.Matcher{{Label: "host", Op: rrd.Regexp, Value: members}, {Label: "group"}})
 		}
 	}
 	for _, t := range f.templates {
-		if group == "" || t.hasGroup() {
-			prefixes = append(prefixes, t.pattern(host, group))
+		switch {
+		case group == "" || t.hasGroup():
+			paths = append(paths, t.pattern(host, group))
+		case len(names) > 0:
+			paths = append(paths, t.pattern(members, ""))
 		}
 	}
-	if len(prefixes) > 0 {
-		slices.Sort(prefixes)
-		p.ways = append(p.ways, []rrd.Matcher{{Label: "host"}, {Label: rrd.NameLabel, Op: rrd.Regexp, Value: strings.Join(slices.Compact(prefixes), "|")}})
+	if len(paths) > 0 {
+		p.ways = append(p.ways, []rrd.Matcher{{Label: "host"}, {Label: rrd.NameLabel, Op: rrd.Regexp, Value: strings.Join(paths, "|")}})
 	}
 }
 
