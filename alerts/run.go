@@ -145,7 +145,7 @@ func (e *Engine) apply(ctx context.Context, r *runner, look bool, readings []Rea
 		}
 	}
 	for key, rec := range records {
-		if seen[key] || failed == nil && r.keeps(rec) {
+		if seen[key] || failed == nil && r.keeps(rec) && !e.o.Withdrawn(rec.labels) {
 			continue
 		}
 		if err := b.absent(ctx, key, rec, failed); err != nil {

@@ -21,7 +21,7 @@ import (
 func (s *server) edge() (*web.Server, error) {
 	w, err := web.New(s.conf.Web, web.Deps{
 		Metrics: s.stores.metrics, Index: s.stores.metrics, Ranger: s.promql,
-		Logs: s.stores.logs, Alerts: s.engine, Telling: s.dispatcher, Fleet: s.fleet, Groups: present{s}, System: s.system,
+		Logs: s.stores.logs, Alerts: s.engine, Telling: s.dispatcher, Fleet: s.fleet, Groups: present{s}, Roles: present{s}, System: s.system,
 	}, s.log)
 	if err != nil {
 		return nil, err
@@ -52,6 +52,8 @@ func (s *server) edge() (*web.Server, error) {
 	w.Handle("GET /api/hosts", s.fleet.Handler())
 	w.Handle("GET /api/hosts/", s.fleet.Handler())
 	w.Command("POST /api/hosts/", s.fleet.Commands())
+	w.Handle("GET /api/roles", answer(s.serveRoles))
+	w.Handle("GET /api/roles/{name}", answer(s.serveRoles))
 	w.Handle("GET /api/groups", s.groups((*autoscale.Controller).Handler))
 	w.Handle("GET /api/groups/", s.groups((*autoscale.Controller).Handler))
 	w.Command("POST /api/groups/", signed(w, s.groups((*autoscale.Controller).Commands)))

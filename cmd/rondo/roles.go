@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -206,3 +208,37 @@ func membersOf(r role.Role, hosts []fleet.Host) (names []string) {
 	}
 	return names
 }
+
+// roleList is what the roles of a configuration have attached, and who is a
+// member.
+func (s *server) roleList() []role.View {
+	conf := s.parts.Load().conf
+	roles := make([]role.Role, len(conf.Roles))
+	for i, r := range conf.Roles {
+		roles[i] = r.WithDefaults()
+	}
+	views := role.Views(roles, s.staff().Hosts(), s.engine)
+	for i, r := range conf.Roles {
+		p, _ := r.profile() // none has no version
+		views[i].Profile, views[i].Parameters = p.version, r.Settings.Parameters
+	}
+	return views
+}
+
+// Roles implements pages.Roles.
+func (p present) Roles() []role.View { return p.s.roleList() }
+
+// serveRoles answers GET /api/roles and /api/roles/NAME.
+func (s *server) serveRoles(r *http.Request, _ url.Values) (any, error) {
+	all, name := s.roleList(), r.PathValue("name")
+	if name == "" {
+		return all, nil
+	}
+	if i := slices.IndexFunc(all, func(v role.View) bool { return v.Name == name }); i >= 0 {
+		return all[i], nil
+	}
+	return nil, fmt.Errorf("%w: %s", errNoRole, name)
+}
+
+// errNoRole is the answer to who asks for a role that there is not.
+var errNoRole = errors.New("no such role")

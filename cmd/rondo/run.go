@@ -23,6 +23,7 @@ type commandLine struct {
 	Alert   alertCmd   `cmd:"" help:"Show a running server's alerts, acknowledge and silence them."`
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
 	Event   eventCmd   `cmd:"" help:"Mark a running server's graphs: deploys, changes, incidents."`
+	Role    roleCmd    `cmd:"" help:"Show what is attached to the groups of a running server, and who is a member."`
 	Series  seriesCmd  `cmd:"" help:"Show a running server's series and change how they are kept."`
 	Set     setCmd     `cmd:"" help:"Change how a running server keeps sets, which are RRDtool's files."`
 	Import  importCmd  `cmd:"" help:"Take over what other programs keep."`

@@ -49,7 +49,7 @@ func statusOf(err error) int {
 		return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
 	}
 	switch {
-	case is(rrd.ErrNoSet, store.ErrNoSeries, store.ErrNoMatch):
+	case is(errNoRole, rrd.ErrNoSet, store.ErrNoSeries, store.ErrNoMatch):
 		return http.StatusNotFound
 	case is(rrd.ErrSetExists, store.ErrSetChanging, store.ErrSeriesName, store.ErrChanging, store.ErrNoChange, store.ErrOpenSlot, store.ErrNotWhole):
 		return http.StatusConflict

@@ -116,6 +116,7 @@ type GroupPage struct {
 	Metric    Figure
 	Signals   []Figure // of policies with a metric of their own
 	Capacity  Figure
+	Roles     []RoleCard
 	Err       string
 	WhyNot    string
 	More      string // what stands against more
@@ -178,6 +179,7 @@ func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) Grou
 	g.Decisions = decisionRows(c.Recent, hosts)
 	prove(g.Decisions, c.Policies, cmp.Or(c.Title, "metric"))
 	g.Commands = groupCommands(c.View)
+	g.Roles = p.rolesOf(c.Name)
 	if why, err := p.deps.Groups.Why(c.Name, time.Time{}); err == nil {
 		g.More, g.Less = why.More.Text, why.Less.Text
 	}

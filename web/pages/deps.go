@@ -8,6 +8,7 @@ import (
 	"rondo/alerts"
 	"rondo/alerts/fleet"
 	"rondo/alerts/notify/dispatch"
+	"rondo/alerts/role"
 	"rondo/autoscale"
 	"rondo/rrd"
 	"rondo/rrd/promql"
@@ -25,6 +26,7 @@ type Deps struct {
 	Telling Telling
 	Fleet   Fleet
 	Groups  Groups
+	Roles   Roles
 	System  func() System
 }
 
@@ -71,6 +73,9 @@ type Groups interface {
 	Why(group string, at time.Time) (autoscale.Why, error)
 	Audit(group string) ([]autoscale.Audit, error)
 }
+
+// Roles are what is attached to groups.
+type Roles interface{ Roles() []role.View }
 
 // System is what the program knows of itself.
 type System struct {

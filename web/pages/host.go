@@ -56,6 +56,8 @@ type hostView struct {
 	Frame
 	Host    HostRow
 	States  []Problem
+	Roles   []RoleCard
+	Own     []Figure // the panels of its roles
 	Figures []Figure
 	Shown   int
 	More    bool
@@ -87,6 +89,7 @@ func (p *Pages) host(w http.ResponseWriter, r *http.Request) {
 			v.States = append(v.States, problem(s))
 		}
 	}
+	p.roleFigures(r.Context(), &v)
 	p.hostFigures(r.Context(), &v)
 	v.Logs = p.logList(r.Context(), "host:"+quoteField(id), f.Range, hostLines)
 	p.render(w, http.StatusOK, "host", v)
@@ -158,8 +161,9 @@ func (p *Pages) hostFigures(ctx context.Context, v *hostView) {
 	v.Err, v.More, v.Shown = p.failed("Metrics", err), more, len(got)
 	ms := marks(p.hostEvents(v.Host, v.Range))
 	for _, pl := range append(slices.Clone(panels), others(v.Host.Host, got)...) {
+		shown := slices.ContainsFunc(v.Own, func(f Figure) bool { return f.Title == pl.title }) // by its role
 		fig, ok := pl.figure(v.Host.Host, got, g, v.Range)
-		if !ok {
+		if !ok || shown {
 			continue
 		}
 		if len(v.Figures) == maxPanels {

@@ -9,6 +9,7 @@ type overviewView struct {
 	Fleet    FleetTable
 	HasFleet bool
 	Groups   []GroupCard
+	Roles    []RoleCard
 	Hist     Histogram
 	HasLogs  bool
 	Lane     Lane
@@ -27,6 +28,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 		Frame: f, HasFleet: p.deps.Fleet != nil, HasLogs: p.deps.Logs != nil,
 		Fleet:  p.fleetTable(r.Context(), r.URL.Query(), f),
 		Groups: p.groupCards(f.Now),
+		Roles:  p.roleCards(),
 		Hist:   p.histogram(r.Context(), nil, "", f.Range, histBins),
 		Lane:   newLane(p.events(f.Range), f.Range),
 	}

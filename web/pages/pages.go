@@ -43,7 +43,7 @@ func New(deps Deps, log *slog.Logger) (*Pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
-	for _, name := range []string{"overview", "host", "explore", "logs", "line", "alerts", "alert", "autoscale", "decision", "error"} {
+	for _, name := range []string{"overview", "host", "explore", "logs", "line", "alerts", "alert", "autoscale", "decision", "role", "error"} {
 		t, err := base.Clone()
 		if err == nil {
 			t, err = t.ParseFS(templates, "templates/"+name+".html")
@@ -83,6 +83,7 @@ func (p *Pages) Routes() []Route {
 		page("GET /alerts", p.alerts),
 		page("GET /autoscale", p.autoscale),
 		page("GET /autoscale/{group}/decisions/{ref}", p.decision),
+		page("GET /roles/{name}", p.role),
 		page("GET /graph.svg", p.graphSVG),
 		page("GET /graph.png", p.graphPNG),
 		page("GET /ui/chart.css", chartCSS),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rondo/alerts"
+	"rondo/alerts/check"
 	"rondo/rrd"
 )
 
@@ -143,7 +144,8 @@ var shownElsewhere = []string{rrd.NameLabel, "host", "group", "metric"}
 func instance(rule string, ls rrd.Labels) string {
 	var rest []string
 	for _, l := range ls {
-		if !slices.Contains(shownElsewhere, l.Name) {
+		ofRole := l.Name == check.RoleLabel && strings.HasPrefix(rule, l.Value+"/")
+		if !ofRole && !slices.Contains(shownElsewhere, l.Name) {
 			rest = append(rest, l.Name+"="+l.Value)
 		}
 	}
