@@ -47,6 +47,26 @@ func (c *Cloud) ByID(ctx context.Context, ids []string) (out []autoscale.Instanc
 	return out, nil
 }
 
+// Dried is nil where the answer to a dry run says that the action is allowed.
+func Dried(err error) error { return dried(err) }
+
+// Required is what one question came to: what is denied comes with the statement
+// of IAM that allows it.
+func Required(action, text string, err error) autoscale.Requirement {
+	r := autoscale.Requirement{Name: action, State: autoscale.Granted, Text: text}
+	if err == nil {
+		return r
+	}
+	r.State, r.Text = autoscale.Unsure, err.Error()+", "+text
+	switch ce, ok := errors.AsType[*autoscale.CallError](err); {
+	case ok && ce.Failure == autoscale.Denied:
+		r.State, r.Policy = autoscale.Refused, autoscale.Allow(action, "*")
+	case ok && ce.Failure == autoscale.Permanent:
+		r.State = autoscale.Missing
+	}
+	return r
+}
+
 // Classify says what a failed call to any of AWS's services left behind: an
 // *autoscale.CallError.
 func Classify(err error) error { return classify(err) }

@@ -41,6 +41,9 @@
 // balancer sends anything to a target: it is healthy after one interval, where
 // its instance runs and is neither silent nor impaired.
 //
+// An Elastic IP is an address in name alone, too: it is the public one of the
+// instance that it is associated with, until that is terminated.
+//
 // When an instance runs, the Boot function that the owner gave is called in its
 // place; the context it gets ends with the instance. Command is called where
 // SSM would run something on it.

@@ -65,6 +65,7 @@ type Instance struct {
 	Keep        bool              `json:"keep,omitempty"`  // disableApiTermination
 	PrivateIP   string            `json:"private_ip"`
 	PrivateDNS  string            `json:"private_dns"`
+	PublicIP    string            `json:"public_ip,omitempty"` // while it runs
 	UserData    string            `json:"user_data,omitempty"` // decoded
 	Token       string            `json:"token,omitempty"`     // ClientToken of its launch
 	Index       int               `json:"index"`               // within its reservation

@@ -75,12 +75,16 @@ func (s *Sim) step(i *Instance, now time.Time, boot func(Instance)) {
 	switch i.State {
 	case Pending:
 		i.State, i.due, i.Ran = Running, time.Time{}, now
+		if i.PublicIP == "" {
+			i.PublicIP = publicIP(i)
+		}
 		s.opt.Log.Info("instance runs", "instance", i.ID, "host", i.Hostname())
 		if !i.Silent {
 			boot(i.copy())
 		}
 	case ShuttingDown:
 		i.State, i.due = Terminated, now.Add(s.opt.Forget)
+		s.strip(i)
 		s.opt.Log.Info("instance is terminated", "instance", i.ID)
 	case Terminated:
 		i.due = time.Time{}
@@ -88,6 +92,7 @@ func (s *Sim) step(i *Instance, now time.Time, boot func(Instance)) {
 		s.order = slices.DeleteFunc(s.order, func(id string) bool { return id == i.ID })
 	case Stopping:
 		i.State, i.due = Stopped, time.Time{}
+		s.strip(i)
 	case Running, Stopped:
 		i.due = time.Time{}
 	}

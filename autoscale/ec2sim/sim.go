@@ -31,6 +31,9 @@ type Sim struct {
 	buckets   map[string]*bucket // by action
 	images    []Image
 
+	elasticIPs  []*elasticIP
+	nextElastic int
+
 	targetGroups []*targetGroup
 	commands     []*Command // by time
 	parameters   map[string]parameter

@@ -45,6 +45,7 @@ type instanceItem struct {
 	Placement   placement   `xml:"placement"`
 	Subnet      string      `xml:"subnetId,omitempty"`
 	PrivateIP   string      `xml:"privateIpAddress,omitempty"`
+	PublicIP    string      `xml:"ipAddress,omitempty"`
 	Arch        string      `xml:"architecture"`
 	Root        string      `xml:"rootDeviceType"`
 	Virt        string      `xml:"virtualizationType"`
@@ -68,7 +69,7 @@ type groupID struct {
 // item shows an instance as Describe and RunInstances do.
 func item(i Instance) instanceItem {
 	out := instanceItem{
-		ID: i.ID, Image: i.Image, State: stateOf(i.State), PrivateDNS: i.PrivateDNS, PrivateIP: i.PrivateIP,
+		ID: i.ID, Image: i.Image, State: stateOf(i.State), PrivateDNS: i.PrivateDNS, PrivateIP: i.PrivateIP, DNS: i.publicDNS(), PublicIP: i.PublicIP,
 		Key: i.Key, Index: i.Index, Type: i.Type, Launched: i.Launched.UTC().Format("2006-01-02T15:04:05.000Z"),
 		Placement: placement{Zone: i.Zone, Tenancy: "default"}, Subnet: i.Subnet, Arch: "x86_64", Root: "ebs",
 		Virt: "hvm", Token: i.Token, Tags: sortedTags(i.Tags), Hypervisor: "xen", Lifecycle: i.Market,

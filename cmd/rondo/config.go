@@ -25,6 +25,7 @@ import (
 	"rondo/autoscale"
 	"rondo/autoscale/dns"
 	"rondo/autoscale/ec2"
+	"rondo/autoscale/ec2/eip"
 	"rondo/autoscale/ec2/elb"
 	"rondo/autoscale/redirect"
 	"rondo/cmd/rondo/backup"
@@ -108,9 +109,10 @@ func (c alertsConfig) mutes() (alerts.Muting, error) {
 type autoscaleConfig struct {
 	Groups   autoscale.Config `yaml:",inline"`
 	EC2      ec2.Config       `yaml:"ec2"`
-	ELB      elb.Config       `yaml:"elb"`      // target groups that follow groups
-	DNS      dns.Config       `yaml:"dns"`      // names that follow groups
-	Redirect redirect.Config  `yaml:"redirect"` // weights of servers, and who is sent where
+	ELB      elb.Config       `yaml:"elb"`       // target groups that follow groups
+	EIP      eip.Config       `yaml:"addresses"` // Elastic IPs that do
+	DNS      dns.Config       `yaml:"dns"`       // names that follow groups
+	Redirect redirect.Config  `yaml:"redirect"`  // weights of servers, and who is sent where
 }
 
 // ofASG names the groups that are Auto Scaling Groups, by these.
@@ -303,6 +305,8 @@ func (c *config) validate() error {
 	in("autoscale", c.Autoscale.Groups.Validate())
 	in("autoscale", c.Autoscale.EC2.Validate())
 	in("autoscale", c.Autoscale.ELB.Validate())
+	in("autoscale", c.Autoscale.EIP.Validate())
+	in("autoscale", c.checkFollowed("addresses", c.Autoscale.EIP.Groups()...))
 	in("autoscale", c.checkFollowed("elb", c.Autoscale.ELB.Groups()...))
 	in("autoscale", c.checkNames())
 	in("autoscale", c.checkBalance())

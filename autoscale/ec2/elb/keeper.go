@@ -29,8 +29,7 @@ type keeper struct {
 	log      *slog.Logger
 
 	// Of the goroutine that runs.
-	described time.Time // when about is from
-	pause     ec2.Backoff
+	described time.Time            // when about is from
 	told      string               // the trouble that was logged last
 	recent    map[target]time.Time // when it was registered, where the list may not show it yet
 
@@ -58,53 +57,20 @@ type refusal struct {
 // When a target group is looked at.
 const (
 	idle    = 30 * time.Second
-	busy    = 3 * time.Second        // while somebody comes or goes
-	breath  = 500 * time.Millisecond // between two looks in any case
-	renew   = 10 * time.Minute       // what it is like may change
-	settle  = 15 * time.Second       // until lists show a registration
-	staleBy = 2 * time.Minute        // of a list of members, when nobody is gone for not being on it
+	busy    = 3 * time.Second  // while somebody comes or goes
+	renew   = 10 * time.Minute // what it is like may change
+	settle  = 15 * time.Second // until lists show a registration
+	staleBy = 2 * time.Minute  // of a list of members, when nobody is gone for not being on it
 )
 
 func (k *keeper) run(ctx context.Context, groups autoscale.Groups) {
-	changed, end := groups.Subscribe()
-	defer end()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		case <-changed:
+	ec2.Follow(ctx, groups, func(ctx context.Context, all []autoscale.Membership) (time.Duration, error) {
+		err := k.pass(ctx, all)
+		if ctx.Err() == nil {
+			k.tell(err)
 		}
-		if left := k.pause.Left(time.Now()); left > 0 {
-			timer.Reset(left)
-			continue
-		}
-		err := k.pass(ctx, groups.Members())
-		if ctx.Err() != nil {
-			return
-		}
-		k.tell(err)
-		if err != nil {
-			k.pause.Fail(time.Now())
-			timer.Reset(k.pause.Left(time.Now()))
-			continue
-		}
-		k.pause.Succeed()
-		timer.Reset(k.next())
-		wait(ctx, breath)
-	}
-}
-
-// wait lets changes come together that come in a row.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+		return k.next(), err
+	})
 }
 
 // next is when the target group is to be looked at again by itself.
