@@ -21,7 +21,7 @@ import (
 func (s *server) edge() (*web.Server, error) {
 	w, err := web.New(s.conf.Web, web.Deps{
 		Metrics: s.stores.metrics, Index: s.stores.metrics, Ranger: s.promql,
-		Logs: s.stores.logs, Alerts: s.engine, Telling: s.dispatcher, Fleet: s.fleet, Groups: present{s}, Roles: present{s}, System: s.system,
+		Logs: s.stores.logs, Alerts: s.engine, Telling: s.dispatcher, Fleet: s.fleet, Groups: present{s}, Roles: present{s}, Events: s.events, System: s.system,
 	}, s.log)
 	if err != nil {
 		return nil, err

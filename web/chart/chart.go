@@ -62,12 +62,29 @@ type Threshold struct {
 	Color Color // Warning if ""
 }
 
-// A Mark is something that happened: a scale event, an alert.
+// A Mark is something that happened: a deploy, a scale event, an alert.
 type Mark struct {
 	Time  time.Time
+	End   time.Time // of what lasted: a shaded band; zero: an instant
 	Label string
-	Color Color // Mark if ""
+	What  string // it in one word, such as deploy: crowded marks are told as "12 deploys"
+	Count int    // of how many it was merged already; 0: one
+	Shape Shape  // tells marks apart without their colours
+	Color Color  // EventColor if ""
 }
+
+// A Shape is the sign at the head of a mark.
+type Shape uint8
+
+// The shapes.
+const (
+	NoShape Shape = iota
+	Diamond
+	Up
+	Down
+	Square
+	Disc
+)
 
 // A Color is a name whose value the page's theme decides.
 type Color string

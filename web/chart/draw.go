@@ -207,17 +207,3 @@ func (d *drawing) thresholds() {
 		x -= width + charWidth
 	}
 }
-
-func (d *drawing) marks() {
-	for _, m := range d.Marks {
-		at := micros(m.Time.UnixMicro())
-		if at < d.from || at > d.to {
-			continue
-		}
-		tip := ""
-		if !d.Sparkline {
-			tip = m.Time.In(d.Zone).Format("15:04:05 ") + m.Label
-		}
-		d.canvas.mark(ink{roleMark, m.Color.valid(EventColor)}, d.plot.across(at), d.left.b, d.left.a, tip)
-	}
-}

@@ -22,6 +22,8 @@ const (
 	roleStep               // capacity
 	roleLimit              // a threshold
 	roleMark               // an event
+	roleSpan               // the time that it lasted
+	roleSign               // its shape
 	numRoles
 )
 
@@ -45,6 +47,8 @@ func (r role) look() look {
 		roleStep:   {"step", 2, 0.8, 0},
 		roleLimit:  {"limit", 1.5, 0.9, 6},
 		roleMark:   {"mark", 1, 0.9, 2},
+		roleSpan:   {"span", 0, 0.13, 0},
+		roleSign:   {"sign", 0, 1, 0},
 	}[r]
 }
 

@@ -56,6 +56,25 @@ func TestGolden(t *testing.T) {
 		c.Thresholds = []Threshold{{Value: 4, Label: "raise", Color: Critical}}
 		c.Marks = []Mark{{Time: time.Unix(30, 0), Label: "scale out", Color: OK}}
 	}))
+	f("throng", small(func(c *Chart) {
+		c.Width = 420
+		for i := range 60 {
+			c.Marks = append(c.Marks, Mark{Time: time.Unix(int64(i), 0), Label: "d", What: "deploy", Count: 1 + i%2, Shape: Diamond, Color: Color1})
+		}
+	}))
+	f("marks", small(func(c *Chart) {
+		c.Width = 420
+		at := func(sec int64) time.Time { return time.Unix(sec, 0) }
+		c.Marks = []Mark{
+			{Time: at(-30), End: at(8), Label: "config <7>", What: "config change", Shape: Square},
+			{Time: at(20), Label: "deploy 1.2.3", What: "deploy", Shape: Diamond, Color: Color1},
+			{Time: at(30), End: at(38), Label: "deploy 1.2.4 with a long name", What: "deploy", Shape: Diamond, Color: Color1},
+			{Time: at(45), Label: "web: 2 to 5", What: "scale-out", Shape: Up, Color: Info},
+			{Time: at(46), Label: "web: 5 to 2", What: "scale-in", Shape: Down},
+			{Time: at(53), Label: "p1", What: "push", Shape: Disc}, {Time: at(53), Label: "p2", What: "push", Shape: Disc},
+			{Time: at(61), Label: "not in sight"}, {Time: at(-9), End: at(-1), Label: "over"},
+		}
+	}))
 	f("bars", small(func(c *Chart) {
 		c.Lines = nil
 		c.Bars = Bars{

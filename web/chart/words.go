@@ -98,8 +98,6 @@ func (c Chart) describe() string {
 	for _, t := range c.Thresholds {
 		parts = append(parts, strings.TrimSpace("threshold "+t.Label)+" at "+Format(t.Value, c.Unit))
 	}
-	if n := len(c.Marks); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d events", n))
-	}
+	parts = append(parts, c.describeMarks()...)
 	return strings.Join(parts, "; ")
 }

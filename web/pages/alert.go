@@ -83,7 +83,8 @@ func (p *Pages) past(q url.Values) (alerts.View, bool) {
 // alert shows one state in full: what it saw, how that is judged, what became
 // of it and who knows.
 func (p *Pages) alert(w http.ResponseWriter, r *http.Request, s alerts.View, gone bool) {
-	f := p.frame(r, "alerts", instance(s.Rule, s.Labels), "rule", "labels")
+	q := r.URL.Query()
+	f := p.frame(r, "alerts", instance(s.Rule, s.Labels), "rule", "labels", "marks")
 	v := alertView{Frame: f, Problem: problem(s), Gone: gone}
 	row := stateRow(p.judged(s), f.Range)
 	v.Tries, v.Against = row.Tries, row.Against
@@ -99,7 +100,8 @@ func (p *Pages) alert(w http.ResponseWriter, r *http.Request, s alerts.View, gon
 			v.Changes, v.MoreOf = appendChange(v.Changes, v.MoreOf, t)
 		}
 	}
-	v.Figure.Marks = changeMarks(v.Changes)
+	told := choose(q, []string{"alert", "instance"})
+	v.Figure.Marks = append(changeMarks(v.Changes, f.Range), marks(marked(p.events(f.Range), told, p.subjectOf([]rrd.Labels{s.Labels})), f.Range)...)
 	v.Knows = p.knows(s)
 	if !gone {
 		v.Commands = commands(s)
@@ -265,12 +267,12 @@ func annotations(sup alerts.Supervised) (out []Fact) {
 	return out
 }
 
-func changeMarks(rows []TransitionRow) []Mark {
+func changeMarks(rows []TransitionRow, r Range) []Mark {
 	var es []Event
 	for _, t := range rows[:min(len(rows), maxEvents)] {
 		es = append(es, Event{At: t.At, Kind: t.To.Class, Text: t.From.Text + " to " + t.To.Text})
 	}
-	return marks(es)
+	return marks(es, r)
 }
 
 // Flaps says how much a state changes, where somebody looks.

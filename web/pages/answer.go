@@ -89,6 +89,10 @@ func (p *Pages) rows(ctx context.Context, q *query.Query, r Range) *Answer {
 	a.More = q.Messages() && len(rows) > maxRows
 	if bin := binOf(q); bin > 0 {
 		a.Figures = figures(schema, rows, bin, r)
+		ms := marks(marked(p.events(r), choice{quiet: quietOnPictures()}, nil), r)
+		for i := range a.Figures {
+			a.Figures[i].Marks = ms
+		}
 	}
 	t := tabled{q: q, r: r, columns: shownColumns(q, schema, rows[:min(len(rows), maxRows)])}
 	for _, c := range t.columns {

@@ -154,26 +154,31 @@ type autoscaleView struct {
 	Groups    []GroupPage
 	Total     int
 	Only      string
+	Happened  EventList
 }
 
 // autoscale shows each group's metric with both thresholds above its capacity
 // on the same time axis, and every decision with its reason.
 func (p *Pages) autoscale(w http.ResponseWriter, r *http.Request) {
-	f := p.frame(r, "autoscale", "Autoscale", "group")
+	f := p.frame(r, "autoscale", "Autoscale", "group", "events", "marks")
+	all, c := p.events(f.Range), choose(r.URL.Query(), quietOnPictures())
 	v := autoscaleView{Frame: f, HasGroups: p.deps.Groups != nil, Only: r.URL.Query().Get("group")}
-	for _, c := range p.groupCards(f.Now) {
-		if v.Only != "" && c.Name != v.Only {
+	listed := newSubject()
+	for _, g := range p.groupCards(f.Now) {
+		if v.Only != "" && g.Name != v.Only {
 			continue
 		}
 		v.Total++
 		if len(v.Groups) < maxGroups {
-			v.Groups = append(v.Groups, p.groupPage(r.Context(), c, f, len(v.Groups)))
+			v.Groups = append(v.Groups, p.groupPage(r.Context(), g, f, len(v.Groups), marks(ofGroup(all, c, g.Name), f.Range)))
+			listed.about(g.Name, "")
 		}
 	}
+	v.Happened = p.eventList(r, f, marked(all, c, listed))
 	p.render(w, http.StatusOK, "autoscale", v)
 }
 
-func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) GroupPage {
+func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int, ms []Mark) GroupPage {
 	hosts := p.hostOfInstance()
 	g := GroupPage{GroupCard: c, Shown: instanceRows(c.Instances, hosts), WhyNot: whyNot(c)}
 	g.Decisions = decisionRows(c.Recent, hosts)
@@ -203,8 +208,10 @@ func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int) Grou
 		shadow, _ := p.storedCapacity(ctx, c.Name, "shadow", newGrid(f.Range, groupSteps))
 		g.Capacity.Curves = append(g.Capacity.Curves, Curve{Name: "shadow", Avg: shadow, Step: true})
 	}
-	ms := groupMarks(c.View, f.Range, hosts)
 	g.Metric.Marks, g.Capacity.Marks = ms, ms
+	for i := range g.Signals {
+		g.Signals[i].Marks = ms
+	}
 	return g
 }
 
@@ -294,14 +301,9 @@ func groupThresholds(v autoscale.View) (ts []Threshold) {
 	return ts
 }
 
-func groupMarks(v autoscale.View, r Range, hosts map[string]string) []Mark {
-	var es []Event
-	for _, d := range v.Recent {
-		if acted(d) && !d.At.Before(r.Start) && !d.At.After(r.End) && len(es) < maxEvents {
-			es = append(es, decisionEvent(d, hosts))
-		}
-	}
-	return marks(es)
+// ofGroup are the events that mark a group's graphs.
+func ofGroup(all []Event, c choice, group string) []Event {
+	return marked(all, c, newSubject().about(group, ""))
 }
 
 // whyNot is the present reason for not acting.

@@ -27,6 +27,7 @@ type Deps struct {
 	Fleet   Fleet
 	Groups  Groups
 	Roles   Roles
+	Events  Events
 	System  func() System
 }
 

@@ -43,7 +43,11 @@ func (f Figure) chart(width, height int) chart.Chart {
 		}
 	}
 	for _, m := range f.Marks {
-		c.Marks = append(c.Marks, chart.Mark{Time: time.Unix(m.At, 0), Label: m.Text, Color: markColor(m.Kind)})
+		mark := chart.Mark{Time: time.Unix(m.At, 0), Label: m.Text, What: m.What, Count: m.N, Shape: markShape(m.Kind), Color: markColor(m.Kind)}
+		if m.End != 0 {
+			mark.End = time.Unix(m.End, 0)
+		}
+		c.Marks = append(c.Marks, mark)
 	}
 	return c
 }
@@ -54,8 +58,23 @@ func levelColor(kind string) chart.Color {
 
 func markColor(kind string) chart.Color {
 	return map[string]chart.Color{
-		"ok": chart.OK, "warning": chart.Warning, "critical": chart.Critical, "unknown": chart.Unknown, "out": chart.Info,
+		"ok": chart.OK, "warning": chart.Warning, "critical": chart.Critical, "incident": chart.Critical, "unknown": chart.Unknown,
+		"out": chart.Info, "deploy": chart.Color1, "refresh": chart.Color1, "config": chart.Color5,
 	}[kind]
+}
+
+func markShape(kind string) chart.Shape {
+	switch kind {
+	case "out":
+		return chart.Up
+	case "in":
+		return chart.Down
+	case "deploy", "refresh":
+		return chart.Diamond
+	case "critical", "warning", "unknown", "incident":
+		return chart.Square
+	}
+	return chart.Disc
 }
 
 // drawFigure is the figure as part of a page. The chart package escapes all

@@ -41,6 +41,7 @@ type exploreView struct {
 	Names    []string
 	Examples []Example
 	GraphURL string
+	Happened EventList
 }
 
 // A CurveRow is one curve's figures in the table.
@@ -51,13 +52,16 @@ type CurveRow struct {
 
 // explore evaluates the expressions of the URL and draws what they answer.
 func (p *Pages) explore(w http.ResponseWriter, r *http.Request) {
-	f := p.frame(r, "explore", "Explore", "e")
+	f := p.frame(r, "explore", "Explore", "e", "events", "marks")
 	v := exploreView{Frame: f, Ready: p.deps.Ranger != nil}
 	v.Exprs = exprs(r.URL.Query())
 	v.Names = p.names(r.Context())
 	v.Examples = p.exploreExamples(v.Names, f.Range)
 	if v.Ready && len(v.Exprs) > 0 {
-		p.evaluate(r.Context(), &v)
+		about := p.evaluate(r.Context(), &v)
+		happened := marked(p.events(f.Range), choose(r.URL.Query(), quietOnPages()), about)
+		v.Figure.Marks = marks(happened, f.Range)
+		v.Happened = p.eventList(r, f, happened)
 		v.GraphURL = "?" + url.Values{"e": v.Exprs}.Encode() + "&" + f.Range.Query()
 	}
 	if len(v.Exprs) == 0 {
@@ -77,9 +81,11 @@ func exprs(q url.Values) []string {
 	return out
 }
 
-// evaluate fills the figure, the table and what there is to say about them.
-func (p *Pages) evaluate(ctx context.Context, v *exploreView) {
+// evaluate fills the figure, the table and what there is to say about them, and
+// returns what the series are about.
+func (p *Pages) evaluate(ctx context.Context, v *exploreView) *subject {
 	began := time.Now()
+	var all []rrd.Labels
 	v.Figure, v.Step = p.newFigure(v.Range, exploreSteps)
 	for _, e := range v.Exprs {
 		a, err := p.answer(ctx, e, v.Range, exploreSteps)
@@ -88,6 +94,9 @@ func (p *Pages) evaluate(ctx context.Context, v *exploreView) {
 			continue
 		}
 		v.Series += len(a.curves)
+		for _, s := range a.Series {
+			all = append(all, s.Labels)
+		}
 		for _, arch := range a.Answered {
 			if text := archiveText(arch); !slices.Contains(v.Answered, text) {
 				v.Answered = append(v.Answered, text)
@@ -98,11 +107,11 @@ func (p *Pages) evaluate(ctx context.Context, v *exploreView) {
 	}
 	v.Figure.Curves = v.Figure.Curves[:min(len(v.Figure.Curves), maxSeries)]
 	v.Figure.Title, v.Figure.Unit = strings.Join(v.Exprs, "; "), exprUnit(v.Exprs)
-	v.Figure.Marks = marks(p.events(v.Range))
 	for _, c := range v.Figure.Curves {
 		v.Rows = append(v.Rows, CurveRow{c.Name, c.Stats()})
 	}
 	v.Took = strconv.FormatInt(time.Since(began).Milliseconds(), 10) + " ms"
+	return p.subjectOf(all)
 }
 
 func (p *Pages) newFigure(r Range, steps int) (Figure, string) {

@@ -40,11 +40,15 @@ type Threshold struct {
 	Kind  string  `json:"kind"` // raise or clear
 }
 
-// A Mark is an event on the time axis.
+// A Mark is an event on the time axis, or several that are close together.
 type Mark struct {
 	At   int64  `json:"at"`
+	End  int64  `json:"end,omitempty"` // of what lasted
 	Text string `json:"text"`
-	Kind string `json:"kind"` // out, in, critical, warning, ok
+	Kind string `json:"kind"` // as an Event's
+	What string `json:"what"` // one word for it
+	Who  string `json:"who,omitempty"`
+	N    int    `json:"n"` // how many events it is
 }
 
 // Empty says whether there is no known point to draw.

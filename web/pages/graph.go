@@ -9,11 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"rondo/rrd"
 	"rondo/web/chart"
 )
 
-// graphSVG and graphPNG answer e=&from=&to=&w=&h= with a picture, for wikis
-// and mails.
+// graphSVG and graphPNG answer e=&from=&to=&w=&h=&marks= with a picture, for
+// wikis and mails. It is marked with what happened to the groups and hosts of its
+// series: marks=none has no marks, marks=deploy,scale those alone, marks=all also
+// changes of states and each instance.
 func (p *Pages) graphSVG(w http.ResponseWriter, r *http.Request) {
 	p.picture(w, r, "image/svg+xml", chart.SVG)
 }
@@ -58,6 +61,7 @@ func (p *Pages) pictureFigure(ctx context.Context, r *http.Request) (Figure, err
 		return Figure{}, errors.New("no metric store is configured")
 	}
 	fig, _ := p.newFigure(rng, exploreSteps)
+	var all []rrd.Labels
 	fig.Title, fig.Unit = strings.Join(es, "; "), exprUnit(es)
 	for _, e := range es {
 		a, err := p.answer(ctx, e, rng, exploreSteps)
@@ -65,8 +69,12 @@ func (p *Pages) pictureFigure(ctx context.Context, r *http.Request) (Figure, err
 			return Figure{}, err
 		}
 		fig.Curves = append(fig.Curves, a.curves...)
+		for _, s := range a.Series {
+			all = append(all, s.Labels)
+		}
 	}
 	fig.Curves = fig.Curves[:min(len(fig.Curves), maxSeries)]
+	fig.Marks = marks(marked(p.events(rng), choose(q, quietOnPictures()), p.subjectOf(all)), rng)
 	return fig, nil
 }
 

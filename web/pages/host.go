@@ -64,6 +64,8 @@ type hostView struct {
 	Err     string
 	Logs    LogList
 	HasLogs bool
+
+	Happened EventList
 }
 
 // host shows all that is known of one machine.
@@ -72,7 +74,7 @@ func (p *Pages) host(w http.ResponseWriter, r *http.Request) {
 	if un, err := url.PathUnescape(id); err == nil {
 		id = un
 	}
-	f := p.frame(r, "overview", id)
+	f := p.frame(r, "overview", id, "events", "marks")
 	row, ok, err := p.hostOf(r.Context(), id, f)
 	if !ok {
 		_ = p.failed("Metrics", err) // the logs may know it, and do not
@@ -89,8 +91,11 @@ func (p *Pages) host(w http.ResponseWriter, r *http.Request) {
 			v.States = append(v.States, problem(s))
 		}
 	}
-	p.roleFigures(r.Context(), &v)
-	p.hostFigures(r.Context(), &v)
+	happened := marked(p.events(f.Range), choose(r.URL.Query(), nil), newSubject().about(row.Group, id))
+	v.Happened = p.eventList(r, f, happened)
+	ms := marks(happened, f.Range)
+	p.roleFigures(r.Context(), &v, ms)
+	p.hostFigures(r.Context(), &v, ms)
 	v.Logs = p.logList(r.Context(), "host:"+quoteField(id), f.Range, hostLines)
 	p.render(w, http.StatusOK, "host", v)
 }
@@ -150,7 +155,7 @@ func isPlain(r rune) bool {
 }
 
 // hostFigures reads all of the host's series once and deals them to panels.
-func (p *Pages) hostFigures(ctx context.Context, v *hostView) {
+func (p *Pages) hostFigures(ctx context.Context, v *hostView, ms []Mark) {
 	if p.deps.Metrics == nil {
 		return
 	}
@@ -159,7 +164,6 @@ func (p *Pages) hostFigures(ctx context.Context, v *hostView) {
 	own := append(v.Host.Selector(), rrd.Matcher{Label: rrd.NameLabel, Op: rrd.NotRegexp, Value: "log_.*"})
 	got, more, err := gather(ctx, p.deps.Metrics, own, g, maxHostSeries)
 	v.Err, v.More, v.Shown = p.failed("Metrics", err), more, len(got)
-	ms := marks(p.hostEvents(v.Host, v.Range))
 	for _, pl := range append(slices.Clone(panels), others(v.Host.Host, got)...) {
 		shown := slices.ContainsFunc(v.Own, func(f Figure) bool { return f.Title == pl.title }) // by its role
 		fig, ok := pl.figure(v.Host.Host, got, g, v.Range)
@@ -201,14 +205,6 @@ func (p *Pages) logFigure(ctx context.Context, host string, r Range) (Figure, bo
 		Start: r.Start, End: r.End, Times: g.times(), Curves: a.curves,
 		Link: "/explore?e=" + url.QueryEscape(expr) + "&" + r.Query(),
 	}, true
-}
-
-// hostEvents are the events that speak of this host.
-func (p *Pages) hostEvents(h HostRow, r Range) []Event {
-	return slices.DeleteFunc(p.events(r), func(e Event) bool {
-		ofGroup := h.Group != "" && strings.HasPrefix(e.Text, h.Group+": ")
-		return !ofGroup && !strings.HasPrefix(e.Text, h.ID+": ")
-	})
 }
 
 // others makes a panel of each metric that no panel names.

@@ -13,6 +13,7 @@ type overviewView struct {
 	Hist     Histogram
 	HasLogs  bool
 	Lane     Lane
+	Happened EventList
 	Hosts    int
 	Newest   string
 }
@@ -23,19 +24,22 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 		p.Error(w, r, http.StatusNotFound)
 		return
 	}
-	f := p.frame(r, "overview", "Overview", "hosts")
+	f := p.frame(r, "overview", "Overview", "hosts", "events", "marks")
+	all, c := p.events(f.Range), choose(r.URL.Query(), quietOnPages())
+	happened := marked(all, c, nil)
 	v := overviewView{
 		Frame: f, HasFleet: p.deps.Fleet != nil, HasLogs: p.deps.Logs != nil,
 		Fleet:  p.fleetTable(r.Context(), r.URL.Query(), f),
 		Groups: p.groupCards(f.Now),
 		Roles:  p.roleCards(),
 		Hist:   p.histogram(r.Context(), nil, "", f.Range, histBins),
-		Lane:   newLane(p.events(f.Range), f.Range),
+		Lane:   newLane(happened[:min(len(happened), maxDots)], f.Range),
 	}
+	v.Happened = p.eventList(r, f, happened)
 	for i := range v.Groups[:min(len(v.Groups), maxGroups)] {
 		fig, err := p.metricFigure(r.Context(), v.Groups[i].View, f.Range)
 		_ = p.failed("The group's metric", err) // its own page says it; the card stands without
-		fig.Marks = groupMarks(v.Groups[i].View, f.Range, nil)
+		fig.Marks = marks(ofGroup(all, choose(r.URL.Query(), quietOnPictures()), v.Groups[i].Name), f.Range)
 		v.Groups[i].Graph = fig
 	}
 	p.render(w, http.StatusOK, "overview", v)

@@ -87,6 +87,8 @@ type roleView struct {
 	Err     string
 	Logs    LogList
 	HasLogs bool
+
+	Happened EventList
 }
 
 // A MemberRow is one member with its newest figures.
@@ -98,7 +100,7 @@ type MemberRow struct {
 // role shows the members of a role and all that is attached to it.
 func (p *Pages) role(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	f := p.frame(r, "overview", name)
+	f := p.frame(r, "overview", name, "events", "marks")
 	cards := p.roleCards()
 	i := slices.IndexFunc(cards, func(c RoleCard) bool { return c.Name == name })
 	if i < 0 {
@@ -120,16 +122,27 @@ func (p *Pages) role(w http.ResponseWriter, r *http.Request) {
 			v.States = append(v.States, problem(s))
 		}
 	}
+	happened := marked(p.events(f.Range), choose(r.URL.Query(), quietOnPages()), membersSubject(v.Role.Members))
+	v.Happened = p.eventList(r, f, happened)
 	for i, panel := range v.Role.Panels {
 		fig, err := p.rolePanel(r.Context(), v.Role, panel, f.Range)
 		v.Err = cmp.Or(v.Err, p.failed(panel.Title, err))
-		fig.ID = "r" + strconv.Itoa(i)
+		fig.ID, fig.Marks = "r"+strconv.Itoa(i), marks(happened, f.Range)
 		v.Figures = append(v.Figures, fig)
 	}
 	if q := membersQuery(v.Role.Members); q != "" {
 		v.Logs = p.logList(r.Context(), q, f.Range, roleLines)
 	}
 	p.render(w, http.StatusOK, "role", v)
+}
+
+// membersSubject is what graphs of members are about.
+func membersSubject(ms []role.Member) *subject {
+	s := newSubject()
+	for _, m := range ms {
+		s.about(m.Group, m.Host)
+	}
+	return s
 }
 
 // memberRows lists the members, the gravest first.
@@ -291,12 +304,11 @@ func rest(ls rrd.Labels, shown ...string) string {
 
 // roleFigures draws what the roles of a host's group have for each host. A host
 // that was withdrawn keeps them: they are its past.
-func (p *Pages) roleFigures(ctx context.Context, v *hostView) {
+func (p *Pages) roleFigures(ctx context.Context, v *hostView, ms []Mark) {
 	v.Roles = p.rolesOf(v.Host.Group)
 	if p.deps.Ranger == nil {
 		return
 	}
-	ms := marks(p.hostEvents(v.Host, v.Range))
 	for _, c := range v.Roles {
 		for _, panel := range c.Panels {
 			if panel.Per != role.PerHost {

@@ -144,7 +144,8 @@ function options(figure, data, colours, width, height) {
     },
     hooks: {
       draw: [(u) => overlay(u, ink)],
-      setCursor: [(u) => legend(figure, u, u.cursor.idx)],
+      setCursor: [(u) => { legend(figure, u, u.cursor.idx); tell(figure, u); }],
+      ready: [(u) => u.over.addEventListener("click", () => { if (u.select.width <= 4) visit(u); })],
       setSelect: [(u) => { if (u.select.width > 4) zoomTo(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")); }],
     },
   };
@@ -196,7 +197,7 @@ function timeTicks(u, splits) {
   });
 }
 
-const kinds = { raise: "--critical", clear: "--ok", limit: "--muted", out: "--out", in: "--in", critical: "--critical", warning: "--warning", unknown: "--muted", ok: "--ok" };
+const kinds = { deploy: "--c0", refresh: "--c0", config: "--c4", incident: "--critical", joined: "--muted", left: "--muted", mark: "--in", raise: "--critical", clear: "--ok", limit: "--muted", out: "--out", in: "--in", critical: "--critical", warning: "--warning", unknown: "--muted", ok: "--ok" };
 
 // overlay draws threshold lines and event marks over the curves.
 function overlay(u, ink) {
@@ -214,7 +215,7 @@ function overlay(u, ink) {
   const labels = [];
   // A label stands on its line, or where it would run into the one above it, in
   // that one's row.
-  const card = colour("--card", "transparent");
+  const card = colour("--card", "transparent"), quiet = colour("--muted", ink);
   let row = -Infinity, indent = 0;
   for (const t of [...data.thresholds ?? []].sort((a, b) => b.value - a.value)) {
     const y = Math.round(u.valToPos(t.value, "y", true));
@@ -231,16 +232,21 @@ function overlay(u, ink) {
     labels.push({ text: `${t.name} ${format(t.value, data.unit)}`, x: bbox.left + 6 * px + indent, y: row, ink: level });
     indent += ctx.measureText(labels.at(-1).text).width + 14 * px;
   }
-  for (const m of data.marks ?? []) {
-    const x = Math.round(u.valToPos(m.at, "x", true));
-    ctx.strokeStyle = ctx.fillStyle = colour(kinds[m.kind], ink);
+  spans(u, data, ink);
+  const all = crowds(u, data);
+  for (const [i, c] of all.entries()) {
+    ctx.strokeStyle = ctx.fillStyle = colour(kinds[c.kind], ink);
+    const x = Math.round(c.x * px) + bbox.left;
     ctx.setLineDash([2 * px, 3 * px]);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
     ctx.setLineDash([]);
-    marker(ctx, m.kind, x, bbox.top + 6 * px, 4 * px);
+    marker(ctx, c.kind, x, bbox.top + 6 * px, 4 * px);
+    const room = (all[i + 1] ? all[i + 1].x - 6 : bbox.width / px) - c.x - 8;
+    const text = fitted(ctx, c, room * px);
+    if (text) labels.push({ text, x: x + 8 * px, y: bbox.top + 10 * px, ink: quiet });
   }
   // The words last, with the card's colour around them, so that no line runs through.
   ctx.setLineDash([]);
@@ -253,13 +259,94 @@ function overlay(u, ink) {
   ctx.restore();
 }
 
-// marker tells events apart by shape: up, down, square, disc.
+// spans shades the time that an event lasted.
+function spans(u, data, ink) {
+  const { ctx, bbox } = u;
+  for (const m of data.marks ?? []) {
+    if (!m.end || m.n > 1) continue;
+    const from = Math.max(u.valToPos(m.at, "x", true), bbox.left), to = Math.min(u.valToPos(m.end, "x", true), bbox.left + bbox.width);
+    ctx.save();
+    ctx.globalAlpha = 0.13;
+    ctx.fillStyle = colour(kinds[m.kind], ink);
+    ctx.fillRect(from, bbox.top, Math.max(to - from, devicePixelRatio), bbox.height);
+    ctx.restore();
+  }
+}
+
+// crowds merges marks that stand closer than a finger's width; where there are
+// many, closer than the words that tell how many they are.
+function crowds(u, data) {
+  const few = crowdsWithin(u, data, 12);
+  return few.length > 24 ? crowdsWithin(u, data, 72) : few;
+}
+
+function crowdsWithin(u, data, width) {
+  const out = [];
+  for (const m of [...data.marks ?? []].sort((a, b) => a.at - b.at)) {
+    const x = Math.max(0, u.valToPos(m.at, "x"));
+    if (x > u.bbox.width / devicePixelRatio || (m.end || m.at) < u.scales.x.min) continue;
+    const c = out.at(-1);
+    if (!c || x - c.x >= width) { out.push({ x, n: m.n, kind: m.kind, what: m.what, text: m.text, marks: [m] }); continue; }
+    c.n += m.n;
+    c.marks.push(m);
+    if (c.kind !== m.kind) c.kind = "mark";
+    if (c.what !== m.what) c.what = "event";
+    c.text = `${c.n} ${c.what}s`;
+  }
+  return out;
+}
+
+// fitted is as much of a crowd's words as there is room for, or how many it is.
+function fitted(ctx, c, room) {
+  const fits = (s) => ctx.measureText(s).width <= room;
+  if (c.text.length <= 32 && fits(c.text)) return c.text;
+  if (c.n > 1) return fits(String(c.n)) ? String(c.n) : "";
+  let s = c.text.slice(0, 32);
+  while (s.length > 5 && !fits(`${s}…`)) s = s.slice(0, -1);
+  return s.length > 5 ? `${s}…` : "";
+}
+
+// near is what happened at a place of a graph.
+function near(u, x) {
+  const all = u.rondo?.marks?.length ? crowds(u, u.rondo) : [];
+  const best = all.reduce((b, c) => (!b || Math.abs(c.x - x) < Math.abs(b.x - x) ? c : b), null);
+  return best && Math.abs(best.x - x) <= 8 ? best : null;
+}
+
+// tell shows what happened under the pointer.
+function tell(figure, u) {
+  const c = u.cursor.left >= 0 && u.over.matches(":hover") ? near(u, u.cursor.left) : null;
+  let told = figure.querySelector(".told");
+  u.over.style.cursor = c ? "pointer" : "";
+  if (!c) { told?.remove(); return; }
+  const shown = c.marks.slice(0, 5);
+  const text = shown.map((m) => [m.text, `${clock(m.at)}${m.end && m.n === 1 ? ` to ${clock(m.end)}` : ""}${m.who ? `, ${m.who}` : ""}`]);
+  if (c.marks.length > shown.length) text.push([`and ${c.marks.length - shown.length} more`, ""]);
+  told ??= figure.querySelector(".plot").appendChild(Object.assign(document.createElement("div"), { className: "told" }));
+  told.replaceChildren(...text.flatMap(([what, when]) => [what, Object.assign(document.createElement("small"), { textContent: when })]));
+  const left = u.over.offsetLeft + c.x;
+  const right = left > figure.clientWidth / 2;
+  told.style.left = right ? "auto" : `${left + 10}px`;
+  told.style.right = right ? `${figure.querySelector(".plot").clientWidth - left + 10}px` : "auto";
+}
+
+// visit goes to the time of what was clicked at.
+function visit(u) {
+  const c = near(u, u.cursor.left);
+  if (!c) return;
+  const from = c.marks[0].at, to = Math.max(...c.marks.map((m) => m.end || m.at));
+  const margin = Math.max(900, 2 * (to - from));
+  zoomTo(from - margin, to + margin);
+}
+
+// marker tells events apart by shape: up, down, diamond, square, disc.
 function marker(ctx, kind, x, y, r) {
   ctx.beginPath();
   if (kind === "out") { ctx.moveTo(x, y - r); ctx.lineTo(x + r, y + r); ctx.lineTo(x - r, y + r); }
   else if (kind === "in") { ctx.moveTo(x, y + r); ctx.lineTo(x + r, y - r); ctx.lineTo(x - r, y - r); }
-  else if (kind === "ok") ctx.arc(x, y, r, 0, 7);
-  else ctx.rect(x - r, y - r, 2 * r, 2 * r);
+  else if (kind === "deploy" || kind === "refresh") { const d = 1.25 * r; ctx.moveTo(x, y - d); ctx.lineTo(x + d, y); ctx.lineTo(x, y + d); ctx.lineTo(x - d, y); }
+  else if (["critical", "warning", "unknown", "incident"].includes(kind)) ctx.rect(x - r, y - r, 2 * r, 2 * r);
+  else ctx.arc(x, y, r, 0, 7);
   ctx.fill();
 }
 
