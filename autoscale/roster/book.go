@@ -1,0 +1,236 @@
+package roster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rondo/alerts/state"
+	"rondo/autoscale"
+)
+
+const (
+	memberPrefix = "roster/member/"
+	versionKey   = "roster/version"
+	maxBatch     = 500 // members written together: each has some 500 bytes
+
+	settle = 50 * time.Millisecond // changes that come together make one version
+	look   = 10 * time.Second      // without being told of a change
+)
+
+// A View is the members at one version.
+type View struct {
+	Version uint64    `json:"version"`
+	At      time.Time `json:"at,omitzero"` // when this version came to be
+	Members []Member  `json:"members"`
+	tag     string
+}
+
+// Tag names the version and what it holds: "42-1f0c9a53".
+func (v View) Tag() string { return v.tag }
+
+// Of is the view of one group; "" for all.
+func (v View) Of(group string) View {
+	if group != "" {
+		v.Members = ofGroup(v.Members, group)
+	}
+	if v.Members == nil {
+		v.Members = []Member{} // which is no null in JSON
+	}
+	return v
+}
+
+// tagged is the view with its tag.
+func (v View) tagged() View {
+	digest := crc32.NewIEEE()
+	_ = json.NewEncoder(digest).Encode(v.Members) // names, numbers and times: it cannot fail
+	v.tag = strconv.FormatUint(v.Version, 10) + "-" + fmt.Sprintf("%08x", digest.Sum32())
+	return v
+}
+
+// A Roster is who is in the groups. It is kept in a state store.
+type Roster struct {
+	store state.Store
+	log   *slog.Logger
+	feed  feed
+
+	changes, writeErrors atomic.Uint64
+
+	mu    sync.Mutex
+	view  View
+	known map[string]bool // groups that were heard of since the start
+	unset []state.Change  // what the store has not taken yet
+}
+
+// Open reads what is known of the members from the store.
+func Open(store state.Store, log *slog.Logger) (*Roster, error) {
+	r := &Roster{store: store, log: log, known: make(map[string]bool)}
+	text, err := store.Get(versionKey)
+	switch {
+	case err == nil:
+		if json.Unmarshal(text, &r.view) != nil {
+			r.view = View{}
+		}
+	case !errors.Is(err, state.ErrNotFound) && !errors.Is(err, state.ErrCorrupt):
+		return nil, fmt.Errorf("roster: %w", err)
+	}
+	for e, err := range store.Scan(state.Range{Prefix: memberPrefix}) {
+		var m Member
+		switch {
+		case errors.Is(err, state.ErrCorrupt) || err == nil && json.Unmarshal(e.Value, &m) != nil:
+			log.Warn("a member's record is damaged; its rank is given anew", "key", e.Key)
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("roster: %w", err)
+		}
+		r.view.Members = append(r.view.Members, m)
+	}
+	slices.SortStableFunc(r.view.Members, func(a, b Member) int {
+		return cmp.Or(strings.Compare(a.Group, b.Group), compare(a, b)) // until the groups' order is known
+	})
+	r.view = r.view.tagged()
+	return r, nil
+}
+
+// View is who is in the groups now.
+func (r *Roster) View() View {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view
+}
+
+// Knows says whether it is known who is in all these groups: each was heard of
+// since the start, or has members of before.
+func (r *Roster) Knows(groups []string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !slices.ContainsFunc(groups, func(g string) bool { return !r.known[g] && len(ofGroup(r.view.Members, g)) == 0 })
+}
+
+// Subscribe returns a channel that is given a value after the view has changed,
+// and what ends that. Who is slow misses values, and finds all in [Roster.View].
+func (r *Roster) Subscribe() (changed <-chan struct{}, end func()) { return r.feed.subscribe() }
+
+// Snapshot returns the counters.
+func (r *Roster) Snapshot() map[string]uint64 {
+	m := map[string]uint64{"changes": r.changes.Load(), "write_errors": r.writeErrors.Load()}
+	r.feed.snapshot(m)
+	return m
+}
+
+// A Source is the groups of one configuration, that a roster follows.
+type Source struct {
+	Roster *Roster
+	Groups []string // all that are configured, in their order
+}
+
+// Run follows the groups until ctx ends.
+func (s Source) Run(ctx context.Context, groups autoscale.Groups) error {
+	changed, end := groups.Subscribe()
+	defer end()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		s.Roster.update(ctx, s.Groups, groups.Members())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-changed:
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(settle):
+			}
+		}
+	}
+}
+
+// update makes a new version where somebody or something is different.
+func (r *Roster) update(ctx context.Context, groups []string, now []autoscale.Membership) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := false
+	for _, m := range now {
+		fresh = fresh || !r.known[m.Group]
+		r.known[m.Group] = true
+	}
+	members := Of(r.view.Members, groups, now)
+	events := differences(r.view.Members, members)
+	if len(events) > 0 {
+		r.changes.Add(1)
+		r.view = View{Version: r.view.Version + 1, At: plain(time.Now()), Members: members}.tagged()
+		for i := range events {
+			events[i].Version = r.view.Version
+		}
+		r.owe(events)
+	}
+	r.keep(ctx)
+	switch {
+	case len(events) > 0:
+		r.feed.tell(r.view.tag, events)
+	case fresh:
+		r.feed.wake()
+	}
+}
+
+// owe notes what the store has to be told. Callers hold r.mu.
+func (r *Roster) owe(events []Event) {
+	for _, e := range events {
+		key := memberPrefix + e.Member.Group + "/" + e.Member.ID
+		if e.Kind == Left {
+			r.unset = append(r.unset, state.Delete(key))
+			continue
+		}
+		if text, err := json.Marshal(e.Member); err == nil {
+			r.unset = append(r.unset, state.Put(key, text))
+		}
+	}
+}
+
+// keep writes what has changed, the version first, so that no number stands for
+// two lists. A store that is full keeps nobody from knowing who is there: what
+// it did not take it is given again. Callers hold r.mu.
+func (r *Roster) keep(ctx context.Context) {
+	if len(r.unset) == 0 {
+		return
+	}
+	r.unset = latest(r.unset)
+	text, err := json.Marshal(View{Version: r.view.Version, At: r.view.At})
+	if err == nil {
+		err = r.store.Write(context.WithoutCancel(ctx), state.Put(versionKey, text))
+	}
+	for len(r.unset) > 0 && err == nil {
+		n := min(len(r.unset), maxBatch)
+		if err = r.store.Write(context.WithoutCancel(ctx), r.unset[:n]...); err == nil {
+			r.unset = r.unset[n:]
+		}
+	}
+	if err != nil && r.writeErrors.Add(1) == 1 {
+		r.log.Error("ranks are not kept over a restart as long as the state cannot be written", "err", err)
+	}
+}
+
+// latest leaves out what a later change of the same key replaces.
+func latest(all []state.Change) []state.Change {
+	seen := make(map[string]bool)
+	var out []state.Change
+	for _, c := range slices.Backward(all) {
+		if !seen[c.Key] {
+			seen[c.Key] = true
+			out = append(out, c)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
