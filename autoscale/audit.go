@@ -13,7 +13,7 @@ import (
 type Audit struct {
 	At    time.Time `json:"at"`
 	Entry uint64    `json:"entry"` // its number in the journal
-	What  Kind      `json:"what"`  // stop, start, config, claim (taken over), or launch, drain and reclaim of what was applied by hand
+	What  Kind      `json:"what"`  // stop, start, config, run, claim (taken over), or launch, drain and reclaim of what was applied by hand
 	By    string    `json:"by"`
 	Text  string    `json:"text,omitempty"`
 	Ref   string    `json:"ref,omitempty"` // the decision that was applied
@@ -56,11 +56,21 @@ func (m *memory) audit(e Entry) {
 		if e.Group == Everything {
 			a.Text = "all groups"
 		}
+	case e.Kind == KindRun:
+		a.Text = e.Said
 	default:
 		return
 	}
 	m.Audit = append(m.Audit, a)
 	m.Audit = m.Audit[max(0, len(m.Audit)-maxAudit):]
+}
+
+// NoteRun journals that somebody has a command run on a group's instances: before
+// it is, and how it went.
+func (c *Controller) NoteRun(ctx context.Context, name, by, said string) error {
+	return c.change(name, func(g *group) error {
+		return g.write(ctx, Entry{Kind: KindRun, Text: clean(by, "someone"), Said: clean(said, "")})
+	})
 }
 
 // setup is the newest configuration that the journal has; false without any.

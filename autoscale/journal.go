@@ -57,6 +57,7 @@ const (
 	KindSweep     Kind = "sweep"     // about to terminate these orphans, by command; the call follows
 	KindRetag     Kind = "retag"     // about to put our claim on these instances; the call follows
 	KindRefresh   Kind = "refresh"   // a refresh begins, or its state changes; its launches and drains are those of all
+	KindRun       Kind = "run"       // somebody has a command run on instances, or that came to its end
 	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
 )
 
@@ -88,6 +89,7 @@ type Entry struct {
 	Where   map[string]Pool `json:"where,omitempty"`
 	Ordered int             `json:"ordered,omitempty"` // so many will be listed, which have no IDs yet
 
+	Said  string `json:"said,omitempty"`  // of a run: which command, where, and how it went
 	Setup *Setup `json:"setup,omitempty"` // of a configuration
 	Shade *shade `json:"shade,omitempty"` // of a shadow
 

@@ -27,11 +27,26 @@ func (s *Server) Stream(pattern string, h http.Handler) {
 			http.Error(w, fmt.Sprintf("all %d places for live readers are taken (web: limits: max_streams)", cap(s.streams)), http.StatusServiceUnavailable)
 			return
 		}
+		s.live(h).ServeHTTP(w, r)
+	}))
+}
+
+// SharedStream is [Server.Shared] for a handler that answers as one of
+// [Server.Stream] does, and bounds the number of its readers itself: agents take
+// no place from people.
+func (s *Server) SharedStream(pattern string, allowed func(*http.Request) bool, h http.Handler) {
+	s.Shared(pattern, allowed, s.live(h))
+}
+
+// live lets a handler answer for as long as its reader stays, or until the
+// server stops.
+func (s *Server) live(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		defer context.AfterFunc(s.closing, cancel)()
 		h.ServeHTTP(&streamWriter{w, http.NewResponseController(w)}, r.WithContext(ctx))
-	}))
+	})
 }
 
 // StreamCommand is [Server.Stream] for a handler that changes something: it

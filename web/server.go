@@ -156,6 +156,19 @@ func (s *Server) Open(pattern string, h http.Handler) {
 	s.Handle(pattern, h)
 }
 
+// Shared mounts a handler for all who may read our pages, and for those whom
+// allowed lets in besides: agents read some of what people do, with keys of
+// their own.
+func (s *Server) Shared(pattern string, allowed func(*http.Request) bool, h http.Handler) {
+	s.Open(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.cfg.exposed() && !s.authorized(r) && !allowed(r) {
+			s.refuse(w)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+}
+
 // Command mounts a handler that changes something: it needs the token or the
 // unix socket, even on loopback.
 func (s *Server) Command(pattern string, h http.Handler) { s.Handle(pattern, s.requireToken(h)) }

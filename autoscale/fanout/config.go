@@ -53,8 +53,8 @@ func (c Config) Limits() Limits {
 	return Limits{AtOnce: c.AtOnce, Timeout: c.Timeout, StopAfter: c.StopAfter}.withDefaults()
 }
 
-// over is where it is run, or what the rest of the configuration implies.
-func (c Config) over() string {
+// Where is where it is run, or what the rest of the configuration implies.
+func (c Config) Where() string {
 	switch {
 	case c.Over != "":
 		return c.Over
@@ -65,6 +65,9 @@ func (c Config) over() string {
 	}
 	return OverHere
 }
+
+// Remote says whether the command is run on the instances themselves.
+func (c Config) Remote() bool { return c.Where() == OverSSH || c.Where() == OverSSM }
 
 // Validate checks commands.
 func Validate(all []Config) error {
@@ -90,7 +93,7 @@ func (c Config) validate() error {
 	if err := l.Validate(); err != nil {
 		return err
 	}
-	over := c.over()
+	over := c.Where()
 	if over == OverWebhook {
 		if u, err := url.Parse(c.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return errors.New("url: want http:// or https:// and a host")
@@ -159,7 +162,7 @@ func Jobs(all []Config, others map[string]Runner) (map[string]Job, error) {
 	jobs, here := map[string]Job{}, NewHere(maxProcesses)
 	for _, c := range all {
 		j := Job{Config: c}
-		switch over := c.over(); over {
+		switch over := c.Where(); over {
 		case OverHere:
 			j.Runner = here
 		case OverSSH:

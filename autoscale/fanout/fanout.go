@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -77,6 +78,21 @@ type Result struct {
 
 // OK says whether the command did what it was to do.
 func (r Result) OK() bool { return r.Exit == 0 && r.Error == "" }
+
+// Said is how it went, in a line: the error or exit code, and what the command
+// printed first.
+func (r Result) Said() string {
+	line, _, _ := strings.Cut(r.Output, "\n")
+	switch {
+	case r.Error != "" && line != "":
+		return r.Error + ": " + line
+	case r.Error != "":
+		return r.Error
+	case r.Exit != 0:
+		return strings.TrimSuffix(fmt.Sprintf("exit %d: %s", r.Exit, line), ": ")
+	}
+	return line
+}
 
 // Failed is the result of what did not come to an exit code.
 func Failed(h Host, err error) Result { return Result{Host: h, Exit: -1, Error: oneLine(err.Error())} }

@@ -1,7 +1,6 @@
 package roster
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,9 +93,7 @@ func Open(store state.Store, log *slog.Logger) (*Roster, error) {
 		}
 		r.view.Members = append(r.view.Members, m)
 	}
-	slices.SortStableFunc(r.view.Members, func(a, b Member) int {
-		return cmp.Or(strings.Compare(a.Group, b.Group), compare(a, b)) // until the groups' order is known
-	})
+	slices.SortStableFunc(r.view.Members, inOrder)
 	r.view = r.view.tagged()
 	return r, nil
 }

@@ -280,7 +280,7 @@ func (k *Keeper) program(ctx context.Context, what string, argv []string, file s
 	case e.Late:
 		return fmt.Errorf("%s: %s was killed after %v", what, argv[0], timeout)
 	case !e.State.Success():
-		return fmt.Errorf("%s: %s: %v: %s", what, argv[0], e.State, said)
+		return errors.New(strings.TrimSuffix(fmt.Sprintf("%s: %s: %v: %s", what, argv[0], e.State, said), ": "))
 	}
 	return nil
 }

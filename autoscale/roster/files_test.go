@@ -248,9 +248,9 @@ func TestInventory(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	ms := Of(nil, []string{"web-a", "db"}, []autoscale.Membership{groupOf("web-a", "a:i b:p"), groupOf("db", "c:i")})
-	classes := []ClassConfig{{Group: "db", Classes: []string{"postgres"}, Parameters: map[string]any{"port": 5432, "rondo_id": "forged"}, Environment: "production"}}
+	classes := []ClassConfig{{Group: "db", Classes: []string{"postgres"}, Parameters: map[string]string{"port": "5432", "name": "it is", "rondo_id": "forged"}, Environment: "production"}}
 	n, ok := Classify(ms, classes, "c")
-	if !ok || n.Environment != "production" || n.Classes[0] != "postgres" || n.Parameters["port"] != 5432 || n.Parameters["rondo_id"] != "c" {
+	if !ok || n.Environment != "production" || n.Classes[0] != "postgres" || n.Parameters["port"] != int64(5432) || n.Parameters["name"] != "it is" || n.Parameters["rondo_id"] != "c" {
 		t.Errorf("%v", n)
 	}
 	n, ok = Classify(ms, classes, "10.0.0.98") // launched, and not heard of yet

@@ -91,10 +91,42 @@ func iniWord(s string) string {
 // A ClassConfig says what instances of a group are, for configuration
 // management.
 type ClassConfig struct {
-	Group       string         `yaml:"group"`
-	Classes     []string       `yaml:"classes"`
-	Parameters  map[string]any `yaml:"parameters"`
-	Environment string         `yaml:"environment"`
+	Group       string            `yaml:"group"`
+	Classes     []string          `yaml:"classes"`
+	Parameters  map[string]string `yaml:"parameters"` // what reads as JSON is that: 5432, true, '["a", "b"]'
+	Environment string            `yaml:"environment"`
+}
+
+// parameters are the values that are meant.
+func (c ClassConfig) parameters() map[string]any {
+	all := make(map[string]any, len(c.Parameters))
+	for name, text := range c.Parameters {
+		var v any
+		if json.Unmarshal([]byte(text), &v) != nil {
+			v = text
+		}
+		all[name] = whole(v)
+	}
+	return all
+}
+
+// whole makes integers of numbers that are: YAML tells 8080 from 8080.0.
+func whole(v any) any {
+	switch x := v.(type) {
+	case float64:
+		if n := int64(x); float64(n) == x {
+			return n
+		}
+	case []any:
+		for i := range x {
+			x[i] = whole(x[i])
+		}
+	case map[string]any:
+		for k := range x {
+			x[k] = whole(x[k])
+		}
+	}
+	return v
 }
 
 // A Node is the answer of an external node classifier, as Puppet wants it in
@@ -118,7 +150,7 @@ func Classify(members []Member, classes []ClassConfig, host string) (Node, bool)
 	for _, c := range classes {
 		if c.Group == m.Group {
 			n.Classes = append(n.Classes, c.Classes...)
-			maps.Copy(n.Parameters, c.Parameters)
+			maps.Copy(n.Parameters, c.parameters())
 			n.Environment = cmp.Or(n.Environment, c.Environment)
 		}
 	}

@@ -101,6 +101,9 @@ func compare(a, b Member) int {
 	return cmp.Or(cmp.Compare(uint(a.Rank-1), uint(b.Rank-1)), a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
 }
 
+// inOrder is the order of all members, that of [Of].
+func inOrder(a, b Member) int { return cmp.Or(strings.Compare(a.Group, b.Group), compare(a, b)) }
+
 func member(group string, i autoscale.Instance, rank int) Member {
 	return Member{
 		Group: group, Rank: rank, ID: i.ID, Host: i.Host, Zone: i.Zone, Type: i.Type, Phase: i.Phase,

@@ -99,13 +99,11 @@ func (t Target) write(text []byte, old fs.FileInfo) (beside string, err error) {
 	if mode == 0 {
 		mode = 0o644
 	}
-	if old != nil {
+	err = f.Chmod(mode)
+	if err == nil && old != nil {
 		if own, ok := old.Sys().(*syscall.Stat_t); ok && (int(own.Uid) != os.Geteuid() || int(own.Gid) != os.Getegid()) {
 			err = f.Chown(int(own.Uid), int(own.Gid))
 		}
-	}
-	if err == nil {
-		err = f.Chmod(mode)
 	}
 	if err == nil {
 		_, err = f.Write(text)

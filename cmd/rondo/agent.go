@@ -116,6 +116,7 @@ type agentRun struct {
 	tailed  *tail.Stats // of all tailers, one after the other
 
 	checker  *agentChecker
+	hosts    *hostsKeeper    // nil: no file is kept
 	profiles *profileClient  // nil: the server is not asked
 	changes  chan *agentWork // what is to replace the work
 	swapping sync.RWMutex
@@ -139,6 +140,7 @@ const agentGC = 20
 //	  ├─ checks: plugins ──> server
 //	  ├─ profile: asks the server what to do
 //	  ├─ witness: watches a server, tells receivers
+//	  ├─ hosts: who is in the server's groups ──> a block of /etc/hosts
 //	  ├─ keepWorking ── errgroup, built anew by a profile
 //	  │    ├─ tailer: lines of files ──> stages ──> client
 //	  │    ├─ stages: what they have counted ──> spool
@@ -201,6 +203,9 @@ func (a *agentRun) listen(ctx context.Context, status net.Listener) error {
 	if a.profiles != nil {
 		g.Go(func() error { return a.profiles.run(ctx) })
 	}
+	if a.hosts != nil {
+		g.Go(func() error { return a.hosts.run(ctx) })
+	}
 	return g.Wait()
 }
 
@@ -240,6 +245,9 @@ func (a *agentRun) connect(ctx context.Context) error {
 	a.checker = &agentChecker{
 		checks: c.Checks, server: c.Server, host: id.Host, key: key, next: carrier,
 		runner: plugin.NewRunner(agentProcesses), log: a.log.With("component", "checks"),
+	}
+	if c.Roster.Hosts != "" {
+		a.hosts = newHostsKeeper(c, key, a.log)
 	}
 	if !c.Profile.Off {
 		a.profiles = newProfileClient(c, key, carrier, a.apply, a.log)

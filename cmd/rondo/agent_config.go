@@ -46,6 +46,7 @@ type agentConfig struct {
 	AllowPaths allowList    `yaml:"allow_paths"` // files that a profile may name
 
 	Witness witnessConfig `yaml:"witness"` // a server that is watched
+	Roster  agentRoster   `yaml:"roster"`  // who is in the server's groups
 
 	tree *node // as it is in the file, for the places of errors; nil: there is none
 }
@@ -175,6 +176,7 @@ func (c *agentConfig) validate() error {
 	in("", c.AllowPaths.validate())
 	in("", validateAgentChecks(c.Checks))
 	in("witness: ", c.Witness.validate())
+	in("roster: ", c.Roster.validate())
 	return errors.Join(errs...)
 }
 

@@ -27,7 +27,13 @@ type clientFlags struct {
 
 	Fingerprint []pin.Fingerprint `help:"Fingerprint of the server's certificate, where no authority vouches for it." placeholder:"sha-256:..."`
 
-	Output string `help:"table or json." short:"o" enum:"table,json" default:"table"`
+	Output string `help:"${outputs_help}." short:"o" enum:"${outputs}" default:"table"`
+}
+
+// outputs are the ways in which most commands show what the server says; one
+// that has more sets them.
+func outputs() map[string]string {
+	return map[string]string{"outputs": "table,json", "outputs_help": "table or json"}
 }
 
 // socketName is the server's socket in its data directory.

@@ -28,6 +28,7 @@ import (
 	"rondo/autoscale/ec2/eip"
 	"rondo/autoscale/ec2/elb"
 	"rondo/autoscale/redirect"
+	"rondo/autoscale/roster"
 	"rondo/cmd/rondo/backup"
 	"rondo/collectors"
 	"rondo/collectors/graphite"
@@ -113,6 +114,8 @@ type autoscaleConfig struct {
 	EIP      eip.Config       `yaml:"addresses"` // Elastic IPs that do
 	DNS      dns.Config       `yaml:"dns"`       // names that follow groups
 	Redirect redirect.Config  `yaml:"redirect"`  // weights of servers, and who is sent where
+
+	Management managementConfig `yaml:",inline"`
 }
 
 // ofASG names the groups that are Auto Scaling Groups, by these.
@@ -310,6 +313,7 @@ func (c *config) validate() error {
 	in("autoscale", c.checkFollowed("elb", c.Autoscale.ELB.Groups()...))
 	in("autoscale", c.checkNames())
 	in("autoscale", c.checkBalance())
+	in("autoscale", c.Autoscale.Management.validate(c))
 	in("roles", c.validateRoles())
 	in("backup", c.Backup.validate(c.Data))
 	in("alerts", c.checkRuleExpressions())
@@ -530,6 +534,9 @@ func (c *config) checkParts() error {
 	}
 	for _, e := range valid.Errors(c.Alerts.Rules.Outside.CheckFiles()) {
 		errs = append(errs, c.locate("alerts", e))
+	}
+	for _, e := range valid.Errors(roster.CheckFiles(c.Autoscale.Management.Files)) {
+		errs = append(errs, c.locate("autoscale", e))
 	}
 	for _, e := range valid.Errors(c.Syslogd.Server.CheckFiles()) {
 		errs = append(errs, c.locate("syslogd", fmt.Errorf("listeners: %w", e)))

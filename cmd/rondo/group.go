@@ -25,6 +25,7 @@ type groupCmd struct {
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
 	Start   groupStartCmd   `cmd:"" help:"Let a stopped group act again."`
 
+	Run      groupRunCmd      `cmd:"" help:"Run a command of the server's configuration on a group's instances."`
 	TakeOver groupTakeOverCmd `cmd:"" help:"Claim a group whose instances another controller launched, or this one before its data were lost."`
 	Sweep    groupSweepCmd    `cmd:"" help:"List the instances with rondo's tags that are in no group's books, or end the orphans."`
 }

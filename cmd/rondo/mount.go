@@ -60,6 +60,7 @@ func (s *server) edge() (*web.Server, error) {
 	if err := s.mountAgents(w); err != nil {
 		return nil, err
 	}
+	s.mountRoster(w)
 	s.mountSeries(w.Handle, w.Command)
 	sets := rrdfile.Handler(rrdfile.WithSeries{SetStore: s.stores.metrics, Querier: s.stores.metrics})
 	w.Handle("GET /api/sets", sets)

@@ -9,7 +9,10 @@ import (
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 	"rondo/autoscale/ec2/asg"
+	"rondo/autoscale/fanout"
+	"rondo/autoscale/hooks"
 	"rondo/autoscale/redirect"
+	"rondo/autoscale/roster"
 	"rondo/collectors"
 	"rondo/syslogd"
 	"rondo/syslogd/canary"
@@ -32,6 +35,9 @@ type parts struct {
 	controller   *autoscale.Controller // nil where there is no group
 	house        house                 // what follows its groups
 	redirect     *redirect.Redirector  // nil where no group is weighed
+	files        *roster.Keeper        // nil where there is no group
+	jobs         map[string]fanout.Job // commands, by name
+	hooks        *hooks.Hooks          // nil where there is no group
 	cloud        *ec2.Cloud            // nil where no group is in EC2
 	asgs         *asg.Cloud            // nil where no group is an Auto Scaling Group
 }

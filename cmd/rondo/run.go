@@ -24,6 +24,8 @@ type commandLine struct {
 	Group   groupCmd   `cmd:"" help:"Show and command a running server's autoscaling groups."`
 	Event   eventCmd   `cmd:"" help:"Mark a running server's graphs: deploys, changes, incidents."`
 	Role    roleCmd    `cmd:"" help:"Show what is attached to the groups of a running server, and who is a member."`
+	Roster  rosterCmd  `cmd:"" help:"Show who is in a running server's groups, with ranks and aliases."`
+	Enc     encCmd     `cmd:"" help:"Say what a host is, as Puppet's external node classifier."`
 	Series  seriesCmd  `cmd:"" help:"Show a running server's series and change how they are kept."`
 	Set     setCmd     `cmd:"" help:"Change how a running server keeps sets, which are RRDtool's files."`
 	Import  importCmd  `cmd:"" help:"Take over what other programs keep."`
@@ -68,6 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
 		kong.UsageOnError(),
+		kong.Vars(outputs()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(&plainWriter{w: stdout}, (*io.Writer)(nil)),

@@ -183,6 +183,7 @@ func (me *self) counters() map[string]map[string]uint64 {
 		if p.controller != nil {
 			rooms["autoscale"] = p.controller.Stats()
 			maps.Copy(rooms, p.house.counters())
+			rooms["roster"] = me.s.rosterFigures(p)
 		}
 	}
 	return rooms

@@ -26,6 +26,7 @@ import (
 	"rondo/alerts/notify/dispatch"
 	"rondo/alerts/promrule"
 	"rondo/autoscale/redirect"
+	"rondo/autoscale/roster"
 	"rondo/collectors/agent"
 	"rondo/rrd"
 	"rondo/rrd/promql"
@@ -88,6 +89,7 @@ type server struct {
 	moves    metricMoves    // what wakes groups
 	fleet    *fleet.Fleet
 	crew     *crew           // what the autoscaler knows of its hosts
+	roster   *roster.Roster  // who is in its groups, with ranks
 	join     *join.Authority // lets agents in
 	install  *installer      // serves the script that installs them
 	handout  *handout        // gives them their profiles
@@ -227,6 +229,9 @@ func (s *server) build() (err error) {
 	o.Version, o.Revision = release, build().Revision
 	series := fleet.Series{Querier: s.stores.metrics, Index: s.stores.metrics, Fleet: s.fleet}
 	s.promql, s.judge = promql.New(series, series, o), promql.New(series, series, o)
+	if s.roster, err = roster.Open(s.stores.state, s.log.With("component", "roster")); err != nil {
+		return err
+	}
 	if s.join, err = join.New(s.stores.state, join.Policy{}, s.log); err != nil {
 		return err
 	}
