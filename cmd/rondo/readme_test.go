@@ -60,6 +60,24 @@ func TestReadmeChecks(t *testing.T) {
 	}
 }
 
+// TestReadmeRoles checks the role that the README shows.
+func TestReadmeRoles(t *testing.T) {
+	section, err := readmeSection("A role for each group")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ = strings.Cut(section, "\n\n")
+	section, _, _ = strings.Cut(section, "\n\nSelectors need")
+	root, err := parseTree("README.md", []byte(section))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := configOf(root)
+	if err != nil || len(conf.Roles) != 1 || len(conf.roleRules().Names()) != 5 || len(conf.profiles()) != 1 || len(conf.Roles[0].Dashboard) != 2 {
+		t.Fatalf("%v\n%s", err, section)
+	}
+}
+
 // TestReadmeAgent checks the agent's configuration that the README shows.
 func TestReadmeAgent(t *testing.T) {
 	section, err := readmeSection("An agent on each machine")
