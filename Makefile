@@ -52,6 +52,7 @@ soak:
 	for t in Matchers Interval Stored; do $(GO) test -timeout=0 -run '^$$' -fuzz "^Fuzz$$t$$" -fuzztime=$(FUZZTIME) ./alerts/notify/dispatch || exit 1; done
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
+	RONDO_SCALE_INS=5000 $(GO) test -timeout=0 -count=1 -v -run TestNoFalseAlarm ./autoscale
 	RONDO_SCALE_KILLS=300 $(GO) test -timeout=0 -count=1 -v -run TestScaleKilled ./cmd/rondo
 	RONDO_STORM=30m $(GO) test -timeout=0 -count=1 -v -run TestStorm ./autoscale/ec2
 	RONDO_RAIDS=100000 $(GO) test -timeout=0 -count=1 -v -run TestRaids ./autoscale

@@ -97,6 +97,23 @@ func (g *group) bury() {
 	})
 }
 
+// withdraw withdraws the hosts of instances, and returns those that it knows. Just
+// after a start one may not have been heard of yet: the fleet may know it.
+func (g *group) withdraw(ids []string) (hosts []string) {
+	for _, i := range g.instances {
+		why := fmt.Sprintf("autoscale: group %s retires %s", g.Name, i.ID)
+		switch {
+		case !slices.Contains(ids, i.ID):
+		case i.Host == "":
+			g.fleet.Over(i.ID, why)
+		default:
+			hosts = append(hosts, i.Host)
+			g.fleet.Withdraw(i.Host, why)
+		}
+	}
+	return hosts
+}
+
 // terminate withdraws the hosts first, so that their silence is no alarm. An
 // attempt that fails leaves them draining; the next one asks again, for
 // terminating twice does no harm.
@@ -107,13 +124,7 @@ func (g *group) terminate(ctx context.Context, now time.Time, ids []string) {
 		g.ending.fail(now, err)
 		return
 	}
-	var hosts []string
-	for _, i := range g.instances {
-		if i.Host != "" && slices.Contains(ids, i.ID) {
-			hosts = append(hosts, i.Host)
-			g.fleet.Withdraw(i.Host, fmt.Sprintf("autoscale: group %s retires %s", g.Name, i.ID))
-		}
-	}
+	hosts := g.withdraw(ids)
 	g.call(ctx, now, fmt.Sprintf("termination of %d", len(ids)), &g.ending, func(ctx context.Context) Entry {
 		request, err := g.cloud.Terminate(ctx, g.Name, ids)
 		e := outcome(attempt, request, err)

@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,9 @@ type world struct {
 	deaf      []string
 	metrics   rrd.Evaluator // instead of the world itself, or nil
 	moves     Watcher
+	fleet     Fleet // instead of the world itself, or nil
+	drainer   Drainer
+	reuse     func() string // names instances, or nil; "": as usual
 }
 
 // A fault is what a changing call meets.
@@ -118,6 +122,9 @@ func (w *world) add(n int, group string, tags map[string]string, hidden time.Dur
 				Launched: time.Now(), Phase: Pending, Tags: maps.Clone(tags),
 			},
 			group: group, home: group, boot: w.boot, visible: time.Now().Add(hidden),
+		}
+		if w.reuse != nil {
+			m.PrivateDNS = cmp.Or(w.reuse(), m.PrivateDNS)
 		}
 		w.instances[id], w.byDNS[m.PrivateDNS] = m, m
 		m.deaf = w.bad != "" && tags[TagTemplate] == w.bad
@@ -471,7 +478,10 @@ func (w *world) live(c Config) *life {
 	if w.metrics == nil {
 		w.metrics = w
 	}
-	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w, Journal: s, Sweeper: s, Alerts: w.alerts, Deaf: w.deaf, Log: slog.New(slog.DiscardHandler)})
+	if w.fleet == nil {
+		w.fleet = w
+	}
+	ctl, err := New(ctx, Options{Config: c, Cloud: w.seenAs(s), Metrics: w.metrics, Moves: w.moves, Fleet: w.fleet, Drainer: w.drainer, Journal: s, Sweeper: s, Alerts: w.alerts, Deaf: w.deaf, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (f Freshness) validate() error {
 
 func (f Freshness) policy() alerts.Policy {
 	p := f.supervised(nil, "").Policy
-	f.level(&p, alerts.Threshold{Raise: f.Silent.Seconds(), Clear: f.Silent.Seconds()})
+	f.level(&p, alerts.Threshold{Raise: f.Silent.Seconds(), Clear: f.Silent.Seconds() / 2})
 	p.Missing = alerts.MissingOK // a host that left the list owes nothing
 	return p
 }
@@ -76,6 +76,17 @@ func (r *freshnessRule) since(h fleet.Host) time.Time {
 	return since
 }
 
+// silence is for how long a host has been silent. One that has yet to be heard
+// since our start is neither fine nor lost: between the thresholds, where states
+// stay as they were, a restart ends no problem of a host that is still dead.
+func (r *freshnessRule) silence(h fleet.Host, now time.Time) time.Duration {
+	silent := max(now.Sub(r.since(h)), 0)
+	if h.LastSeen.Before(r.from.Hosts.Started()) {
+		silent = max(silent, r.Silent*3/4)
+	}
+	return silent
+}
+
 // Check implements alerts.Rule.
 func (r *freshnessRule) Check(_ context.Context, now time.Time) ([]alerts.Reading, error) {
 	var out []alerts.Reading
@@ -85,7 +96,7 @@ func (r *freshnessRule) Check(_ context.Context, now time.Time) ([]alerts.Readin
 			labels["group"] = h.Group
 		}
 		out = append(out, alerts.Reading{
-			Labels: r.labelled(labels), Value: max(now.Sub(r.since(h)), 0).Seconds(), At: now,
+			Labels: r.labelled(labels), Value: r.silence(h, now).Seconds(), At: now,
 			Text: fmt.Sprintf("newest sample came in %s, %v ago", h.LastSeen.UTC().Format(time.RFC3339), max(now.Sub(h.LastSeen), 0).Round(time.Second)),
 		})
 	}

@@ -74,6 +74,7 @@ type Fleet struct {
 	bound   map[string]binding // by short name, of hosts not heard of yet
 	dirty   map[string]bool    // hosts whose stored form is out of date
 	crowded bool               // nobody can be evicted until the next poll has looked
+	polled  bool               // all that was stored before our start was seen: a newer sample came in since
 	arrived bool               // a host was heard of that was silent, or new, before this poll
 
 	saving  sync.Mutex // one save at a time; taken before mu
@@ -247,7 +248,8 @@ func (f *Fleet) Started() time.Time { return f.started }
 // nothing changed while it stays.
 func (f *Fleet) Changes() uint64 { return f.changed.Load() }
 
-// Gone says whether labels (host, or instance) name a host that was withdrawn.
+// Gone says whether labels (host, or instance) name a host that was withdrawn, or
+// an instance whose name another one has by now.
 func (f *Fleet) Gone(ls rrd.Labels) bool {
 	name := cmp.Or(ls.Get("host"), ls.Get("instance"))
 	if name == "" {
@@ -256,7 +258,11 @@ func (f *Fleet) Gone(ls rrd.Labels) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	e := f.find(name)
-	return e != nil && !e.Withdrawn.IsZero()
+	if e == nil {
+		return false
+	}
+	former := strings.HasPrefix(ls.Get("instance"), "i-") && e.Instance != "" && e.Instance != ls.Get("instance")
+	return !e.Withdrawn.IsZero() || former
 }
 
 // Withdraw says that a host goes on purpose. A host that was never heard of

@@ -111,6 +111,7 @@ func (f *Fleet) poll(heads Heads, since rrd.Time, now time.Time) (behind time.Du
 		}
 	}
 	f.forget(now)
+	f.polled = true
 	return behind
 }
 
@@ -122,7 +123,7 @@ func (f *Fleet) meet(id Identity, s sighting, now time.Time) {
 	}
 	e := f.rename(id.Host)
 	if e == nil {
-		e = f.add(Host{ID: id.Host, FirstSeen: s.heard(now)})
+		e = f.add(Host{ID: id.Host})
 	}
 	if e != nil { // else it is refused and counted
 		f.sight(e, s, now)
@@ -143,7 +144,7 @@ func (s sighting) heard(now time.Time) time.Time {
 // wrong. It returns how far the clock is behind then. The caller holds f.mu.
 func (f *Fleet) sight(e *entry, s sighting, now time.Time) (behind time.Duration) {
 	at := s.heard(now)
-	if s.newest > e.newest && e.newest != 0 {
+	if s.newest > e.newest && f.polled {
 		at, behind = now, now.Sub(s.newest.Std())
 	}
 	if id, ok := f.Identify(s.key); ok {
