@@ -242,11 +242,14 @@ func (g *group) settle(ctx context.Context, now time.Time) {
 
 // scaleIn chooses who goes. They are terminated when they have drained.
 func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
-	choose := g.victims
-	if d.Code == codeBudget {
+	choose, n := g.victims, d.From-d.To
+	switch d.Code {
+	case codeBudget:
 		choose = g.dispensable
+	case codeDown:
+		choose, n = g.leavers, g.MaxStep
 	}
-	chosen := g.staleFirst(choose)(g.instances, d.From-d.To, g.sessions, now)
+	chosen := g.staleFirst(choose)(g.instances, n, g.sessions, now)
 	if len(chosen) == 0 {
 		hold(&d, []Guard{blocked("protected", "all instances in service are protected by their tag %s or by the cloud, or the last of their zone", TagProtect)})
 		g.record(ctx, d)
@@ -259,10 +262,12 @@ func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
 	if g.holdVet(ctx, now, d, ids) {
 		return
 	}
-	if n := d.From - d.To; len(ids) < n {
+	if d.Code == codeDown {
+		d.To = max(d.To, d.From-len(ids))
+	} else if len(ids) < n {
 		d.Reason += fmt.Sprintf("; only %d of %d may go, the rest is protected or the last of its zone", len(ids), n)
 	}
-	d.ID, d.To, d.Instances = g.attempt(now), d.From-len(ids), ids
+	d.ID, d.To, d.Instances = g.attempt(now), max(d.From-len(ids), 0), ids
 	d.Reason += "; " + strings.Join(why, ", ")
 	d.Outcome = "draining"
 	if !g.begin(ctx, d, Entry{Kind: KindDrain, Instances: ids}) {

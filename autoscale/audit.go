@@ -52,6 +52,11 @@ func (m *memory) audit(e Entry) {
 		a.Text = "taken over: epoch " + strconv.Itoa(e.Claim.Epoch)
 	case e.Kind == KindRefresh && e.Refresh.By != "":
 		a.By, a.Text = e.Refresh.By, e.Refresh.deed()
+	case e.Kind == KindOrder:
+		a.Text = "up until " + e.Order.Until.Format(time.RFC3339)
+		if e.Order.Down {
+			a.Text = "down" + a.Text[len("up"):]
+		}
 	case e.Kind == KindStop, e.Kind == KindStart:
 		if e.Group == Everything {
 			a.Text = "all groups"

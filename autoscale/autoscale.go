@@ -228,6 +228,7 @@ type View struct {
 	Mode       string       `json:"mode"` // act or dry-run
 	Stopped    bool         `json:"stopped"`
 	StoppedBy  string       `json:"stopped_by,omitempty"` // who stopped it and why
+	Down       string       `json:"down,omitempty"`       // until when it is shut down, or kept up, and by whom
 	Min        int          `json:"min"`
 	Max        int          `json:"max"`
 	Desired    int          `json:"desired"`

@@ -91,6 +91,7 @@ type Group struct {
 	MinPerZone  int `yaml:"min_per_zone"`
 	MaxLaunches int `yaml:"max_launches"` // most instances launched within 10 minutes; default max, at least 20
 
+	Down    []Slot         `yaml:"down"`    // when it is shut down: no instance is wanted, whatever the load
 	Refresh *RefreshPolicy `yaml:"refresh"` // how instances are replaced when launch changes
 
 	raised int // by how much schedules have raised Min
@@ -238,6 +239,7 @@ func (g Group) Validate() error {
 	g.validateSource(check)
 	g.Launch.validate(check)
 	g.validateRefresh(check)
+	g.validateDown(check)
 	g.validatePolicies(check)
 	g.validateShadow(check)
 	return errors.Join(errs...)

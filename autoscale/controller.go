@@ -236,6 +236,7 @@ var (
 	ErrNoGroup    = errors.New("no such group")
 	ErrNoDecision = errors.New("no such decision")
 	ErrNoSetup    = errors.New("no configuration")
+	ErrBadOrder   = errors.New("this order is wrong")
 	ErrBadConfig  = errors.New("this configuration is wrong")
 	ErrEnded      = errors.New("autoscale: this controller has ended, as in a reload: try again")
 )

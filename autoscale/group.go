@@ -42,12 +42,14 @@ type group struct {
 	wake    chan struct{}
 	stirred chan struct{} // samples of the metric have come
 	awaits  atomic.Bool   // an instance is to be heard of
+	down    atomic.Bool   // it is shut down, or was and does not serve yet
 	calls   sync.WaitGroup
 
 	// Owned by the goroutine of run.
 	feeds    []*feed            // what is observed; the group's metric first
 	sessions map[string]float64 // by host; see RetirePolicy
 	peeked   time.Time          // the newest peek
+	asleep   bool               // the newest decision is to be shut down
 	capacity int                // after the newest decision
 	watched  time.Time
 	started  time.Time
@@ -67,6 +69,7 @@ type group struct {
 	membersAt time.Time    // when the cloud's list that they are made of is from; zero: none yet
 	told      uint64       // who they were when that was told last, as a hash
 	seed      maphash.Seed // of it
+	downText  string       // until when it is down, or up by order; "": neither
 	calling   string       // what is under way; "" while nothing is
 	since     time.Time
 	changed   bool // something was done that the list does not show yet
@@ -228,6 +231,8 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	d := Want(conf, in)
 	d.Policy = g.digest
 	g.remark(&d, said)
+	g.asleep = d.isDown()
+	g.noteDown(now, in)
 	hold(&d, d.heeds(g.holdCalls(now, d.Direction, blind)))
 	g.sayRefresh(conf, in, d)
 	g.capacity = d.From
@@ -257,7 +262,7 @@ func (g *group) input(now time.Time) Input {
 	in := Input{
 		Refresh: g.memory.Refresh, Deaf: g.unheard(),
 		Now: now, Points: g.feeds[0].points, Trouble: g.feeds[0].trouble, Instances: g.instances,
-		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.inTheWay(), Released: g.memory.Released, Signals: make(map[string]Signal),
+		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Order: g.memory.Order, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.inTheWay(), Released: g.memory.Released, Signals: make(map[string]Signal),
 	}
 	for _, f := range g.feeds[1:] {
 		in.Signals[f.Key] = Signal{f.points, f.trouble, f.hosts}
@@ -342,7 +347,7 @@ func (g *group) viewed() View {
 	defer g.mu.Unlock()
 	v := View{
 		Name: g.Name, Mode: string(g.Mode), Stopped: g.inTheWay() != "", StoppedBy: g.inTheWay(),
-		Min: g.Min, Max: g.Max,
+		Min: g.Min, Max: g.Max, Down: g.downText,
 		Instances: append([]Instance{}, g.instances...), Last: g.now, Desired: g.now.From,
 		Spending: g.spending(), Breakers: g.breakers(g.clock.time()),
 	}

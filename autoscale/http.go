@@ -140,6 +140,7 @@ func (q *query) time(name string) time.Time {
 //	POST /api/groups/{name}/take-over?by=WHO
 //	POST /api/groups/{name}/apply?by=WHO   carries the present decision of a dry run out, once: decision (its terms)
 //	POST /api/groups/{name}/ask            says what another configuration, the body, would decide now
+//	POST /api/groups/{name}/down?for=2h&by=WHO   has it shut down for so long; up keeps it up
 //	POST /api/groups/{name}/refresh        replaces what is outdated, or turns that: do=start, pause, resume, back-out, abort
 //	POST /api/groups/{name}/check          asks the cloud what it would allow
 //
@@ -181,6 +182,17 @@ func (c *Controller) Commands() http.Handler {
 	post("take-over", func(r *http.Request, name string) (any, error) {
 		return view(name, c.TakeOver(r.Context(), name, by(r)))
 	})
+	order := func(down bool) func(*http.Request, string) (any, error) {
+		return func(r *http.Request, name string) (any, error) {
+			last, err := time.ParseDuration(r.URL.Query().Get("for"))
+			if err != nil {
+				return nil, fmt.Errorf("autoscale: %w: for: want a duration such as 2h: %w", ErrBadOrder, err)
+			}
+			return view(name, c.Order(r.Context(), name, down, last, by(r)))
+		}
+	}
+	post("up", order(false))
+	post("down", order(true))
 	post("refresh", func(r *http.Request, name string) (any, error) {
 		return view(name, c.orderedRefresh(r.Context(), name, r.URL.Query().Get("do"), by(r)))
 	})
@@ -219,7 +231,7 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusNotImplemented
 	case errors.Is(err, ErrEnded):
 		status = http.StatusServiceUnavailable
-	case errors.Is(err, ErrBadConfig):
+	case errors.Is(err, ErrBadConfig), errors.Is(err, ErrBadOrder):
 		status = http.StatusBadRequest
 	case errors.Is(err, ErrChanged), errors.Is(err, ErrNothing):
 		status = http.StatusConflict

@@ -56,6 +56,7 @@ const (
 	KindClaim     Kind = "claim"     // this controller acts in the group from now on
 	KindSweep     Kind = "sweep"     // about to terminate these orphans, by command; the call follows
 	KindRetag     Kind = "retag"     // about to put our claim on these instances; the call follows
+	KindOrder     Kind = "order"     // somebody has it shut down, or kept up, for a while
 	KindRefresh   Kind = "refresh"   // a refresh begins, or its state changes; its launches and drains are those of all
 	KindRun       Kind = "run"       // somebody has a command run on instances, or that came to its end
 	KindSnapshot  Kind = "snapshot"  // all that older entries of the group amount to
@@ -93,6 +94,7 @@ type Entry struct {
 	Setup *Setup `json:"setup,omitempty"` // of a configuration
 	Shade *shade `json:"shade,omitempty"` // of a shadow
 
+	Order   *Order       `json:"order,omitempty"`   // of an order
 	Refresh *RefreshNote `json:"refresh,omitempty"` // of a refresh
 
 	State *memory `json:"state,omitempty"` // of a snapshot
@@ -135,7 +137,7 @@ func decodeEntry(record []byte) (Entry, error) {
 func (e Entry) complete() error {
 	decides := e.Kind == KindDecided || e.Kind == KindLaunch || e.Kind == KindDrain || e.Kind == KindReplace
 	missing := decides && e.Decision == nil || e.Kind == KindLaunch && e.Launch == nil || e.Kind == KindHeard && e.Boot == nil ||
-		e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil || e.Kind == KindShadow && e.Shade == nil || e.Kind == KindRefresh && !e.Refresh.complete() || e.Kind == KindClaim && e.Claim == nil
+		e.Kind == KindBill && e.Bill == nil || e.Kind == KindConfig && e.Setup == nil || e.Kind == KindShadow && e.Shade == nil || e.Kind == KindRefresh && !e.Refresh.complete() || e.Kind == KindClaim && e.Claim == nil || e.Kind == KindOrder && e.Order == nil
 	if e.State != nil && e.State.Open != nil {
 		open := e.State.Open
 		missing = missing || open.Kind != KindLaunch || open.complete() != nil

@@ -45,6 +45,7 @@ type memory struct {
 	Applied  string               `json:"applied,omitempty"` // the decision that was applied by hand last
 	Shade    *shade               `json:"shade,omitempty"`   // what the shadow has come to
 
+	Order     Order             `json:"order,omitzero"`      // the newest
 	Refresh   *Refresh          `json:"refresh,omitempty"`   // the newest
 	Made      map[string]string `json:"made,omitempty"`      // of Launched: the digests of their templates
 	Templates []Template        `json:"templates,omitempty"` // that were launched, the newest last
@@ -107,6 +108,8 @@ func (m *memory) apply(e Entry) {
 		m.Claim = *e.Claim
 	case KindShadow:
 		m.Shade = e.Shade
+	case KindOrder:
+		m.Order = *e.Order
 	case KindStop:
 		*m.switchOf(e) = e.Text
 	case KindStart:
@@ -190,7 +193,7 @@ func (m *memory) merge(from *memory) *memory {
 		return m
 	}
 	m.Stopped, m.Last, m.Open, m.Doubt, m.Bill = from.Stopped, from.Last, from.Open, from.Doubt, from.Bill
-	m.StoppedAll, m.Released, m.Claim = from.StoppedAll, from.Released, from.Claim
+	m.StoppedAll, m.Released, m.Claim, m.Order = from.StoppedAll, from.Released, from.Claim, from.Order
 	m.Recent, m.Bursts, m.Rest, m.Image = slices.Clone(from.Recent), slices.Clone(from.Bursts), from.Rest, from.Image
 	m.Audit, m.Setups, m.Applied, m.Shade = slices.Clone(from.Audit), slices.Clone(from.Setups), from.Applied, from.Shade
 	m.Refresh, m.Templates = from.Refresh, slices.Clone(from.Templates)

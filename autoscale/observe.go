@@ -37,7 +37,7 @@ func (g *group) observe(ctx context.Context, now time.Time) {
 	defer g.mu.Unlock()
 	for _, f := range g.feeds {
 		f.value = f.points[len(f.points)-1].Value
-		if f.trouble != "" && !f.told {
+		if f.trouble != "" && !f.told && !g.asleep {
 			g.log.Warn("metric is missing", "policy", f.Key, "err", f.trouble)
 		}
 		f.told = f.trouble != ""

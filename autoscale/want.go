@@ -28,6 +28,7 @@ type Input struct {
 	Deaf    string   // most hosts fell silent at once: why they are not believed
 
 	Released   time.Time            // when a stop switch was released the last time
+	Order      Order                // of somebody, to be down or up
 	Heirs      map[string]time.Time // what stands in for an instance that was lost, by ID
 	Season     Season               // of the group's metric
 	BootsKnown int                  // from how many instances the group's Boot was learnt; 0: it is as configured
@@ -47,13 +48,16 @@ type Change struct {
 // (see safest), the limits
 // say how far (min, max, max_step, and no scale-in that would itself cross
 // out.above), the holds say whether now (stop switch, cooldown, boot time and
-// so on). Only the floor, fewer instances than min, goes past cooldown and
+// so on). A group that is shut down asks none of them. Only the floor, fewer instances than min, goes past cooldown and
 // reversal, for it is not the load that asks. Where all that leads nowhere, an
 // instance that is lost is replaced, or a step of a [Refresh] is taken.
 func Want(g Group, in Input) Decision {
 	c := g.count(in)
 	g, by := g.scheduled(in.Now)
 	d := Decision{Group: g.Name, At: in.Now, From: c.capacity, Saw: g.saw(c, in), DryRun: g.Mode != Act}
+	if d, down := g.shutDown(d, in, c); down {
+		return d
+	}
 	p, all := g.plan(c, in, by)
 	d.Points = g.evidence(in, all)
 	p = g.planBudget(g.limit(p, c, by), in, c)

@@ -44,6 +44,9 @@ type Until struct {
 // why explains a decision on an input. calls are what the calls themselves
 // forbid in a direction; of a past decision only what follows from it is told.
 func why(g Group, in Input, d Decision, past bool, calls map[Direction][]Guard) (more, less Against) {
+	if d.isDown() {
+		return Against{Text: d.Reason + "; no policy is asked"}, Against{Text: d.Reason}
+	}
 	g = g.unscheduled(in.Now)
 	against := func(dir Direction) Against {
 		q := question{Group: g, in: in, base: d, dir: dir, past: past}

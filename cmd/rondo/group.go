@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"rondo/autoscale"
@@ -24,6 +25,9 @@ type groupCmd struct {
 	Refresh groupRefreshCmd `cmd:"" help:"Replace the instances of a group that are outdated, a few at a time."`
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
 	Start   groupStartCmd   `cmd:"" help:"Let a stopped group act again."`
+
+	Down    groupDownCmd    `cmd:"" help:"Shut a group down for a while, whatever its schedule says."`
+	Up      groupUpCmd      `cmd:"" help:"Keep a group up for a while, whatever its schedule says."`
 
 	Run      groupRunCmd      `cmd:"" help:"Run a command of the server's configuration on a group's instances."`
 	TakeOver groupTakeOverCmd `cmd:"" help:"Claim a group whose instances another controller launched, or this one before its data were lost."`
@@ -57,6 +61,9 @@ func (c groupListCmd) Run(ctx context.Context, out io.Writer) error {
 func modeOf(g autoscale.View) string {
 	if g.Stopped {
 		return "stopped"
+	}
+	if strings.HasPrefix(g.Down, "down") {
+		return "down"
 	}
 	return g.Mode
 }

@@ -262,7 +262,7 @@ func (s *server) build() (err error) {
 	moves := rrd.ShareWatcher(s.stores.metrics, 2)
 	s.moves = metricMoves{moves[1]}
 	s.engine, err = alerts.NewEngine(alerts.Options{
-		Log: s.log, Store: s.stores.state, Moves: moves[0], Withdrawn: s.fleet.Gone, Leaving: s.staff().leaving, Muting: mutes, Series: s.stores.metrics,
+		Log: s.log, Store: s.stores.state, Moves: moves[0], Withdrawn: s.gone, Leaving: s.staff().leaving, Muting: mutes, Series: s.stores.metrics,
 		Tolerate: time.Minute, Settle: 2 * time.Minute,
 	}, rules, targets)
 	if err != nil {
@@ -363,6 +363,16 @@ func (s *server) arrived() {
 	for _, rule := range p.conf.Alerts.Rules.OfHosts() {
 		s.engine.Wake(rule)
 	}
+}
+
+// gone says whether labels are of something that was taken away on purpose: a
+// host, or all of a group that is shut down.
+func (s *server) gone(ls rrd.Labels) bool {
+	if s.fleet.Gone(ls) {
+		return true
+	}
+	group, p := ls.Get("group"), s.parts.Load()
+	return group != "" && ls.Get("host") == "" && p != nil && p.controller != nil && p.controller.Down(group)
 }
 
 // keepParts runs the parts that a reload replaces, and replaces them on

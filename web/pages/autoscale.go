@@ -74,6 +74,8 @@ func groupCard(v autoscale.View, now time.Time) GroupCard {
 	switch {
 	case v.Stopped:
 		c.Mood = Badge{"quiet", "◇", "stopped"}
+	case strings.HasPrefix(v.Down, "down"):
+		c.Mood = Badge{"quiet", "◇", "down"}
 	case v.Mode != "act":
 		c.Mood = Badge{"quiet", "◇", "dry run"}
 	case !math.IsNaN(v.Value) && v.Value > v.Out && v.Out > v.In:
@@ -318,6 +320,8 @@ func whyNot(c GroupCard) string {
 		return d.Held
 	case d.DryRun:
 		return "dry run: it would change the capacity from " + strconv.Itoa(d.From) + " to " + strconv.Itoa(d.To) + "; set mode: act to let it"
+	case d.Direction == autoscale.Stay && strings.HasPrefix(c.Down, "up"):
+		return d.Said() + "; " + c.Down
 	case d.Direction == autoscale.Stay:
 		return d.Said()
 	}
