@@ -154,6 +154,16 @@
 // directory has the same ID: never run both. What carries our tags and belongs
 // to no group is an orphan: rondo group sweep finds it, and ends it by command.
 //
+// # By the clock
+//
+// down shuts a group down: in its slots no instance is wanted, whatever the load,
+// and no policy is asked. What there is drains as always; none that is protected
+// goes. It is started again by what booting takes before the slot ends. Alerts
+// that name the group (label group) and no host are closed until it serves, for
+// what has no instance has no metric. An [Order] by hand holds against the slots.
+//
+//	down: [{cron: 0 20 * * mon-fri, for: 11h, timezone: Europe/Vienna}]
+//
 // # What is lost is replaced
 //
 // An instance that is silent for the group's replace (10 minutes, and its boot
