@@ -26,8 +26,8 @@ type groupCmd struct {
 	Stop    groupStopCmd    `cmd:"" help:"Stop launching and terminating in a group, now and after a restart."`
 	Start   groupStartCmd   `cmd:"" help:"Let a stopped group act again."`
 
-	Down    groupDownCmd    `cmd:"" help:"Shut a group down for a while, whatever its schedule says."`
-	Up      groupUpCmd      `cmd:"" help:"Keep a group up for a while, whatever its schedule says."`
+	Down groupDownCmd `cmd:"" help:"Shut a group down for a while, whatever its schedule says."`
+	Up   groupUpCmd   `cmd:"" help:"Keep a group up for a while, whatever its schedule says."`
 
 	Run      groupRunCmd      `cmd:"" help:"Run a command of the server's configuration on a group's instances."`
 	TakeOver groupTakeOverCmd `cmd:"" help:"Claim a group whose instances another controller launched, or this one before its data were lost."`
