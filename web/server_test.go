@@ -164,6 +164,12 @@ func TestExposedNeedsTheTokenForEverything(t *testing.T) {
 	s.Open("GET /healthz", echoPath())
 	s.Open("POST /agent/v1/", echoPath())
 	s.Handle("GET /api/", echoPath())
+	s.Shared("GET /api/roster", func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer an agent's key" }, echoPath())
+	for header, status := range map[string]int{"": 401, "Bearer an agent's key": 200, "Bearer another": 401, "Bearer " + token: 200} {
+		if w := ask(s, "GET", "/api/roster", "Authorization", header); w.Code != status {
+			t.Errorf("GET /api/roster with %q: %d, want %d", header, w.Code, status)
+		}
+	}
 	for path, status := range map[string]int{
 		"/agent/v1/data": 200, "/agent/v1/../../api/logs": 200, "/agent/v1": 401, "/agent/v1%2fdata": 401,
 		"/api/logs": 401, "/api/../agent/v1/data": 401, "//agent/v1/data": 401, "/healthz/": 401, "/nowhere": 401,

@@ -159,7 +159,7 @@ func TestCommandsShown(t *testing.T) {
 
 func commandParser(t *testing.T) *kong.Kong {
 	t.Helper()
-	p, err := kong.New(&commandLine{}, kong.Name("rondo"))
+	p, err := kong.New(&commandLine{}, kong.Name("rondo"), kong.Vars(outputs()))
 	if err != nil {
 		t.Fatal(err)
 	}
