@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,7 +16,7 @@ type Command struct {
 	Document   string              `json:"document"` // such as AWS-RunShellScript
 	Parameters map[string][]string `json:"parameters,omitempty"`
 	Sent       time.Time           `json:"sent"`
-	Status     string              `json:"status"` // Pending, InProgress, Success, Failed or TimedOut
+	Status     string              `json:"status"` // Pending, InProgress, Success, Failed, Cancelled or TimedOut
 	Code       int                 `json:"code"`   // of the exit
 	Output     string              `json:"output,omitempty"`
 	Error      string              `json:"error,omitempty"`
@@ -23,6 +24,7 @@ type Command struct {
 	comment string
 	timeout time.Duration
 	ended   time.Time
+	stop    context.CancelFunc // ends it while it runs
 }
 
 // Limits of commands; those of the output and of the IDs are AWS's.
@@ -35,6 +37,7 @@ const (
 func ssmActions() map[string]action {
 	return map[string]action{
 		"SendCommand":            (*Sim).sendCommand,
+		"CancelCommand":          (*Sim).cancelCommand,
 		"GetCommandInvocation":   (*Sim).commandInvocation,
 		"ListCommandInvocations": (*Sim).commandInvocations,
 		"GetParameter":           (*Sim).getParameter,
@@ -116,6 +119,11 @@ func (s *Sim) sendCommand(p params, now time.Time) (any, *apiError) {
 	}
 	command := newRequestID()
 	timeout := time.Duration(in.TimeoutSeconds) * time.Second
+	if of := in.Parameters["executionTimeout"]; len(of) == 1 {
+		if seconds, err := strconv.Atoi(of[0]); err == nil && seconds > 0 {
+			timeout = time.Duration(seconds) * time.Second
+		}
+	}
 	for _, id := range ids {
 		s.commands = append(s.commands, &Command{
 			ID: command, Instance: id, Document: in.DocumentName, Parameters: in.Parameters, Sent: now, Status: "Pending", comment: in.Comment, timeout: timeout,
@@ -185,9 +193,12 @@ func (s *Sim) execute(ctx context.Context, c *Command) {
 	if i := s.instances[c.Instance]; i != nil {
 		on = i.copy()
 	}
-	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	if c.stop = cancel; c.Status == "Cancelled" {
+		cancel()
+	}
+	s.mu.Unlock()
 	code, output, complaint := 0, "", ""
 	if s.opt.Command != nil {
 		code, output, complaint = s.opt.Command(ctx, on, asked)
@@ -196,6 +207,7 @@ func (s *Sim) execute(ctx context.Context, c *Command) {
 	defer s.mu.Unlock()
 	c.Code, c.Output, c.Error, c.ended = code, output[:min(len(output), maxOutput)], complaint[:min(len(complaint), maxOutput)], time.Now()
 	switch {
+	case c.Status == "Cancelled":
 	case ctx.Err() != nil:
 		c.Status = "TimedOut"
 	case code != 0:
@@ -235,6 +247,9 @@ type invocationResult struct {
 type invocationQuery struct {
 	ID       string `json:"CommandId"`
 	Instance string `json:"InstanceId"`
+	Details  bool
+	Max      int    `json:"MaxResults"`
+	Next     string `json:"NextToken"`
 }
 
 func (s *Sim) commandInvocation(p params, _ time.Time) (any, *apiError) {
@@ -265,11 +280,70 @@ type invocationItem struct {
 	Document string  `json:"DocumentName"`
 	Sent     float64 `json:"RequestedDateTime"`
 	Status   string
-	Details  string `json:"StatusDetails"`
+	Details  string       `json:"StatusDetails"`
+	Plugins  []pluginItem `json:"CommandPlugins,omitempty"`
+}
+
+// A pluginItem is the one step that a command has.
+type pluginItem struct {
+	Name    string
+	Status  string
+	Details string `json:"StatusDetails"`
+	Code    int    `json:"ResponseCode"`
+	Output  string
+}
+
+// maxHead is how much of the output a list shows, in characters.
+const maxHead = 2500
+
+func (c *Command) plugins() []pluginItem {
+	out := c.Output
+	if c.Error != "" {
+		out += "\n----------ERROR-------\n" + c.Error
+	}
+	code := c.Code
+	if c.ended.IsZero() {
+		code = -1
+	}
+	return []pluginItem{{"aws:runShellScript", c.Status, c.Status, code, out[:min(len(out), maxHead)]}}
 }
 
 type invocationsResult struct {
 	Items []invocationItem `json:"CommandInvocations"`
+	Next  string           `json:"NextToken,omitempty"`
+}
+
+// cancelCommand ends a command where it has not ended, on all instances or on
+// those that are named.
+func (s *Sim) cancelCommand(p params, now time.Time) (any, *apiError) {
+	in := struct {
+		ID        string   `json:"CommandId"`
+		Instances []string `json:"InstanceIds"`
+	}{}
+	if err := p.decode(&in); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := false
+	for _, c := range s.commands {
+		if c.ID != in.ID {
+			continue
+		}
+		if found = true; !c.ended.IsZero() || len(in.Instances) > 0 && !slices.Contains(in.Instances, c.Instance) {
+			continue
+		}
+		if c.Status == "Pending" {
+			c.ended = now
+		}
+		if c.Status = "Cancelled"; c.stop != nil {
+			c.stop()
+		}
+	}
+	if !found {
+		return nil, apiErrorf("InvalidCommandId", "The command ID is not valid.")
+	}
+	return struct{}{}, nil
 }
 
 func (s *Sim) commandInvocations(p params, _ time.Time) (any, *apiError) {
@@ -279,11 +353,21 @@ func (s *Sim) commandInvocations(p params, _ time.Time) (any, *apiError) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := &invocationsResult{[]invocationItem{}}
-	for _, c := range s.commands {
-		if (in.ID == "" || in.ID == c.ID) && (in.Instance == "" || in.Instance == c.Instance) {
-			out.Items = append(out.Items, invocationItem{c.ID, c.Instance, c.comment, c.Document, epoch(c.Sent), c.Status, c.Status})
+	out := &invocationsResult{Items: []invocationItem{}}
+	skip, _ := strconv.Atoi(in.Next)
+	for n, c := range s.commands {
+		if n < skip || in.ID != "" && in.ID != c.ID || in.Instance != "" && in.Instance != c.Instance {
+			continue
 		}
+		if in.Max > 0 && len(out.Items) == in.Max {
+			out.Next = strconv.Itoa(n)
+			break
+		}
+		item := invocationItem{ID: c.ID, Instance: c.Instance, Comment: c.comment, Document: c.Document, Sent: epoch(c.Sent), Status: c.Status, Details: c.Status}
+		if in.Details {
+			item.Plugins = c.plugins()
+		}
+		out.Items = append(out.Items, item)
 	}
 	return out, nil
 }
