@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"rondo/autoscale/ec2/eip"
 	"rondo/autoscale/ec2/elb"
+	"rondo/autoscale/ec2/ssm"
+	"rondo/autoscale/fanout"
 )
 
 // followInAWS makes what follows groups in AWS: target groups and addresses.
@@ -24,11 +27,32 @@ func (s *server) followInAWS(ctx context.Context, conf *config, p *parts) error 
 		p.house = append(p.house, b)
 	}
 	if len(conf.Autoscale.EIP) > 0 {
-		m, err := eip.New(ctx, eip.Options{Config: conf.Autoscale.EIP, EC2: conf.Autoscale.EC2, Log: s.log.With("component", "addresses")})
+		m, err := eip.New(ctx, eip.Options{Config: conf.Autoscale.EIP, EC2: conf.Autoscale.EC2, Rank: s.rank, Log: s.log.With("component", "addresses")})
 		if err != nil {
 			return err
 		}
 		p.house = append(p.house, m)
 	}
 	return nil
+}
+
+// rank is an instance's rank in its group; 0 where it has none.
+func (s *server) rank(group, instance string) int {
+	for _, m := range s.roster.View().Members {
+		if m.Group == group && m.ID == instance {
+			return m.Rank
+		}
+	}
+	return 0
+}
+
+// runInAWS makes what runs commands on instances by AWS, where there are such
+// commands.
+func (s *server) runInAWS(ctx context.Context, conf *config, p *parts) (map[string]fanout.Runner, error) {
+	if !slices.ContainsFunc(conf.Autoscale.Management.Commands, func(c fanout.Config) bool { return c.Over == fanout.OverSSM }) {
+		return nil, nil
+	}
+	var err error
+	p.ssm, err = ssm.New(ctx, conf.Autoscale.EC2, s.log.With("component", "ssm"))
+	return map[string]fanout.Runner{fanout.OverSSM: p.ssm}, err
 }

@@ -9,6 +9,7 @@ import (
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 	"rondo/autoscale/ec2/asg"
+	"rondo/autoscale/ec2/ssm"
 	"rondo/autoscale/fanout"
 	"rondo/autoscale/hooks"
 	"rondo/autoscale/redirect"
@@ -40,6 +41,7 @@ type parts struct {
 	hooks        *hooks.Hooks          // nil where there is no group
 	cloud        *ec2.Cloud            // nil where no group is in EC2
 	asgs         *asg.Cloud            // nil where no group is an Auto Scaling Group
+	ssm          *ssm.Runner           // nil where no command is run by it
 }
 
 // buildParts builds the parts of a configuration. All sockets are bound when

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -47,14 +48,18 @@ func (c *config) groupNames() (names []string) {
 }
 
 // buildManagement makes what of the house goes by the roster.
-func (s *server) buildManagement(conf *config, p *parts) (err error) {
+func (s *server) buildManagement(ctx context.Context, conf *config, p *parts) (err error) {
 	c, groups := conf.Autoscale.Management, conf.groupNames()
 	log := s.log.With("component", "roster")
 	p.house = append(p.house, roster.Source{Roster: s.roster, Groups: groups})
 	if p.files, err = roster.NewKeeper(c.Files, groups, s.roster, s.stores.state, log); err != nil {
 		return err
 	}
-	if p.jobs, err = fanout.Jobs(c.Commands, s.remote(p)); err != nil {
+	remote, err := s.runInAWS(ctx, conf, p)
+	if err != nil {
+		return err
+	}
+	if p.jobs, err = fanout.Jobs(c.Commands, remote); err != nil {
 		return err
 	}
 	p.hooks, err = hooks.New(c.Hooks, p.jobs, s.roster, s.stores.state, s.log.With("component", "hooks"))
@@ -64,9 +69,6 @@ func (s *server) buildManagement(conf *config, p *parts) (err error) {
 	p.house = append(p.house, p.files, p.hooks)
 	return nil
 }
-
-// remote are the ways to run a command on an instance that a cloud has.
-func (s *server) remote(*parts) map[string]fanout.Runner { return nil }
 
 // mountRoster mounts who is in the groups, for people, for configuration
 // management, and for agents with their keys.

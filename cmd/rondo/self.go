@@ -183,6 +183,9 @@ func (me *self) counters() map[string]map[string]uint64 {
 		if p.controller != nil {
 			rooms["autoscale"] = p.controller.Stats()
 			maps.Copy(rooms, p.house.counters())
+			if p.ssm != nil {
+				rooms[p.ssm.Room()] = p.ssm.Stats()
+			}
 			rooms["roster"] = me.s.rosterFigures(p)
 		}
 	}

@@ -187,6 +187,8 @@ func TestShell(t *testing.T) {
 	f(fanout.Command{Argv: []string{"echo", "it's", `"$HOME"`, "a;b"}}, "it's \"$HOME\" a;b\n")
 	f(fanout.Command{Argv: []string{"sh", "-c", "echo $RONDO_ALIAS"}, Env: []string{"RONDO_ALIAS=we'b"}}, "we'b\n")
 	f(fanout.Command{Argv: []string{"cat"}, Input: []byte(`{"a":"it's {{ ssm:secret }}"}`)}, `{"a":"it's {{ ssm:secret }}"}`)
+	long := strings.Repeat(`{"alias":"web-1"} `, 100)
+	f(fanout.Command{Argv: []string{"cat"}, Input: []byte(long)}, long)
 	f(fanout.Command{Argv: []string{"echo", "{{ ssm:secret }}", "it's"}}, "{{ ssm:secret }} it's\n")
 	items := []*item{{host: fanout.Host{ID: "i-0a"}, line: line(fanout.Command{Argv: []string{"echo", "{{ x }}"}})}}
 	if s := script(items); strings.Contains(s, "{{") {

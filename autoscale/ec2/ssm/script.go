@@ -1,6 +1,8 @@
 package ssm
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"strings"
 
@@ -11,12 +13,25 @@ import (
 // takes 64 KB of parameters, and base64 makes more of it.
 const maxScript = 40 << 10
 
+// worthwhile is from how many bytes on an input is sent compressed: it lists the
+// group's members, who are much alike.
+const worthwhile = 512
+
 // line is the command for one host, as a shell has it, with its input.
 func line(c fanout.Command) string {
 	if len(c.Input) == 0 {
 		return c.Shell() + " </dev/null"
 	}
-	return "printf %s '" + base64.StdEncoding.EncodeToString(c.Input) + "' | base64 -d | " + c.Shell()
+	input, unpack := c.Input, "base64 -d"
+	if len(input) > worthwhile {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		// A buffer takes all that is written.
+		_, _ = w.Write(input)
+		_ = w.Close()
+		input, unpack = b.Bytes(), "base64 -d | gzip -d"
+	}
+	return "printf %s '" + base64.StdEncoding.EncodeToString(input) + "' | " + unpack + " | " + c.Shell()
 }
 
 // script is what is sent for several hosts: each finds its own line.
