@@ -46,13 +46,25 @@ func (s *SSH) Run(ctx context.Context, h Host, c Command) Result {
 	}
 	out := &sharedHead{}
 	session.Stdout, session.Stderr = out, out
-	session.Stdin = bytes.NewReader(c.Input)
+	input, err := session.StdinPipe()
+	if err != nil {
+		return Failed(h, fmt.Errorf("ssh: session: %w", err))
+	}
 	stop := context.AfterFunc(ctx, func() {
 		_ = session.Signal(ssh.SIGKILL) // OpenSSH knows it since 7.9
 		time.AfterFunc(killGrace, func() { _ = client.Close() })
 	})
 	defer stop()
-	err = session.Run(c.Shell())
+	var writing sync.WaitGroup
+	if err = session.Start(c.Shell()); err == nil {
+		writing.Go(func() {
+			_, _ = input.Write(c.Input) // a command need not read it, and may have ended
+			_ = input.Close()
+		})
+		err = session.Wait()
+	}
+	_ = client.Close()
+	writing.Wait()
 	if ctx.Err() != nil {
 		r := Failed(h, errors.New("it was killed"))
 		r.Output, r.Cut = Head(out.String())

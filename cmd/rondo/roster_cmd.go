@@ -30,7 +30,7 @@ func (rosterCmd) Help() string {
   rondo roster
   rondo roster --group web --watch
   rondo roster -o hosts
-  rondo roster -o inventory > inventory.ini
+  rondo roster -o inventory
   ansible-playbook -i rondo-inventory site.yml     # a script: exec rondo roster -o ansible
 
 An instance's rank in its group, and so its alias (web-1), is its own while it
