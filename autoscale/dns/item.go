@@ -46,6 +46,8 @@ type item struct {
 	last    map[string]sight // at the last look, by instance
 	dry     bool             // we change nothing for this group
 	trouble string           // why the name is not as it should be
+	reason  Reason           // of trouble that a provider had
+	looked  bool             // and without any once
 	held    []Hold           // what else is not done
 }
 
@@ -269,7 +271,7 @@ func (it *item) saw(m autoscale.Membership, plan Plan, now time.Time) {
 		it.kept.Gone[i.ID] = d
 	}
 	it.last = last
-	it.trouble, it.held = "", plan.Held
+	it.trouble, it.reason, it.held, it.looked = "", "", plan.Held, true
 	if plan.Blocked() {
 		it.trouble = plan.Held[len(plan.Held)-1].Text
 	}
@@ -313,7 +315,7 @@ func (it *item) settle(ctx context.Context, err error, now time.Time) {
 	it.retryAt = now.Add(it.pause/2 + rand.N(it.pause/2))
 	it.mu.Lock()
 	defer it.mu.Unlock()
-	it.trouble = err.Error()
+	it.trouble, it.reason = err.Error(), reasonOf(err)
 	if it.told != it.trouble {
 		it.told = it.trouble
 		it.log.Warn("name cannot be kept", "reason", reasonOf(err), "err", err)

@@ -96,6 +96,17 @@ func (k *Keeper) Remarks(group string) (out []string) {
 	return out
 }
 
+// Needs is what the names of a group need to be allowed, as the newest calls
+// found it: Route 53 has no dry run, and DNS neither.
+func (k *Keeper) Needs(_ context.Context, group string) (out []autoscale.Requirement) {
+	for _, it := range k.items {
+		if it.Group == group {
+			out = append(out, it.needs()...)
+		}
+	}
+	return out
+}
+
 // Room is that of the counters.
 func (k *Keeper) Room() string { return "dns" }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"rondo/autoscale"
@@ -168,6 +169,31 @@ func (it *item) remarks() (out []string) {
 	}
 	for _, h := range it.held {
 		out = append(out, h.Text)
+	}
+	return out
+}
+
+// needs are the item's permissions.
+func (it *item) needs() []autoscale.Requirement {
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	state := autoscale.Unsure
+	switch {
+	case it.reason == Denied, it.reason == Refused, it.reason == NotAuth, it.reason == BadKey, it.reason == BadSig:
+		state = autoscale.Refused
+	case it.reason == "" && it.looked:
+		state = autoscale.Granted
+	}
+	if it.Route53 == nil {
+		return []autoscale.Requirement{{Name: "dns update of " + it.Zone, State: state, Text: it.trouble}}
+	}
+	zone := "arn:aws:route53:::hostedzone/" + it.Route53.ZoneID
+	var out []autoscale.Requirement
+	for _, p := range []*autoscale.Statement{
+		autoscale.Allow("route53:ListResourceRecordSets", zone), autoscale.Allow("route53:ChangeResourceRecordSets", zone),
+		autoscale.Allow("route53:GetChange", "arn:aws:route53:::change/*"),
+	} {
+		out = append(out, autoscale.Requirement{Name: p.Action, State: state, Text: strings.TrimPrefix(it.trouble+", zone "+it.Zone, ", "), Policy: p})
 	}
 	return out
 }

@@ -3,6 +3,7 @@
 // line) speak its protocols over HTTP, and nothing costs anything.
 //
 //	POST /                           AWS's protocols: EC2, Auto Scaling, ELB v2, SSM, STS
+//	/2013-04-01/...                  AWS's protocol of Route 53
 //	GET, POST, DELETE /_sim/faults   faults on demand, as JSON: one, or a list
 //	GET /_sim/instances              all instances; POST /_sim/images, /_sim/groups: one more
 //	GET /_sim/commands               what SSM was asked to run
@@ -30,6 +31,12 @@
 // the group's target groups while they are in service, and drain before they
 // end. Zones that got out of balance by an end of the owner's choice are evened
 // out with Options.Rebalance only. Scaling policies are kept but not acted on.
+//
+// # Hosted zones
+//
+// Route 53's batches are made as a whole or not at all, with its words for what
+// is wrong: a DELETE must describe what is there to the last value. A change is
+// PENDING for Options.ZoneSync. Nothing answers the zones' names.
 //
 // # What is not
 //

@@ -39,6 +39,9 @@ type Options struct {
 	// its desired capacity; zero: it has acted when the call is answered.
 	GroupDelay time.Duration
 
+	// ZoneSync is how long a change of a hosted zone is PENDING; default 1s.
+	ZoneSync time.Duration
+
 	// Rebalance lets groups even out their zones (AZRebalance), as AWS does
 	// when an instance of the owner's choice went: another one then follows.
 	Rebalance bool
@@ -60,6 +63,7 @@ func (o Options) withDefaults() Options {
 	o.BootTime = cmp.Or(o.BootTime, 5*time.Second)
 	o.StopTime = cmp.Or(o.StopTime, time.Second)
 	o.Forget = cmp.Or(o.Forget, time.Hour)
+	o.ZoneSync = cmp.Or(o.ZoneSync, time.Second)
 	o.Max = cmp.Or(o.Max, 1000)
 	if !o.Network.IsValid() {
 		o.Network = netip.PrefixFrom(netip.AddrFrom4([4]byte{10}), 16)

@@ -37,6 +37,10 @@ func services() []*service {
 		query("autoscaling", "2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/", groupActions()),
 		query("elasticloadbalancing", "2015-12-01", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", elbActions()),
 		query("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/", stsActions()),
+		{
+			name: "route53", version: zoneVersion, space: "https://route53.amazonaws.com/doc/" + zoneVersion + "/", form: restProtocol{},
+			actions: zoneActions(), denied: "AccessDenied", throttled: "Throttling",
+		},
 		{name: "ssm", version: "AmazonSSM", form: jsonProtocol{}, actions: ssmActions(), denied: "AccessDeniedException", throttled: "ThrottlingException"},
 	}
 }
@@ -95,6 +99,9 @@ type request struct {
 func (s *Sim) read(r *http.Request) (request, *apiError) {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		return s.readJSON(r, target)
+	}
+	if strings.HasPrefix(r.URL.Path, "/"+zoneVersion+"/") {
+		return s.readREST(r)
 	}
 	if err := r.ParseForm(); err != nil {
 		return request{service: s.services[0]}, apiErrorf("MalformedQueryString", "%v", err)

@@ -37,6 +37,8 @@ type Sim struct {
 	targetGroups []*targetGroup
 	commands     []*Command // by time
 	parameters   map[string]parameter
+	hosted       []*hostedZone
+	zoneChanges  map[string]time.Time // when they were made, by ID
 
 	sessions  map[string]time.Time // ends of the access keys that AssumeRole gave
 	templates []*launchTemplate
@@ -58,8 +60,9 @@ func New(o Options) *Sim {
 		opt: o.withDefaults(), services: services(), wake: make(chan struct{}, 1),
 		instances: make(map[string]*Instance), tokens: make(map[string]reservation),
 		buckets: make(map[string]*bucket), images: standardImages(), parameters: standardParameters(), sessions: make(map[string]time.Time),
-		rand:  rand.New(rand.NewPCG(o.Seed, 0)),
-		stops: make(map[string]context.CancelFunc),
+		zoneChanges: make(map[string]time.Time),
+		rand:        rand.New(rand.NewPCG(o.Seed, 0)),
+		stops:       make(map[string]context.CancelFunc),
 	}
 }
 

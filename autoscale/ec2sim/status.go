@@ -13,6 +13,10 @@ func statusOf(code string) int {
 		return http.StatusForbidden
 	case "AuthFailure":
 		return http.StatusUnauthorized
+	case "NoSuchHostedZone", "NoSuchChange":
+		return http.StatusNotFound
+	case "HostedZoneAlreadyExists":
+		return http.StatusConflict
 	case "DryRunOperation":
 		return http.StatusPreconditionFailed
 	}

@@ -38,7 +38,7 @@ type ec2simCmd struct {
 }
 
 func (ec2simCmd) Help() string {
-	return `It speaks EC2, Auto Scaling, ELB v2, SSM and STS as the AWS command line and SDKs do.
+	return `It speaks EC2, Auto Scaling, ELB v2, SSM, STS and Route 53 as the AWS command line and SDKs do.
 
 Examples:
   rondo ec2sim --listen=127.0.0.1:4599 --boot=30s..90s

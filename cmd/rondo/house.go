@@ -28,7 +28,7 @@ type house []follower
 func (s *server) buildHouse(ctx context.Context, conf *config, p *parts) error {
 	s.crew.keep(conf.Autoscale.Groups.Groups)
 	p.house = append(p.house, s.crew)
-	return errors.Join(s.buildRedirect(ctx, conf, p), s.followInAWS(ctx, conf, p), s.followByName(conf.Autoscale, p), s.buildManagement(ctx, conf, p))
+	return errors.Join(s.buildRedirect(ctx, conf, p), s.followInAWS(ctx, conf, p), s.followByName(ctx, conf.Autoscale, p), s.buildManagement(ctx, conf, p))
 }
 
 // drainers are all that have a say in when an instance has drained.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"rondo/autoscale/dns"
 	"rondo/autoscale/dns/rfc2136"
+	"rondo/autoscale/ec2/route53"
 )
 
 // names are the names that follow groups, where the group's sessions say how long
@@ -23,16 +25,14 @@ func (c autoscaleConfig) names() dns.Config {
 }
 
 // followByName makes what keeps them.
-func (s *server) followByName(conf autoscaleConfig, p *parts) error {
+func (s *server) followByName(ctx context.Context, conf autoscaleConfig, p *parts) error {
 	names := conf.names()
 	if len(names) == 0 {
 		return nil
 	}
-	providers := make(map[string]dns.Provider)
-	for _, it := range names {
-		if it.RFC2136 != nil {
-			providers[it.Name] = rfc2136.New(it.Zone, *it.RFC2136)
-		}
+	providers, err := conf.nameProviders(ctx, names)
+	if err != nil {
+		return err
 	}
 	keeper, err := dns.New(dns.Options{
 		Config: names, Providers: providers, Metrics: s.judge, HostOf: s.fleet.HostOf, State: s.stores.state, Log: s.log.With("component", "dns"),
@@ -42,6 +42,26 @@ func (s *server) followByName(conf autoscaleConfig, p *parts) error {
 	}
 	p.house = append(p.house, keeper)
 	return nil
+}
+
+// nameProviders makes what keeps the zone of each name. Zones of Route 53 share
+// its pace.
+func (c autoscaleConfig) nameProviders(ctx context.Context, names dns.Config) (_ map[string]dns.Provider, err error) {
+	var account *route53.Account
+	providers := make(map[string]dns.Provider)
+	for _, it := range names {
+		if it.RFC2136 != nil {
+			providers[it.Name] = rfc2136.New(it.Zone, *it.RFC2136)
+			continue
+		}
+		if account == nil {
+			if account, err = route53.New(ctx, c.EC2); err != nil {
+				return nil, err
+			}
+		}
+		providers[it.Name] = account.Zone(it.Route53.ZoneID)
+	}
+	return providers, nil
 }
 
 // checkNames finds what is wrong with names beside their groups.
