@@ -64,7 +64,7 @@ type books struct {
 
 func newBooks() books { return books{map[string]bool{}, map[string]bool{}} }
 
-func (b books) note(t *testing.T, record []byte) {
+func (b books) note(t *testing.T, record []byte) Entry {
 	e, err := decodeEntry(record)
 	if err != nil {
 		t.Errorf("a bad record is written: %v", err)
@@ -81,6 +81,7 @@ func (b books) note(t *testing.T, record []byte) {
 			delete(b.chosen, id)
 		}
 	}
+	return e
 }
 
 // checkVictims holds a termination against the journal and the floor as it is

@@ -119,7 +119,7 @@ func (c *crashRun) life() {
 	c.w.mu.Lock()
 	l.session.after = c.rng.IntN(2) == 0
 	if c.rng.IntN(2) == 0 {
-		l.session.appends = 1 + c.rng.IntN(8)
+		l.session.appends = 1 + c.rng.IntN(8*max(c.w.slow, 1))
 	} else {
 		l.session.calls = 1 + c.rng.IntN(3)
 	}
@@ -135,7 +135,7 @@ func (c *crashRun) life() {
 	c.w.mu.Unlock()
 	select {
 	case <-l.done:
-	case <-time.After(time.Duration(c.rng.IntN(90)) * time.Second):
+	case <-time.After(time.Duration(c.rng.IntN(90)*max(c.w.slow, 1)) * time.Second):
 		c.w.mu.Lock()
 		l.crash()
 		c.w.mu.Unlock()

@@ -44,6 +44,8 @@ type refreshing struct {
 	in     Input
 	c      counts
 	back   bool // it is backed out
+	base   int  // its Base, within bounds that may have changed
+	serve  int  // in service: what is on its way stands in for nobody that goes
 
 	fresh    []Instance // of the target, alive
 	stale    []Instance // to be replaced, alive
@@ -57,12 +59,15 @@ type refreshing struct {
 // refreshing looks at who is there.
 func (g Group) refreshing(in Input, c counts) *refreshing {
 	s := &refreshing{Group: g, Refresh: in.Refresh, policy: g.refreshPolicy(), in: in, c: c, back: in.Refresh.State == BackingOut}
-	s.since = s.At
+	s.since, s.base = s.At, min(s.Base, s.Max)
 	for _, i := range in.Instances {
 		switch i.Phase {
 		case Pending, Booting, InService, Silent:
 		case Draining, Replaced, Terminating, Stopped, Terminated:
 			continue
+		}
+		if i.Phase == InService {
+			s.serve++
 		}
 		switch {
 		case s.isStale(i) && i.Protected():
@@ -131,15 +136,15 @@ func (s *refreshing) next() refreshStep {
 	switch {
 	case s.in.Unsettled > 0:
 		return waits("a launch is unclear")
-	case len(s.stale) == 0:
-		return s.ends()
 	case s.c.draining > 0 && !s.back, s.c.draining >= s.most():
 		return waits("%d drain", s.c.draining)
+	case len(s.stale) == 0:
+		return s.ends()
 	}
 	if step := s.useless(); s.back && step.do == refreshRetire {
 		return step
 	}
-	if s.wave > 0 && len(s.unproven) == 0 || s.wave == 0 && s.c.capacity > s.Base {
+	if s.wave > 0 && len(s.unproven) == 0 || s.wave == 0 && s.c.capacity > s.base {
 		if step := s.retire(); step.do == refreshRetire || step.why != "" {
 			return step
 		}
@@ -153,7 +158,7 @@ func (s *refreshing) next() refreshStep {
 // ends is the end, where nothing is left to replace: what went first has come
 // back, and proved itself.
 func (s *refreshing) ends() refreshStep {
-	switch missing := s.Base - s.c.capacity; {
+	switch missing := s.base - s.c.capacity; {
 	case len(s.unproven) > 0:
 		return waits("%d of %d that were launched have not served for %s yet", len(s.unproven), s.wave, span(s.policy.Healthy))
 	case min(missing, s.Max-s.c.silent-s.c.capacity) > 0:
@@ -172,7 +177,8 @@ func (s *refreshing) useless() refreshStep {
 	step := refreshStep{}
 	for _, i := range s.stale {
 		counts := i.Phase == Pending || i.Phase == Booting
-		if i.Phase == InService || counts && s.c.capacity-step.n <= s.Min || len(step.ids) >= s.most() {
+		listed := len(i.Tags) > 0 // what the cloud does not show yet cannot be ended
+		if i.Phase == InService || !listed || counts && s.c.capacity-step.n <= s.Min || len(step.ids) >= s.most() {
 			continue
 		}
 		if counts {
@@ -185,7 +191,7 @@ func (s *refreshing) useless() refreshStep {
 }
 
 // most is how many may be changed at once.
-func (s *refreshing) most() int { return min(s.policy.Batch.of(s.Base), s.MaxStep) }
+func (s *refreshing) most() int { return min(s.policy.Batch.of(s.base), s.MaxStep) }
 
 // size is how many the present wave has: the canaries first.
 func (s *refreshing) size() int {
@@ -196,7 +202,7 @@ func (s *refreshing) size() int {
 }
 
 // canaries are as many as are tried first, of a small group no more than it has.
-func (s *refreshing) canaries() int { return min(s.policy.Canary, max(s.Base, 1)) }
+func (s *refreshing) canaries() int { return min(s.policy.Canary, max(s.base, 1)) }
 
 // retire lets as many outdated ones go as were launched beyond what the load
 // wants. Nothing is said where the load wants them all by now.
@@ -204,7 +210,7 @@ func (s *refreshing) retire() refreshStep {
 	if s.proven < s.canaries() && !s.back {
 		return refreshStep{}
 	}
-	n := min(s.c.capacity-s.Base, len(s.serving()), s.most())
+	n := min(s.serve-s.base, len(s.serving()), s.most())
 	if s.wave > 0 {
 		n = min(n, s.wave)
 	}
@@ -236,11 +242,11 @@ func (s *refreshing) serving() []Instance {
 // surge launches beyond what the load wants, or waits for what was launched.
 // Nothing is said where there is no room.
 func (s *refreshing) surge() refreshStep {
-	base := s.Base
-	if spare := s.c.capacity - base; spare > 0 && len(s.unproven) == 0 && !s.spares(1) {
+	base := s.base
+	if spare := s.c.capacity - base; spare > 0 && len(s.unproven) == 0 && s.serve == s.c.capacity && !s.spares(1) {
 		base = s.c.capacity // the load wants them all by now
 	}
-	n := base + min(s.size(), s.policy.Surge.of(s.Base), len(s.stale)) - s.c.capacity
+	n := base + min(s.size(), s.policy.Surge.of(s.base), len(s.stale)) - s.c.capacity
 	switch {
 	case s.back: // no more of the old than the load wants
 		n = min(n, base-s.serves(s.fresh))
@@ -285,8 +291,8 @@ func (s *refreshing) oldFirst(format string, args ...any) refreshStep {
 	switch {
 	case s.policy.AtMax != OldFirst:
 		return waits("%s, and at_max is %s", why, s.policy.AtMax)
-	case s.c.capacity < s.Base:
-		return waits("%s, and %d are missing already", why, s.Base-s.c.capacity)
+	case s.c.capacity < s.base:
+		return waits("%s, and %d are missing already", why, s.base-s.c.capacity)
 	case len(s.unproven) > 0:
 		return waits("%d of %d that were launched have not served for %s yet", len(s.unproven), s.wave, span(s.policy.Healthy))
 	}
@@ -294,6 +300,8 @@ func (s *refreshing) oldFirst(format string, args ...any) refreshStep {
 		return waits("%s, and %d outdated do not serve yet", why, len(s.stale))
 	}
 	switch n = s.spared(n); {
+	case n <= 0 && s.serve < s.c.capacity:
+		return waits("%s, and %d are on their way", why, s.c.capacity-s.serve)
 	case n <= 0 && s.c.capacity <= s.Min:
 		return waits("%s, and min %d lets none go first: raise max by one", why, s.Min)
 	case n <= 0:
@@ -313,7 +321,7 @@ func (s *refreshing) spared(n int) int {
 // spares says whether neither the floor nor the load would miss n of those that
 // serve. The load is asked: [Want]'s policies say whether they would want more.
 func (s *refreshing) spares(n int) bool {
-	left := s.c.capacity - n
+	left := s.serve - n
 	if left < s.Min {
 		return false
 	}

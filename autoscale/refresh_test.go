@@ -29,6 +29,9 @@ func (w *world) images(c Config) (fresh, stale int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range w.alive() {
+		if w.instances[id].foreign {
+			continue
+		}
 		if w.instances[id].Tags[TagTemplate] == c.Groups[0].Launch.Digest() {
 			fresh++
 		} else {

@@ -48,6 +48,9 @@ type world struct {
 	launches  int               // calls of Launch
 	most      int               // instances that one launch gets, where it is not 0
 	calls     int               // changing calls
+	slow      int               // so many times longer lives
+	note      func(Entry)       // is told of each entry that is written, or nil
+	born      func(*life)       // is told of a life, or nil
 	wrap      func(Cloud) Cloud // what the controller gets for a cloud, or nil
 	store     *state.Journal
 	steps     bool          // it has a clock of its own
@@ -263,13 +266,20 @@ func (s *session) Append(ctx context.Context, record []byte) (uint64, error) {
 	}
 	seq, err := s.book.Append(ctx, record)
 	if err == nil {
-		s.books.note(s.t, record)
+		s.world.noted(s.books.note(s.t, record))
 	}
 	if s.appends == 0 {
 		s.crash()
 		return 0, errDead
 	}
 	return seq, err
+}
+
+// noted hands an entry on. Callers hold w.mu.
+func (w *world) noted(e Entry) {
+	if w.note != nil {
+		w.note(e)
+	}
 }
 
 func (s *session) After(seq uint64) iter.Seq2[state.Record, error] { return s.book.After(seq) }
@@ -491,6 +501,9 @@ func (w *world) live(c Config) *life {
 		}
 	}
 	l := &life{ctl, s, cancel, make(chan struct{})}
+	if w.born != nil {
+		w.born(l)
+	}
 	go func() {
 		defer close(l.done)
 		if err := ctl.Run(ctx); err != nil {
