@@ -223,7 +223,16 @@ func (s *refreshing) retire() refreshStep {
 	if n = s.spared(n); n == 0 {
 		return refreshStep{}
 	}
-	return refreshStep{do: refreshRetire, n: n, why: fmt.Sprintf("%d of the new template serve, %d are outdated", s.proven, len(s.stale))}
+	return refreshStep{do: refreshRetire, n: n, why: fmt.Sprintf("%d of the %s template serve, %d are %s", s.proven, s.words("new", "old"), len(s.stale), s.words("outdated", "of the new one"))}
+}
+
+// words are one thing while instances are refreshed, and another while that is
+// backed out.
+func (s *refreshing) words(forth, back string) string {
+	if s.back {
+		return back
+	}
+	return forth
 }
 
 // rest is what is left of the pause.
@@ -260,7 +269,7 @@ func (s *refreshing) surge() refreshStep {
 		return waits("the old template is not known: put it back into the configuration")
 	case min(n, room) > 0:
 		n = min(n, room, s.MaxStep)
-		return refreshStep{do: refreshLaunch, n: n, why: fmt.Sprintf("%d are outdated: %d beyond the %d that the load wants", len(s.stale), s.c.capacity+n-base, base)}
+		return refreshStep{do: refreshLaunch, n: n, why: fmt.Sprintf("%d are %s: %d beyond the %d that the load wants", len(s.stale), s.words("outdated", "of the new template"), s.c.capacity+n-base, base)}
 	case len(s.unproven) > 0:
 		return waits("%d of %d that were launched have not served for %s yet", len(s.unproven), s.wave, span(s.policy.Healthy))
 	case s.back && s.serves(s.fresh) < base && room > 0:

@@ -47,6 +47,8 @@ func (g fakeGroups) Views() []autoscale.View {
 		switch i {
 		case 6:
 			in.Phase = autoscale.Booting
+		case 5:
+			in.Outdated = true
 		case 7:
 			in.Phase = autoscale.Draining
 		}
@@ -55,6 +57,11 @@ func (g fakeGroups) Views() []autoscale.View {
 	web := autoscale.View{
 		Name: "web", Title: "run queue", Mode: "act", Min: 2, Max: 20, Desired: 6, Metric: `avg({__name__=~"fleet\\.web\\..*\\.run_queue"})`, Value: 0.72, Out: 4, In: 1,
 		Cooldown: g.w.now().Add(95 * time.Second), Instances: ins, Last: recent[0], Recent: recent, Policies: fakeSetup().Group.Rules(6),
+		Refresh: &autoscale.RefreshView{
+			State: autoscale.Refreshing, Outdated: 3, From: "0a1b2c3d4e5f", To: "5f4e3d2c1b0a", Done: 5, Total: 8, Step: "3 of the new template have proved themselves, 2 outdated go in 3 m",
+			Changes: []autoscale.Difference{{Name: "image", Old: "ami-0123456789abcdef0", New: "ami-0fedcba9876543210"}}, By: "root: new kernel", Began: at(time.Minute), Since: at(2 * time.Minute), Launched: 3, Retired: 1,
+			History: []autoscale.RefreshEvent{{At: at(2 * time.Minute), What: "launched", Text: "2: refresh: 5 are outdated"}, {At: at(time.Minute), What: "started", Text: "root: new kernel"}},
+		},
 		Shadow: &autoscale.ShadowView{Capacity: 8, InService: 8, Since: at(-6 * time.Hour), Hours: 19.25, Live: 16.5, Changes: 7, Decision: autoscale.Decision{From: 8, To: 8, Reason: "work for 5.1 servers, level"}},
 	}
 	batch := autoscale.View{Name: "batch", Mode: "dry-run", Min: 0, Max: 4, Desired: 1, Metric: "avg(load1)", Value: math.NaN(), Out: 8, In: 0.5, Last: autoscale.Decision{At: g.w.now(), Direction: autoscale.Out, From: 1, To: 2, DryRun: true, Reason: "load 9.1 is above 8"}}

@@ -43,6 +43,8 @@ type comparison struct {
 	Now         autoscale.Decision     `json:"now"` // what the one that runs decides
 	New         autoscale.Decision     `json:"new"` // what the file's would
 	Replay      []replayed             `json:"replay,omitempty"`
+	Outdated    *int                   `json:"outdated"`  // instances that the file's template would make outdated; null where its image is not known
+	Instances   int                    `json:"instances"` // of so many
 }
 
 func (c groupDiffCmd) Run(ctx context.Context, out io.Writer) error {
@@ -61,6 +63,9 @@ func (c groupDiffCmd) Run(ctx context.Context, out io.Writer) error {
 	cmp := comparison{Group: c.Name, Digest: runs.Digest, NewDigest: next.Digest(), Now: v.Last}
 	cmp.Differences = append([]autoscale.Difference{}, autoscale.Differences(runs.Group, next)...)
 	if cmp.New, err = c.ask(ctx, next); err != nil {
+		return err
+	}
+	if err := c.outdated(ctx, &cmp, v, runs.Group, next); err != nil {
 		return err
 	}
 	if c.From != "" {
@@ -104,6 +109,25 @@ func (c groupDiffCmd) ask(ctx context.Context, g autoscale.Group) (d autoscale.D
 	return d, json.NewDecoder(answer).Decode(&d)
 }
 
+// outdated counts the instances that the file's template would make outdated. An
+// image that is chosen is known where it is chosen as before.
+func (c groupDiffCmd) outdated(ctx context.Context, cmp *comparison, v autoscale.View, runs, next autoscale.Group) error {
+	t := next.Launch
+	if t.Images.IsSet() {
+		var found autoscale.Images
+		if err := c.get(ctx, groupPath(c.Name)+"/images", nil, &found); err != nil {
+			return err
+		}
+		if t.Images != runs.Launch.Images || found.Chosen == "" {
+			return nil
+		}
+		t.Image = found.Chosen
+	}
+	n, of := v.OutdatedBy(t)
+	cmp.Outdated, cmp.Instances = &n, of
+	return nil
+}
+
 // replay runs both over the history.
 func (c groupDiffCmd) replay(ctx context.Context, v autoscale.View, runs, next autoscale.Group) ([]replayed, error) {
 	r := groupReplayCmd{clientFlags: c.clientFlags, Name: c.Name, From: c.From, To: "now", Step: c.Step}
@@ -137,6 +161,9 @@ func (c comparison) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\nruns\t%s\n", inWords(c.Now))
 	fmt.Fprintf(w, "file\t%s\n", inWords(c.New))
+	if c.Outdated != nil {
+		fmt.Fprintf(w, "outdated\t%d of %d instances by the file\n", *c.Outdated, c.Instances)
+	}
 	if err := w.Flush(); err != nil || c.Replay == nil {
 		return err
 	}

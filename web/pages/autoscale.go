@@ -126,6 +126,7 @@ type GroupPage struct {
 	Decisions []DecisionRow
 	Shown     []InstanceRow
 	Deeds     []autoscale.Audit
+	Refreshed *RefreshRow
 	ShadowIs  string // what the shadow policy has come to
 	Commands  []Command
 }
@@ -196,6 +197,7 @@ func (p *Pages) groupPage(ctx context.Context, c GroupCard, f Frame, n int, ms [
 	id := strconv.Itoa(n)
 	var err error
 	g.ShadowIs = shadowWords(c.Shadow, f.Now)
+	g.Refreshed = refreshRow(c.Refresh)
 	g.Metric, err = p.metricFigure(ctx, c.View, f.Range)
 	g.Err = p.failed("The group's metric", err)
 	g.Signals = p.signalFigures(ctx, c.View, f.Range, id)

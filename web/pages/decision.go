@@ -97,5 +97,6 @@ func groupCommands(v autoscale.View) []Command {
 		line := "rondo group apply " + name + " " + shellFlag("--decision", d.Terms()) + " -m " + shellWord("why")
 		out = append(out, Command{"Carry out once what it would do: " + strconv.Itoa(d.From) + " → " + strconv.Itoa(d.To), line})
 	}
+	out = append(out, refreshCommands(v, name)...)
 	return append(out, Command{"Check that nothing of this was changed", "rondo group journal " + name + " --verify"})
 }
