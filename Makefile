@@ -53,6 +53,8 @@ soak:
 	RONDO_FLIPS=10000 $(GO) test -timeout=0 -count=1 -v -run TestFlippedBits ./rrd/store
 	RONDO_CRASH_RUNS=10000 $(GO) test -timeout=0 -count=1 -v -run TestCrash ./autoscale
 	RONDO_SCALE_INS=5000 $(GO) test -timeout=0 -count=1 -v -run TestNoFalseAlarm ./autoscale
+	RONDO_CRASH_RUNS=5000 $(GO) test -timeout=0 -count=1 -v -run 'TestRandomRefreshes|TestRefreshCrashAtSteps' ./autoscale
+	RONDO_REFRESH_KILLS=100 $(GO) test -timeout=0 -count=1 -v -run TestRefreshKilled ./cmd/rondo
 	RONDO_SCALE_KILLS=300 $(GO) test -timeout=0 -count=1 -v -run TestScaleKilled ./cmd/rondo
 	RONDO_STORM=30m $(GO) test -timeout=0 -count=1 -v -run TestStorm ./autoscale/ec2
 	RONDO_RAIDS=100000 $(GO) test -timeout=0 -count=1 -v -run TestRaids ./autoscale

@@ -44,6 +44,8 @@ type Refresh struct {
 	Failed int      `json:"failed,omitempty"` // launches of New in a row that were refused for good
 	Alarms []string `json:"alarms,omitempty"` // what fired when it began
 
+	Reverted bool `json:"reverted,omitempty"` // it is backed out because the configuration was: New may be asked for again
+
 	Began time.Time `json:"began"` // of this target
 	At    time.Time `json:"at"`    // of the newest step
 	By    string    `json:"by"`    // who began it
@@ -121,6 +123,8 @@ type RefreshNote struct {
 	Alarms []string     `json:"alarms,omitempty"`
 	By     string       `json:"by,omitempty"`  // who; "" where the controller did it by itself
 	Why    string       `json:"why,omitempty"` // why
+
+	Reverted bool `json:"reverted,omitempty"` // the configuration asks for the old template again
 }
 
 // followRefresh keeps a refresh up with the journal.
@@ -188,7 +192,7 @@ func (r *Refresh) note(e Entry) {
 	}
 	r.State, r.At, r.Why = n.State, e.At, n.words()
 	if n.State == BackingOut {
-		r.Wave = nil
+		r.Wave, r.Reverted = nil, n.Reverted
 	}
 	if n.Base > 0 { // of one that had ended
 		r.Base = n.Base

@@ -45,7 +45,7 @@ func (g *group) turnRefresh(conf Group, in Input) (RefreshNote, bool) {
 	case !r.active():
 		return g.startByItself(present, in)
 	case r.State != BackingOut && present.aim() == r.Old.aim():
-		return RefreshNote{State: BackingOut, Why: "the configuration asks for the old template again"}, true
+		return RefreshNote{State: BackingOut, Reverted: true, Why: "the configuration asks for the old template again"}, true
 	case r.State != BackingOut && present.aim() != r.To:
 		return RefreshNote{State: r.State, New: &present, Why: "the configuration has changed: " + changesInWords(r.New, present)}, true
 	}
@@ -56,6 +56,8 @@ func (g *group) turnRefresh(conf Group, in Input) (RefreshNote, bool) {
 		return RefreshNote{State: BackingOut, Why: step.why}, true
 	case step.do == refreshPause:
 		return RefreshNote{State: RefreshPaused, Why: step.why}, true
+	case step.do == refreshEnds && r.Reverted:
+		return RefreshNote{State: RefreshDone, Why: r.Why}, true
 	case step.do == refreshEnds && r.State == BackingOut:
 		return RefreshNote{State: BackedOut, Why: r.Why}, true
 	case step.do == refreshEnds:

@@ -195,7 +195,7 @@ func (c *rush) read(t *testing.T) {
 		switch l.Kind {
 		case autoscale.KindLaunch:
 			c.launches[l.Attempt] = true
-		case autoscale.KindDrain:
+		case autoscale.KindDrain, autoscale.KindReplace:
 			for _, id := range l.Instances {
 				c.chosen[id] = true
 			}
