@@ -91,6 +91,7 @@ type Group struct {
 	MinPerZone  int `yaml:"min_per_zone"`
 	MaxLaunches int `yaml:"max_launches"` // most instances launched within 10 minutes; default max, at least 20
 
+	Single  bool           `yaml:"single"`  // never two at once: of a group with max 1 the lost one is over before another is launched
 	Down    []Slot         `yaml:"down"`    // when it is shut down: no instance is wanted, whatever the load
 	Refresh *RefreshPolicy `yaml:"refresh"` // how instances are replaced when launch changes
 
@@ -239,6 +240,7 @@ func (g Group) Validate() error {
 	g.validateSource(check)
 	g.Launch.validate(check)
 	g.validateRefresh(check)
+	check(!g.Single || g.Max == 1, "single: want max 1, never two at once")
 	g.validateDown(check)
 	g.validatePolicies(check)
 	g.validateShadow(check)

@@ -262,7 +262,7 @@ func (g *group) input(now time.Time) Input {
 	in := Input{
 		Refresh: g.memory.Refresh, Deaf: g.unheard(),
 		Now: now, Points: g.feeds[0].points, Trouble: g.feeds[0].trouble, Instances: g.instances,
-		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Order: g.memory.Order, Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.inTheWay(), Released: g.memory.Released, Signals: make(map[string]Signal),
+		Last: g.memory.Last, Rest: g.memory.Rest.left(now), Heirs: g.memory.Heirs, Order: g.memory.Order, Ears: g.ears(), Launched: g.memory.launched(now), Spent: g.bill.Spent, Started: g.started, Stopped: g.inTheWay(), Released: g.memory.Released, Signals: make(map[string]Signal),
 	}
 	for _, f := range g.feeds[1:] {
 		in.Signals[f.Key] = Signal{f.points, f.trouble, f.hosts}

@@ -8,6 +8,8 @@ package autoscale
 //	  NaN, infinite, twice               capacity stays as it was    feed.go      TestGuardLateAndDuplicate
 //	... that repeats itself            missing                       stuck.go     TestGuardFrozenMetric
 //	our own ears                       frozen                        hold.go      TestGuardEars
+//	... in a group of few              frozen, by other hosts        few.go       TestReplace, TestOneIsReplaced
+//	two where there must be one        single                        few.go       TestOneIsReplaced
 //	... as the alerts have it          vanished                      alarms.go    TestGuardVanished
 //	oscillation                        cooldown, reversal, booting   hold.go      TestWant
 //	runaway: a step                    max_step (cuts the plan)      want.go      TestWant

@@ -14,7 +14,7 @@ const (
 // holdOut lists what any scale-out must pass. The rests after a change come on
 // top, but not for the floor: that is not the load's wish.
 func (g Group) holdOut(in Input, c counts) []Guard {
-	met := g.holdBoth(in, c)
+	met := append(g.holdBoth(in, c), g.holdSingle(in)...)
 	if c.overdue >= maxOverdue {
 		return append(met, blocked("overdue", "%d instances were launched and never heard of: see their user data", c.overdue))
 	}
@@ -61,6 +61,9 @@ func (g Group) holdBoth(in Input, c counts) (met []Guard) {
 	fell, all := c.silent-c.forgiven, c.capacity+c.silent-c.forgiven
 	if fell > frozenMore && float64(fell) > frozenShare*float64(all) {
 		return append(met, blocked("frozen", "%d of %d instances fell silent: more likely our own ears, nothing changes until they are heard", fell, all))
+	}
+	if others := g.holdEars(in, fell); others != nil {
+		return append(met, others...)
 	}
 	if c.forgiven > 0 {
 		return append(met, passed("frozen", "%d of %d instances are silent, beside %d that were never heard of before the group was started by hand", fell, all, c.forgiven))

@@ -158,7 +158,9 @@ func (g Group) replace(d Decision, in Input) Decision {
 		d.Reason += fmt.Sprintf("; %s, and a launch is under way", l.why)
 	case c.draining > 0:
 		d.Reason += fmt.Sprintf("; %s, and is replaced when no other drains", l.why)
-	case c.capacity+c.silent < g.Max:
+	case g.Single:
+		return g.replaceSingle(d, in, c, l)
+	case c.capacity+c.silent < g.Max+g.spare():
 		return g.launchHeir(d, in, c, l)
 	case l.mayGoFirst(c):
 		return g.retireLost(d, in, c, l, "", fmt.Sprintf("%s, and the group is at max %d: it is terminated, so that another can be launched", l.why, g.Max))
@@ -204,7 +206,7 @@ func (g Group) retireLost(d Decision, in Input, c counts, l loss, by, reason str
 	if c.overdue >= maxOverdue {
 		met = append(met, blocked("overdue", "%d instances were launched and never heard of: see their user data", c.overdue))
 	}
-	if l.capable && to < g.Min { // one that is not heard is no capacity: its end leaves no fewer
+	if l.capable && to < g.Min && !g.Single { // one that is not heard is no capacity: its end leaves no fewer
 		met = append(met, blocked("below-min", "%d would be left, min is %d", to, g.Min))
 	}
 	hold(&d, met)

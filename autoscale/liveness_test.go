@@ -102,6 +102,29 @@ func TestReplace(t *testing.T) {
 	f("ok/600/0 ok/600/0 silent/600/12 silent/600/12", full, "stay 2->2 steady", "max 4 has no room for another beside it")
 	f("ok/600/0 ok/600/0 ok/600/0 ok/600/0/11", full, "stay 4->4 steady", "max 4 has no room for another beside it")
 	f("ok/600/0 ok/600/0/11 ok/5/0", func(g *Group, _ *Input) { g.Min = 3 }, "in 3->2 replaced+below-min i-2 i-3", "2 would be left, min is 3")
+	// One, two or three of a fixed size: one above max; others say whether we hear.
+	few := func(n int, ears Ears) func(*Group, *Input) {
+		return func(g *Group, in *Input) { g.Min, g.Max, in.Ears = n, n, ears }
+	}
+	f("silent/600/12", few(1, Ears{}), "out 0->1 replace i-1", "another is launched, then it is terminated")
+	f("silent/600/12", few(1, Ears{10, 9}), "out 0->1 replace i-1", "another is launched")
+	f("silent/600/12", few(1, Ears{10, 5}), "out 0->1 replace+frozen i-1", "of 10 hosts that are not of the group 5 are heard: more likely our own ears")
+	f("silent/600/12 boot/1/-", few(1, Ears{10, 9}), "stay 1->1 steady", "i-2 is on its way in its place")
+	f("silent/600/12 ok/1/0", few(1, Ears{10, 9}), "in 1->1 replaced i-1 i-2", "serves in its place")
+	f("silent/600/12 ok/600/0", few(2, Ears{10, 9}), "out 1->2 replace i-1", "another is launched")
+	f("silent/600/12 silent/600/12", few(2, Ears{10, 0}), "out 0->1 replace+frozen i-1", "our own ears")
+	f("silent/600/12 silent/600/12 silent/600/12", few(3, Ears{10, 10}), "out 0->1 replace i-1", "another is launched")
+	f("ok/600/0/11", few(1, Ears{10, 9}), "out 1->2 replace i-1", "fails its status check")
+	f("prot/600/12", few(1, Ears{10, 9}), "stay 0->0 steady", "is protected")
+	// Never two at once.
+	single := func(ears Ears) func(*Group, *Input) {
+		return func(g *Group, in *Input) { g.Min, g.Max, g.Single, in.Ears = 1, 1, true, ears }
+	}
+	f("silent/600/12", single(Ears{10, 9}), "in 0->0 replaced i-1", "never be two at once: it is terminated, then another is launched")
+	f("silent/600/12", single(Ears{10, 2}), "stay 0->0 steady", "no other host proves that we hear")
+	f("silent/600/12", single(Ears{}), "stay 0->0 steady", "end it by hand")
+	f("silent/600/20/12", single(Ears{}), "in 0->0 replaced i-1", "fails its status check")
+	f("ok/600/0/11", single(Ears{}), "in 1->0 replaced i-1", "fails its status check")
 }
 
 // TestDeadInstanceIsReplaced: one of three falls silent; another is launched,

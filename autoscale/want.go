@@ -28,6 +28,7 @@ type Input struct {
 	Deaf    string   // most hosts fell silent at once: why they are not believed
 
 	Released   time.Time            // when a stop switch was released the last time
+	Ears       Ears                 // of a small group: who else is heard
 	Order      Order                // of somebody, to be down or up
 	Heirs      map[string]time.Time // what stands in for an instance that was lost, by ID
 	Season     Season               // of the group's metric

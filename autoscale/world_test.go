@@ -61,6 +61,7 @@ type world struct {
 	moves     Watcher
 	fleet     Fleet // instead of the world itself, or nil
 	drainer   Drainer
+	others    Ears
 	reuse     func() string // names instances, or nil; "": as usual
 }
 
@@ -227,6 +228,13 @@ func (w *world) Expect(host string) {
 
 func (w *world) Bind(string, string) {}
 func (w *world) Over(string, string) {}
+
+// Others implements Listener.
+func (w *world) Others([]string, Group) Ears {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.others
+}
 
 // A session is what one life of the controller sees of the world. After its
 // crash nothing that it does has an effect any more, except what was already

@@ -243,6 +243,28 @@ func (f *Fleet) LastSeen(hostOrInstance string) (time.Time, bool) {
 // silence before.
 func (f *Fleet) Started() time.Time { return f.started }
 
+// Others counts the expected hosts that have sent samples, but for some, and those
+// of them that were heard of within a time.
+func (f *Fleet) Others(but []string, within time.Duration) (known, heard int) {
+	now := time.Now()
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	skip := make(map[*entry]bool, len(but))
+	for _, name := range but {
+		skip[f.find(name)] = true
+	}
+	for _, e := range f.hosts {
+		if skip[e] || e.LastSeen.IsZero() || !e.Withdrawn.IsZero() {
+			continue
+		}
+		known++
+		if now.Sub(e.LastSeen) <= within {
+			heard++
+		}
+	}
+	return known, heard
+}
+
 // Changes counts what changes who is there: hosts that come, go, are withdrawn or
 // expected again, or belong to another group. Who has seen a number knows that
 // nothing changed while it stays.

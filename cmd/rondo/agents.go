@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"time"
 
@@ -141,6 +142,16 @@ func (r retiring) Expect(host string) {
 	if err := r.join.Restore(context.Background(), h.Instance); err != nil {
 		r.log.Error("the key of an instance that stays is to end", "instance", h.Instance, "err", err)
 	}
+}
+
+// Others implements autoscale.Listener. Our own host is always heard, and proves
+// nothing.
+func (r retiring) Others(but []string, g autoscale.Group) autoscale.Ears {
+	if own, err := os.Hostname(); err == nil {
+		but = append(but, own)
+	}
+	known, heard := r.Fleet.Others(but, g.Silent)
+	return autoscale.Ears{Known: known, Heard: heard}
 }
 
 // Over implements autoscale.Fleet.
