@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rondo": main})
+	testscript.Main(m, map[string]func(){"rondo": main, "shop": shopMain})
 }
 
 // TestScript runs the program end to end: the real main in processes of its

@@ -51,7 +51,7 @@ func (b *lockedBuffer) String() string {
 func newProc(t testing.TB, config string) *proc {
 	t.Helper()
 	p := &proc{t: t, dir: t.TempDir(), ports: map[string]int{}}
-	for _, name := range []string{"web", "graphite", "statsd", "syslog", "tls", "relp", "ec2"} {
+	for _, name := range []string{"web", "graphite", "statsd", "syslog", "tls", "relp", "ec2", "redirect", "haproxy", "check"} {
 		port, err := freePort()
 		if err != nil {
 			t.Fatal(err)
