@@ -137,6 +137,11 @@ type Node struct {
 	Environment string         `json:"environment,omitempty" yaml:"environment,omitempty"`
 }
 
+// RoleClass is the class that Puppet's people have for a role: role::web.
+func RoleClass(name string) string {
+	return "role::" + strings.ReplaceAll(strings.ToLower(name), "-", "_")
+}
+
 // Classify says what a host is: the classes of its group, and as parameters
 // those of the group and what is known of the member (rondo_group, rondo_rank,
 // ...). Without classes of its own a group has one of its name, role::web. It
@@ -155,7 +160,7 @@ func Classify(members []Member, classes []ClassConfig, host string) (Node, bool)
 		}
 	}
 	if n.Classes == nil {
-		n.Classes = []string{"role::" + strings.ReplaceAll(strings.ToLower(m.Group), "-", "_")}
+		n.Classes = []string{RoleClass(m.Group)}
 	}
 	maps.Copy(n.Parameters, m.facts())
 	if first, ok := First(ofGroup(members, m.Group)); ok {

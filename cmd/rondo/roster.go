@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 
@@ -76,7 +77,7 @@ func (s *server) mountRoster(w *web.Server) {
 	w.Shared("GET "+roster.Path, s.isAgent, s.roster.Handler())
 	w.SharedStream("GET "+roster.EventsPath, s.isAgent, s.roster.Events())
 	w.Handle("GET /api/inventory", http.HandlerFunc(s.serveInventory))
-	w.Shared("GET /api/enc/{host}", s.isAgent, http.HandlerFunc(s.serveNode))
+	w.Shared("GET /api/enc/{host}", s.isItself, http.HandlerFunc(s.serveNode))
 	w.Handle("GET /api/commands", answer(s.commandList))
 	w.StreamCommand("POST /api/commands/{name}", signed(w, &runs{s: s, places: make(chan struct{}, maxRuns)}))
 }
@@ -85,6 +86,31 @@ func (s *server) mountRoster(w *web.Server) {
 func (s *server) isAgent(r *http.Request) bool {
 	_, err := s.handout.caller(r)
 	return err == nil
+}
+
+// isItself says whether a request comes with the key of the agent that it is
+// about: what others are told may be none of its business.
+func (s *server) isItself(r *http.Request) bool {
+	who, err := s.handout.caller(r)
+	m, ok := roster.Find(s.roster.View().Members, r.PathValue("host"))
+	return err == nil && ok && (who.Host == "" || who.ID == m.ID || who.Host == m.Host)
+}
+
+// classes say what instances are: the roles of their groups, and over these what
+// stands under autoscale. A group whose classes are not named there is of the
+// classes that its roles are called by.
+func (c *config) classes() (all []roster.ClassConfig) {
+	own := c.Autoscale.Management.Classes
+	for _, r := range c.Roles {
+		for _, group := range r.WithDefaults().Groups {
+			k := roster.ClassConfig{Group: group, Parameters: r.Settings.Parameters}
+			if !slices.ContainsFunc(own, func(o roster.ClassConfig) bool { return o.Group == group && len(o.Classes) > 0 }) {
+				k.Classes = []string{roster.RoleClass(r.Name)}
+			}
+			all = append(all, k)
+		}
+	}
+	return append(all, own...)
 }
 
 // serveInventory answers with Ansible's inventory, of ?group= or of all.
@@ -100,7 +126,7 @@ func (s *server) serveInventory(w http.ResponseWriter, r *http.Request) {
 
 // serveNode answers as an external node classifier.
 func (s *server) serveNode(w http.ResponseWriter, r *http.Request) {
-	node, ok := roster.Classify(s.roster.View().Members, s.parts.Load().conf.Autoscale.Management.Classes, r.PathValue("host"))
+	node, ok := roster.Classify(s.roster.View().Members, s.parts.Load().conf.classes(), r.PathValue("host"))
 	if !ok {
 		http.Error(w, "no member of a group has this name", http.StatusNotFound)
 		return
