@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"rondo/alerts/event"
+	"rondo/alerts/fleet"
 	"rondo/alerts/notify/mail"
+	"rondo/rrd"
 	"rondo/rrd/promql"
 	"rondo/web/chart"
+	"rondo/web/pages"
 )
 
 // Bounds of a graph in a mail.
@@ -17,10 +21,16 @@ const (
 	graphHeight = 260
 	graphSteps  = 180
 	graphLines  = 12
+	graphEvents = 1000
 )
 
-// A grapher draws what alerts are about. It implements mail.Grapher.
-type grapher struct{ metrics *promql.Engine }
+// A grapher draws what alerts are about, and what happened meanwhile. It
+// implements mail.Grapher.
+type grapher struct {
+	metrics *promql.Engine
+	events  *event.Store
+	fleet   *fleet.Fleet
+}
 
 // Graph draws an expression; nothing where it is none of PromQL, such as a
 // filter over logs, or matches nothing.
@@ -34,18 +44,21 @@ func (g grapher) Graph(ctx context.Context, what mail.Graph) ([]byte, error) {
 		return nil, fmt.Errorf("graph: %w", err)
 	}
 	c := chart.Chart{Title: what.Title, From: what.From, To: what.To, Width: graphWidth, Height: graphHeight, Legend: true}
+	var drawn []rrd.Labels
 	for _, s := range result.Series[:min(len(result.Series), graphLines)] {
 		line := chart.Line{Name: s.Labels.String(), Values: s.Values, Step: step}
 		for _, t := range s.Times {
 			line.Times = append(line.Times, t.Std())
 		}
-		c.Lines = append(c.Lines, line)
+		c.Lines, drawn = append(c.Lines, line), append(drawn, s.Labels)
 	}
 	if len(c.Lines) == 0 {
 		return nil, nil
 	}
+	happened := g.events.List(event.Query{From: what.From, To: what.To, Limit: graphEvents})
+	c.Marks = pages.ToldMarks(happened, drawn, g.fleet.Hosts(), what.From, what.To)
 	if !what.Mark.IsZero() {
-		c.Marks = []chart.Mark{{Time: what.Mark, Color: chart.Critical}}
+		c.Marks = append(c.Marks, chart.Mark{Time: what.Mark, Color: chart.Critical, Label: "problem", What: "problem", Shape: chart.Square})
 	}
 	var b bytes.Buffer
 	if err := chart.PNG(&b, c); err != nil {

@@ -195,7 +195,7 @@ func (c *alertsConfig) build(env senderEnv) ([]dispatch.Receiver, error) {
 }
 
 func (s *server) senderEnv() senderEnv {
-	return senderEnv{store: s.stores.state, graph: grapher{s.judge}, log: s.log}
+	return senderEnv{store: s.stores.state, graph: grapher{s.judge, s.events, s.fleet}, log: s.log}
 }
 
 // newDispatcher makes the dispatcher of a configuration.

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"image/png"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"rondo/alerts/event"
+	"rondo/alerts/fleet"
 	"rondo/alerts/notify/mail"
 	"rondo/alerts/state"
 	"rondo/rrd"
@@ -104,7 +107,16 @@ func TestGrapher(t *testing.T) {
 	if err := m.Append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	g := grapher{promql.New(m, m, promql.Options{})}
+	disk, quiet := state.NewMemory(), slog.New(slog.DiscardHandler)
+	events, err := event.Open(disk, event.Options{Config: event.DefaultConfig(), Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts, err := fleet.New(disk, fleet.Options{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grapher{promql.New(m, m, promql.Options{}), events, hosts}
 	draw := func(expr string) []byte {
 		t.Helper()
 		b, err := g.Graph(t.Context(), mail.Graph{Title: "load", Expr: expr, From: now.Add(-time.Hour), To: now, Mark: now.Add(-time.Minute)})
@@ -112,6 +124,20 @@ func TestGrapher(t *testing.T) {
 			t.Fatal(err)
 		}
 		return b
+	}
+	plain := draw(`load{host="a"}`)
+	for host, marked := range map[string]bool{"b": false, "a": true} {
+		e := event.Event{Title: "deploy 1.2.3", Tags: []string{"deploy"}, At: now.Add(-30 * time.Minute), Labels: map[string]string{"host": host}, Source: event.SourceAPI}
+		e, _, err := events.Add(t.Context(), e, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(draw(`load{host="a"}`), plain) != marked {
+			t.Errorf("a deploy on %s: marked must be %v", host, marked)
+		}
+		if _, err := events.Remove(t.Context(), e.ID, "", now); err != nil {
+			t.Fatal(err)
+		}
 	}
 	picture, err := png.Decode(bytes.NewReader(draw(`load{host="a"}`)))
 	if err != nil || picture.Bounds().Dx() != graphWidth {

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"rondo/alerts/event"
+	"rondo/alerts/fleet"
+	"rondo/rrd"
 	"rondo/web/chart"
 )
 
@@ -42,14 +45,30 @@ func (f Figure) chart(width, height int) chart.Chart {
 			c.Thresholds = append(c.Thresholds, chart.Threshold{Value: t.Value, Label: t.Name + " " + number(t.Value, f.Unit), Color: levelColor(t.Kind)})
 		}
 	}
-	for _, m := range f.Marks {
+	c.Marks = chartMarks(f.Marks)
+	return c
+}
+
+func chartMarks(ms []Mark) (out []chart.Mark) {
+	for _, m := range ms {
 		mark := chart.Mark{Time: time.Unix(m.At, 0), Label: m.Text, What: m.What, Count: m.N, Shape: markShape(m.Kind), Color: markColor(m.Kind)}
 		if m.End != 0 {
 			mark.End = time.Unix(m.End, 0)
 		}
-		c.Marks = append(c.Marks, mark)
+		out = append(out, mark)
 	}
-	return c
+	return out
+}
+
+// ToldMarks are the events, newest first, that mark a picture of some series: for
+// the graphs in mails.
+func ToldMarks(es []event.Event, series []rrd.Labels, hosts []fleet.Host, from, to time.Time) []chart.Mark {
+	var all []Event
+	for _, e := range es {
+		all = append(all, toldEvent(e))
+	}
+	r := Range{Start: from, End: to}
+	return chartMarks(marks(marked(all, choice{quiet: quietOnPictures()}, subjectOf(series, hosts)), r))
 }
 
 func levelColor(kind string) chart.Color {

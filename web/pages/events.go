@@ -177,7 +177,11 @@ func acted(d autoscale.Decision) bool {
 // decisionEvent tells a decision in short; the activity log has its details.
 func decisionEvent(d autoscale.Decision, hosts map[string]string) Event {
 	why, _ := reasonOf(d)
-	return Event{At: d.At, Kind: string(d.Direction), Text: d.Group + ": " + change(d, hostNames(d, hosts)), More: why, URL: groupURL(d.Group), Group: d.Group}
+	kind := string(d.Direction)
+	if d.Refresh != "" {
+		kind = "refresh"
+	}
+	return Event{At: d.At, Kind: kind, Text: d.Group + ": " + change(d, hostNames(d, hosts)), More: why, URL: groupURL(d.Group), Group: d.Group}
 }
 
 // reasonOf parts a decision's reason from what stands beside it already (the

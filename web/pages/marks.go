@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rondo/alerts/fleet"
 	"rondo/rrd"
 )
 
@@ -101,12 +102,10 @@ func (s *subject) concerns(e Event) bool {
 // subjectOf is what series are about: by their labels, or the host of the fleet
 // that their Graphite path names, and by the groups of their hosts. A series
 // that does not say makes it everything.
-func (p *Pages) subjectOf(series []rrd.Labels) *subject {
+func subjectOf(series []rrd.Labels, hosts []fleet.Host) *subject {
 	s, groups := newSubject(), map[string]string{}
-	if p.deps.Fleet != nil {
-		for _, h := range p.deps.Fleet.Hosts() {
-			groups[h.ID] = h.Group
-		}
+	for _, h := range hosts {
+		groups[h.ID] = h.Group
 	}
 	for _, ls := range series {
 		group, host := ls.Get("group"), ls.Get("host")
@@ -126,6 +125,13 @@ func (p *Pages) subjectOf(series []rrd.Labels) *subject {
 		s.about(group, host)
 	}
 	return s
+}
+
+func (p *Pages) subjectOf(series []rrd.Labels) *subject {
+	if p.deps.Fleet == nil {
+		return subjectOf(series, nil)
+	}
+	return subjectOf(series, p.deps.Fleet.Hosts())
 }
 
 // marked are the events of a range that a request wants to see on graphs of a
