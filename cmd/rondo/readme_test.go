@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"rondo/alerts/event"
 	"rondo/syslogd/filter"
 	"rondo/syslogd/query"
 )
@@ -74,6 +75,27 @@ func TestReadmeRoles(t *testing.T) {
 	}
 	conf, err := configOf(root)
 	if err != nil || len(conf.Roles) != 1 || len(conf.roleRules().Names()) != 5 || len(conf.profiles()) != 1 || len(conf.Roles[0].Dashboard) != 2 {
+		t.Fatalf("%v\n%s", err, section)
+	}
+}
+
+// TestReadmeEvents checks the hooks that the README shows.
+func TestReadmeEvents(t *testing.T) {
+	section, err := readmeSection("Marking the graphs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"GITHUB_HOOK_SECRET", "GITLAB_HOOK_SECRET", "CI_HOOK_SECRET"} {
+		t.Setenv(name, "0123456789abcdef")
+	}
+	_, section, _ = strings.Cut(section, "/api/events/hook/NAME`:\n\n")
+	section, _, _ = strings.Cut(section, "\n\nA delivery")
+	root, err := parseTree("README.md", []byte(section))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := configOf(root)
+	if err != nil || len(conf.Events.Hooks) != 3 || conf.Events.Age != event.DefaultConfig().Age {
 		t.Fatalf("%v\n%s", err, section)
 	}
 }
