@@ -97,7 +97,22 @@ func (s *Sim) completed(like Instance, r templateRef) (Instance, *apiError) {
 		return like, err
 	}
 	like.Type, like.Zone = cmp.Or(like.Type, "m1.small"), cmp.Or(like.Zone, s.zoneOf(like.Subnet))
-	return like, nil
+	return like, wellFormed(like.Image, like.Type)
+}
+
+// wellFormed refuses an image and an instance type that can be none; those that
+// can are taken as given.
+func wellFormed(image, kind string) *apiError {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	id, ok := strings.CutPrefix(image, "ami-")
+	if image != "" && !strings.HasPrefix(image, resolveSSM) && (!ok || id == "" || strings.Trim(id, letters) != "") {
+		return apiErrorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...; the Id may only contain lowercase alphanumeric characters and a single dash\")", image)
+	}
+	family, size, ok := strings.Cut(kind, ".")
+	if kind != "" && (!ok || family == "" || size == "" || strings.Trim(family+size, letters+"-") != "") {
+		return apiErrorf("InvalidParameterValue", "Invalid value '%s' for InstanceType.", kind)
+	}
+	return nil
 }
 
 // tagsOf reads the tags that TagSpecification puts on a kind of resource, such

@@ -35,8 +35,8 @@ const (
 // top, CreateLaunchTemplate under LaunchTemplateData.
 func (s *Sim) launchData(p params, prefix string) (Instance, *apiError) {
 	image := p.get(prefix + "ImageId")
-	if image != "" && !strings.HasPrefix(image, "ami-") && !strings.HasPrefix(image, resolveSSM) {
-		return Instance{}, apiErrorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", image)
+	if err := wellFormed(image, p.get(prefix+"InstanceType")); err != nil {
+		return Instance{}, err
 	}
 	data, bad := base64.StdEncoding.DecodeString(p.get(prefix + "UserData"))
 	if bad != nil || len(data) > 16<<10 {

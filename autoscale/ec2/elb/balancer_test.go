@@ -32,6 +32,7 @@ type bench struct {
 	store state.Store
 	arn   string
 	conf  Binding
+	more  Config // of other target groups
 	group autoscale.Group
 	asg   func(string) ([]string, bool)
 
@@ -79,7 +80,7 @@ func on(t *testing.T, kind string, do func(b *bench)) {
 func (b *bench) start() {
 	b.Helper()
 	o := Options{
-		Config: Config{b.conf}, Groups: []autoscale.Group{b.group}, Store: b.store, Attached: b.asg, Log: slog.New(slog.DiscardHandler),
+		Config: append(Config{b.conf}, b.more...), Groups: []autoscale.Group{b.group}, Store: b.store, Attached: b.asg, Log: slog.New(slog.DiscardHandler),
 		EC2: ec2.Config{Endpoint: "http://elb.test", Region: "us-east-1", AccessKey: "a", SecretKey: "b", Transport: b},
 	}
 	if err := o.Config.Validate(); err != nil {

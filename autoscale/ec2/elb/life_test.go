@@ -165,6 +165,42 @@ func TestTrouble(t *testing.T) {
 	})
 }
 
+// TestStorm: while AWS throttles every call, and when it has come back, thirty
+// target groups together stay below what they may ask.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	on(t, "instance", func(b *bench) {
+		for port := range 29 {
+			b.more = append(b.more, Binding{Group: "web", TargetGroup: b.arn, Port: 8000 + port})
+		}
+		b.start()
+		ids := b.launch(2)
+		time.Sleep(2 * time.Minute)
+		if n := len(b.targets()); n != 60 {
+			b.Errorf("%d targets, want 2 in 30 target groups", n)
+		}
+		began := time.Now()
+		b.inject(ec2sim.Fault{Effect: ec2sim.EffectError, Code: "Throttling", Count: -1})
+		b.phase(autoscale.Draining, ids[0])
+		time.Sleep(10 * time.Minute)
+		storm, most := b.called("DescribeTargetHealth", began)
+		if storm > 30*20 || most > 2*60+10 {
+			b.Errorf("%d calls in 10 minutes of throttling, %d of them within one", storm, most)
+		}
+		back := time.Now()
+		b.sim.ClearFaults()
+		time.Sleep(5 * time.Minute)
+		after, most := b.called("DescribeTargetHealth", back)
+		if most > 2*60+10 {
+			b.Errorf("%d calls within a minute afterwards", most)
+		}
+		if n := len(b.targets()); n != 30 {
+			b.Errorf("%d targets, want 1 in 30 target groups", n)
+		}
+		b.Logf("30 target groups, 10 minutes of throttling: %d calls of DescribeTargetHealth; in the 5 minutes after: %d, %d at most within one", storm, after, most)
+	})
+}
+
 // TestRefused: a target that the balancer does not take keeps no other out.
 func TestRefused(t *testing.T) {
 	t.Parallel()
