@@ -345,6 +345,33 @@ func TestFailover(t *testing.T) {
 		b.become("1:in-service@10.0.0.1 2:in-service@10.0.0.2")
 		b.has("10.0.0.2")
 		b.waits("2:draining@10.0.0.2", "its address is in")
+		b.become("1:silent@10.0.0.1 2:draining@10.0.0.2")
+		b.has("10.0.0.2")
+		b.waits("2:draining@10.0.0.2", "its address stays in web.example.com until somebody else is in service")
+	})
+}
+
+// TestNeeds: what a preflight is told of a name's permissions.
+func TestNeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(it *Item) { it.Route53 = &HostedZone{"Z1"} })
+		state := func(want autoscale.Standing) {
+			t.Helper()
+			if n := b.keeper.Needs(t.Context(), "web"); len(n) != 3 || n[1].State != want || n[1].Policy.Resource != "arn:aws:route53:::hostedzone/Z1" {
+				t.Errorf("needs %+v, want %s", n, want)
+			}
+		}
+		b.become("1:in-service@10.0.0.1")
+		state(autoscale.Granted)
+		b.zone.set(func(z *fakeZone) { z.fail = Errorf(Denied, "AccessDenied") })
+		b.become("1:in-service@10.0.0.1 2:in-service@10.0.0.2")
+		state(autoscale.Refused)
+		if got := b.keeper.Remarks("web"); len(got) != 1 || got[0] != "web.example.com: AccessDenied" {
+			t.Errorf("remarks %q", got)
+		}
+		b.zone.set(func(z *fakeZone) { z.fail = Errorf(Timeout, "no answer") })
+		b.pass(longPause)
+		state(autoscale.Unsure)
 	})
 }
 

@@ -122,6 +122,9 @@ func (it *item) waits(i autoscale.Instance, now time.Time) string {
 		if it.trouble != "" {
 			return fmt.Sprintf("its address is in %s, which cannot be changed: %s", it.Name, it.trouble)
 		}
+		if slices.ContainsFunc(it.held, func(h Hold) bool { return h.Code == HoldEmpty }) {
+			return fmt.Sprintf("its address stays in %s until somebody else is in service", it.Name)
+		}
 		return "its address is in " + it.Name
 	}
 	tail := it.kept.Tails.expect(it.LongestTail)

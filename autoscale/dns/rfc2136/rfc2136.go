@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -306,18 +307,8 @@ func (z *Zone) clockOrKey(r *mdns.Msg) error {
 // theirs is the server's time as it says it with BADTIME: 48 bits of seconds, in
 // hexadecimal digits.
 func theirs(other string) string {
-	var seconds int64
-	for _, d := range other {
-		digit := strings.IndexRune("0123456789abcdef", d|0x20)
-		if d >= '0' && d <= '9' {
-			digit = int(d - '0')
-		}
-		if digit < 0 {
-			return ""
-		}
-		seconds = seconds<<4 | int64(digit)
-	}
-	if len(other) != 12 {
+	seconds, err := strconv.ParseInt(other, 16, 64)
+	if err != nil || len(other) != 12 {
 		return ""
 	}
 	return ", there " + time.Unix(seconds, 0).UTC().Format(time.TimeOnly)
