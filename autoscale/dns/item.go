@@ -106,7 +106,7 @@ func (it *item) step(ctx context.Context, m autoscale.Membership, now time.Time)
 	it.mu.Unlock()
 	it.learn(m, now)
 	if !now.Before(it.retryAt) {
-		it.settle(ctx, it.keep(ctx, m, now), now)
+		it.settle(ctx, it.keep(ctx, m, now))
 	}
 	it.watch(ctx, now)
 	it.save(ctx)
@@ -302,7 +302,7 @@ func (it *item) tell(held []Hold) {
 }
 
 // settle notes how a step went.
-func (it *item) settle(ctx context.Context, err error, now time.Time) {
+func (it *item) settle(ctx context.Context, err error) {
 	if err == nil {
 		it.pause, it.retryAt = 0, time.Time{}
 		return
@@ -312,7 +312,7 @@ func (it *item) settle(ctx context.Context, err error, now time.Time) {
 	}
 	it.counts.add("failed_"+string(reasonOf(err)), 1)
 	it.pause = min(max(2*it.pause, firstPause), longPause)
-	it.retryAt = now.Add(it.pause/2 + rand.N(it.pause/2))
+	it.retryAt = time.Now().Add(it.pause/2 + rand.N(it.pause/2))
 	it.mu.Lock()
 	defer it.mu.Unlock()
 	it.trouble, it.reason = err.Error(), reasonOf(err)
