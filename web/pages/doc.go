@@ -13,6 +13,13 @@
 // as JSON from which the script draws the interactive one. A live page is
 // refreshed by fetching its own URL again: there is no second rendering.
 //
+// # What happened
+//
+// Graphs are marked with what happened to the groups and hosts that they are
+// about: deploys and the like (alerts/event), changes of capacity that groups
+// remember, hard changes of states. marks= chooses; the events panel beneath
+// lists and searches the same ones, for those who have no pointer.
+//
 // # A state explains itself
 //
 // /alerts lists all states, /alerts?rule=R (which notices link to) those of a

@@ -15,10 +15,10 @@ import (
 
 // Bounds of what a page tells; the newest are kept.
 const (
-	maxEvents    = 60   // listed
-	maxDots      = 400  // in the lane
-	maxAll       = 5000 // gathered for graphs, where they are merged when they crowd
-	maxEventText = 200  // bytes of what is searched for
+	maxEvents    = 60     // listed
+	maxDots      = 400    // in the lane
+	maxAll       = 20_000 // gathered for graphs, where they are merged when they crowd: as many as are kept by default
+	maxEventText = 200    // bytes of what is searched for
 )
 
 // An Event is something that happened to the fleet: a deploy, a hard change of a
