@@ -76,6 +76,7 @@ func TestDownAndUp(t *testing.T) {
 		w := newWorld(t, 1000)
 		w.setDemand(24)
 		c := web()
+		c.Tick = 5 * time.Second
 		slot := slotOf(t, "0 1 * * *", "UTC", 2*time.Hour)
 		slot.Min = 0
 		c.Groups[0].Down = []Slot{slot}

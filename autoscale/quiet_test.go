@@ -21,7 +21,8 @@ import (
 // shut down when they are terminated.
 type hamlet struct {
 	*world
-	rng   *rand.Rand
+	rng   *rand.Rand // of the test's goroutine
+	dice  *rand.Rand // of what machines do; guarded by world.mu
 	state state.Store
 
 	talk   map[string]*habits // by instance; guarded by world.mu
@@ -44,7 +45,7 @@ type habits struct {
 const sampled = 5 * time.Second
 
 func newHamlet(t *testing.T, seed uint64) *hamlet {
-	h := &hamlet{world: newWorld(t, 100_000), rng: rand.New(rand.NewPCG(seed, 0)), state: state.NewMemory(), talk: map[string]*habits{}, alarm: &alarms{}}
+	h := &hamlet{world: newWorld(t, 100_000), rng: rand.New(rand.NewPCG(seed, 0)), dice: rand.New(rand.NewPCG(seed, 1)), state: state.NewMemory(), talk: map[string]*habits{}, alarm: &alarms{}}
 	h.wrap = func(c Cloud) Cloud { return slowly{c.(*session), h} }
 	h.drainer = h
 	h.fleet = hamletFleet{h}
@@ -55,12 +56,12 @@ func newHamlet(t *testing.T, seed uint64) *hamlet {
 // habitsOf makes up a machine's. Callers hold h.mu.
 func (h *hamlet) habitsOf(m *machine) *habits {
 	if h.talk[m.ID] == nil {
-		long := []int{1, 30, 120, 900}[h.rng.IntN(4)]
+		long := []int{1, 30, 120, 900}[h.dice.IntN(4)]
 		h.talk[m.ID] = &habits{
-			skew: time.Duration(h.rng.IntN(420)-240) * time.Second, offset: time.Duration(h.rng.IntN(5000)) * time.Millisecond,
-			shutdown: time.Duration(h.rng.IntN(long*1000)) * time.Millisecond, late: time.Duration(h.rng.IntN(20)) * time.Second, graphite: m.PrivateDNS[len("ip-")]%2 == 0, // who has its name does as it did
+			skew: time.Duration(h.dice.IntN(420)-240) * time.Second, offset: time.Duration(h.dice.IntN(5000)) * time.Millisecond,
+			shutdown: time.Duration(h.dice.IntN(long*1000)) * time.Millisecond, late: time.Duration(h.dice.IntN(20)) * time.Second, graphite: m.PrivateDNS[len("ip-")]%2 == 0, // who has its name does as it did
 		}
-		if h.rng.IntN(2) == 0 {
+		if h.dice.IntN(2) == 0 {
 			h.talk[m.ID].skew = 0
 		}
 	}
@@ -83,7 +84,7 @@ func (h *hamlet) until(m *machine) time.Time {
 // formerName is that of a machine that is over, for every other new one. Callers
 // hold h.mu.
 func (h *hamlet) formerName() string {
-	if h.rng.IntN(2) == 0 {
+	if h.dice.IntN(2) == 0 {
 		return ""
 	}
 	for _, m := range h.instances {
@@ -269,7 +270,7 @@ func (h *hamlet) begin() {
 	wg.Go(func() { _ = engine.Run(ctx) })
 	wg.Go(func() { h.chat(ctx, hosts) })
 	c := web()
-	c.Groups[0].Drain = time.Minute
+	c.Tick, c.Groups[0].Drain = 5*time.Second, time.Minute
 	l := h.live(c)
 	h.ctl = l.Controller
 	h.stop = func() {
