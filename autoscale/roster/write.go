@@ -2,7 +2,6 @@ package roster
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -84,10 +83,13 @@ func (t Target) Replace(text []byte, approve func(file string) error) (changed b
 	return true, syncFolder(filepath.Dir(t.Path))
 }
 
-// write makes the new file, under a name that nobody can guess, with the mode
-// and owner of the one that it is to replace.
+// write makes the new file, with the mode and owner of the one that it is to
+// replace. One that a killed process has left behind makes room.
 func (t Target) write(text []byte, old fs.FileInfo) (beside string, err error) {
-	beside = filepath.Join(filepath.Dir(t.Path), "."+filepath.Base(t.Path)+"."+rand.Text()[:10])
+	beside = filepath.Join(filepath.Dir(t.Path), "."+filepath.Base(t.Path)+".rondo")
+	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	f, err := os.OpenFile(beside, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return "", err
