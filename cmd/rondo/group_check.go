@@ -18,7 +18,8 @@ type groupCheckCmd struct {
 func (groupCheckCmd) Help() string {
 	return `The server asks AWS, with its own credentials and without changing anything,
 for every call that the group needs, and looks whether its launch template,
-image and subnets exist. What is denied comes with the IAM statement to add.
+image and subnets exist; so it does for the target groups and addresses that
+follow the group. What is denied comes with the IAM statement to add.
 
 Examples:
   rondo group check web
