@@ -138,6 +138,11 @@
 // counter. Those of a check that is made once a day want a schema of their own
 // (match: check_perf), with a step to suit.
 //
+// # Roles
+//
+// A role's rules ([Config.For]) are written in the same way, and are about the
+// hosts of its groups alone: see rondo/alerts/role.
+//
 // # Passive results
 //
 // What is checked elsewhere is sent to POST /api/alerts/passive, by rondo

@@ -13,6 +13,9 @@
 // "instance" where that begins with "i-", else what the autoscaler says
 // ([Fleet.Bind]), which knows the private DNS name.
 //
+// Selectors may ask for the host and the group of a series, whichever way it names
+// them: see [Series].
+//
 // # Life of a host
 //
 //	first recent sample or message

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
 	"rondo/alerts/role"
+	"rondo/autoscale/roster"
 	"rondo/syslogd/valid"
 )
 
@@ -96,16 +96,19 @@ func (c *config) profiles() []profileConfig {
 	return append(out, c.Agents.Profiles...)
 }
 
-// parameters are those of the roles of a group; the first role that has one
-// decides.
-func (c *config) parameters(group string) map[string]string {
-	out := make(map[string]string)
+// classes are what configuration management is told of groups: the parameters of
+// their roles, and what management itself says, which wins. Of two roles of a
+// group the first decides.
+func (c *config) classes() []roster.ClassConfig {
+	var out []roster.ClassConfig
 	for _, r := range slices.Backward(c.Roles) {
-		if slices.Contains(r.WithDefaults().Groups, group) {
-			maps.Copy(out, r.Settings.Parameters)
+		for _, g := range r.WithDefaults().Groups {
+			if len(r.Settings.Parameters) > 0 {
+				out = append(out, roster.ClassConfig{Group: g, Parameters: r.Settings.Parameters})
+			}
 		}
 	}
-	return out
+	return append(out, c.Autoscale.Management.Classes...)
 }
 
 // rules are the rules of all roles.
