@@ -45,7 +45,7 @@ func (s Series) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, e
 		return s.Querier.Select(ctx, q)
 	}
 	return func(yield func(rrd.Series, error) bool) {
-		p, err := s.Fleet.plan(own)
+		p, err := s.plan(ctx, own, rest)
 		if err != nil {
 			yield(rrd.Series{}, err)
 			return
@@ -55,7 +55,7 @@ func (s Series) Select(ctx context.Context, q rrd.Query) iter.Seq2[rrd.Series, e
 			q := q
 			q.Matchers, q.Limit = slices.Concat(rest, way), 0 // what does not belong must not use the limit up
 			for one, err := range s.Querier.Select(ctx, q) {
-				if err == nil && !p.belongs(one.Key) {
+				if err == nil && !p.takes(one.Key) {
 					continue
 				}
 				if !yield(one, err) {
@@ -75,7 +75,7 @@ func (s Series) Find(ctx context.Context, ms []rrd.Matcher, limit int) ([]rrd.Ke
 	if len(own) == 0 {
 		return s.Index.Find(ctx, ms, limit)
 	}
-	p, err := s.Fleet.plan(own)
+	p, err := s.plan(ctx, own, rest)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s Series) Find(ctx context.Context, ms []rrd.Matcher, limit int) ([]rrd.Ke
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, slices.DeleteFunc(found, func(k rrd.Key) bool { return !p.belongs(k) })...)
+		all = append(all, slices.DeleteFunc(found, func(k rrd.Key) bool { return !p.takes(k) })...)
 	}
 	slices.Sort(all)
 	if limit > 0 {
@@ -141,13 +141,15 @@ func split(ms []rrd.Matcher) (own, rest []rrd.Matcher) {
 	return own, rest
 }
 
-// A plan is how the series of some hosts are found: by ways that have no series
-// in common, and that may find too many.
+// A plan is how the series of some hosts are found: by ways that may find too
+// many, and some twice.
 type plan struct {
 	fleet   *Fleet
 	want    []wanted
 	ways    [][]rrd.Matcher
 	groupOf map[string]string // of the hosts of the fleet
+	members []string          // hosts of the fleet that are wanted
+	taken   map[rrd.Key]bool
 }
 
 // wanted is one of our matchers.
@@ -158,8 +160,8 @@ type wanted struct {
 }
 
 // plan finds the ways to the series of matchers.
-func (f *Fleet) plan(own []rrd.Matcher) (*plan, error) {
-	p := &plan{fleet: f, groupOf: make(map[string]string)}
+func (s Series) plan(ctx context.Context, own, rest []rrd.Matcher) (*plan, error) {
+	p := &plan{fleet: s.Fleet, groupOf: make(map[string]string), taken: make(map[rrd.Key]bool)}
 	for _, m := range own {
 		w := wanted{label: m.Label, text: m.Value}
 		switch m.Op {
@@ -178,49 +180,92 @@ func (f *Fleet) plan(own []rrd.Matcher) (*plan, error) {
 		}
 		p.want = append(p.want, w)
 	}
-	p.find()
-	return p, nil
+	p.meet()
+	p.addLabels()
+	p.addPaths()
+	return p, p.addMembers(ctx, s.Index, rest)
 }
 
-// find makes the ways: by labels, by the hosts whose series have no group, by
-// Graphite path.
-func (p *plan) find() {
-	f := p.fleet
-	host, group := p.text(HostLabel), p.text(GroupLabel)
-	var names, paths []string
-	f.mu.RLock()
-	for id, e := range f.hosts {
+// meet looks who of the fleet is wanted.
+func (p *plan) meet() {
+	p.fleet.mu.RLock()
+	defer p.fleet.mu.RUnlock()
+	for id, e := range p.fleet.hosts {
 		p.groupOf[id] = e.Group
 		if p.fits(id, e.Group) {
-			names = append(names, regexp.QuoteMeta(id))
+			p.members = append(p.members, id)
 		}
 	}
-	f.mu.RUnlock()
-	slices.Sort(names)
-	members := strings.Join(names, "|")
-	labelled := []rrd.Matcher{{Label: "host", Op: rrd.Regexp, Value: ".+"}}
-	if host != "" {
-		labelled[0].Value = host
-	}
-	if group == "" {
-		p.ways = append(p.ways, labelled)
-	} else {
-		p.ways = append(p.ways, append(labelled, rrd.Matcher{Label: "group", Op: rrd.Regexp, Value: group}))
-		if len(names) > 0 {
-			p.ways = append(p.ways, []rrd.Matcher{{Label: "host", Op: rrd.Regexp, Value: members}, {Label: "group"}})
+	slices.Sort(p.members)
+}
+
+// addLabels adds the way by labels.
+func (p *plan) addLabels() {
+	var way []rrd.Matcher
+	for label, ours := range map[string]string{"host": HostLabel, "group": GroupLabel} {
+		if text := p.text(ours); text != "" {
+			way = append(way, rrd.Matcher{Label: label, Op: rrd.Regexp, Value: text})
 		}
 	}
-	for _, t := range f.templates {
+	p.ways = append(p.ways, way)
+}
+
+// addPaths adds the way by Graphite paths.
+func (p *plan) addPaths() {
+	var paths []string
+	host, group := p.text(HostLabel), p.text(GroupLabel)
+	for _, t := range p.fleet.templates {
 		switch {
 		case group == "" || t.hasGroup():
 			paths = append(paths, t.pattern(host, group))
-		case len(names) > 0:
-			paths = append(paths, t.pattern(members, ""))
+		case len(p.members) > 0:
+			quoted := make([]string, len(p.members))
+			for i, id := range p.members {
+				quoted[i] = regexp.QuoteMeta(id)
+			}
+			paths = append(paths, t.pattern(strings.Join(quoted, "|"), ""))
 		}
 	}
 	if len(paths) > 0 {
-		p.ways = append(p.ways, []rrd.Matcher{{Label: "host"}, {Label: rrd.NameLabel, Op: rrd.Regexp, Value: strings.Join(paths, "|")}})
+		p.ways = append(p.ways, []rrd.Matcher{{Label: rrd.NameLabel, Op: rrd.Regexp, Value: strings.Join(paths, "|")}})
 	}
+}
+
+// addMembers adds a way for each member of a group that has series which name
+// the host alone. To ask for those without a label costs as much as to look at
+// all series that have it, so the keys are looked at instead.
+func (p *plan) addMembers(ctx context.Context, ix rrd.Index, rest []rrd.Matcher) error {
+	if p.text(GroupLabel) == "" {
+		return nil // labels find all
+	}
+	lack := make(map[string]bool)
+	look := func(ms []rrd.Matcher) error {
+		keys, err := ix.Find(ctx, ms, 0)
+		for _, k := range keys {
+			if k.Get("group") == "" {
+				lack[k.Get("host")] = true
+			}
+		}
+		return err
+	}
+	named := slices.ContainsFunc(rest, func(m rrd.Matcher) bool { return m.Label == rrd.NameLabel && m.Op == rrd.Equal })
+	if named {
+		if err := look(rest); err != nil {
+			return err
+		}
+	}
+	for _, id := range p.members {
+		way := []rrd.Matcher{{Label: "host", Value: id}}
+		if !named {
+			if err := look(slices.Concat(rest, way)); err != nil {
+				return err
+			}
+		}
+		if lack[id] {
+			p.ways = append(p.ways, way)
+		}
+	}
+	return nil
 }
 
 // text is the expression for a label, or "". One of several is enough: the
@@ -236,20 +281,29 @@ func (p *plan) text(label string) string {
 
 func (p *plan) fits(host, group string) bool {
 	for _, w := range p.want {
-		if name := map[string]string{HostLabel: host, GroupLabel: group}[w.label]; !w.re.MatchString(name) {
+		name := host
+		if w.label == GroupLabel {
+			name = group
+		}
+		if !w.re.MatchString(name) {
 			return false
 		}
 	}
 	return true
 }
 
-// belongs says whether a series that a way found is one of those wanted.
-func (p *plan) belongs(k rrd.Key) bool {
+// takes says whether a series that a way found is one of those wanted, and was
+// not found before.
+func (p *plan) takes(k rrd.Key) bool {
 	id, ok := p.fleet.Identify(k)
 	if id.Group == "" {
 		id.Group = p.groupOf[id.Host]
 	}
-	return ok && p.fits(id.Host, id.Group)
+	if !ok || !p.fits(id.Host, id.Group) || p.taken[k] {
+		return false
+	}
+	p.taken[k] = true
+	return true
 }
 
 func (t Template) hasGroup() bool { return slices.Contains(t.parts, "<group>") }
