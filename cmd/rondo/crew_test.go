@@ -87,7 +87,7 @@ roles:
 	}
 	want := []string{
 		`web role web {"interval":"5s"}`, `shop role web {"interval":"5s"}`, `db all {"interval":"9s"}`,
-		"shop map[tax:19 tier:shop]", "web map[port:80 tier:front]", "shop map[port:80 tier:front]",
+		"web map[port:80 tier:front]", "shop map[port:80 tier:front]", "shop map[tax:19 tier:shop]",
 	}
 	if d := cmp.Diff(want, slices.Clone(got)); d != "" {
 		t.Error(d)

@@ -13,7 +13,6 @@ import (
 	"rondo/alerts/check"
 	"rondo/alerts/fleet"
 	"rondo/alerts/role"
-	"rondo/autoscale/roster"
 	"rondo/syslogd/valid"
 )
 
@@ -96,22 +95,7 @@ func (c *config) profiles() []profileConfig {
 	return append(out, c.Agents.Profiles...)
 }
 
-// classes are what configuration management is told of groups: the parameters of
-// their roles, and what management itself says, which wins. Of two roles of a
-// group the first decides.
-func (c *config) classes() []roster.ClassConfig {
-	var out []roster.ClassConfig
-	for _, r := range slices.Backward(c.Roles) {
-		for _, g := range r.WithDefaults().Groups {
-			if len(r.Settings.Parameters) > 0 {
-				out = append(out, roster.ClassConfig{Group: g, Parameters: r.Settings.Parameters})
-			}
-		}
-	}
-	return append(out, c.Autoscale.Management.Classes...)
-}
-
-// rules are the rules of all roles.
+// roleRules are the rules of all roles.
 func (c *config) roleRules() check.Config {
 	var all check.Config
 	for _, r := range c.Roles {
