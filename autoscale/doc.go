@@ -183,6 +183,29 @@
 // or the cloud's own check fails. A lost one is replaced after replace and the time
 // that booting takes: 13 minutes by default, less with replace: 1m, the least.
 //
+// # What is outdated is refreshed
+//
+// Each instance carries the digest of what it was launched as (rondo:template:
+// image, launch template and its version, user data, key, profile, security
+// groups; its type is compared by itself). Where the configuration asks for
+// something else by now, or a newer image fits, it is outdated. A [Refresh]
+// replaces those, by rondo group refresh or by itself (refresh: {when: change}):
+//
+//	capacity  what the load wants           canary     batch       batch
+//	   new    |                               .---------.-----------.------
+//	          |                             .-'   pause '-.   pause '-.
+//	   old    |-----------------------------'-------------'-----------'----> 0
+//
+// Each step is a decision of [Want] that passes all guard rails of a launch or a
+// scale-in, and says what it waits for: new ones serve for healthy, then pause
+// passes, then as many outdated ones drain as were launched beyond what the load
+// wants. Whether they would be missed the policies are asked beforehand. An
+// alarm that did not fire at the beginning, or a new instance that is never
+// heard of, falls silent, ends or fails its status check before it has proved
+// itself, backs it out: the new ones go, and the old template is launched, until
+// the configuration asks for a third or somebody asks again. A configuration
+// that changes in the middle is the new target, and begins with a canary.
+//
 // # Asked beforehand
 //
 // A group that acts asks its cloud at the start, beside its ticks, whether it

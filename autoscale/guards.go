@@ -29,6 +29,7 @@ package autoscale
 //	rash acts after a start            started                       hold.go      TestGuardRestart
 //	drains that never end              (a deadline; launches go on)  drain.go     TestGuardDrainNeverBlocks
 //	humans who know better             stopped, paused, veto         switches.go  TestGuardStopAll, TestGuardPaused, TestGuardVeto
+//	a template that is no good         refresh-proving; back-out     refresh_step.go TestRefreshSteps, TestRandomRefreshes
 //	a journal that is changed          stopped                       journal.go   TestBrokenChainStopsAll
 
 import (

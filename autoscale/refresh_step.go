@@ -269,6 +269,9 @@ func (s *refreshing) surge() refreshStep {
 		return waits("the old template is not known: put it back into the configuration")
 	case min(n, room) > 0:
 		n = min(n, room, s.MaxStep)
+		if s.c.capacity < base {
+			return refreshStep{do: refreshLaunch, n: n, why: fmt.Sprintf("%d of the %d that the load wants went first", base-s.c.capacity, base)}
+		}
 		return refreshStep{do: refreshLaunch, n: n, why: fmt.Sprintf("%d are %s: %d beyond the %d that the load wants", len(s.stale), s.words("outdated", "of the new template"), s.c.capacity+n-base, base)}
 	case len(s.unproven) > 0:
 		return waits("%d of %d that were launched have not served for %s yet", len(s.unproven), s.wave, span(s.policy.Healthy))
