@@ -333,6 +333,9 @@ func (s *refreshing) spared(n int) int {
 // spares says whether neither the floor nor the load would miss n of those that
 // serve. The load is asked: [Want]'s policies say whether they would want more.
 func (s *refreshing) spares(n int) bool {
+	if s.Single {
+		return true // there is no other way: never two at once
+	}
 	left := s.serve - n
 	if left < s.Min {
 		return false

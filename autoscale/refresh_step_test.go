@@ -14,7 +14,7 @@ import (
 
 // The language of testdata/refresh.txt:
 //
-//	group base=4 min=2 max=8 at_max=wait state=paused   batch 2, canary 1, healthy 2m, pause 5m
+//	group base=4 min=2 max=8 at_max=wait state=paused single   batch 2, canary 1, healthy 2m, pause 5m
 //	there old=4 kept=1 new=1@3m loads=1@9m booting=1 silent=1 never=1 lost=1 draining=1
 //	      load=4.5 alarm=errors refused=3 idle=2h
 //	want launch|retire|wait|end|back-out|pause  how many, and what its reason holds
@@ -93,6 +93,8 @@ func newRefreshScript(t *testing.T, text string) refreshScript {
 			s.group.Min = n
 		case "max":
 			s.group.Max = n
+		case "single":
+			s.group.Single = true
 		case "at_max":
 			s.group.Refresh.AtMax = value
 		case "state":
