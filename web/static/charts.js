@@ -277,7 +277,7 @@ function spans(u, data, ink) {
 // many, closer than the words that tell how many they are.
 function crowds(u, data) {
   const few = crowdsWithin(u, data, 12);
-  return few.length > 24 ? crowdsWithin(u, data, 72) : few;
+  return few.length > 24 ? crowdsWithin(u, data, 96) : few;
 }
 
 function crowdsWithin(u, data, width) {
