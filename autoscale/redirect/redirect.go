@@ -258,13 +258,18 @@ func (g *servers) appendSamples(dst []rrd.Sample, now time.Time) []rrd.Sample {
 	return dst
 }
 
-// IsFigure says whether a series is one of AppendSamples: it has the label host,
+// IsFigure says whether a series is one of AppendSamples, here or in haproxy: it has the label host,
 // and is no sign that the host lives.
 func IsFigure(k rrd.Key) bool {
-	return strings.HasPrefix(k.Name(), figurePrefix)
+	name := k.Name()
+	return strings.HasPrefix(name, figurePrefix) || strings.HasPrefix(name, HAProxyFigures)
 }
 
-const figurePrefix = "rondo.redirect."
+// What the names of figures begin with.
+const (
+	figurePrefix   = "rondo.redirect."
+	HAProxyFigures = "rondo.haproxy." // package haproxy's
+)
 
 // A Weight is one server as a balancer sees it.
 type Weight struct {
@@ -285,7 +290,8 @@ const (
 )
 
 // Weights are the servers of a group that have or may have sessions, in the
-// order of their launches. ok is false while it is not known who is in the
+// order of their launches; silent ones too, for a balancer finds out by itself
+// who answers. ok is false while it is not known who is in the
 // group.
 func (r *Redirector) Weights(group string) (out []Weight, ok bool) {
 	g := r.groups[group]
@@ -295,7 +301,7 @@ func (r *Redirector) Weights(group string) (out []Weight, ok bool) {
 	g.books.mu.Lock()
 	defer g.books.mu.Unlock()
 	for k, i := range g.members {
-		if s := g.table.Servers[k]; s.Open || s.Keeps {
+		if s := g.table.Servers[k]; s.Open || s.Keeps || i.Phase == autoscale.Silent {
 			out = append(out, g.weight(k, i))
 		}
 	}

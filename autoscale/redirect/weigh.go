@@ -74,8 +74,10 @@ func weigh(instances []autoscale.Instance, s sight, stale time.Duration) (t Tabl
 		switch i.Phase {
 		case autoscale.InService:
 			server.Open, server.Keeps = true, true
-		case autoscale.Draining, autoscale.Booting:
+		case autoscale.Draining:
 			server.Keeps = true
+		case autoscale.Booting:
+			server.Keeps = wasHeard(i) // we have just started, not it
 		}
 		if deaf && wasHeard(i) {
 			server.Open, server.Keeps, server.Source = true, true, Deaf
