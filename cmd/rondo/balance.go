@@ -6,10 +6,11 @@ import (
 	"net/http"
 
 	"rondo/autoscale/redirect"
+	"rondo/autoscale/redirect/haproxy"
 )
 
-// buildRedirect makes what weighs the servers of groups and sends clients to
-// them. Its sockets and books outlast a reload.
+// buildRedirect makes what weighs the servers of groups, sends clients to them,
+// and tells HAProxies of them. Sockets and books outlast a reload.
 func (s *server) buildRedirect(ctx context.Context, conf *config, p *parts) (err error) {
 	c := conf.Autoscale.weighed()
 	if len(c.Groups) == 0 {
@@ -23,12 +24,26 @@ func (s *server) buildRedirect(ctx context.Context, conf *config, p *parts) (err
 		return err
 	}
 	p.house = append(p.house, p.redirect)
+	if len(conf.Autoscale.HAProxy) == 0 {
+		return nil
+	}
+	proxies, err := haproxy.New(conf.Autoscale.HAProxy, p.redirect, s.log.With("component", "haproxy"))
+	if err != nil {
+		return err
+	}
+	p.house = append(p.house, proxies)
 	return nil
 }
 
 // weighed is the redirector's configuration, with all groups whose weights
 // somebody wants.
-func (c autoscaleConfig) weighed() redirect.Config { return c.Redirect }
+func (c autoscaleConfig) weighed() redirect.Config {
+	weighed := c.Redirect
+	for _, group := range c.HAProxy.Groups() {
+		weighed = weighed.With(group)
+	}
+	return weighed
+}
 
 // checkBalance says what is wrong with what shares work out over servers.
 func (c *config) checkBalance() error {
@@ -38,7 +53,10 @@ func (c *config) checkBalance() error {
 			es.check("autoscale: redirect: group", g.Group, expr)
 		}
 	}
-	return errors.Join(c.Autoscale.Redirect.Validate(), c.checkFollowed("redirect", c.Autoscale.Redirect.Names()...), errors.Join(es...))
+	return errors.Join(
+		c.Autoscale.Redirect.Validate(), c.checkFollowed("redirect", c.Autoscale.Redirect.Names()...), errors.Join(es...),
+		c.Autoscale.HAProxy.Validate(), c.checkFollowed("haproxy", c.Autoscale.HAProxy.Groups()...),
+	)
 }
 
 // serveWeights answers GET /weights.
