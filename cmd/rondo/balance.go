@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"rondo/autoscale/redirect"
-	"rondo/autoscale/redirect/haproxy"
+	hap "rondo/autoscale/redirect/haproxy"
 )
 
 // buildRedirect makes what weighs the servers of groups, sends clients to them,
@@ -27,7 +27,7 @@ func (s *server) buildRedirect(ctx context.Context, conf *config, p *parts) (err
 	if len(conf.Autoscale.HAProxy) == 0 {
 		return nil
 	}
-	proxies, err := haproxy.New(conf.Autoscale.HAProxy, p.redirect, s.log.With("component", "haproxy"))
+	proxies, err := hap.New(conf.Autoscale.HAProxy, p.redirect, s.log.With("component", "haproxy"))
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ import (
 	"rondo/autoscale/ec2/eip"
 	"rondo/autoscale/ec2/elb"
 	"rondo/autoscale/redirect"
-	"rondo/autoscale/redirect/haproxy"
+	hap "rondo/autoscale/redirect/haproxy"
 	"rondo/autoscale/roster"
 	"rondo/cmd/rondo/backup"
 	"rondo/collectors"
@@ -115,7 +115,7 @@ type autoscaleConfig struct {
 	EIP      eip.Config       `yaml:"addresses"` // Elastic IPs that do
 	DNS      dns.Config       `yaml:"dns"`       // names that follow groups
 	Redirect redirect.Config  `yaml:"redirect"`  // weights of servers, and who is sent where
-	HAProxy  haproxy.Config   `yaml:"haproxy"`   // HAProxies whose servers follow groups
+	HAProxy  hap.Config       `yaml:"haproxy"`   // HAProxies whose servers follow groups
 
 	Management managementConfig `yaml:",inline"`
 }
