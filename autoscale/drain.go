@@ -76,10 +76,13 @@ func (g *group) drained(i *Instance, since, now time.Time) bool {
 	return false
 }
 
-// bury tells the fleet which instances are over, whoever has ended them. One that
-// shuts down is told of again and again, for it may be heard of for long; one that
-// is over just once, for another may have its name. Callers hold g.mu.
-func (g *group) bury() {
+// buryFor is how long the fleet is told that an instance is over: a last sample may
+// be late, and another instance may have its name later.
+const buryFor = 10 * time.Minute
+
+// bury tells the fleet which instances are over, whoever has ended them: again and
+// again, for one that shuts down may be heard of for long. Callers hold g.mu.
+func (g *group) bury(now time.Time) {
 	over := func(i Instance) { g.fleet.Over(i.ID, fmt.Sprintf("autoscale: %s of group %s is over", i.ID, g.Name)) }
 	for _, i := range g.instances {
 		if i.Phase == Terminating && i.Waits != Ending {
@@ -87,12 +90,15 @@ func (g *group) bury() {
 		}
 	}
 	for _, i := range g.listed {
-		if i.Phase == Terminated && !g.buried[i.ID] {
-			g.buried[i.ID] = true
+		since, told := g.buried[i.ID]
+		if i.Phase == Terminated && !told {
+			since, g.buried[i.ID] = now, now
+		}
+		if i.Phase == Terminated && now.Sub(since) < buryFor {
 			over(i)
 		}
 	}
-	maps.DeleteFunc(g.buried, func(id string, _ bool) bool {
+	maps.DeleteFunc(g.buried, func(id string, _ time.Time) bool {
 		return !slices.ContainsFunc(g.listed, func(i Instance) bool { return i.ID == id })
 	})
 }

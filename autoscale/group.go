@@ -56,7 +56,7 @@ type group struct {
 	ticked   time.Time
 	listed   []Instance
 	listedAt time.Time
-	buried   map[string]bool      // by ID: it is over, and the fleet was told
+	buried   map[string]time.Time // by ID: it is over, and since when the fleet is told
 	seen     map[string]bool      // by ID, and by ID@host where the fleet was told
 	first    map[string]time.Time // by ID: when it was first heard of
 	listing  backoff
@@ -102,7 +102,7 @@ func newGroup(conf Group, o Options, c *Controller, pace *rate.Limiter, entries 
 		Group: conf, cloud: cloudOf(o.Cloud, conf.Name), metrics: o.Metrics, fleet: o.Fleet, drainer: o.Drainer, notes: o.Notes, house: o.House,
 		journal: c.journal, pace: pace, counts: &c.counts, ring: c.bell.ring, seed: maphash.MakeSeed(), keep: c.keep, owner: c.owner, alerts: o.Alerts, deaf: o.Deaf, off: o.Config.Stopped,
 		log:  o.Log.With("group", conf.Name),
-		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), buried: make(map[string]bool), first: make(map[string]time.Time), memory: newMemory(),
+		wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), seen: make(map[string]bool), buried: make(map[string]time.Time), first: make(map[string]time.Time), memory: newMemory(),
 		userData: o.UserData, vetted: vetting{asked: map[string]time.Time{}, locked: map[string]string{}},
 	}
 	if g.house == nil {
@@ -213,7 +213,7 @@ func (g *group) look(ctx context.Context, now time.Time, every time.Duration) {
 	g.checkHealth(ctx, now)
 	g.bind()
 	if blind == nil {
-		g.bury()
+		g.bury(now)
 	}
 	g.noteConfig(ctx, now)
 	serving := g.count(Input{Now: now, Instances: g.instances}).serving()
