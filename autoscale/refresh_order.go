@@ -68,7 +68,7 @@ func (c *Controller) turn(ctx context.Context, name string, to RefreshState, by 
 		case r.active():
 			return RefreshNote{State: to, By: by}, nil
 		}
-		return RefreshNote{State: to, By: by, Base: g.count(g.input(now)).capacity}, nil
+		return RefreshNote{State: to, By: by, Base: g.capable(now)}, nil
 	})
 }
 

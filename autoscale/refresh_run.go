@@ -84,7 +84,7 @@ func (g *group) startByItself(present Template, in Input) (RefreshNote, bool) {
 func (g *group) startNote(present Template, now time.Time, by string) RefreshNote {
 	old := g.memory.before(present, g.instances)
 	n := RefreshNote{
-		State: Refreshing, ID: g.attempt(now), New: &present, Base: g.count(g.input(now)).capacity,
+		State: Refreshing, ID: g.attempt(now), New: &present, Base: g.capable(now),
 		Alarms: g.firing(), By: by, Why: changesInWords(old, present),
 	}
 	if !old.isZero() {
@@ -241,4 +241,10 @@ func (g *group) sayRefresh(conf Group, in Input, d Decision) {
 		bounded, _ := conf.scheduled(in.Now)
 		g.refreshes = bounded.nextRefresh(in, bounded.count(in)).why
 	}
+}
+
+// capable is the group's capacity, for commands too: they must not read the
+// metric's points, which the group's goroutine writes. Callers hold g.mu.
+func (g *group) capable(now time.Time) int {
+	return g.count(Input{Now: now, Instances: g.instances}).capacity
 }
