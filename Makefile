@@ -38,6 +38,7 @@ test: deps pages
 bench: pages
 	$(GO) test -run '^$$' -bench Figures -benchtime=1x -timeout=60m ./cmd/rondo
 	$(GO) test -run '^$$' -bench Policies -benchtime=1x ./autoscale/replay
+	$(GO) test -run '^$$' -bench Spread -benchtime=1x ./autoscale/redirect
 
 # Hours, not minutes. Each run prints its seed and count.
 soak:

@@ -41,6 +41,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("tail", t.tail)
 	b.Run("datagrams", t.datagrams)
 	b.Run("relp", t.relp)
+	b.Run("redirect", t.redirect)
 	b.Run("scaleout", t.scaleOut)
 	b.Run("alerts", t.alerts)
 	b.Run("chart", t.chart)
