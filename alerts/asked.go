@@ -49,13 +49,15 @@ func (e *Engine) Says(rule string, c Class, ls rrd.Labels) (answer Answer, text 
 }
 
 // Firing lists what is in a hard state that is not OK, of all rules and label
-// sets that concern somebody, each as rule{labels}, sorted.
+// sets that concern somebody, each as rule{labels}, sorted. What goes back to a
+// parent, or may, is left out: the parent stands for it.
 func (e *Engine) Firing(concerns func(rrd.Labels) bool) (out []string) {
+	now := time.Now()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	for name, r := range e.rules {
 		for _, rec := range r.records {
-			if r.Policy.Answer(Page, rec.state) == Firing && concerns(rec.labels) {
+			if r.Policy.Answer(Page, rec.state) == Firing && concerns(rec.labels) && !e.byParent(r, rec, now).Muted() {
 				out = append(out, name+rec.labels.String())
 			}
 		}

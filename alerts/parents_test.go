@@ -57,6 +57,10 @@ func TestParents(t *testing.T) {
 		if v := g.view("b"); v.Mute.Muted() {
 			t.Errorf("b: %+v", v)
 		}
+		fires := g.e.Firing(func(ls rrd.Labels) bool { return true })
+		if want := []string{`r{host="b"}`, `up{host="a"}`}; !slices.Equal(fires, want) {
+			t.Errorf("firing: %q, want %q", fires, want)
+		}
 		g.stop()
 		g.start()
 		g.mute("a", Unreachable)

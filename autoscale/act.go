@@ -262,12 +262,14 @@ func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
 	if g.holdVet(ctx, now, d, ids) {
 		return
 	}
-	if d.Code == codeDown {
-		d.To = max(d.To, d.From-len(ids))
-	} else if len(ids) < n {
+	if d.Code != codeDown && len(ids) < n {
 		d.Reason += fmt.Sprintf("; only %d of %d may go, the rest is protected or the last of its zone", len(ids), n)
 	}
-	d.ID, d.To, d.Instances = g.attempt(now), max(d.From-len(ids), 0), ids
+	left := d.From - len(ids)
+	if d.Code == codeDown {
+		left = max(left, d.To) // the silent go too, and are no capacity
+	}
+	d.ID, d.To, d.Instances = g.attempt(now), left, ids
 	d.Reason += "; " + strings.Join(why, ", ")
 	d.Outcome = "draining"
 	if !g.begin(ctx, d, Entry{Kind: KindDrain, Instances: ids}) {

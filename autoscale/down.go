@@ -148,13 +148,15 @@ func (g Group) validateDown(check func(bool, string, ...any)) {
 }
 
 // noteDown remembers whether the group is down, or has been and does not serve
-// yet. Callers hold g.mu.
+// yet. One that would be down if it were not for a dry run or the stop switch
+// serves on, and is not. Callers hold g.mu.
 func (g *group) noteDown(now time.Time, in Input) {
 	until, by, down := g.downUntil(now, g.memory.Order)
-	switch {
-	case down:
+	leaves := g.Mode == Act && in.Stopped == ""
+	switch serves := g.count(in).inService > 0; {
+	case down && (leaves || !serves):
 		g.down.Store(true)
-	case g.count(in).inService > 0:
+	case serves:
 		g.down.Store(false)
 	}
 	g.downText = ""

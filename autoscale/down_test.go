@@ -130,3 +130,33 @@ func TestDownAndUp(t *testing.T) {
 		l.stop()
 	})
 }
+
+// TestDownButStopped: while the stop switch keeps instances from draining they
+// serve, and what is missing of them is trouble as ever.
+func TestDownButStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1000)
+		w.setDemand(12)
+		l := w.live(web())
+		defer l.stop()
+		time.Sleep(time.Minute)
+		if err := l.Stop(t.Context(), "web", "ops"); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Order(t.Context(), "web", true, time.Hour, "ops"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := w.count(); n < 2 || l.Down("web") {
+			t.Errorf("stopped: %d run, down %v", n, l.Down("web"))
+		}
+		if err := l.Start(t.Context(), "web", "ops"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := w.count(); n != 0 || !l.Down("web") {
+			t.Errorf("started again: %d run, down %v", n, l.Down("web"))
+		}
+	})
+}

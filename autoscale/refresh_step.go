@@ -371,7 +371,7 @@ func (s *refreshing) failure() string {
 		return s.in.Alarm
 	case s.Failed >= maxRefused:
 		return fmt.Sprintf("%d launches of the new template were refused", s.Failed)
-	case s.in.Deaf != "" || blocking(s.holdBoth(Input{}, s.c)):
+	case s.in.Deaf != "" || blocking(s.holdBoth(Input{Ears: s.in.Ears}, s.c)):
 		return "" // it is us who do not hear
 	}
 	for _, i := range s.fresh {

@@ -16,13 +16,14 @@ import (
 //
 //	group base=4 min=2 max=8 at_max=wait state=paused single   batch 2, canary 1, healthy 2m, pause 5m
 //	there old=4 kept=1 new=1@3m loads=1@9m booting=1 silent=1 never=1 lost=1 draining=1
-//	      load=4.5 alarm=errors refused=3 idle=2h
+//	      load=4.5 alarm=errors refused=3 idle=2h ears=2/10
 //	want launch|retire|wait|end|back-out|pause  how many, and what its reason holds
 //
 // old serve, and so do kept, which are protected; new were launched for the
 // refresh and serve for so long, loads the same for the load; of silent the
 // last heartbeat came a minute after the first, lost are not there any more.
-// load is the metric, on average of all, above 4 more are wanted.
+// load is the metric, on average of all, above 4 more are wanted. ears are how
+// many of the hosts that are not of the group are heard.
 type refreshScript struct {
 	group Group
 	r     Refresh
@@ -156,6 +157,8 @@ func (s refreshScript) there(t *testing.T, text string) Input {
 			value, _ = strconv.ParseFloat(rest, 64)
 		case "alarm":
 			in.Alarm = rest
+		case "ears":
+			_, _ = fmt.Sscanf(rest, "%d/%d", &in.Ears.Heard, &in.Ears.Known)
 		case "refused":
 			r.Failed = n
 		case "idle":

@@ -291,20 +291,24 @@ func (f *Fleet) Gone(ls rrd.Labels) bool {
 // is remembered as withdrawn, so that its first sample, should it still come,
 // is not the beginning of a silence.
 func (f *Fleet) Withdraw(hostOrInstance, reason string) {
-	now := time.Now()
 	f.mu.Lock()
 	e := f.find(hostOrInstance)
 	if e == nil {
 		e = f.add(Host{ID: hostOrInstance})
 	}
 	if e != nil {
-		e.Withdrawn, e.Reason = now, reason
-		f.changed.Add(1)
-		f.dirty[e.ID] = true
-		f.o.Log.Info("host withdrawn", "host", e.ID, "reason", reason)
+		f.withdraw(e, reason)
 	}
 	f.mu.Unlock()
 	f.save(context.Background())
+}
+
+// withdraw makes a host one that went on purpose. The caller holds f.mu.
+func (f *Fleet) withdraw(e *entry, reason string) {
+	e.Withdrawn, e.Reason = time.Now(), reason
+	f.changed.Add(1)
+	f.dirty[e.ID] = true
+	f.o.Log.Info("host withdrawn", "host", e.ID, "reason", reason)
 }
 
 // Over withdraws the host that an instance is, as far as that is known and the
@@ -320,9 +324,7 @@ func (f *Fleet) Over(instance, reason string) bool {
 	}
 	f.mu.Lock()
 	if e = f.ofInstance(instance); e != nil {
-		e.Withdrawn, e.Reason = time.Now(), reason
-		f.dirty[e.ID] = true
-		f.o.Log.Info("host withdrawn", "host", e.ID, "reason", reason)
+		f.withdraw(e, reason)
 	}
 	f.mu.Unlock()
 	f.save(context.Background())

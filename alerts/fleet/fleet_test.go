@@ -198,6 +198,33 @@ func TestLifeOfAHost(t *testing.T) {
 	})
 }
 
+// TestOver: the host of an instance that is over is withdrawn, once, and who
+// waits for changes sees it; one that has another instance by now stays.
+func TestOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, state.NewMemory(), Options{})
+		h := heads{}
+		h.set(t, time.Now(), "fleet.web.web-1.load1")
+		f.poll(h, 0, time.Now())
+		f.Bind("web-1", "i-1")
+		for _, tc := range []struct {
+			instance string
+			over     bool
+			want     string
+		}{
+			{"i-2", false, "web-1/web=i-1"},
+			{"i-1", true, "web-1/web=i-1(withdrawn)"},
+			{"i-1", false, "web-1/web=i-1(withdrawn)"},
+		} {
+			before := f.Changes()
+			over := f.Over(tc.instance, "the cloud ended it")
+			if got := f.list(); over != tc.over || (f.Changes() != before) != tc.over || got != tc.want {
+				t.Errorf("%s: %v, %d changes, %s; want %v, %s", tc.instance, over, f.Changes()-before, got, tc.over, tc.want)
+			}
+		}
+	})
+}
+
 func TestWithdrawnBeforeItsFirstWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, state.NewMemory(), Options{})
