@@ -28,9 +28,18 @@ const (
 // serveChecks answers HAProxy's agent checks: one line each.
 func (r *Redirector) serveChecks(ctx context.Context, l net.Listener) error {
 	l = netutil.LimitListener(l, maxChecks)
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		_ = l.Close()
+	})
 	var under sync.WaitGroup
-	defer under.Wait()
+	defer func() {
+		under.Wait()
+		if !stop() {
+			<-closed // else it might close what the next redirector accepts on
+		}
+	}()
 	for {
 		conn, err := l.Accept()
 		switch {

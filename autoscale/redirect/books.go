@@ -137,11 +137,11 @@ func (l *ledger) forget(members map[string]int, now time.Time, session time.Dura
 	})
 }
 
-// keep is what has to be saved, or nil.
-func (l *ledger) keep() ([]byte, error) {
+// keep is what has to be saved, and the newest in it; nil if that is saved.
+func (l *ledger) keep() (text []byte, newest int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all, newest := make(map[string]int64), int64(0)
+	all := make(map[string]int64)
 	for id, a := range l.accounts {
 		if ms := a.last.UnixMilli(); !a.last.IsZero() && len(all) < maxServers {
 			all[id] = ms
@@ -149,10 +149,10 @@ func (l *ledger) keep() ([]byte, error) {
 		}
 	}
 	if newest == l.saved {
-		return nil, nil
+		return nil, newest, nil
 	}
-	l.saved = newest
-	return json.Marshal(all)
+	text, err = json.Marshal(all)
+	return text, newest, err
 }
 
 // save keeps when each server had its newest request.
@@ -161,19 +161,29 @@ func (b *Books) save(ctx context.Context) error {
 	ledgers := maps.Clone(b.ledgers)
 	b.mu.Unlock()
 	var changes []state.Change
+	saved := make(map[*ledger]int64)
 	for group, l := range ledgers {
-		text, err := l.keep()
+		text, newest, err := l.keep()
 		if err != nil {
 			return err
 		}
 		if text != nil {
 			changes = append(changes, state.Change{Key: newestOf + group, Value: text})
+			saved[l] = newest
 		}
 	}
 	if len(changes) == 0 {
 		return nil
 	}
-	return b.store.Write(ctx, changes...)
+	if err := b.store.Write(ctx, changes...); err != nil {
+		return err
+	}
+	for l, newest := range saved {
+		l.mu.Lock()
+		l.saved = newest
+		l.mu.Unlock()
+	}
+	return nil
 }
 
 // refuse counts it.

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"rondo/alerts/notify"
 )
 
 // Config is the section "autoscale.redirect" of the configuration.
@@ -17,7 +19,7 @@ type Config struct {
 	Bind       `yaml:",inline"` // of the redirector; listen "": there is none
 	TLS        TLS              `yaml:"tls"`
 	Limits     Limits           `yaml:"limits"`
-	Secret     string           `yaml:"secret"`      // what cookies are signed with; "": one of our own making, kept in the data directory
+	Secret     notify.Secret    `yaml:"secret"`      // what cookies are signed with; "": one of our own making, kept in the data directory
 	AgentCheck Bind             `yaml:"agent_check"` // where HAProxy asks
 	Groups     []Group          `yaml:"groups"`
 }

@@ -233,6 +233,35 @@ func TestServesOverReload(t *testing.T) {
 	}
 }
 
+// full is a store that takes no writes any more.
+type full struct{ state.Store }
+
+func (full) Write(context.Context, ...state.Change) error { return state.ErrDiskFull }
+
+// TestFullDisk: a redirector that cannot note its sessions ends as one that can,
+// and they are noted as soon as there is room.
+func TestFullDisk(t *testing.T) {
+	w := newWorld()
+	w.members = []autoscale.Membership{web(autoscale.InService)}
+	store := state.NewMemory()
+	books := newBooks(t, store, false)
+	r := newRedirector(t, w, site(), books)
+	books.store = full{store}
+	(&client{r: r}).get(www)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.Run(ctx, w); err != nil {
+		t.Error(err)
+	}
+	books.store = store
+	if err := books.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := store.Get(newestOf + "web"); err != nil || !strings.Contains(string(text), "i-1") {
+		t.Errorf("noted is %q, %v", text, err)
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

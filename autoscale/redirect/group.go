@@ -130,7 +130,8 @@ func (g *servers) choose(t token, valid bool, now time.Time, random float64) cho
 	defer g.books.mu.Unlock()
 	if k, ok := g.byID[t.instance]; valid && ok && g.table.Servers[k].Keeps && g.alive(t, now) {
 		tell := g.books.of(t.instance).moveOn(t.last, now, g.width)
-		return choice{g.bases[k], token{t.first, now, t.instance}, tell, NameOf(g.members[k]), false}
+		last := later(t.first, now) // a clock that was set back makes no cookie that nobody can read
+		return choice{g.bases[k], token{t.first, last, t.instance}, tell, NameOf(g.members[k]), false}
 	}
 	k := g.table.Pick(random)
 	if k < 0 {

@@ -63,6 +63,22 @@ func TestSessionKeepsItsServer(t *testing.T) {
 }
 
 // TestSessionEnds by its idle time, and by the longest there may be.
+// TestClockSetBack: the cookie of a session that began later than now can still
+// be read the next time.
+func TestClockSetBack(t *testing.T) {
+	w := newWorld()
+	w.members = []autoscale.Membership{web(autoscale.InService, autoscale.InService)}
+	r := newRedirector(t, w, site(), nil)
+	g, s := r.groups["web"], r.routes[0].signer
+	now := time.Now()
+	began := token{now.Add(30 * time.Second), now.Add(30 * time.Second), "i-2"}
+	c := g.choose(began, true, now, 0)
+	got, ok := s.read(s.write(c.token))
+	if !ok || c.begins || got.instance != "i-2" || !g.alive(got, now) {
+		t.Errorf("%+v became %+v, %v", began, got, ok)
+	}
+}
+
 func TestSessionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

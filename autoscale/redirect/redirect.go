@@ -104,17 +104,23 @@ func (r *Redirector) Run(ctx context.Context, groups autoscale.Groups) error {
 			r.look(ctx, groups.Members(), time.Now())
 			select {
 			case <-ctx.Done():
-				return r.books.save(context.WithoutCancel(ctx))
+				r.save(context.WithoutCancel(ctx))
+				return nil
 			case <-changed:
 			case <-look.C:
 			case <-save.C:
-				if err := r.books.save(ctx); err != nil && ctx.Err() == nil {
-					r.log.Warn("sessions could not be noted", "err", err)
-				}
+				r.save(ctx)
 			}
 		}
 	})
 	return g.Wait()
+}
+
+// save keeps the books. That the disk is full is no reason to send nobody on.
+func (r *Redirector) save(ctx context.Context) {
+	if err := r.books.save(ctx); err != nil && ctx.Err() == nil {
+		r.log.Warn("sessions could not be noted", "err", err)
+	}
 }
 
 // look reads all groups anew.
