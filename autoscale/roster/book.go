@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -64,10 +65,12 @@ type Roster struct {
 
 	changes, writeErrors atomic.Uint64
 
+	turn  sync.Mutex     // of who changes something: held over writes, which nobody who reads waits for
+	unset []state.Change // what the store has not taken yet
+
 	mu    sync.Mutex
 	view  View
 	known map[string]bool // groups that were heard of since the start
-	unset []state.Change  // what the store has not taken yet
 }
 
 // Open reads what is known of the members from the store.
@@ -152,35 +155,48 @@ func (s Source) Run(ctx context.Context, groups autoscale.Groups) error {
 	}
 }
 
-// update makes a new version where somebody or something is different.
+// update makes a new version where somebody or something is different. It is
+// written before anybody sees it.
 func (r *Roster) update(ctx context.Context, groups []string, now []autoscale.Membership) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fresh := false
-	for _, m := range now {
-		fresh = fresh || !r.known[m.Group]
-		r.known[m.Group] = true
-	}
-	members := Of(r.view.Members, groups, now)
-	events := differences(r.view.Members, members)
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	view := r.View()
+	members := Of(view.Members, groups, now)
+	events := differences(view.Members, members)
 	if len(events) > 0 {
 		r.changes.Add(1)
-		r.view = View{Version: r.view.Version + 1, At: plain(time.Now()), Members: members}.tagged()
+		view = View{Version: view.Version + 1, At: plain(time.Now()), Members: members}.tagged()
 		for i := range events {
-			events[i].Version = r.view.Version
+			events[i].Version = view.Version
 		}
 		r.owe(events)
 	}
-	r.keep(ctx)
+	r.keep(ctx, view)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.view = view
+	fresh := r.hears(groups, now)
 	switch {
 	case len(events) > 0:
-		r.feed.tell(r.view.tag, events)
+		r.feed.tell(view.tag, events)
 	case fresh:
 		r.feed.wake()
 	}
 }
 
-// owe notes what the store has to be told. Callers hold r.mu.
+// hears notes which of the groups were heard of, and says whether one was for the
+// first time. Those that are configured no more are forgotten: should one come
+// back, nothing is known of it. Callers hold r.mu.
+func (r *Roster) hears(groups []string, now []autoscale.Membership) (fresh bool) {
+	for _, m := range now {
+		fresh = fresh || !r.known[m.Group]
+		r.known[m.Group] = true
+	}
+	maps.DeleteFunc(r.known, func(g string, _ bool) bool { return !slices.Contains(groups, g) })
+	return fresh
+}
+
+// owe notes what the store has to be told. Callers have the turn.
 func (r *Roster) owe(events []Event) {
 	for _, e := range events {
 		key := memberPrefix + e.Member.Group + "/" + e.Member.ID
@@ -196,13 +212,13 @@ func (r *Roster) owe(events []Event) {
 
 // keep writes what has changed, the version first, so that no number stands for
 // two lists. A store that is full keeps nobody from knowing who is there: what
-// it did not take it is given again. Callers hold r.mu.
-func (r *Roster) keep(ctx context.Context) {
+// it did not take it is given again. Callers have the turn.
+func (r *Roster) keep(ctx context.Context, v View) {
 	if len(r.unset) == 0 {
 		return
 	}
 	r.unset = latest(r.unset)
-	text, err := json.Marshal(View{Version: r.view.Version, At: r.view.At})
+	text, err := json.Marshal(View{Version: v.Version, At: v.At})
 	if err == nil {
 		err = r.store.Write(context.WithoutCancel(ctx), state.Put(versionKey, text))
 	}

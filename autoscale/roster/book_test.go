@@ -117,6 +117,57 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// slow is a store whose writes take until the test lets them go on.
+type slow struct {
+	state.Store
+	begun, goOn chan struct{}
+}
+
+func (s slow) Write(ctx context.Context, changes ...state.Change) error {
+	s.begun <- struct{}{}
+	<-s.goOn
+	return s.Store.Write(ctx, changes...)
+}
+
+// TestSlowDisk: who asks while the disk is slow is told of the version before,
+// and does not wait.
+func TestSlowDisk(t *testing.T) {
+	store := slow{state.NewMemory(), make(chan struct{}), make(chan struct{})}
+	r := open(t, store)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.update(t.Context(), []string{"web"}, []autoscale.Membership{groupOf("web", "a:i")})
+	}()
+	for range 2 { // the version, and the member
+		<-store.begun
+		if v := r.View(); v.Version != 0 || r.Knows([]string{"web"}) {
+			t.Errorf("version %d is told, and is not on disk", v.Version)
+		}
+		store.goOn <- struct{}{}
+	}
+	<-done
+	if v := r.View(); v.Version != 1 {
+		t.Errorf("version %d", v.Version)
+	}
+}
+
+// TestGroupComesBack: a group that the configuration had before is one that
+// nothing is known of, until its cloud has answered.
+func TestGroupComesBack(t *testing.T) {
+	r := open(t, state.NewMemory())
+	both := []string{"web", "db"}
+	r.update(t.Context(), both, []autoscale.Membership{groupOf("web", "a:i"), groupOf("db", "")})
+	if !r.Knows(both) {
+		t.Error("an empty group is known too")
+	}
+	r.update(t.Context(), []string{"web"}, []autoscale.Membership{groupOf("web", "a:i")})
+	r.update(t.Context(), both, []autoscale.Membership{groupOf("web", "a:i")})
+	if r.Knows(both) {
+		t.Error("db is taken to be empty, and nobody was asked")
+	}
+}
+
 func TestDamaged(t *testing.T) {
 	store := state.NewMemory()
 	err := store.Write(t.Context(), state.Put(memberPrefix+"web/a", []byte("x")), state.Put(versionKey, []byte("y")))

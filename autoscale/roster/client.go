@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 // Bounds of what a server is believed.
 const (
-	maxEvent   = 16 << 20 // bytes of a line: a view of 20,000 members has 8 MiB
+	maxEvent   = 16 << 20 // bytes of an event: a view of 20,000 members has 8 MiB
 	maxMembers = 50_000
 	maxAnswer  = 512           // bytes of an answer that is no success
 	deaf       = 3*beat + beat // without a word after this the server is taken for gone
@@ -42,13 +43,13 @@ var ErrRefused = errors.New("roster: the server refuses us")
 func (f *Follower) Follow(ctx context.Context, each func(View) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	watch := time.AfterFunc(deaf, cancel)
+	defer watch.Stop()
 	body, err := f.ask(ctx)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	watch := time.AfterFunc(deaf, cancel)
-	defer watch.Stop()
 	lines := bufio.NewReaderSize(body, 64<<10)
 	var e event
 	for {
@@ -58,7 +59,9 @@ func (f *Follower) Follow(ctx context.Context, each func(View) error) error {
 		}
 		watch.Reset(deaf)
 		if len(line) > 0 {
-			e.field(line)
+			if e.field(line); len(e.data) > maxEvent {
+				return fmt.Errorf("roster: an event has more than %d bytes", maxEvent)
+			}
 			continue
 		}
 		whole, err := f.take(e)
@@ -82,7 +85,7 @@ func (f *Follower) ask(ctx context.Context) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("roster: %w", err)
 	}
 	if f.Group != "" {
-		r.URL.RawQuery = "group=" + f.Group
+		r.URL.RawQuery = url.Values{"group": {f.Group}}.Encode()
 	}
 	r.Header.Set("Accept", "text/event-stream")
 	if f.last != "" {

@@ -255,15 +255,20 @@ func (k *Keeper) after(ctx context.Context, f file, text []byte) error {
 	if len(f.After) == 0 {
 		return nil
 	}
-	digest := fmt.Sprintf("%08x %d", crc32.ChecksumIEEE(text), len(text))
-	done, err := k.store.Get(filePrefix + f.Path)
+	digest, key := fmt.Sprintf("%08x %d", crc32.ChecksumIEEE(text), len(text)), filePrefix+f.Path
+	done, err := k.store.Get(key)
 	if err == nil && string(done) == digest {
 		return nil
+	}
+	if err == nil { // a program that fails may have taken effect: the content before is not in force for certain any more
+		if err := k.store.Write(context.WithoutCancel(ctx), state.Delete(key)); err != nil {
+			return err
+		}
 	}
 	if err := k.program(ctx, "after", f.After, f.Path, f.Timeout); err != nil {
 		return err
 	}
-	return k.store.Write(context.WithoutCancel(ctx), state.Put(filePrefix+f.Path, []byte(digest)))
+	return k.store.Write(context.WithoutCancel(ctx), state.Put(key, []byte(digest)))
 }
 
 // program runs a program of the configuration.

@@ -67,6 +67,7 @@ func FuzzEditHosts(f *testing.F) {
 func TestHostsLines(t *testing.T) {
 	ms := Of(nil, []string{"web", "db"}, []autoscale.Membership{groupOf("web", "a:i b:s c:p"), groupOf("db", "d:i")})
 	ms = append(ms, Member{Group: "odd", Rank: 1, Alias: "odd-1", ID: "a b # c", PrivateIP: "::1", Phase: autoscale.InService}, Member{Group: "odd", Rank: 2, PrivateIP: "nowhere"})
+	ms = append(ms, Member{Group: "odd", Rank: 3, Alias: "odd-3\n10.0.0.1 bank", PrivateIP: "::3"}) // a server could say that
 	want := "10.0.0.100\tdb-1 db d\n10.0.0.97\tweb-1 web a\n::1\todd-1 odd\n"
 	if d := cmp.Diff(want, HostsLines(ms)); d != "" {
 		t.Error(d)
@@ -181,6 +182,17 @@ func TestKeeper(t *testing.T) {
 	refresh("")
 	refresh("")
 	read(log, "1\n2\n")
+	update("a:i b:i c:i")
+	if err := os.WriteFile(filepath.Join(dir, "down"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refresh("after: /bin/sh: exit status 1") // which may have taken effect all the same
+	if err := os.Remove(filepath.Join(dir, "down")); err != nil {
+		t.Fatal(err)
+	}
+	update("a:i b:i c:d")
+	refresh("") // the content that was there before
+	read(log, "1\n2\n2\n")
 	update("a:d b:d")
 	refresh("before: /bin/sh: exit status 1")
 	read(path, "server web-1 10.0.0.97:8080 check\nserver web-2 10.0.0.98:8080 check\n")
@@ -225,7 +237,7 @@ func TestTemplates(t *testing.T) {
 
 func TestInventory(t *testing.T) {
 	ms := Of(nil, []string{"web", "all"}, []autoscale.Membership{groupOf("web", "a:i b:p"), groupOf("all", "c:i")})
-	ms[0].Zone = "rack 7"
+	ms[0].Zone, ms[0].Host = "rack 7", "c\n[web]"
 	text, err := json.MarshalIndent(InventoryOf(ms), "", " ")
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +254,7 @@ func TestInventory(t *testing.T) {
 		got.Meta.Hostvars["web-1"]["ansible_host"] != "10.0.0.97" {
 		t.Errorf("%s %s", text, d)
 	}
-	want := "[all_group]\nall-1 ansible_host=10.0.0.99 rondo_address=10.0.0.99 rondo_alias=all-1 rondo_group=all rondo_id=c rondo_phase=in-service rondo_rank=1 rondo_zone='rack 7'\n" +
+	want := "[all_group]\nall-1 ansible_host=10.0.0.99 rondo_address=10.0.0.99 rondo_alias=all-1 rondo_group=all rondo_host=c_[web] rondo_id=c rondo_phase=in-service rondo_rank=1 rondo_zone='rack 7'\n" +
 		"[web]\nweb-1 ansible_host=10.0.0.97 rondo_address=10.0.0.97 rondo_alias=web-1 rondo_group=web rondo_id=a rondo_phase=in-service rondo_rank=1\n"
 	if d := cmp.Diff(want, InventoryOf(ms).INI()); d != "" {
 		t.Error(d)

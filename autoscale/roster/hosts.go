@@ -28,7 +28,7 @@ func HostsLines(members []Member) string {
 	var b strings.Builder
 	for _, m := range members {
 		ip := m.ip()
-		if m.Rank == 0 || !ip.IsValid() {
+		if m.Rank == 0 || !ip.IsValid() || !isHostName(m.Alias) || !isHostName(m.Group) {
 			continue
 		}
 		fmt.Fprintf(&b, "%s\t%s", ip, m.Alias)

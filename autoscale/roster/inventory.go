@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // An Inventory is what Ansible asks an inventory script for with --list. Hosts
@@ -80,8 +81,15 @@ func (inv Inventory) INI() string {
 	return b.String()
 }
 
-// iniWord quotes a value that would be two, or a comment.
+// iniWord quotes a value that would be two, or a comment. Hosts say their names
+// themselves: no line break gets through.
 func iniWord(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}, s)
 	if !strings.ContainsAny(s, " \t#;'\"=\\") {
 		return s
 	}
