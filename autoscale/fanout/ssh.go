@@ -51,8 +51,8 @@ func (s *SSH) Run(ctx context.Context, h Host, c Command) Result {
 		return Failed(h, fmt.Errorf("ssh: session: %w", err))
 	}
 	stop := context.AfterFunc(ctx, func() {
-		_ = session.Signal(ssh.SIGKILL) // OpenSSH knows it since 7.9
-		time.AfterFunc(killGrace, func() { _ = client.Close() })
+		time.AfterFunc(killGrace, func() { _ = client.Close() }) // first, for a peer that is gone lets nobody write
+		_ = session.Signal(ssh.SIGKILL)                          // OpenSSH knows it since 7.9
 	})
 	defer stop()
 	var writing sync.WaitGroup

@@ -28,7 +28,9 @@ const (
 // Hooks are all hooks of a configuration.
 type Hooks struct {
 	all    []*hook
-	roster *roster.Roster
+	store  state.Store
+	log    *slog.Logger
+	former []state.Change // forget what was kept for hooks that there are no more
 }
 
 // A hook is one of them.
@@ -54,10 +56,10 @@ type telling struct {
 	done map[string]bool // by the ID of whom it was done for
 }
 
-// New makes the hooks of a valid configuration, out of its commands. What was
-// kept for hooks that there are no more is forgotten.
+// New makes the hooks of a valid configuration, out of its commands. It changes
+// nothing: the configuration may yet be found to be one that cannot be started.
 func New(all []Config, jobs map[string]fanout.Job, r *roster.Roster, store state.Store, log *slog.Logger) (*Hooks, error) {
-	h := &Hooks{roster: r}
+	h := &Hooks{store: store, log: log}
 	byName := make(map[string]*hook)
 	for _, c := range all {
 		c.Tries = cmp.Or(c.Tries, defaultTries)
@@ -68,7 +70,6 @@ func New(all []Config, jobs map[string]fanout.Job, r *roster.Roster, store state
 		byName[c.Name+"/"+c.Group] = one
 		h.all = append(h.all, one)
 	}
-	var old []state.Change
 	for e, err := range store.Scan(state.Range{Prefix: prefix}) {
 		if err != nil && !errors.Is(err, state.ErrCorrupt) {
 			return nil, fmt.Errorf("hooks: %w", err)
@@ -77,20 +78,25 @@ func New(all []Config, jobs map[string]fanout.Job, r *roster.Roster, store state
 		var k mark
 		switch one := byName[name]; {
 		case one == nil:
-			old = append(old, state.Delete(e.Key))
+			h.former = append(h.former, state.Delete(e.Key))
 		case err != nil || json.Unmarshal(e.Value, &k) != nil:
 			log.Warn("what was done for an instance is not known any more: it is done again", "key", e.Key)
 		default:
 			one.marks[id] = k
 		}
 	}
-	for batch := range slices.Chunk(old, state.MaxChanges) {
-		if err := store.Write(context.Background(), batch...); err != nil {
-			log.Warn("what was kept for former hooks stays stored", "err", err)
+	return h, nil
+}
+
+// forgetFormer drops what was kept for hooks that there are no more.
+func (h *Hooks) forgetFormer(ctx context.Context) {
+	for batch := range slices.Chunk(h.former, state.MaxChanges) {
+		if err := h.store.Write(ctx, batch...); err != nil {
+			h.log.Warn("what was kept for former hooks stays stored", "err", err)
 			break
 		}
 	}
-	return h, nil
+	h.former = nil
 }
 
 // splitKey takes hooks/NAME/GROUP/ID apart.
@@ -118,6 +124,7 @@ func (h *Hooks) Snapshot() map[string]uint64 {
 
 // Run runs hooks as they are owed, until ctx ends.
 func (h *Hooks) Run(ctx context.Context, groups autoscale.Groups) error {
+	h.forgetFormer(ctx)
 	var wait sync.WaitGroup
 	for _, one := range h.all {
 		wait.Go(func() { one.keep(ctx, groups) })

@@ -182,9 +182,20 @@ func TestHooks(t *testing.T) {
 		h.mu.Unlock()
 		h.expect(time.Minute)
 		h.stop()
+		kept := func() (n int) {
+			for range h.store.Scan(state.Range{Prefix: prefix}) {
+				n++
+			}
+			return n
+		}
+		before := kept()
+		if _, err := New(nil, nil, nil, h.store, slog.New(slog.DiscardHandler)); err != nil || before == 0 || kept() != before {
+			t.Errorf("a configuration that is not started forgets: %d of %d are kept, %v", kept(), before, err)
+		}
 		h.start() // hooks that there are no more are forgotten
-		for e := range h.store.Scan(state.Range{Prefix: prefix}) {
-			t.Errorf("%s is kept", e.Key)
+		h.expect(0)
+		if n := kept(); n != 0 {
+			t.Errorf("%d are kept", n)
 		}
 		h.stop()
 	})

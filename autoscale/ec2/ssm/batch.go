@@ -58,6 +58,7 @@ func (b *batch) leave() {
 	b.mu.Lock()
 	b.left--
 	last := b.left == 0
+	b.sent = b.sent || last // it is about to end: who comes now begins another
 	b.mu.Unlock()
 	if last {
 		b.stop()
