@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"rondo/alerts/notify"
 )
 
 // Config is the names that follow groups.
@@ -59,7 +61,7 @@ type Server struct {
 	Server    string        `yaml:"server"`    // host:port; the port is 53 where it is missing
 	Key       string        `yaml:"key"`       // name of the TSIG key; "": by address alone
 	Algorithm string        `yaml:"algorithm"` // hmac-sha256 (default), hmac-sha224, hmac-sha384, hmac-sha512 or hmac-sha1
-	Secret    string        `yaml:"secret"`    // in base64, as tsig-keygen prints it
+	Secret    notify.Secret `yaml:"secret"`    // in base64, as tsig-keygen prints it
 	Timeout   time.Duration `yaml:"timeout"`   // of one exchange; default 5s
 }
 
@@ -190,7 +192,7 @@ func (s Server) validate(bad func(string, ...any)) {
 		bad("rfc2136: algorithm %q: want hmac-sha256, hmac-sha512, hmac-sha384, hmac-sha224 or hmac-sha1", s.Algorithm)
 	}
 	// The text of a bad secret stays out of the error.
-	if b, err := base64.StdEncoding.DecodeString(s.Secret); s.Secret != "" && (err != nil || len(b) < 8) {
+	if b, err := base64.StdEncoding.DecodeString(string(s.Secret)); s.Secret != "" && (err != nil || len(b) < 8) {
 		bad("rfc2136: secret: want at least 8 bytes in base64, as tsig-keygen prints them")
 	}
 	if s.Timeout < 100*time.Millisecond || s.Timeout > time.Minute {

@@ -159,7 +159,7 @@ func (it *item) save(ctx context.Context) {
 	if err != nil || string(b) == it.saved {
 		return
 	}
-	if err = it.o.State.Write(ctx, state.Put(it.stateKey(), b)); err != nil {
+	if err = it.o.State.Write(context.WithoutCancel(ctx), state.Put(it.stateKey(), b)); err != nil {
 		it.counts.add("state_failed", 1)
 		it.log.Warn("what was learnt of the name's clients cannot be kept", "err", err)
 		return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -63,6 +64,9 @@ func (s *scribe) look(ctx context.Context, members []autoscale.Membership, now t
 		if s.told[e.Key] != says && err == nil {
 			e.Source = event.SourceAutoscale
 			_, _, err = s.events.Add(ctx, e, now)
+			if errors.Is(err, event.ErrBad) { // such as older than events are kept: it will be no other, and must not keep the rest
+				err = nil
+			}
 		}
 		if err == nil {
 			seen[e.Key] = says

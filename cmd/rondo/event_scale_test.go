@@ -35,6 +35,10 @@ func TestScribe(t *testing.T) {
 		{ID: "d6", Group: "web", At: at(9), Direction: autoscale.Out, From: 3, To: 4, Held: "budget"},                // held
 		{ID: "d7", Group: "web", At: at(9), Direction: autoscale.Out, From: 3, To: 4, Refresh: "r", Outcome: "done"}, // of a refresh
 	}, Refresh: &autoscale.RefreshView{State: autoscale.Refreshing, Began: at(9), By: "ann"}}
+	view.Recent = append(view.Recent, autoscale.Decision{ // older than events are kept, which keeps no other from being told
+		ID: "d8", Group: "web", At: start.AddDate(-5, 0, 0), Direction: autoscale.Out, From: 3, To: 4, Outcome: "done",
+	})
+	view.Recent[0], view.Recent[7] = view.Recent[7], view.Recent[0]
 	look := func(sec int, members ...string) {
 		fresh := &scribe{events: store, views: func() []autoscale.View { return []autoscale.View{view} }, log: slog.New(slog.DiscardHandler), absent: map[string]time.Time{}}
 		m := autoscale.Membership{Group: "web", At: at(sec)}
@@ -86,7 +90,7 @@ func TestScribe(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if n := store.Snapshot()["refused_bad"]; n != 0 {
-		t.Errorf("%d refused", n)
+	if n := store.Snapshot()["refused_bad"]; n != 4 {
+		t.Errorf("%d were refused, want the one that is too old, once after each start", n)
 	}
 }

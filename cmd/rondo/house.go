@@ -26,7 +26,6 @@ type house []follower
 
 // buildHouse makes what follows the groups of a configuration.
 func (s *server) buildHouse(ctx context.Context, conf *config, p *parts) error {
-	s.crew.keep(conf.Autoscale.Groups.Groups)
 	p.house = append(p.house, s.crew, s.newScribe())
 	return errors.Join(s.buildRedirect(ctx, conf, p), s.followInAWS(ctx, conf, p), s.followByName(ctx, conf.Autoscale, p), s.buildManagement(ctx, conf, p))
 }

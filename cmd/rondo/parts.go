@@ -97,6 +97,7 @@ func (s *server) buildSyslog(conf *config, p *parts) error {
 }
 
 func (s *server) buildController(ctx context.Context, conf *config, p *parts) error {
+	s.crew.keep(conf.Autoscale.Groups.Groups)
 	if len(conf.Autoscale.Groups.Groups) == 0 {
 		s.books.Sockets.Close()
 		return nil

@@ -38,6 +38,7 @@ type runRequest struct {
 	hosts  []fanout.Host
 	limits fanout.Limits
 	view   roster.View
+	groups *autoscale.Controller // that keeps the journal of the group
 }
 
 // A runLine is a line of the answer: a result, or at the end how it went.
@@ -63,9 +64,8 @@ func (x *runs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, status, err)
 		return
 	}
-	c := x.s.parts.Load().controller
 	what := fmt.Sprintf("command %s on %d of %s", q.job.Config.Name, len(q.hosts), q.group)
-	if err := c.NoteRun(r.Context(), q.group, q.by, what); err != nil { // before anything is done
+	if err := q.groups.NoteRun(r.Context(), q.group, q.by, what); err != nil { // before anything is done
 		refuse(w, http.StatusServiceUnavailable, err)
 		return
 	}
@@ -79,7 +79,7 @@ func (x *runs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = lines.Encode(runLine{Result: &result}) // who is gone has cancelled it
 		_ = http.NewResponseController(w).Flush()
 	})
-	if err := c.NoteRun(context.WithoutCancel(r.Context()), q.group, q.by, fmt.Sprintf("%s: %d failed", what, failed)); err != nil {
+	if err := q.groups.NoteRun(context.WithoutCancel(r.Context()), q.group, q.by, fmt.Sprintf("%s: %d failed", what, failed)); err != nil {
 		x.s.log.Error("how a command went is not in the journal", "command", q.job.Config.Name, "group", q.group, "err", err)
 	}
 	_ = lines.Encode(runLine{Failed: &failed, Of: len(q.hosts)})
@@ -99,7 +99,7 @@ func (x *runs) request(r *http.Request) (q runRequest, status int, err error) {
 	if q.job, ok = p.jobs[r.PathValue("name")]; !ok {
 		return q, http.StatusNotFound, fmt.Errorf("there is no command %q (autoscale: commands)%s", r.PathValue("name"), suggest(r.PathValue("name"), slices.Collect(maps.Keys(p.jobs))))
 	}
-	q.group, q.by, q.view = values.Get("group"), values.Get("by"), x.s.roster.View().Of(values.Get("group"))
+	q.group, q.by, q.view, q.groups = values.Get("group"), values.Get("by"), x.s.roster.View().Of(values.Get("group")), p.controller
 	if !slices.Contains(p.conf.groupNames(), q.group) {
 		return q, http.StatusNotFound, fmt.Errorf("%w %q", autoscale.ErrNoGroup, q.group)
 	}

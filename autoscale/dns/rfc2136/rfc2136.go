@@ -34,7 +34,7 @@ func New(zone string, s dns.Server) *Zone {
 	z := &Zone{zone: mdns.Fqdn(zone), server: s.Server, algorithm: mdns.Fqdn(s.Algorithm), timeout: s.Timeout}
 	if s.Key != "" {
 		z.key = mdns.CanonicalName(s.Key)
-		z.secrets = map[string]string{z.key: s.Secret}
+		z.secrets = map[string]string{z.key: string(s.Secret)}
 	}
 	return z
 }
