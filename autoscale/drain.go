@@ -3,7 +3,6 @@ package autoscale
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -89,18 +88,20 @@ func (g *group) bury(now time.Time) {
 			over(i)
 		}
 	}
+	buried := make(map[string]time.Time) // of those that are still listed
 	for _, i := range g.listed {
-		since, told := g.buried[i.ID]
-		if i.Phase == Terminated && !told {
-			since, g.buried[i.ID] = now, now
+		if i.Phase != Terminated {
+			continue
 		}
-		if i.Phase == Terminated && now.Sub(since) < buryFor {
+		since, told := g.buried[i.ID]
+		if !told {
+			since = now
+		}
+		if buried[i.ID] = since; now.Sub(since) < buryFor {
 			over(i)
 		}
 	}
-	maps.DeleteFunc(g.buried, func(id string, _ time.Time) bool {
-		return !slices.ContainsFunc(g.listed, func(i Instance) bool { return i.ID == id })
-	})
+	g.buried = buried
 }
 
 // withdraw withdraws the hosts of instances, and returns those that it knows. Just

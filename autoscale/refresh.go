@@ -37,8 +37,9 @@ type Refresh struct {
 	State RefreshState `json:"state"`
 	Old   Template     `json:"old"` // of the outdated; the zero Template where nobody knows it
 	New   Template     `json:"new"`
-	To    string       `json:"to"`   // names New, with its types
-	Base  int          `json:"base"` // the capacity that the load wants, without what was launched for the refresh
+	To    string       `json:"to"`              // names New, with its types
+	Tried []string     `json:"tried,omitempty"` // digests of the targets before New
+	Base  int          `json:"base"`            // the capacity that the load wants, without what was launched for the refresh
 
 	Wave   []string `json:"wave,omitempty"`   // launched for it since the newest retirement
 	Failed int      `json:"failed,omitempty"` // launches of New in a row that were refused for good
@@ -92,21 +93,25 @@ func (r *Refresh) target() Template {
 	return r.New
 }
 
-// isStale says whether an instance is to be replaced: it is outdated, or while
-// the refresh is backed out, of the new template.
-func (r *Refresh) isStale(i Instance) bool {
-	if r.State == BackingOut || r.State == BackedOut {
-		return i.Template == r.New.Digest() && r.Old.Outdated(i)
+// judge returns who tells the instances that are to be replaced: the outdated, or
+// while the refresh is backed out, those of any template that it has tried.
+func (r *Refresh) judge() func(Instance) bool {
+	if r.State != BackingOut && r.State != BackedOut {
+		return r.New.outdates()
 	}
-	return r.New.Outdated(i)
+	outdated, tried := r.Old.outdates(), append(slices.Clone(r.Tried), r.New.Digest())
+	return func(i Instance) bool { return slices.Contains(tried, i.Template) && outdated(i) }
 }
 
 // backable are those that drain and may be taken back: not what a back-out has
 // retired.
 func (r *Refresh) backable(instances []Instance) (out []Instance) {
+	bad := func(Instance) bool { return false }
+	if r != nil && (r.State == BackingOut || r.State == BackedOut) {
+		bad = r.judge()
+	}
 	for _, i := range instances {
-		bad := r != nil && (r.State == BackingOut || r.State == BackedOut) && r.isStale(i)
-		if i.Phase == Draining && !bad {
+		if i.Phase == Draining && !bad(i) {
 			out = append(out, i)
 		}
 	}
@@ -186,6 +191,7 @@ func (r *Refresh) note(e Entry) {
 	switch {
 	case n.New != nil:
 		what = "new target"
+		r.Tried = slices.Concat(r.Tried[max(0, len(r.Tried)-maxTemplates+1):], []string{r.New.Digest()})
 		r.New, r.To, r.Began, r.Failed, r.Wave = *n.New, n.New.aim(), e.At, 0, nil
 	case n.State == Refreshing:
 		what = "resumed"

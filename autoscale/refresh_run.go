@@ -168,7 +168,7 @@ func (g *group) unheard() string {
 func (g *group) retireStale(ctx context.Context, now time.Time, d Decision) {
 	ids, why := d.Instances, []string{}
 	if len(ids) == 0 {
-		for _, v := range g.victims(g.others(g.memory.Refresh.isStale), d.From-d.To, g.sessions, now) {
+		for _, v := range g.victims(g.others(g.memory.Refresh.judge()), d.From-d.To, g.sessions, now) {
 			ids, why = append(ids, v.id), append(why, v.why)
 		}
 	}
@@ -216,7 +216,7 @@ func (g *group) staleFirst(choose chooser) chooser {
 		return choose
 	}
 	return func(instances []Instance, n int, sessions map[string]float64, now time.Time) []victim {
-		first := choose(g.others(r.isStale), n, sessions, now)
+		first := choose(g.others(r.judge()), n, sessions, now)
 		gone := func(i Instance) bool { return slices.ContainsFunc(first, func(v victim) bool { return v.id == i.ID }) }
 		rest := slices.DeleteFunc(slices.Clone(instances), gone)
 		return append(first, choose(rest, n-len(first), sessions, now)...)

@@ -60,6 +60,7 @@ type refreshing struct {
 func (g Group) refreshing(in Input, c counts) *refreshing {
 	s := &refreshing{Group: g, Refresh: in.Refresh, policy: g.refreshPolicy(), in: in, c: c, back: in.Refresh.State == BackingOut}
 	s.since, s.base = s.At, min(s.Base, s.Max)
+	isStale := s.judge()
 	for _, i := range in.Instances {
 		switch i.Phase {
 		case Pending, Booting, InService, Silent:
@@ -70,9 +71,9 @@ func (g Group) refreshing(in Input, c counts) *refreshing {
 			s.serve++
 		}
 		switch {
-		case s.isStale(i) && i.Protected():
+		case isStale(i) && i.Protected():
 			s.kept++
-		case s.isStale(i):
+		case isStale(i):
 			s.stale = append(s.stale, i)
 		default:
 			s.add(i)
@@ -420,7 +421,7 @@ const (
 // refresh. The load goes first; what it does not want goes not in the place of
 // an instance that has not proved itself.
 func (g Group) refreshed(d Decision, in Input, c counts) Decision {
-	if !in.Refresh.active() {
+	if !in.Refresh.active() || g.refreshless() != "" { // it may have begun before the group was configured so
 		return d
 	}
 	if d.Direction == In && d.Replaces == "" && !strings.HasPrefix(d.Code, codeBudget) {

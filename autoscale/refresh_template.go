@@ -35,17 +35,20 @@ func (t Template) aim() string {
 
 func aimOf(t Template, _ bool) string { return t.aim() }
 
-// Outdated says whether an instance was launched as something else than t. Of
-// one that nobody knows what it was launched as, what the cloud shows must do.
-func (t Template) Outdated(i Instance) bool {
-	if i.Template != "" && i.Template != t.Digest() {
-		return true
+// outdates returns who tells the instances that were launched as something else
+// than t. Of one that nobody knows what it was launched as, what the cloud shows
+// must do.
+func (t Template) outdates() func(Instance) bool {
+	digest, types := t.Digest(), t.types()
+	return func(i Instance) bool {
+		if i.Template != "" && i.Template != digest {
+			return true
+		}
+		if i.Template == "" && strings.HasPrefix(t.Image, "ami-") && i.Image != "" && i.Image != t.Image {
+			return true
+		}
+		return i.Type != "" && !slices.Contains(types, "") && !slices.Contains(types, i.Type)
 	}
-	if i.Template == "" && strings.HasPrefix(t.Image, "ami-") && i.Image != "" && i.Image != t.Image {
-		return true
-	}
-	types := t.types()
-	return i.Type != "" && !slices.Contains(types, "") && !slices.Contains(types, i.Type)
 }
 
 // as is t with what matters of another template, in its own places and markets.
@@ -78,10 +81,10 @@ func (m *memory) knowTemplate(t Template) {
 // before is what the outdated instances were launched as: the newest template
 // that one of them has. The zero template where the journal knows of none.
 func (m *memory) before(present Template, instances []Instance) Template {
+	outdated := present.outdates()
 	for _, t := range slices.Backward(m.Templates) {
-		made := func(i Instance) bool {
-			return i.Template == t.Digest() && present.Outdated(i) && !t.Outdated(i)
-		}
+		digest, other := t.Digest(), t.outdates()
+		made := func(i Instance) bool { return i.Template == digest && outdated(i) && !other(i) }
 		if t.aim() != present.aim() && slices.ContainsFunc(instances, made) {
 			return t
 		}
@@ -105,7 +108,7 @@ func (g *group) template() Template {
 	t, known := g.configured()
 	r := g.memory.Refresh
 	switch {
-	case r == nil:
+	case r == nil || g.refreshless() != "":
 	case r.State == Refreshing || r.State == RefreshPaused:
 		return t.as(r.New)
 	case r.Old.isZero():
@@ -123,10 +126,11 @@ func (t Template) isZero() bool { return t.aim() == Template{}.aim() }
 // before there was a tag. Callers hold g.mu.
 func (g *group) noteTemplates() {
 	present, known := g.configured()
+	outdated := present.outdates()
 	for n := range g.instances {
 		i := &g.instances[n]
 		i.Template = cmp.Or(i.Tags[TagTemplate], g.memory.Made[i.ID], g.born[i.Tags[TagDecision]])
-		i.Outdated = known && i.Phase != Terminating && present.Outdated(*i)
+		i.Outdated = known && i.Phase != Terminating && outdated(*i)
 	}
 }
 

@@ -165,6 +165,49 @@ func TestRefreshBacksOut(t *testing.T) {
 	})
 }
 
+// TestRefreshBacksOutOfAll: where the configuration has changed in the middle, what
+// the first change has launched goes too.
+func TestRefreshBacksOutOfAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 5000)
+		w.floor = 6
+		w.setDemand(24)
+		old := renewed("ami-1")
+		l := w.live(old)
+		time.Sleep(time.Minute)
+		l.stop()
+		l = w.live(renewed("ami-2"))
+		until(t, "half way", func() bool { return l.refresh().Retired >= 1 })
+		l.stop()
+		w.mu.Lock()
+		w.bad = renewed("ami-3").Groups[0].Launch.Digest()
+		w.mu.Unlock()
+		l = w.live(renewed("ami-3"))
+		until(t, "backed out", func() bool { return l.refresh().State == BackedOut })
+		time.Sleep(time.Minute)
+		if fresh, stale := w.images(old); fresh != 6 || stale != 0 {
+			t.Errorf("%d old, %d new: %s", fresh, stale, l.refresh().history())
+		}
+		l.stop()
+	})
+}
+
+// TestRefreshless: a group that is an Auto Scaling Group by now takes no step of a
+// refresh that had begun before.
+func TestRefreshless(t *testing.T) {
+	t.Parallel()
+	s := newRefreshScript(t, "base=4 max=8")
+	in := s.there(t, "old=4")
+	if d := Want(s.group, in); d.Code != codeRefresh {
+		t.Fatalf("%+v", d)
+	}
+	s.group.ASG = "web-asg"
+	if d := Want(s.group, in); d.Refresh != "" || d.Direction != Stay {
+		t.Errorf("%+v", d)
+	}
+}
+
 // TestRefreshAlarm: an alarm in the middle brings the old template back.
 func TestRefreshAlarm(t *testing.T) {
 	t.Parallel()

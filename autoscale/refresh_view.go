@@ -53,10 +53,11 @@ func (g *group) viewRefresh() *RefreshView {
 			v.From, v.Changes = r.Old.Digest(), r.Old.Changes(r.New)
 		}
 	}
+	isStale := r.judge()
 	for _, i := range g.instances {
 		switch {
 		case i.Phase != Pending && i.Phase != Booting && i.Phase != InService && i.Phase != Silent:
-		case r.isStale(i):
+		case isStale(i):
 			v.Total++
 		default:
 			v.Done++
@@ -72,12 +73,13 @@ func (g *group) viewRefresh() *RefreshView {
 // OutdatedBy returns how many of a group's instances another template would make
 // outdated, and of how many.
 func (v View) OutdatedBy(t Template) (n, of int) {
+	outdated := t.outdates()
 	for _, i := range v.Instances {
 		if i.Phase == Terminating || i.Phase == Terminated {
 			continue
 		}
 		of++
-		if t.Outdated(i) {
+		if outdated(i) {
 			n++
 		}
 	}
