@@ -121,7 +121,7 @@ func (c crowd) looks() (color Color, shape Shape, words string) {
 			what = ""
 		}
 	}
-	return color, shape, fmt.Sprintf("%d %s", c.count(), plural(orElse(what, "event")))
+	return color, shape, fmt.Sprintf("%d %s", c.count(), Plural(orElse(what, "event")))
 }
 
 // count is how many events a crowd is.
@@ -132,7 +132,8 @@ func (c crowd) count() (n int) {
 	return n
 }
 
-func plural(s string) string {
+// Plural is the plural of what marks are.
+func Plural(s string) string {
 	for _, end := range []string{"s", "sh", "ch", "x"} {
 		if strings.HasSuffix(s, end) {
 			return s + "es"

@@ -17,7 +17,7 @@
 //
 // Graphs are marked with what happened to the groups and hosts that they are
 // about: deploys and the like (alerts/event), changes of capacity that groups
-// remember, hard changes of states. marks= chooses; the events panel beneath
+// remember, hard state changes. marks= chooses; the events panel beneath
 // lists and searches the same ones, for those who have no pointer.
 //
 // # A state explains itself

@@ -16,7 +16,7 @@ import (
 // graphSVG and graphPNG answer e=&from=&to=&w=&h=&marks= with a picture, for
 // wikis and mails. It is marked with what happened to the groups and hosts of its
 // series: marks=none has no marks, marks=deploy,scale those alone, marks=all also
-// changes of states and each instance.
+// state changes and each instance.
 func (p *Pages) graphSVG(w http.ResponseWriter, r *http.Request) {
 	p.picture(w, r, "image/svg+xml", chart.SVG)
 }

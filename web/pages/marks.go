@@ -11,11 +11,12 @@ import (
 
 	"rondo/alerts/fleet"
 	"rondo/rrd"
+	"rondo/web/chart"
 )
 
 // What is marked where nobody says what: on pages all but instances that came
 // and went, since the scaling that sent for them is; on pictures, which hang
-// in wikis, no changes of states either.
+// in wikis, no state changes either.
 func quietOnPages() []string    { return []string{"instance"} }
 func quietOnPictures() []string { return []string{"instance", "alert"} }
 
@@ -184,14 +185,14 @@ func (m *Mark) join(e Event) {
 	if !e.End.IsZero() {
 		m.End = max(m.End, e.End.Unix())
 	}
-	m.Text, m.Who = fmt.Sprintf("%d %s", m.N, pluralOf(m.What)), ""
+	m.Text, m.Who = fmt.Sprintf("%d %s", m.N, chart.Plural(m.What)), ""
 }
 
 // what is the kind of an event in one word for people.
 func (e Event) what() string {
 	switch e.class() {
 	case "alert":
-		return "change of states"
+		return "state change"
 	case "config":
 		return "config change"
 	case "scale":
@@ -200,17 +201,6 @@ func (e Event) what() string {
 		return e.class()
 	}
 	return "event"
-}
-
-// pluralOf is the plural of what.
-func pluralOf(s string) string {
-	switch {
-	case s == "change of states":
-		return "changes of states"
-	case strings.HasSuffix(s, "sh"):
-		return s + "es"
-	}
-	return s + "s"
 }
 
 // An EventList is the events under a graph: found by words, with links.

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"rondo/alerts"
-	"rondo/alerts/fleet"
 	"rondo/alerts/role"
 	"rondo/rrd"
 )
@@ -214,12 +213,13 @@ func (f *Figure) shorten() {
 // memberCurves are the curves of present members. Where an answer does not name
 // the hosts that it is of, each member is asked for.
 func (p *Pages) memberCurves(ctx context.Context, c RoleCard, panel role.Panel, a answered, r Range) ([]Curve, error) {
-	present := make(map[string]fleet.Host)
+	present := make(map[string]string) // by name, and by the begin of their paths, which ends with a dot
 	for _, h := range p.deps.Fleet.Hosts() {
 		if c.Role.Has(h) {
-			present[h.ID] = h
+			present[h.ID], present[h.Template] = h.ID, h.ID
 		}
 	}
+	delete(present, "")
 	var out []Curve
 	for i, s := range a.Series {
 		host := hostOf(s.Labels, present)
@@ -238,14 +238,14 @@ func (p *Pages) memberCurves(ctx context.Context, c RoleCard, panel role.Panel, 
 }
 
 // hostOf is the present member that a series is of, or "".
-func hostOf(ls rrd.Labels, present map[string]fleet.Host) string {
-	if h, ok := present[ls.Get("host")]; ok {
-		return h.ID
+func hostOf(ls rrd.Labels, present map[string]string) string {
+	if id := present[ls.Get("host")]; id != "" {
+		return id
 	}
 	name := ls.Get(rrd.NameLabel)
-	for _, h := range present {
-		if h.Template != "" && strings.HasPrefix(name, h.Template) {
-			return h.ID
+	for i := range len(name) {
+		if id := present[name[:i+1]]; name[i] == '.' && id != "" {
+			return id
 		}
 	}
 	return ""

@@ -291,7 +291,7 @@ function crowdsWithin(u, data, width) {
     c.marks.push(m);
     if (c.kind !== m.kind) c.kind = "mark";
     if (c.what !== m.what) c.what = "event";
-    c.text = `${c.n} ${c.what}s`;
+    c.text = `${c.n} ${c.what}${/(s|sh|ch|x)$/.test(c.what) ? "es" : "s"}`;
   }
   return out;
 }
