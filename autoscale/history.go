@@ -145,8 +145,8 @@ func (r *Record) answer(e Entry, text string) {
 	}
 }
 
-// A Line is an entry of the journal as people may see it: without the user data
-// of a launch, which may hold secrets, and without snapshots' contents.
+// A Line is an entry of the journal as people may see it: without user data, which
+// may hold secrets, and without snapshots' contents.
 type Line struct {
 	Entry
 	Hash string `json:"hash"`
@@ -180,7 +180,22 @@ func (e Entry) line() Line {
 		l.Template.UserData = ""
 		e.Launch = &l
 	}
+	if e.Refresh != nil {
+		n := *e.Refresh
+		n.Old, n.New = n.Old.shown(), n.New.shown()
+		e.Refresh = &n
+	}
 	return Line{Entry: e, Hash: e.Hash}
+}
+
+// shown is a template without its user data.
+func (t *Template) shown() *Template {
+	if t == nil {
+		return nil
+	}
+	out := *t
+	out.UserData = ""
+	return &out
 }
 
 // Check checks the journal of all groups.

@@ -17,11 +17,10 @@ func (c *Controller) RefreshGroup(ctx context.Context, name, by string) error {
 	return c.orderRefresh(ctx, name, func(g *group, now time.Time) (RefreshNote, error) {
 		present, known := g.configured()
 		outdated := func(i Instance) bool { return i.Outdated && i.Phase != Draining && i.Phase != Replaced }
+		if err := g.mayRefresh(); err != nil {
+			return RefreshNote{}, err
+		}
 		switch r := g.memory.Refresh; {
-		case g.refreshless() != "":
-			return RefreshNote{}, fmt.Errorf("%w: %s", ErrNoRefresh, g.refreshless())
-		case g.Mode != Act:
-			return RefreshNote{}, fmt.Errorf("%w: the group is in a dry run", ErrNothing)
 		case r.active():
 			return RefreshNote{}, fmt.Errorf("%w: it is being refreshed already (%s)", ErrNothing, r.State)
 		case !known:
@@ -31,6 +30,17 @@ func (c *Controller) RefreshGroup(ctx context.Context, name, by string) error {
 		}
 		return g.startNote(present, now, by), nil
 	})
+}
+
+// mayRefresh says why no refresh may begin, or be taken up again.
+func (g *group) mayRefresh() error {
+	switch why := g.refreshless(); {
+	case why != "":
+		return fmt.Errorf("%w: %s", ErrNoRefresh, why)
+	case g.Mode != Act:
+		return fmt.Errorf("%w: the group is in a dry run", ErrNothing)
+	}
+	return nil
 }
 
 // PauseRefresh keeps a refresh from its next steps. An alarm, or a new instance
@@ -58,15 +68,19 @@ func (c *Controller) AbortRefresh(ctx context.Context, name, by string) error {
 // turn changes the state of a refresh that has one of those.
 func (c *Controller) turn(ctx context.Context, name string, to RefreshState, by string, from ...RefreshState) error {
 	return c.orderRefresh(ctx, name, func(g *group, now time.Time) (RefreshNote, error) {
-		switch r := g.memory.Refresh; {
+		r := g.memory.Refresh
+		switch {
 		case r == nil:
 			return RefreshNote{}, fmt.Errorf("%w: no refresh is under way", ErrNothing)
 		case !slices.Contains(from, r.State):
 			return RefreshNote{}, fmt.Errorf("%w: the refresh is %s", ErrNothing, r.State)
-		case !r.active() && r.To != aimOf(g.configured()):
-			return RefreshNote{}, fmt.Errorf("%w: the configuration has changed since the refresh ended", ErrNothing)
 		case r.active():
 			return RefreshNote{State: to, By: by}, nil
+		case r.To != aimOf(g.configured()):
+			return RefreshNote{}, fmt.Errorf("%w: the configuration has changed since the refresh ended", ErrNothing)
+		}
+		if err := g.mayRefresh(); err != nil {
+			return RefreshNote{}, err
 		}
 		return RefreshNote{State: to, By: by, Base: g.capable(now)}, nil
 	})

@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,13 +80,14 @@ func TestRefresh(t *testing.T) {
 		w := newWorld(t, 5000)
 		w.floor, w.limit = 6, 9
 		w.setDemand(24)
-		l := w.live(renewed("ami-1"))
+		first, next := renewed("ami-1"), renewed("ami-2")
+		first.Groups[0].Launch.UserData, next.Groups[0].Launch.UserData = "password: tiger", "password: lion"
+		l := w.live(first)
 		time.Sleep(time.Minute)
 		if v := l.refresh(); v.State != "" || v.Outdated != 0 {
 			t.Fatalf("%+v", v)
 		}
 		l.stop()
-		next := renewed("ami-2")
 		l = w.live(next)
 		until(t, "refreshed", func() bool { return l.refresh().State == RefreshDone })
 		time.Sleep(time.Minute)
@@ -96,6 +98,12 @@ func TestRefresh(t *testing.T) {
 		want := "started the configuration, launched 1, retired 1, launched 3, retired 3, launched 2, retired 2, done 6 launched, 6 retired"
 		if got := l.refresh().history(); got != want {
 			t.Errorf("history %s\nwant    %s", got, want)
+		}
+		lines, err := l.Lines("web", MaxRecords)
+		seen, _ := json.Marshal(l.refresh())
+		told, _ := json.Marshal(lines)
+		if err != nil || strings.Contains(string(told)+string(seen), "password") {
+			t.Errorf("user data is shown: %v", err)
 		}
 		l.stop()
 	})
