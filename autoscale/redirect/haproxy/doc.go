@@ -24,7 +24,8 @@
 // Each second HAProxy is asked what it has (show servers state) and told what
 // differs. The slots are the only memory: a server is recognised by its address.
 // So HAProxy may restart, rondo may, or both; what is missing is done again. A
-// group whose cloud has not answered, or which does not act, is not touched; and
+// group whose cloud has not answered, which does not act, or of which nobody is
+// left is not touched (the last ones have drained before, if they were to); and
 // when nobody in a group is heard any more, all who were keep their slots (see
 // redirect.Deaf).
 //

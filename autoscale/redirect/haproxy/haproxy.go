@@ -124,7 +124,7 @@ func (f *Follower) settle(ctx context.Context, b *backend, m autoscale.Membershi
 	before := b.holds
 	b.mu.Unlock()
 	changes, holds := Plan(b.Backend.Backend, slots, targets, before)
-	if m.Act {
+	if m.Act && len(targets) > 0 { // the last stay: where nobody is left, HAProxy's own checks know best
 		for _, c := range changes {
 			if err := b.tell(ctx, c); err != nil {
 				return err

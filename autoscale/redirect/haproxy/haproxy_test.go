@@ -203,6 +203,24 @@ func TestFollows(t *testing.T) {
 		return err == nil && count(slots, Ready) == 2 && count(slots, Maint) == 2
 	})
 
+	// A list that is empty takes nobody out.
+	s.mu.Lock()
+	two := s.weights
+	s.weights = nil
+	s.mu.Unlock()
+	empty := time.Now()
+	eventually(t, "an empty list is seen", func() bool {
+		f.backends[0].mu.Lock()
+		defer f.backends[0].mu.Unlock()
+		return f.backends[0].at.After(empty)
+	})
+	if got := spread(t, port, 4); got["web-1"] != 2 || got["web-2"] != 2 {
+		t.Errorf("with an empty list: %v", got)
+	}
+	s.mu.Lock()
+	s.weights = two
+	s.mu.Unlock()
+
 	// HAProxy comes back with what its configuration says, and is told again.
 	proxy.Kill()
 	if got := fetch(t, "http://127.0.0.1:"+port+"/"); strings.HasPrefix(got, "web-") {
