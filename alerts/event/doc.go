@@ -59,6 +59,8 @@
 // a delivery can send it with another ID: the body's own key and times then make
 // it the same event.
 //
-// Bodies are limited in size, in time and in how many are read at once, and
-// deliveries by hook and second; what is refused is counted by reason.
+// Bodies are limited in size, in time and in how many are read at once, for
+// which a delivery waits a while, and deliveries by hook and second; what is
+// refused is counted by reason. Where a token is the proof, a stranger's body is
+// not even read.
 package event

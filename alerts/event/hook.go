@@ -25,7 +25,8 @@ const (
 	maxDelivery   = 4 << 20 // bytes; GitHub cuts at 25 MB, which only pushes of thousands of commits come near
 	maxDeliveries = 4       // read at one time
 	readDelivery  = 10 * time.Second
-	maxSeen       = 2000 // delivery IDs that are remembered
+	awaitTurn     = 5 * time.Second // GitHub waits 10 s, and does not come again
+	maxSeen       = 2000            // delivery IDs that are remembered
 	seenFor       = 7 * 24 * time.Hour
 	toldEvery     = time.Minute // how often refusals of a hook are logged
 )
@@ -146,12 +147,16 @@ func (s *Store) deliver(w http.ResponseWriter, r *http.Request, h *hook, now tim
 	if h == nil {
 		return Answer{}, refuse(http.StatusNotFound, "unknown", "no hook of this name is configured")
 	}
+	stranger := refuse(http.StatusUnauthorized, "signature", "the %s of this delivery is missing or wrong: do sender and configuration have the same secret?", h.proof())
+	if !h.signs(r.Header) && !h.proven(r.Header, nil) { // who is no sender of ours takes no place
+		return Answer{}, stranger
+	}
 	body, err := s.readDelivery(w, r)
 	if err != nil {
 		return Answer{}, err
 	}
 	if !h.proven(r.Header, body) {
-		return Answer{}, refuse(http.StatusUnauthorized, "signature", "the %s of this delivery is missing or wrong: do sender and configuration have the same secret?", h.proof())
+		return Answer{}, stranger
 	}
 	if !h.allowed.AllowN(now, 1) { // after the proof, so that nobody else uses it up
 		return Answer{}, refuse(http.StatusTooManyRequests, "rate", "more than %g deliveries a second", h.Rate)
@@ -176,10 +181,14 @@ func (s *Store) deliver(w http.ResponseWriter, r *http.Request, h *hook, now tim
 // readDelivery reads a body, of which few are read at one time.
 func (s *Store) readDelivery(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	turns := s.hooks.Load().turns
+	wait := time.NewTimer(awaitTurn)
+	defer wait.Stop()
 	select {
 	case turns <- struct{}{}:
 		defer func() { <-turns }()
-	default:
+	case <-r.Context().Done():
+		return nil, refuse(http.StatusServiceUnavailable, "busy", "the sender went away")
+	case <-wait.C:
 		return nil, refuse(http.StatusServiceUnavailable, "busy", "%d deliveries are being read, try again", maxDeliveries)
 	}
 	// A recorder in a test knows no deadline; a connection does.
@@ -199,7 +208,13 @@ func (h Hook) proof() string {
 	return map[string]string{GitHub: "X-Hub-Signature-256", GitLab: "X-Gitlab-Token", Generic: "Authorization: Bearer or X-Hub-Signature-256"}[h.Kind]
 }
 
-// proven says whether the sender knows the secret.
+// signs says whether the proof is a signature of the body.
+func (h Hook) signs(header http.Header) bool {
+	return h.Kind != GitLab && header.Get("X-Hub-Signature-256") != ""
+}
+
+// proven says whether the sender knows the secret. Of a body that is signed it
+// needs all.
 func (h Hook) proven(header http.Header, body []byte) bool {
 	switch h.Kind {
 	case GitHub:

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -141,7 +142,7 @@ func TestHooks(t *testing.T) {
 		{"a wrong signature beside the right token", "ci", `{"v":8}`, map[string]string{"X-Hub-Signature-256": "sha256=00", "Authorization": "Bearer " + secret}, 401, "Bearer"},
 		{"finds nothing", "ci", `{"w":8}`, map[string]string{"Authorization": "Bearer " + secret}, 400, `mapping \"deploy {v}\" finds nothing`},
 		{"bad time", "ci", `{"v":8,"at":"soon"}`, map[string]string{"Authorization": "Bearer " + secret}, 400, `time \"soon\"`},
-		{"too large", "ci", strings.Repeat("x", maxDelivery+1), nil, 413, "more than 4194304 bytes"},
+		{"too large", "ci", strings.Repeat("x", maxDelivery+1), map[string]string{"Authorization": "Bearer " + secret}, 413, "more than 4194304 bytes"},
 	} {
 		code, body := post(c.hook, c.body, c.header)
 		if code != c.code || !strings.Contains(strings.ReplaceAll(body, `\\\"`, `\"`), c.want) && !strings.Contains(strings.ReplaceAll(body, `\\`, ``), c.want) {
@@ -207,6 +208,39 @@ func TestHookConfig(t *testing.T) {
 			t.Errorf("%q: %v", want, err)
 		}
 	}
+}
+
+// TestTurns: a delivery waits for those that are being read, but not for ever,
+// and a stranger is sent away at once.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, state.NewMemory(), func(o *Options) {
+			o.Config.Hooks = []Hook{{Name: "ci", Kind: Generic, Secret: secret}}
+		})
+		post := func(token string) int {
+			r := httptest.NewRequest(http.MethodPost, "/api/events/hook/ci", strings.NewReader(`{"title":"deploy 1"}`))
+			r.SetPathValue("name", "ci")
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			s.Hooks().ServeHTTP(w, r)
+			return w.Code
+		}
+		turns := s.hooks.Load().turns
+		for range cap(turns) {
+			turns <- struct{}{}
+		}
+		began := time.Now()
+		if got := post("stranger"); got != http.StatusUnauthorized || time.Since(began) > 0 {
+			t.Errorf("a stranger: %d after %v", got, time.Since(began))
+		}
+		if got := post(secret); got != http.StatusServiceUnavailable {
+			t.Errorf("with no place: %d", got)
+		}
+		time.AfterFunc(time.Second, func() { <-turns })
+		if got := post(secret); got != http.StatusOK || len(s.List(Query{})) != 1 {
+			t.Errorf("with a place in a second: %d", got)
+		}
+	})
 }
 
 // FuzzDecode has strangers' deliveries make events that can be taken or that are
