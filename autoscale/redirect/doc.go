@@ -72,10 +72,10 @@
 //
 // HAProxy connects, sends what agent-send says, and reads one line (HAProxy's
 // configuration manual, section 5.2, agent-check). One listener answers for all
-// servers, by GROUP/SERVER:
+// servers, by GROUP/SERVER, where SERVER is an address, an instance's ID or a host:
 //
-//	agent-send "web/web-1\n"   ->   up ready 42%     in service; of its weight in the file
-//	                                up drain         drains, or is silent
-//	                                maint            not in the group, or over
-//	                                (closed)         not weighed here, or nobody knows yet: HAProxy changes nothing
+//	agent-send "web/10.0.0.11\n"  ->  up ready 42%   in service; of its weight in the file
+//	                                   up drain       drains, or is silent
+//	                                   maint          not in the group, or over
+//	                                   (closed)       not weighed here, or nobody knows yet: HAProxy changes nothing
 package redirect

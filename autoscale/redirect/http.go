@@ -77,6 +77,7 @@ func (r *Redirector) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
+	host = strings.TrimSuffix(host, ".") // a name that is given in full
 	i := slices.IndexFunc(r.routes, func(t route) bool { return t.fits(host, cmp.Or(q.URL.Path, "/")) })
 	if i < 0 {
 		r.fail(w, noGroup, http.StatusNotFound, "nothing is served here")

@@ -118,6 +118,7 @@ func TestRoutes(t *testing.T) {
 	for target, want := range map[string]string{
 		"http://www.example.com/":           "http://www-1.example/",
 		"http://www.example.com:80/x":       "http://www-1.example/x",
+		"http://www.example.com./x":         "http://www-1.example/x",
 		"http://www.example.com/shop":       "https://shop.example/base/shop",
 		"http://www.example.com/shop/1?a=b": "https://shop.example/base/shop/1?a=b",
 		"http://www.example.com/shopping":   "http://www-1.example/shopping",

@@ -382,12 +382,14 @@ func (c *config) checkGroupExpressions() error {
 			}
 			es.check(what, g.Name, s.Expr)
 		}
+		es.check("retire.sessions of group", g.Name, g.Retire.Sessions)
 	}
 	return errors.Join(es...)
 }
 
 // checkVetoes finds rules that groups heed and that there are not: such a veto
-// would never hold a launch, and hold each scale-in for ever.
+// would never hold a launch, and hold each scale-in for ever; and such a refresh
+// would be backed out by nothing.
 func (c *config) checkVetoes() error {
 	rules := append(c.Alerts.Rules.Names(), amapi.RuleID)
 	for _, g := range promrule.NewGroups(c.Alerts.files, promrule.Options{}) {
@@ -397,10 +399,16 @@ func (c *config) checkVetoes() error {
 	}
 	var errs []error
 	for _, g := range c.Autoscale.Groups.Groups {
-		for _, rule := range slices.Concat(g.Veto.Out, g.Veto.In) {
-			if !slices.Contains(rules, rule) {
-				errs = append(errs, c.locate("autoscale", fmt.Errorf("autoscale: group %q: veto: there is no rule %q%s", g.Name, rule, suggest(rule, rules))))
+		find := func(what string, named []string) {
+			for _, rule := range named {
+				if !slices.Contains(rules, rule) {
+					errs = append(errs, c.locate("autoscale", fmt.Errorf("autoscale: group %q: %s: there is no rule %q%s", g.Name, what, rule, suggest(rule, rules))))
+				}
 			}
+		}
+		find("veto", slices.Concat(g.Veto.Out, g.Veto.In))
+		if g.Refresh != nil && !slices.Contains([]string{autoscale.AnyRule, autoscale.NoRule}, strings.Join(g.Refresh.BackOut, " ")) {
+			find("refresh.back_out", g.Refresh.BackOut)
 		}
 	}
 	return errors.Join(errs...)

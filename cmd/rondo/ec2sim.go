@@ -34,7 +34,7 @@ type ec2simCmd struct {
 	Network    netip.Prefix  `help:"The /16 of the instances' addresses. In 127.0.0.0/8, but for 127.0.0.0/16, processes can listen at them." default:"10.0.0.0/16" placeholder:"NETWORK"`
 	Max        int           `help:"Most instances." default:"1000"`
 	Heartbeat  string        `help:"Graphite address that each running instance sends fleet.GROUP.HOST.up to once a second; GROUP is its tag rondo:group." placeholder:"ADDR"`
-	Exec       string        `help:"Shell command that is each running instance's life: it is started when the instance runs and ended (SIGTERM) with it." placeholder:"CMD"`
+	Exec       string        `help:"Shell command that is each running instance's life: it is started when the instance runs and ended (SIGTERM) with it. What it prints goes nowhere." placeholder:"CMD"`
 }
 
 func (ec2simCmd) Help() string {

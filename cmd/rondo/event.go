@@ -54,7 +54,7 @@ type eventAddCmd struct {
 	Text  string            `help:"More words." short:"m"`
 	Link  string            `help:"Where more is to be read." placeholder:"URL"`
 	Key   string            `help:"Added again with the same key it is the same event, and what is said anew replaces."`
-	By    string            `help:"Who; default: the user." placeholder:"NAME"`
+	By    string            `help:"Who; default: the user, and with --key whoever it was before." placeholder:"NAME"`
 }
 
 func (eventAddCmd) Help() string {
