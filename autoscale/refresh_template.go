@@ -67,15 +67,27 @@ func (t Template) Changes(to Template) (out []Difference) {
 	return out
 }
 
-// maxTemplates is how many templates a group remembers.
-const maxTemplates = 6
+const (
+	maxTemplates    = 6        // a group remembers so many
+	maxTemplateText = 48 << 10 // with so much user data, for a snapshot must have room for them: see state.MaxValue
+)
 
 // knowTemplate remembers what a launch is made of, the newest last.
 func (m *memory) knowTemplate(t Template) {
-	aim := t.aim()
-	m.Templates = slices.DeleteFunc(slices.Clone(m.Templates), func(o Template) bool { return o.aim() == aim })
-	m.Templates = append(m.Templates, t)
-	m.Templates = m.Templates[max(0, len(m.Templates)-maxTemplates):]
+	aim, text := t.aim(), len(t.UserData)
+	known := []Template{t}
+	for _, o := range slices.Backward(m.Templates) {
+		if text += len(o.UserData); len(known) == maxTemplates || text > maxTemplateText {
+			break
+		}
+		if o.aim() == aim {
+			text -= len(o.UserData)
+			continue
+		}
+		known = append(known, o)
+	}
+	slices.Reverse(known)
+	m.Templates = known
 }
 
 // before is what the outdated instances were launched as: the newest template

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rondo/alerts"
+	"rondo/alerts/state"
 	"rondo/rrd"
 )
 
@@ -199,6 +200,36 @@ func TestRefreshBacksOutOfAll(t *testing.T) {
 		}
 		l.stop()
 	})
+}
+
+// TestKnownTemplates: the newest few are remembered, once each, and of those with
+// much user data fewer.
+func TestKnownTemplates(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		images string
+		size   int
+		want   string
+	}{
+		{"abc", 0, "abc"},
+		{"abcab", 0, "cab"},
+		{"abcdefgh", 0, "cdefgh"},
+		{"abcd", 16 << 10, "bcd"},
+		{"abcbb", 16 << 10, "acb"},
+	} {
+		m, got := newMemory(), ""
+		for _, image := range tc.images {
+			m.knowTemplate(Template{Image: string(image), UserData: strings.Repeat("set -x > log\n...", tc.size/16)})
+		}
+		for _, known := range m.Templates {
+			got += known.Image
+		}
+		m.Refresh = &Refresh{Old: m.Templates[0], New: m.Templates[1]}
+		b, err := json.Marshal(Entry{State: m})
+		if got != tc.want || err != nil || len(b) > state.MaxValue/2 {
+			t.Errorf("%s of %d bytes: %s, want %s; a snapshot has %d bytes, %v", tc.images, tc.size, got, tc.want, len(b), err)
+		}
+	}
 }
 
 // TestRefreshless: a group that is an Auto Scaling Group by now takes no step of a

@@ -23,7 +23,7 @@ syslogd: {udp: "", tcp: "", canary: {interval: 0}}
 collectors: [{kind: graphite, listen: "127.0.0.1:{graphite}"}]
 agents: {token: "0123456789abcdef"}
 alerts:
-  hosts: [{name: host-silent, silent: 3s, interval: 200ms}]
+  hosts: [{name: host-silent, silent: 6s, interval: 200ms}]
 autoscale:
   tick: 300ms
   ec2: {endpoint: "http://127.0.0.1:{ec2}", region: us-east-1, access_key: test, secret_key: test}
@@ -111,7 +111,7 @@ func TestRetired(t *testing.T) {
 	}
 	retired := slices.DeleteFunc(all, func(i ec2sim.Instance) bool { return i.State == ec2sim.Running })
 	waitFor(t, func() error { return lastLinesOf(t, p, retired) })
-	time.Sleep(4 * time.Second) // as long as it takes to alarm
+	time.Sleep(7 * time.Second) // as long as it takes to alarm
 	var told []alerts.Transition
 	if err := p.get("/api/alerts/transitions", &told); err != nil {
 		t.Fatal(err)
