@@ -247,7 +247,8 @@ func (g *group) scaleIn(ctx context.Context, now time.Time, d Decision) {
 	case codeBudget:
 		choose = g.dispensable
 	case codeDown:
-		choose, n = g.leavers, g.MaxStep
+		within, _ := g.bounded(g.Group)
+		choose, n = within.leavers, g.MaxStep
 	}
 	chosen := g.staleFirst(choose)(g.instances, n, g.sessions, now)
 	if len(chosen) == 0 {

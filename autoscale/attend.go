@@ -58,6 +58,7 @@ func (g *group) bounded(conf Group) (Group, []string) {
 		return conf, nil
 	}
 	var said []string
+	conf.least = least
 	if least > conf.Min && least <= conf.Max {
 		said = append(said, fmt.Sprintf("min is %d, the cloud's own, not %d", least, conf.Min))
 		conf.Min = least

@@ -96,6 +96,7 @@ type Group struct {
 	Refresh *RefreshPolicy `yaml:"refresh"` // how instances are replaced when launch changes
 
 	raised int // by how much schedules have raised Min
+	least  int // the cloud's own min: it ends none beyond
 }
 
 // An OutPolicy says when to launch how many.

@@ -98,10 +98,13 @@ func (g Group) shutDown(d Decision, in Input, c counts) (Decision, bool) {
 			stay++
 		}
 	}
-	d.Code, d.To, d.Direction = codeDown, min(stay, c.capacity), In
+	d.Code, d.To, d.Direction = codeDown, min(max(stay, g.least), c.capacity), In
 	d.Reason = fmt.Sprintf("down until %s by %s; starts at %s", clockTime(in.Now, until), by, clockTime(in.Now, until.Add(-g.lead())))
 	if stay > 0 {
 		d.Reason += fmt.Sprintf("; %d stay, they are protected", stay)
+	}
+	if g.least > stay {
+		d.Reason += fmt.Sprintf("; %d stay, for that is the cloud's own min", g.least)
 	}
 	if len(g.leavers(in.Instances, 1, nil, in.Now)) == 0 {
 		d.Direction, d.DryRun, d.To = Stay, false, d.From
@@ -115,8 +118,16 @@ func (g Group) shutDown(d Decision, in Input, c counts) (Decision, bool) {
 func (p Phase) capable() bool { return p == Pending || p == Booting || p == InService }
 
 // leavers are those that go when the group is shut down, whatever zone they are
-// in, and whether they are heard or not: the newest first.
+// in, and whether they are heard or not: the newest first, and none whose end the
+// cloud would refuse.
 func (g Group) leavers(instances []Instance, n int, _ map[string]float64, _ time.Time) (out []victim) {
+	alive := 0
+	for _, i := range instances {
+		if i.Phase.capable() || i.Phase == Silent {
+			alive++
+		}
+	}
+	n = min(n, alive-g.least)
 	for _, i := range slices.Backward(instances) {
 		if (i.Phase.capable() || i.Phase == Silent) && !i.Protected() && len(out) < n {
 			out = append(out, victim{i.ID, i.ID + " goes, for the group is shut down"})

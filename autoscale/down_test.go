@@ -35,28 +35,33 @@ func TestShutDown(t *testing.T) {
 		now       string
 		order     Order
 		instances []Instance
+		least     int    // the cloud's own min
 		want      string // its beginning
 		why       string
 	}{
-		{"2026-03-03T18:59:59Z", Order{}, running, "", ""}, // Tuesday
-		{"2026-03-03T19:00:00Z", Order{}, running, "in 3 1 down", "down until Wed 07:00 CET by schedule (0 20 * * mon-fri Europe/Vienna); starts at Wed 06:56 CET; 1 stay, they are protected"},
-		{"2026-03-04T01:00:00Z", Order{}, running[1:2], "stay 1 1 down", "down until 07:00 CET"},
-		{"2026-03-04T01:00:00Z", Order{}, nil, "stay 0 0 down", "down until 07:00 CET by schedule (0 20 * * mon-fri Europe/Vienna); starts at 06:56 CET"},
-		{"2026-03-04T05:55:59Z", Order{}, nil, "stay 0 0 down", "down until 07:00 CET"},
-		{"2026-03-04T05:56:00Z", Order{}, nil, "out 0 2 below-min", "capacity 0 is below min 2"},
-		{"2026-03-06T19:00:00Z", Order{}, nil, "stay 0 0 down", "down until Mon 07:00 CET by schedule (0 20 * * fri Europe/Vienna); starts at Mon 06:56 CET"},
-		{"2026-03-28T12:00:00Z", Order{}, nil, "stay 0 0 down", "down until Mon 07:00 CEST"}, // clocks change on Sunday
-		{"2026-03-03T19:30:00Z", order(false, "2026-03-03T21:30:00Z"), running, "", ""},
-		{"2026-03-03T21:30:00Z", order(false, "2026-03-03T21:30:00Z"), running, "in 3 1 down", ""},
-		{"2026-03-03T12:00:00Z", order(true, "2026-03-03T14:00:00Z"), running, "in 3 1 down", "down until 14:00 UTC by order of ops: a test; starts at 13:56 UTC"},
-		{"2026-03-03T12:00:00Z", order(true, "2026-03-03T19:30:00Z"), nil, "stay 0 0 down", "down until Wed 07:00 CET by order of ops: a test; starts"},
-		{"2026-03-03T13:56:00Z", order(true, "2026-03-03T14:00:00Z"), nil, "out 0 2 below-min", ""},
+		{"2026-03-03T18:59:59Z", Order{}, running, 0, "", ""}, // Tuesday
+		{"2026-03-03T19:00:00Z", Order{}, running, 0, "in 3 1 down", "down until Wed 07:00 CET by schedule (0 20 * * mon-fri Europe/Vienna); starts at Wed 06:56 CET; 1 stay, they are protected"},
+		{"2026-03-04T01:00:00Z", Order{}, running[1:2], 0, "stay 1 1 down", "down until 07:00 CET"},
+		{"2026-03-04T01:00:00Z", Order{}, nil, 0, "stay 0 0 down", "down until 07:00 CET by schedule (0 20 * * mon-fri Europe/Vienna); starts at 06:56 CET"},
+		{"2026-03-04T05:55:59Z", Order{}, nil, 0, "stay 0 0 down", "down until 07:00 CET"},
+		{"2026-03-04T05:56:00Z", Order{}, nil, 0, "out 0 2 below-min", "capacity 0 is below min 2"},
+		{"2026-03-06T19:00:00Z", Order{}, nil, 0, "stay 0 0 down", "down until Mon 07:00 CET by schedule (0 20 * * fri Europe/Vienna); starts at Mon 06:56 CET"},
+		{"2026-03-28T12:00:00Z", Order{}, nil, 0, "stay 0 0 down", "down until Mon 07:00 CEST"}, // clocks change on Sunday
+		{"2026-03-03T19:30:00Z", order(false, "2026-03-03T21:30:00Z"), running, 0, "", ""},
+		{"2026-03-03T21:30:00Z", order(false, "2026-03-03T21:30:00Z"), running, 0, "in 3 1 down", ""},
+		{"2026-03-03T12:00:00Z", order(true, "2026-03-03T14:00:00Z"), running, 0, "in 3 1 down", "down until 14:00 UTC by order of ops: a test; starts at 13:56 UTC"},
+		{"2026-03-03T12:00:00Z", order(true, "2026-03-03T19:30:00Z"), nil, 0, "stay 0 0 down", "down until Wed 07:00 CET by order of ops: a test; starts"},
+		{"2026-03-03T13:56:00Z", order(true, "2026-03-03T14:00:00Z"), nil, 0, "out 0 2 below-min", ""},
+		{"2026-03-03T19:00:00Z", Order{}, running, 2, "in 3 2 down", "down until Wed 07:00 CET by schedule (0 20 * * mon-fri Europe/Vienna); starts at Wed 06:56 CET; 1 stay, they are protected; 2 stay, for that is the cloud's own min"},
+		{"2026-03-03T19:00:00Z", Order{}, running[:2], 2, "stay 2 2 down", ""},
 	} {
 		now, err := time.Parse(time.RFC3339, tc.now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := Want(nightly(t), Input{Now: now, Started: now.Add(-time.Hour), Instances: tc.instances, Order: tc.order, Trouble: "no sample"})
+		g := nightly(t)
+		g.least = tc.least
+		d := Want(g, Input{Now: now, Started: now.Add(-time.Hour), Instances: tc.instances, Order: tc.order, Trouble: "no sample"})
 		got := strings.Join([]string{string(d.Direction), num(float64(d.From)), num(float64(d.To)), d.Code}, " ")
 		if tc.want == "" && !d.isDown() {
 			continue

@@ -156,6 +156,7 @@ func aboutText(e event.Event) string {
 	return strings.Trim(e.Labels["group"]+"/"+e.Labels["host"], "/")
 }
 
+// dash stands in a table where there is nothing to say.
 func dash(s string) string {
 	if s == "" {
 		return "-"

@@ -43,19 +43,12 @@ func (c roleListCmd) Run(ctx context.Context, out io.Writer) error {
 		for _, rule := range r.Rules {
 			states, problems = states+rule.States, problems+rule.Problems
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", r.Name, strings.Join(r.Groups, ","), len(r.Members), len(r.Rules), states, problems, len(r.Panels), orMinus(r.Profile))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", r.Name, strings.Join(r.Groups, ","), len(r.Members), len(r.Rules), states, problems, len(r.Panels), dash(r.Profile))
 	}
 	return w.Flush()
 }
 
 const rolesPath = "/api/roles"
-
-func orMinus(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
 
 type roleShowCmd struct {
 	clientFlags
@@ -81,7 +74,7 @@ func (c roleShowCmd) Run(ctx context.Context, out io.Writer) error {
 }
 
 func printRole(out io.Writer, r role.View, now time.Time) error {
-	fmt.Fprintf(out, "%s: groups %s, profile %s\n\n", r.Name, strings.Join(r.Groups, ", "), orMinus(r.Profile))
+	fmt.Fprintf(out, "%s: groups %s, profile %s\n\n", r.Name, strings.Join(r.Groups, ", "), dash(r.Profile))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "MEMBER\tGROUP\tINSTANCE\tADDRESS\tFOR\tSTATES\tPROBLEMS\t")
 	for _, m := range r.Members {
@@ -89,7 +82,7 @@ func printRole(out io.Writer, r role.View, now time.Time) error {
 		if m.Draining {
 			state = "draining"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", m.Host, m.Group, orMinus(m.Instance), orMinus(m.Address), now.Sub(m.Joined).Round(time.Second), m.States, m.Problems, state)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", m.Host, m.Group, dash(m.Instance), dash(m.Address), now.Sub(m.Joined).Round(time.Second), m.States, m.Problems, state)
 	}
 	fmt.Fprintln(w, "\nRULE\tSTATES\tPROBLEMS\tCHECKS")
 	for _, rule := range r.Rules {
