@@ -131,6 +131,10 @@ func (r *Roster) Snapshot() map[string]uint64 {
 type Source struct {
 	Roster *Roster
 	Groups []string // all that are configured, in their order
+
+	// Left is told, if it is not nil, who is in its group no more, while the group is
+	// configured: before it is forgotten, so over kill -9 perhaps twice.
+	Left func(Member)
 }
 
 // Run follows the groups until ctx ends.
@@ -140,7 +144,7 @@ func (s Source) Run(ctx context.Context, groups autoscale.Groups) error {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
-		s.Roster.update(ctx, s.Groups, groups.Members())
+		s.Roster.update(ctx, s, groups.Members())
 		select {
 		case <-ctx.Done():
 			return nil
@@ -157,7 +161,8 @@ func (s Source) Run(ctx context.Context, groups autoscale.Groups) error {
 
 // update makes a new version where somebody or something is different. It is
 // written before anybody sees it.
-func (r *Roster) update(ctx context.Context, groups []string, now []autoscale.Membership) {
+func (r *Roster) update(ctx context.Context, s Source, now []autoscale.Membership) {
+	groups := s.Groups
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	view := r.View()
@@ -168,6 +173,9 @@ func (r *Roster) update(ctx context.Context, groups []string, now []autoscale.Me
 		view = View{Version: view.Version + 1, At: plain(time.Now()), Members: members}.tagged()
 		for i := range events {
 			events[i].Version = view.Version
+			if e := events[i]; e.Kind == Left && s.Left != nil && slices.Contains(groups, e.Member.Group) {
+				s.Left(e.Member)
+			}
 		}
 		r.owe(events)
 	}

@@ -82,9 +82,9 @@ func TestRestart(t *testing.T) {
 	store := &failing{Store: state.NewMemory()}
 	groups := []string{"web", "db"}
 	r := open(t, store)
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "a:i b:i"), groupOf("db", "c:i")})
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "b:i"), groupOf("db", "c:i")})
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "b:i d:i"), groupOf("db", "c:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "a:i b:i"), groupOf("db", "c:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "b:i"), groupOf("db", "c:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "b:i d:i"), groupOf("db", "c:i")})
 	before := r.View()
 	if got := ranksOf(before.Members); before.Version != 3 || got != "db-1=c web-1=b web-2=d" {
 		t.Fatalf("version %d: %s", before.Version, got)
@@ -96,24 +96,45 @@ func TestRestart(t *testing.T) {
 	if !r.Knows(groups) || r.Knows([]string{"other"}) {
 		t.Error("who was there is not known")
 	}
-	r.update(t.Context(), groups, nil)
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "b:i d:i"), groupOf("db", "c:i")})
+	r.update(t.Context(), Source{Groups: groups}, nil)
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "b:i d:i"), groupOf("db", "c:i")})
 	if d := cmp.Diff(before, r.View(), cmp.AllowUnexported(View{})); d != "" {
 		t.Error(d)
 	}
 	store.full = true
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "b:i d:i e:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "b:i d:i e:i")})
 	if v := r.View(); v.Version != 4 || len(v.Members) != 4 || r.Snapshot()["write_errors"] != 1 {
 		t.Errorf("with a full disk: %v, %v", v, r.Snapshot())
 	}
 	store.full = false
-	r.update(t.Context(), groups, nil)
+	r.update(t.Context(), Source{Groups: groups}, nil)
 	if v := open(t, store).View(); v.Tag() != r.View().Tag() {
 		t.Errorf("what was not taken is not given again: %v", v)
 	}
-	r.update(t.Context(), []string{"db"}, nil)
+	r.update(t.Context(), Source{Groups: []string{"db"}}, nil)
 	if got := ranksOf(open(t, store).View().Members); got != "db-1=c" {
 		t.Errorf("a group that is configured no more has left %s", got)
+	}
+}
+
+// TestLeftWhileNobodyLooked: who is in the cloud's list no more after a restart
+// has left, and that is told; nobody has left a group that is configured no more.
+func TestLeftWhileNobodyLooked(t *testing.T) {
+	store := state.NewMemory()
+	r := open(t, store)
+	r.update(t.Context(), Source{Groups: []string{"web", "db"}}, []autoscale.Membership{groupOf("web", "a:i b:i"), groupOf("db", "c:i")})
+	r = open(t, store)
+	var left []string
+	s := Source{Groups: []string{"web"}, Left: func(m Member) { left = append(left, m.ID) }}
+	r.update(t.Context(), s, nil) // the cloud has not answered yet
+	if left != nil {
+		t.Errorf("%v have left while nobody knows", left)
+	}
+	for range 2 {
+		r.update(t.Context(), s, []autoscale.Membership{groupOf("web", "b:i")})
+	}
+	if d := cmp.Diff([]string{"a"}, left); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -137,7 +158,7 @@ func TestSlowDisk(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.update(t.Context(), []string{"web"}, []autoscale.Membership{groupOf("web", "a:i")})
+		r.update(t.Context(), Source{Groups: []string{"web"}}, []autoscale.Membership{groupOf("web", "a:i")})
 	}()
 	for range 2 { // the version, and the member
 		<-store.begun
@@ -157,12 +178,12 @@ func TestSlowDisk(t *testing.T) {
 func TestGroupComesBack(t *testing.T) {
 	r := open(t, state.NewMemory())
 	both := []string{"web", "db"}
-	r.update(t.Context(), both, []autoscale.Membership{groupOf("web", "a:i"), groupOf("db", "")})
+	r.update(t.Context(), Source{Groups: both}, []autoscale.Membership{groupOf("web", "a:i"), groupOf("db", "")})
 	if !r.Knows(both) {
 		t.Error("an empty group is known too")
 	}
-	r.update(t.Context(), []string{"web"}, []autoscale.Membership{groupOf("web", "a:i")})
-	r.update(t.Context(), both, []autoscale.Membership{groupOf("web", "a:i")})
+	r.update(t.Context(), Source{Groups: []string{"web"}}, []autoscale.Membership{groupOf("web", "a:i")})
+	r.update(t.Context(), Source{Groups: both}, []autoscale.Membership{groupOf("web", "a:i")})
 	if r.Knows(both) {
 		t.Error("db is taken to be empty, and nobody was asked")
 	}
@@ -183,7 +204,7 @@ func TestSource(t *testing.T) {
 		r := open(t, state.NewMemory())
 		groups := &fakeGroups{}
 		ctx, cancel := context.WithCancel(t.Context())
-		go Source{r, []string{"web"}}.Run(ctx, groups)
+		go Source{Roster: r, Groups: []string{"web"}}.Run(ctx, groups)
 		synctest.Wait()
 		for _, text := range []string{"a:p", "a:b", "a:i"} {
 			groups.set(groupOf("web", text))
@@ -200,7 +221,7 @@ func TestSource(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	r := open(t, state.NewMemory())
-	r.update(t.Context(), []string{"web", "db"}, []autoscale.Membership{groupOf("web", "a:i"), groupOf("db", "c:i")})
+	r.update(t.Context(), Source{Groups: []string{"web", "db"}}, []autoscale.Membership{groupOf("web", "a:i"), groupOf("db", "c:i")})
 	ask := func(query, has string) *httptest.ResponseRecorder {
 		req := httptest.NewRequest(http.MethodGet, Path+query, nil)
 		req.Header.Set("If-None-Match", has)
@@ -290,14 +311,14 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	}
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "a:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "a:i")})
 	f, end := follow("")
 	want(f, "view web-1=a")
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "a:i b:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "a:i b:i")})
 	want(f, "joined 2 web-2=b")
 	last := f.last
 	end()
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "b:i c:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "b:i c:i")})
 	f, end = follow(last)
 	want(f, "left 3 web-1=a", "joined 3 web-1=c")
 	if f.last != r.View().Tag() {
@@ -305,7 +326,7 @@ func TestEvents(t *testing.T) {
 	}
 	end()
 	f, end = follow(f.last) // it has all: nothing is sent again
-	r.update(t.Context(), groups, []autoscale.Membership{groupOf("web", "b:d c:i")})
+	r.update(t.Context(), Source{Groups: groups}, []autoscale.Membership{groupOf("web", "b:d c:i")})
 	want(f, "changed 4 web-2=b")
 	end()
 	f, end = follow("1-otherwise")
@@ -319,7 +340,7 @@ func TestSlowReader(t *testing.T) {
 	r := open(t, state.NewMemory())
 	steps, _, _ := r.feed.read("", r.View().Tag())
 	for i := range backlog + 1 {
-		r.update(t.Context(), []string{"web"}, []autoscale.Membership{groupOf("web", []string{"a:i", "a:s"}[i%2])})
+		r.update(t.Context(), Source{Groups: []string{"web"}}, []autoscale.Membership{groupOf("web", []string{"a:i", "a:s"}[i%2])})
 	}
 	n := 0
 	for range steps {

@@ -45,7 +45,7 @@ func TestFollower(t *testing.T) {
 	}
 	key = "key"
 	update := func(text string) {
-		r.update(t.Context(), []string{"web"}, []autoscale.Membership{groupOf("web", text)})
+		r.update(t.Context(), Source{Groups: []string{"web"}}, []autoscale.Membership{groupOf("web", text)})
 	}
 	steps := []string{"a:i b:i", "a:d b:i", "b:i c:i", "b:i c:i d:p", "c:i d:i"}
 	update(steps[0])

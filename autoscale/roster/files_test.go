@@ -162,7 +162,7 @@ func TestKeeper(t *testing.T) {
 		}
 	}
 	update := func(text string) {
-		r.update(t.Context(), []string{"web"}, []autoscale.Membership{groupOf("web", text)})
+		r.update(t.Context(), Source{Groups: []string{"web"}}, []autoscale.Membership{groupOf("web", text)})
 	}
 	refresh("")
 	read(path, "") // nothing is known yet

@@ -52,7 +52,11 @@ func (c *config) groupNames() (names []string) {
 func (s *server) buildManagement(ctx context.Context, conf *config, p *parts) (err error) {
 	c, groups := conf.Autoscale.Management, conf.groupNames()
 	log := s.log.With("component", "roster")
-	p.house = append(p.house, roster.Source{Roster: s.roster, Groups: groups})
+	// Who ended while nobody looked is in no list by now: its silence is no alarm.
+	left := func(m roster.Member) {
+		s.fleet.Over(m.ID, "autoscale: "+m.ID+" is in group "+m.Group+" no more")
+	}
+	p.house = append(p.house, roster.Source{Roster: s.roster, Groups: groups, Left: left})
 	if p.files, err = roster.NewKeeper(c.Files, groups, s.roster, s.stores.state, log); err != nil {
 		return err
 	}
