@@ -39,12 +39,12 @@ func Follow(ctx context.Context, groups autoscale.Groups, pass func(context.Cont
 		}
 		pause.Succeed()
 		timer.Reset(next)
-		rest(ctx, breath)
+		Rest(ctx, breath)
 	}
 }
 
-// rest waits for d or the end of ctx.
-func rest(ctx context.Context, d time.Duration) {
+// Rest waits for d or the end of ctx.
+func Rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -2,10 +2,8 @@ package eip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,9 +27,7 @@ type Options struct {
 // A Mover keeps addresses on the first instances of groups.
 type Mover struct {
 	keepers []*keeper
-
-	mu sync.Mutex
-	n  map[string]uint64 // what was counted
+	calls   ec2.Calls
 }
 
 // operations are those of the SDK's client that are called; see package ec2 for
@@ -50,10 +46,10 @@ func New(ctx context.Context, o Options) (*Mover, error) {
 		return nil, err
 	}
 	client := awsec2.NewFromConfig(conf, func(o *awsec2.Options) { o.Retryer = aws.NopRetryer{} })
-	m := &Mover{n: make(map[string]uint64)}
+	m := &Mover{}
 	for _, b := range o.Config {
 		k := &keeper{
-			Binding: b, client: operations{client.DescribeAddresses, client.AssociateAddress}, count: m.count,
+			Binding: b, client: operations{client.DescribeAddresses, client.AssociateAddress}, calls: &m.calls,
 			rank: func(string) int { return 0 }, log: o.Log.With("group", b.Group, "address", b.Address),
 		}
 		if o.Rank != nil {
@@ -74,31 +70,18 @@ func (m *Mover) Run(ctx context.Context, groups autoscale.Groups) error {
 	return nil
 }
 
-func (m *Mover) count(what string, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.n[what]++
-	if ce, ok := errors.AsType[*autoscale.CallError](err); ok {
-		m.n[what+"_failed_"+string(ce.Failure)]++
-	}
-}
-
 // Room is where Stats are counted.
 func (m *Mover) Room() string { return "addresses" }
 
 // Stats returns how often what happened: calls by action, and failed ones by
 // the class of their failure.
-func (m *Mover) Stats() map[string]uint64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.n)
-}
+func (m *Mover) Stats() map[string]uint64 { return m.calls.Stats() }
 
 // A keeper keeps one address on the first instance of one group.
 type keeper struct {
 	Binding
 	client operations
-	count  func(what string, err error)
+	calls  *ec2.Calls
 	rank   func(id string) int
 	log    *slog.Logger
 
@@ -152,13 +135,11 @@ func (k *keeper) look(ctx context.Context, own autoscale.Membership) (plan, erro
 }
 
 func (k *keeper) describe(ctx context.Context) (at association, ip string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	out, err := k.client.describe(ctx, &awsec2.DescribeAddressesInput{AllocationIds: []string{k.Address}})
-	if err != nil {
-		err = ec2.Classify(err)
-	}
-	k.count("DescribeAddresses", err)
+	var out *awsec2.DescribeAddressesOutput
+	err = k.calls.Do(ctx, "DescribeAddresses", func(ctx context.Context) (err error) {
+		out, err = k.client.describe(ctx, &awsec2.DescribeAddressesInput{AllocationIds: []string{k.Address}})
+		return err
+	})
 	switch {
 	case err != nil:
 		return at, "", err
@@ -175,13 +156,11 @@ func (k *keeper) move(ctx context.Context, to string) error {
 	k.mu.Lock()
 	from := k.at
 	k.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	out, err := k.client.associate(ctx, &awsec2.AssociateAddressInput{AllocationId: &k.Address, InstanceId: &to, AllowReassociation: aws.Bool(from.id != "")})
-	if err != nil {
-		err = ec2.Classify(err)
-	}
-	k.count("AssociateAddress", err)
+	var out *awsec2.AssociateAddressOutput
+	err := k.calls.Do(ctx, "AssociateAddress", func(ctx context.Context) (err error) {
+		out, err = k.client.associate(ctx, &awsec2.AssociateAddressInput{AllocationId: &k.Address, InstanceId: &to, AllowReassociation: aws.Bool(from.id != "")})
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -196,10 +175,7 @@ func (k *keeper) move(ctx context.Context, to string) error {
 func (k *keeper) tell(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	text := ""
-	if err != nil {
-		text = brief(err)
-	}
+	text := ec2.Brief(err)
 	switch {
 	case text == k.trouble:
 	case text == "":
@@ -208,14 +184,6 @@ func (k *keeper) tell(err error) {
 		k.log.Warn("the address cannot be kept on its group", "err", err)
 	}
 	k.trouble = text
-}
-
-// brief is an error without what differs each time, such as a request's ID.
-func brief(err error) string {
-	if ce, ok := errors.AsType[*autoscale.CallError](err); ok && ce.Code != "" {
-		return string(ce.Failure) + ": " + ce.Code
-	}
-	return fmt.Sprintf("%.200s", err.Error())
 }
 
 // of are the keepers of a group.

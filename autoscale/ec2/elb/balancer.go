@@ -3,7 +3,6 @@ package elb
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +32,7 @@ type Options struct {
 // A Balancer keeps target groups equal to groups.
 type Balancer struct {
 	keepers []*keeper
-	counts  counts
+	calls   ec2.Calls
 }
 
 // All target groups together make so many calls.
@@ -48,7 +47,7 @@ func New(ctx context.Context, o Options) (*Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, client, pace := &Balancer{}, operationsOf(conf), rate.NewLimiter(callsPerSecond, callsAtOnce)
+	b, client := &Balancer{calls: ec2.Calls{Pace: rate.NewLimiter(callsPerSecond, callsAtOnce)}}, operationsOf(conf)
 	for _, binding := range o.Config {
 		log := o.Log.With("group", binding.Group, "target_group", binding.name())
 		known, err := newKnown(o.Store, binding, log)
@@ -56,8 +55,8 @@ func New(ctx context.Context, o Options) (*Balancer, error) {
 			return nil, err
 		}
 		k := &keeper{
-			Binding: binding, client: client, pace: pace, count: b.counts.add, known: known, attached: func() (bool, bool) { return false, true }, log: log,
-			calls: make(map[string]outcome), recent: make(map[target]time.Time), refused: make(map[target]*refusal),
+			Binding: binding, client: client, calls: &b.calls, known: known, attached: func() (bool, bool) { return false, true }, log: log,
+			outcomes: make(map[string]outcome), recent: make(map[target]time.Time), refused: make(map[target]*refusal),
 		}
 		for _, g := range o.Groups {
 			if g.Name == binding.Group {
@@ -105,26 +104,4 @@ func (b *Balancer) Room() string { return "elb" }
 
 // Stats returns how often what happened: calls by action, and failed ones by
 // the class of their failure.
-func (b *Balancer) Stats() map[string]uint64 {
-	b.counts.mu.Lock()
-	defer b.counts.mu.Unlock()
-	return maps.Clone(b.counts.n)
-}
-
-// counts count calls.
-type counts struct {
-	mu sync.Mutex
-	n  map[string]uint64
-}
-
-func (c *counts) add(action string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n == nil {
-		c.n = make(map[string]uint64)
-	}
-	c.n[action]++
-	if err != nil {
-		c.n[action+"_failed_"+string(failureOf(err))]++
-	}
-}
+func (b *Balancer) Stats() map[string]uint64 { return b.calls.Stats() }

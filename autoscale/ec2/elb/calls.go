@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"rondo/autoscale"
-	"rondo/autoscale/ec2"
 )
 
 // operations are those of the SDK's client that are called; see package ec2 for
@@ -48,9 +47,8 @@ const (
 
 // Limits of one call.
 const (
-	callTimeout = 15 * time.Second
-	batch       = 100    // targets in one call
-	maxTargets  = 10_000 // listed by one; AWS's own quota is 1,000
+	batch      = 100    // targets in one call
+	maxTargets = 10_000 // listed by one; AWS's own quota is 1,000
 )
 
 // about is what a target group is like.
@@ -171,19 +169,12 @@ func described(ts []target) (out []types.TargetDescription) {
 // call makes one call when it is its turn, and keeps how it went, for what is
 // asked of its permission.
 func (k *keeper) call(ctx context.Context, action string, do func(context.Context) error) error {
-	if err := k.pace.Wait(ctx); err != nil {
-		return err
+	err := k.calls.Do(ctx, action, do)
+	if _, called := errors.AsType[*autoscale.CallError](err); err == nil || called {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.outcomes[action] = outcome{err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	err := do(ctx)
-	if err != nil {
-		err = ec2.Classify(err)
-	}
-	k.count(action, err)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.calls[action] = outcome{err}
 	return err
 }
 

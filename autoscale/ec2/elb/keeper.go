@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 )
@@ -21,8 +19,7 @@ import (
 type keeper struct {
 	Binding
 	client   operations
-	pace     *rate.Limiter
-	count    func(action string, err error)
+	calls    *ec2.Calls
 	known    *known
 	drain    time.Duration // the group's
 	attached func() (is, known bool)
@@ -33,18 +30,18 @@ type keeper struct {
 	told      string               // the trouble that was logged last
 	recent    map[target]time.Time // when it was registered, where the list may not show it yet
 
-	mu      sync.Mutex // guards what follows, which pages and drains ask for
-	about   about
-	sight   sight // of the newest pass, with what was done since
-	when    time.Time
-	plan    plan
-	acts    bool // the group is not in a dry run
-	passive bool // the target group is the Auto Scaling Group's to fill
-	sick    map[target]time.Time
-	leaving map[string]string // by instance: what it waits for; "" where nothing is left
-	trouble error             // of the newest pass
-	calls   map[string]outcome
-	refused map[target]*refusal
+	mu       sync.Mutex // guards what follows, which pages and drains ask for
+	about    about
+	sight    sight // of the newest pass, with what was done since
+	when     time.Time
+	plan     plan
+	acts     bool // the group is not in a dry run
+	passive  bool // the target group is the Auto Scaling Group's to fill
+	sick     map[target]time.Time
+	leaving  map[string]string // by instance: what it waits for; "" where nothing is left
+	trouble  error             // of the newest pass
+	outcomes map[string]outcome
+	refused  map[target]*refusal
 }
 
 // A refusal is of one target that the balancer does not take. It is asked for
@@ -92,10 +89,7 @@ func (k *keeper) tell(err error) {
 	k.mu.Lock()
 	k.trouble = err
 	k.mu.Unlock()
-	text := ""
-	if err != nil {
-		text = brief(err)
-	}
+	text := ec2.Brief(err)
 	switch {
 	case text == k.told:
 	case text == "":
@@ -104,21 +98,6 @@ func (k *keeper) tell(err error) {
 		k.log.Warn("the target group cannot be kept equal to its group", "err", err)
 	}
 	k.told = text
-}
-
-// brief is an error without what differs each time, such as a request's ID.
-func brief(err error) string {
-	if ce, ok := errors.AsType[*autoscale.CallError](err); ok && ce.Code != "" {
-		return string(ce.Failure) + ": " + ce.Code
-	}
-	return fmt.Sprintf("%.200s", err.Error())
-}
-
-func failureOf(err error) autoscale.Failure {
-	if ce, ok := errors.AsType[*autoscale.CallError](err); ok {
-		return ce.Failure
-	}
-	return autoscale.Unclear
 }
 
 // pass looks once and does what is left to do. Where the health cannot be read,
@@ -165,7 +144,7 @@ func (k *keeper) look(ctx context.Context) error {
 		err = fmt.Errorf("elb: group %q: target group %s takes targets by %s: want one of instances or addresses", k.Group, k.name(), a.by)
 	}
 	if err != nil {
-		if !k.described.IsZero() && failureOf(err) != autoscale.Permanent {
+		if !k.described.IsZero() && ec2.FailureOf(err) != autoscale.Permanent {
 			return nil // it will be as it was
 		}
 		return err
@@ -306,5 +285,5 @@ func (k *keeper) refuse(t target, err error) {
 		k.log.Warn("the load balancer does not take a target", "target", t.ID, "port", t.Port, "err", err)
 	}
 	k.refused[t].pause.Fail(time.Now())
-	k.refused[t].why = brief(err)
+	k.refused[t].why = ec2.Brief(err)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rondo/autoscale"
+	"rondo/autoscale/ec2"
 )
 
 // Waits implements [autoscale.Drainer]: an instance has left when a list that
@@ -33,7 +34,7 @@ func (k *keeper) waits(i autoscale.Instance, since time.Time) string {
 		left = "the load balancer is to be asked about it (target group " + k.name() + ")"
 	}
 	if left != "" && k.trouble != nil {
-		left += ", which fails: " + brief(k.trouble)
+		left += ", which fails: " + ec2.Brief(k.trouble)
 	}
 	return left
 }
@@ -104,7 +105,7 @@ func (k *keeper) remarks() (said []string) {
 		said = append(said, "target group "+k.name()+" "+fmt.Sprintf(format, args...))
 	}
 	if k.trouble != nil {
-		say("cannot be kept equal to the group: %s", brief(k.trouble))
+		say("cannot be kept equal to the group: %s", ec2.Brief(k.trouble))
 	}
 	if k.passive {
 		say("is attached to the Auto Scaling Group, so AWS fills and drains it: rondo reads it only")
@@ -189,7 +190,7 @@ func (k *keeper) needs(ctx context.Context) (needs []autoscale.Requirement) {
 		actions = append(actions, registerTargets, deregisterTargets)
 	}
 	for _, action := range actions {
-		o, called := k.calls[action]
+		o, called := k.outcomes[action]
 		r := requirement(action, k.TargetGroup, called, o.err)
 		r.Text = strings.TrimPrefix(r.Text+", target group "+k.name(), ", ")
 		needs = append(needs, r)
@@ -209,9 +210,9 @@ func requirement(action, arn string, called bool, err error) autoscale.Requireme
 	case !called:
 		r.State, r.Text, r.Policy = autoscale.Unsure, "Elastic Load Balancing has no dry run: the first real call tells", autoscale.Allow(name, on)
 	case err == nil:
-	case failureOf(err) == autoscale.Denied:
+	case ec2.FailureOf(err) == autoscale.Denied:
 		r.State, r.Text, r.Policy = autoscale.Refused, err.Error(), autoscale.Allow(name, on)
-	case failureOf(err) == autoscale.Permanent:
+	case ec2.FailureOf(err) == autoscale.Permanent:
 		r.State, r.Text = autoscale.Missing, err.Error()
 	default:
 		r.State, r.Text = autoscale.Unsure, err.Error()

@@ -126,24 +126,15 @@ func (b *batch) send(ctx context.Context, items []*item) {
 			return
 		case known && ce.Failure == autoscale.Throttled && ctx.Err() == nil:
 			pause.Fail(time.Now())
-			rest(ctx, pause.Left(time.Now()))
+			ec2.Rest(ctx, pause.Left(time.Now()))
 			continue
-		case failureOf(err) == autoscale.Unclear:
+		case ec2.FailureOf(err) == autoscale.Unclear:
 			err = fmt.Errorf("it is unclear whether it was sent: %w", err)
 		}
 		for _, it := range items {
 			it.result <- fanout.Failed(it.host, fmt.Errorf("ssm: %w", err))
 		}
 		return
-	}
-}
-
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 
@@ -157,7 +148,7 @@ func (b *batch) ask(ctx context.Context, items []*item) (id string, err error) {
 		most = max(most, time.Until(it.end))
 	}
 	seconds := int((most + time.Second - 1) / time.Second)
-	return id, b.runner.call(context.WithoutCancel(ctx), "SendCommand", func(ctx context.Context) error {
+	return id, b.runner.calls.Do(context.WithoutCancel(ctx), "SendCommand", func(ctx context.Context) error {
 		out, err := b.runner.client.send(ctx, &sdk.SendCommandInput{
 			DocumentName: aws.String("AWS-RunShellScript"), InstanceIds: ids, Comment: aws.String(fmt.Sprintf("rondo: %.80s", b.name)),
 			Parameters:     map[string][]string{"commands": {script(items)}, "executionTimeout": {strconv.Itoa(seconds)}},
@@ -189,7 +180,7 @@ func (b *batch) follow(ctx context.Context, id string, items []*item) {
 	}
 	var pause ec2.Backoff
 	for every := firstLook; len(open) > 0; every = min(every+every/4, slowest) {
-		rest(ctx, max(every, pause.Left(time.Now())))
+		ec2.Rest(ctx, max(every, pause.Left(time.Now())))
 		b.drop(id, open)
 		if ctx.Err() != nil {
 			return
@@ -219,7 +210,7 @@ func (b *batch) drop(id string, open map[string]*item) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelTime)
 	defer cancel()
-	if err := b.runner.call(ctx, "CancelCommand", func(ctx context.Context) error {
+	if err := b.runner.calls.Do(ctx, "CancelCommand", func(ctx context.Context) error {
 		_, err := b.runner.client.cancel(ctx, &sdk.CancelCommandInput{CommandId: &id, InstanceIds: ids})
 		return err
 	}); err != nil {
@@ -233,7 +224,7 @@ func (b *batch) look(ctx context.Context, id string, open map[string]*item) erro
 	seen := make(map[string]bool)
 	for {
 		var out *sdk.ListCommandInvocationsOutput
-		err := b.runner.call(ctx, "ListCommandInvocations", func(ctx context.Context) (err error) {
+		err := b.runner.calls.Do(ctx, "ListCommandInvocations", func(ctx context.Context) (err error) {
 			out, err = b.runner.client.list(ctx, in)
 			return err
 		})

@@ -2,10 +2,8 @@ package ssm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 	"golang.org/x/time/rate"
 
-	"rondo/autoscale"
 	"rondo/autoscale/ec2"
 	"rondo/autoscale/fanout"
 )
@@ -21,12 +18,11 @@ import (
 // A Runner runs commands by Systems Manager. It is safe for concurrent use.
 type Runner struct {
 	client operations
-	pace   *rate.Limiter
+	calls  ec2.Calls
 	log    *slog.Logger
 
 	mu   sync.Mutex
 	open map[string]*batch // that still take hosts, by command
-	n    map[string]uint64 // what was counted
 }
 
 // operations are those of the SDK's client that are called; see package ec2 for
@@ -43,7 +39,6 @@ type operation[In, Out any] func(context.Context, *In, ...func(*sdk.Options)) (*
 const (
 	callsPerSecond = 5
 	callsAtOnce    = 10
-	callTimeout    = 15 * time.Second
 	gather         = 100 * time.Millisecond // hosts come together in it
 	batchSize      = 50                     // instances in one SendCommand
 )
@@ -57,7 +52,7 @@ func New(ctx context.Context, c ec2.Config, log *slog.Logger) (*Runner, error) {
 	client := sdk.NewFromConfig(conf, func(o *sdk.Options) { o.Retryer = aws.NopRetryer{} })
 	return &Runner{
 		client: operations{client.SendCommand, client.ListCommandInvocations, client.CancelCommand},
-		pace:   rate.NewLimiter(callsPerSecond, callsAtOnce), log: log, open: make(map[string]*batch), n: make(map[string]uint64),
+		calls:  ec2.Calls{Pace: rate.NewLimiter(callsPerSecond, callsAtOnce)}, log: log, open: make(map[string]*batch),
 	}, nil
 }
 
@@ -121,40 +116,9 @@ func (r *Runner) close(b *batch) {
 	}
 }
 
-// call makes one call when it is its turn.
-func (r *Runner) call(ctx context.Context, action string, do func(context.Context) error) error {
-	if err := r.pace.Wait(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	err := do(ctx)
-	if err != nil {
-		err = ec2.Classify(err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.n[action]++
-	if err != nil {
-		r.n[action+"_failed_"+string(failureOf(err))]++
-	}
-	return err
-}
-
-func failureOf(err error) autoscale.Failure {
-	if ce, ok := errors.AsType[*autoscale.CallError](err); ok {
-		return ce.Failure
-	}
-	return autoscale.Unclear
-}
-
 // Room is where Stats are counted.
 func (r *Runner) Room() string { return "ssm" }
 
 // Stats returns how often what happened: calls by action, and failed ones by
 // the class of their failure.
-func (r *Runner) Stats() map[string]uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return maps.Clone(r.n)
-}
+func (r *Runner) Stats() map[string]uint64 { return r.calls.Stats() }
