@@ -1,9 +1,12 @@
 package autoscale
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -127,3 +130,19 @@ func (g *group) tellMembers() {
 
 // Names are the names under which an instance may report, likeliest first.
 func (i Instance) Names() []string { return hostNames(i) }
+
+// Ranked are instances in the order in which they come to an address or a name
+// that one server has: by rank, from 1 on, those without one (0) last, then by
+// launch. All who give such a thing away go by it, so that all of them choose the
+// same.
+func Ranked(instances []Instance, rank func(id string) int) []Instance {
+	ranks := make(map[string]int, len(instances))
+	for _, i := range instances {
+		if ranks[i.ID] = rank(i.ID); ranks[i.ID] == 0 {
+			ranks[i.ID] = math.MaxInt
+		}
+	}
+	return slices.SortedFunc(slices.Values(instances), func(a, b Instance) int {
+		return cmp.Or(cmp.Compare(ranks[a.ID], ranks[b.ID]), a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
+	})
+}

@@ -47,3 +47,16 @@ func TestMembers(t *testing.T) {
 		}
 	})
 }
+
+func TestRanked(t *testing.T) {
+	ranks := map[string]int{"d": 1, "c": 3}
+	at := time.Unix(0, 0)
+	in := []Instance{{ID: "b", Launched: at.Add(1)}, {ID: "a", Launched: at.Add(1)}, {ID: "c", Launched: at}, {ID: "d", Launched: at.Add(9)}}
+	got := ""
+	for _, i := range Ranked(in, func(id string) int { return ranks[id] }) {
+		got += i.ID
+	}
+	if got != "dcab" || in[0].ID != "b" {
+		t.Errorf("got %s", got)
+	}
+}

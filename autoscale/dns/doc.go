@@ -20,8 +20,8 @@
 //
 //	in service          in                        records: first: the present
 //	draining, replaced  out                       holder while it is in service,
-//	silent              out, unless most are:     else the oldest (by launch,
-//	                    more likely our own ears  then by ID)
+//	silent              out, unless most are:     else the first (by rank in
+//	                    more likely our own ears  the roster, then by launch)
 //	nobody in service   the last addresses stay (the policy "empty")
 //
 // A name is never emptied, and that it should have been is logged as a warning.

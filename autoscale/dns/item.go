@@ -104,6 +104,9 @@ func (it *item) step(ctx context.Context, m autoscale.Membership, now time.Time)
 	it.mu.Lock()
 	it.dry = !m.Act
 	it.mu.Unlock()
+	if it.Records == First && it.o.Rank != nil { // who has an address that follows the group should have its name
+		m.Instances = autoscale.Ranked(m.Instances, func(id string) int { return it.o.Rank(m.Group, id) })
+	}
 	it.learn(m, now)
 	if !now.Before(it.retryAt) {
 		it.settle(ctx, it.keep(ctx, m, now))

@@ -18,10 +18,11 @@ import (
 // Options are what a Keeper works with.
 type Options struct {
 	Config    Config
-	Providers map[string]Provider     // by the items' names
-	Metrics   rrd.Evaluator           // of Item.Traffic; nil: nobody knows of traffic
-	HostOf    func(rrd.Labels) string // which host a series belongs to
-	State     state.Store             // what was learnt, and what left when
+	Providers map[string]Provider              // by the items' names
+	Metrics   rrd.Evaluator                    // of Item.Traffic; nil: nobody knows of traffic
+	HostOf    func(rrd.Labels) string          // which host a series belongs to
+	Rank      func(group, instance string) int // from 1; 0 where it is not known; nil: nobody knows ranks
+	State     state.Store                      // what was learnt, and what left when
 	Log       *slog.Logger
 }
 

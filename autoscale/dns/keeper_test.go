@@ -159,6 +159,7 @@ type bench struct {
 	traffic *fakeTraffic
 	state   state.Store
 	item    Item
+	ranks   map[string]int
 	keeper  *Keeper
 	end     context.CancelFunc
 	done    chan struct{}
@@ -178,7 +179,7 @@ func (b *bench) start() {
 	b.t.Helper()
 	k, err := New(Options{
 		Config: Config{b.item}, Providers: map[string]Provider{b.item.Name: b.zone}, Metrics: b.traffic, State: b.state,
-		HostOf: func(ls rrd.Labels) string { return ls.Get("host") }, Log: slog.New(slog.DiscardHandler),
+		HostOf: func(ls rrd.Labels) string { return ls.Get("host") }, Rank: func(_, id string) int { return b.ranks[id] }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -222,6 +223,26 @@ func (b *bench) waits(instance, want string) {
 	if want == "" && got != "" || !strings.Contains(got, want) {
 		b.t.Errorf("%s waits for %q, want %q", instance, got, want)
 	}
+}
+
+// TestHeir: the name of one goes to the lowest rank in service, as an address
+// does, and stays there.
+func TestHeir(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(it *Item) { it.Records = First })
+		b.ranks = map[string]int{"i-1": 1, "i-2": 2, "i-3": 3}
+		b.become("1:in-service@10.0.0.1 2:in-service@10.0.0.2 3:in-service@10.0.0.3")
+		b.has("10.0.0.1")
+		b.become("2:in-service@10.0.0.2 3:in-service@10.0.0.3 4:booting@10.0.0.4")
+		b.has("10.0.0.2")
+		b.stop() // only a keeper that runs no more lets ranks be changed
+		b.ranks["i-4"] = 1
+		b.start()
+		b.become("2:in-service@10.0.0.2 3:in-service@10.0.0.3 4:in-service@10.0.0.4")
+		b.has("10.0.0.2")
+		b.become("3:in-service@10.0.0.3 4:in-service@10.0.0.4")
+		b.has("10.0.0.4")
+	})
 }
 
 func TestDrainWaits(t *testing.T) {

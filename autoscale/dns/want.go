@@ -1,7 +1,6 @@
 package dns
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -62,8 +61,8 @@ func (p Plan) Blocked() bool {
 	})
 }
 
-// Want says what an item's names are to be, by who is a member and what the
-// zone has now. It asks nobody and remembers nothing: after a restart, a failure
+// Want says what an item's names are to be, by who is a member, the first to be
+// chosen first, and what the zone has now. It asks nobody and remembers nothing: after a restart, a failure
 // or somebody else's change it says what is left to do.
 //
 // Whoever is in service is in the name. Its last address is never taken out, and
@@ -149,10 +148,10 @@ func (it Item) choose(p *Plan, members []autoscale.Instance, ours []netip.Addr) 
 	return sorted(serving)
 }
 
-// serving are the addresses of those in service, by rank: the oldest first. The
+// serving are the addresses of those in service, in the order of the members. The
 // silent are those that the name has.
 func (it Item) serving(p *Plan, members []autoscale.Instance, ours []netip.Addr) (serving, silent []netip.Addr) {
-	for _, i := range ranked(members) {
+	for _, i := range members {
 		a, ok := it.address(i)
 		switch {
 		case i.Phase == autoscale.InService && !ok:
@@ -164,13 +163,6 @@ func (it Item) serving(p *Plan, members []autoscale.Instance, ours []netip.Addr)
 		}
 	}
 	return serving, silent
-}
-
-// ranked are members by launch, of those launched together by ID.
-func ranked(members []autoscale.Instance) []autoscale.Instance {
-	return slices.SortedFunc(slices.Values(members), func(a, b autoscale.Instance) int {
-		return cmp.Or(a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
-	})
 }
 
 // address is the one of an instance that stands in names.
@@ -189,7 +181,7 @@ func (it Item) names(p *Plan, target Ledger, members []autoscale.Instance, ledge
 	if it.Each == "" {
 		return
 	}
-	for _, i := range ranked(members) {
+	for _, i := range members {
 		name, ok := it.nameOf(i)
 		a, valid := it.address(i)
 		if !ok || !valid || !exists(i.Phase) {

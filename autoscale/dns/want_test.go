@@ -113,7 +113,7 @@ func TestWant(t *testing.T) {
 	f("no address", all, "1:in-service@", zoneOf("", ttl), "", "", HoldNoIP)
 	f("IPv6 too", all, "1:in-service@2001:db8::1", zoneOf("", ttl), "web=2001:db8::1", "rondo group=web 2001:db8::1")
 
-	f("the oldest is the first", first, "2:in-service@10.0.0.2 1:in-service@10.0.0.1", zoneOf("", ttl), "web=10.0.0.1", "rondo group=web 10.0.0.1")
+	f("the first is the first that serves", first, "3:silent@10.0.0.3 2:in-service@10.0.0.2 1:in-service@10.0.0.1", zoneOf("", ttl), "web=10.0.0.2", "rondo group=web 10.0.0.2")
 	f("who has it keeps it", first, "1:in-service@10.0.0.1 2:in-service@10.0.0.2", zoneOf("10.0.0.2", ttl, "rondo group=web 10.0.0.2"), "web=10.0.0.2", "rondo group=web 10.0.0.2")
 	f("the heir takes it", first, "1:in-service@10.0.0.1 2:silent@10.0.0.2", zoneOf("10.0.0.2", ttl, "rondo group=web 10.0.0.2"), "web=10.0.0.1", "rondo group=web 10.0.0.1")
 	f("no heir yet", first, "1:booting@10.0.0.1 2:silent@10.0.0.2", zoneOf("10.0.0.2", ttl, "rondo group=web 10.0.0.2"), "web=10.0.0.2", "rondo group=web 10.0.0.2", HoldEmpty)

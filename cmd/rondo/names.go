@@ -35,7 +35,7 @@ func (s *server) followByName(ctx context.Context, conf autoscaleConfig, p *part
 		return err
 	}
 	keeper, err := dns.New(dns.Options{
-		Config: names, Providers: providers, Metrics: s.judge, HostOf: s.fleet.HostOf, State: s.stores.state, Log: s.log.With("component", "dns"),
+		Config: names, Providers: providers, Metrics: s.judge, HostOf: s.fleet.HostOf, Rank: s.rank, State: s.stores.state, Log: s.log.With("component", "dns"),
 	})
 	if err != nil {
 		return err

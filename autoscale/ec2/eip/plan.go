@@ -1,12 +1,6 @@
 package eip
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-
-	"rondo/autoscale"
-)
+import "rondo/autoscale"
 
 // An association is who has an address, as AWS says.
 type association struct {
@@ -48,19 +42,12 @@ func next(at association, members []autoscale.Instance, rank func(id string) int
 	return p
 }
 
-// first is the first of those that serve: by rank, those without one last, then
-// by launch.
+// first is the first of those that serve, "" where nobody does.
 func first(members []autoscale.Instance, rank func(id string) int) string {
-	var serving []autoscale.Instance
-	for _, i := range members {
+	for _, i := range autoscale.Ranked(members, rank) {
 		if i.Phase == autoscale.InService {
-			serving = append(serving, i)
+			return i.ID
 		}
 	}
-	if len(serving) == 0 {
-		return ""
-	}
-	return slices.MinFunc(serving, func(a, b autoscale.Instance) int {
-		return cmp.Or(cmp.Compare(uint(rank(a.ID)-1), uint(rank(b.ID)-1)), a.Launched.Compare(b.Launched), strings.Compare(a.ID, b.ID))
-	}).ID
+	return ""
 }
