@@ -78,8 +78,8 @@ func TestBrowserZoomsAndGoesBack(t *testing.T) {
 	b.Eval("history.back()")
 	b.Until(`new URLSearchParams(location.search).get("from") === "-1h"`)
 	b.Open(home + "/logs")
-	b.Until(`document.querySelector(".hist > svg")`)
-	b.Drag(".hist > svg", 0.2, 0.4)
+	b.Until(`document.querySelector(".hist > .bars")`)
+	b.Drag(".hist > .bars", 0.2, 0.4)
 	b.Until(`new URLSearchParams(location.search).get("from") > 1e9`)
 	b.Clean(home)
 }

@@ -17,6 +17,7 @@ const (
 	crowdIsHere  = 25 * time.Second
 	crowdTires   = 85 * time.Second
 	crowdIsGone  = 110 * time.Second
+	siteDeployed = 150 * time.Second // in peace, as a lesson of the crowd
 	nightFalls   = 260 * time.Second
 
 	worstRunQueue = 137.0

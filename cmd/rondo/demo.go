@@ -93,7 +93,27 @@ func (c demoCmd) Run(ctx context.Context, out io.Writer, stderr errorWriter) (er
 	g.Go(func() error { return sim.Run(ctx) })
 	g.Go(func() error { return serveUntil(ctx, cloud, sim) })
 	g.Go(func() error { return serve(ctx, conf, serveOptions{log: log, story: demoStory, ready: greet}) })
+	g.Go(func() error { tellDeploys(ctx, conf.Data, crowd.start, log); return nil })
 	return g.Wait()
+}
+
+// tellDeploys marks the deploy of each story until ctx ends, as the command of a
+// pipeline would.
+func tellDeploys(ctx context.Context, data string, start time.Time, log *slog.Logger) {
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Until(start.Add(siteDeployed + time.Duration(n-1)*storyLength))):
+		}
+		add := eventAddCmd{
+			clientFlags: clientFlags{Data: data, Output: "json"},
+			Title:       fmt.Sprintf("deploy 1.4.%d", n), Text: "the page that was linked to is cached", Tag: []string{"deploy"}, Group: demoGroup, By: "demo",
+		}
+		if err := add.Run(ctx, io.Discard); err != nil && ctx.Err() == nil {
+			log.Error("demo: deploy is not told", "err", err)
+		}
+	}
 }
 
 // config is the demo's configuration with ports that are free. The standard

@@ -3,6 +3,7 @@ package chart
 import (
 	"encoding/xml"
 	"flag"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -28,9 +29,9 @@ func TestGolden(t *testing.T) {
 		change(&c)
 		return c
 	}
-	f := func(name string, c Chart) {
+	golden := func(name string, drawn []byte) {
 		t.Helper()
-		got := strings.ReplaceAll(string(AppendSVG(nil, c)), "><", ">\n<")
+		got := strings.ReplaceAll(string(drawn), "><", ">\n<")
 		file := filepath.Join("testdata", name+".svg")
 		if flag.Lookup("update").Value.String() == "true" {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -45,6 +46,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("%s (-want +got)\n%s", name, d)
 		}
 	}
+	f := func(name string, c Chart) { t.Helper(); golden(name, AppendSVG(nil, c)) }
 	f("sparkline", small(func(c *Chart) { c.Sparkline, c.Height = true, 20 }))
 	f("line", small(func(c *Chart) { c.Title = "load1 <a & b>"; c.Legend = true }))
 	f("band", small(func(c *Chart) {
@@ -62,7 +64,7 @@ func TestGolden(t *testing.T) {
 			c.Marks = append(c.Marks, Mark{Time: time.Unix(int64(i), 0), Label: "d", What: "deploy", Count: 1 + i%2, Shape: Diamond, Color: Color1})
 		}
 	}))
-	f("marks", small(func(c *Chart) {
+	marked := small(func(c *Chart) {
 		c.Width = 420
 		at := func(sec int64) time.Time { return time.Unix(sec, 0) }
 		c.Marks = []Mark{
@@ -74,7 +76,9 @@ func TestGolden(t *testing.T) {
 			{Time: at(53), Label: "p1", What: "push", Shape: Disc}, {Time: at(53), Label: "p2", What: "push", Shape: Disc},
 			{Time: at(61), Label: "not in sight"}, {Time: at(-9), End: at(-1), Label: "over"},
 		}
-	}))
+	})
+	f("marks", marked)
+	golden("over", AppendMarks(nil, marked, func(from, to time.Time) string { return fmt.Sprintf("/?from=%d&to=%d", from.Unix(), to.Unix()) }))
 	f("bars", small(func(c *Chart) {
 		c.Lines = nil
 		c.Bars = Bars{

@@ -66,8 +66,8 @@ func (a *Answer) Words() string {
 	return count(a.Total) + " rows"
 }
 
-// rows runs a query for the page.
-func (p *Pages) rows(ctx context.Context, q *query.Query, r Range) *Answer {
+// rows runs a query for the page; its graphs have these marks.
+func (p *Pages) rows(ctx context.Context, q *query.Query, r Range, ms []Mark) *Answer {
 	begin := time.Now()
 	schema := q.Schema()
 	a := &Answer{CSV: !schema.Open}
@@ -89,7 +89,6 @@ func (p *Pages) rows(ctx context.Context, q *query.Query, r Range) *Answer {
 	a.More = q.Messages() && len(rows) > maxRows
 	if bin := binOf(q); bin > 0 {
 		a.Figures = figures(schema, rows, bin, r)
-		ms := marks(marked(p.events(r), choice{quiet: quietOnPictures()}, nil), r)
 		for i := range a.Figures {
 			a.Figures[i].Marks = ms
 		}

@@ -106,6 +106,18 @@ func drawFigure(f Figure) template.HTML {
 	return template.HTML(chart.AppendSVG(nil, f.chart(pageWidth, h)))
 }
 
+// narrowMarks is how wide a histogram is on a phone. Its marks are laid out for
+// that and for a screen; the style shows one.
+const narrowMarks = 340
+
+// drawMarks are a histogram's marks, to be laid over its bars.
+func drawMarks(h Histogram, width int) template.HTML {
+	c := chart.Chart{From: time.Unix(h.Start, 0), To: time.Unix(h.End, 0), Width: width, Marks: chartMarks(h.Marks)}
+	return template.HTML(chart.AppendMarks(nil, c, func(from, to time.Time) string {
+		return logsURL(h.query, aroundTime(from, to))
+	}))
+}
+
 // drawSmall is the figure without axes and texts, for a table or a card.
 func drawSmall(f Figure, width, height int) template.HTML {
 	if f.Empty() {

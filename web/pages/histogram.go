@@ -16,6 +16,7 @@ const (
 	histWidth  = 1000
 	histHeight = 100
 	histBins   = 90
+	barWidth   = 6 // pixels, about, on a screen
 )
 
 // Severities are drawn in bands: four tell enough apart, and stay apart for
@@ -47,6 +48,11 @@ type Histogram struct {
 	Err    string
 	Start  int64
 	End    int64
+	Marks  []Mark
+	Wide   int // how wide it is on a screen, about, in pixels
+	Narrow int // and on a phone
+
+	query string
 }
 
 // A Bar is one bin, a link to the lines in it.
@@ -71,7 +77,7 @@ type Legend struct {
 // histogram counts all matches of the filter in the range. query is its text,
 // for the bars' links.
 func (p *Pages) histogram(ctx context.Context, f *filter.Filter, query string, r Range, bins int) Histogram {
-	h := Histogram{Ticks: ticks(r, 4), Start: r.Start.Unix(), End: r.End.Unix()}
+	h := Histogram{Ticks: ticks(r, 4), Start: r.Start.Unix(), End: r.End.Unix(), Wide: bins * barWidth, Narrow: narrowMarks, query: query}
 	if p.deps.Logs == nil {
 		return h
 	}

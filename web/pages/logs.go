@@ -111,7 +111,7 @@ func (p *Pages) logs(w http.ResponseWriter, r *http.Request) {
 		p.line(w, r, syslogd.ID(id))
 		return
 	}
-	f := p.frame(r, "logs", "Logs", "q")
+	f := p.frame(r, "logs", "Logs", "q", "marks")
 	v := logsView{Frame: f, Query: strings.TrimSpace(r.URL.Query().Get("q")), HasLogs: p.deps.Logs != nil}
 	v.Examples = logExamples(f.Range)
 	q, err := query.Parse(v.Query)
@@ -127,8 +127,9 @@ func (p *Pages) logs(w http.ResponseWriter, r *http.Request) {
 	v.Filter = q.Filter.String()
 	v.Views = views(q, f.Range)
 	v.Hist = p.histogram(r.Context(), q.Filter, v.Query, f.Range, 2*histBins)
+	v.Hist.Marks = marks(marked(p.events(f.Range), choose(r.URL.Query(), quietOnPictures()), p.subjectOfFilter(q.Filter)), f.Range)
 	if len(q.Pipes) > 0 {
-		v.Answer = p.rows(r.Context(), q, f.Range)
+		v.Answer = p.rows(r.Context(), q, f.Range, v.Hist.Marks)
 		v.Still = v.Answer.Took > slow
 	} else {
 		v.Facets = p.facets(r.Context(), q.Filter, f.Range)

@@ -243,9 +243,11 @@ func (p *Pages) eventList(r *http.Request, f Frame, es []Event) EventList {
 }
 
 // around is the range of an event, with what was before and after it.
-func around(e Event) Range {
-	margin := max(15*time.Minute, 2*e.last().Sub(e.At))
-	return Range{From: strconv.FormatInt(e.At.Add(-margin).Unix(), 10), To: strconv.FormatInt(e.last().Add(margin).Unix(), 10)}
+func around(e Event) Range { return aroundTime(e.At, e.last()) }
+
+func aroundTime(from, to time.Time) Range {
+	margin := max(15*time.Minute, 2*to.Sub(from))
+	return Range{From: strconv.FormatInt(from.Add(-margin).Unix(), 10), To: strconv.FormatInt(to.Add(margin).Unix(), 10)}
 }
 
 // says is whether each word, in lower case, stands somewhere in the event.

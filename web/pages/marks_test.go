@@ -1,7 +1,9 @@
 package pages
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +18,9 @@ import (
 	"rondo/alerts/fleet"
 	"rondo/alerts/state"
 	"rondo/rrd"
+	"rondo/syslogd"
+	"rondo/syslogd/filter"
+	"rondo/syslogd/syslog"
 )
 
 func texts(es []Event) (out []string) {
@@ -118,22 +123,107 @@ func TestManyMarks(t *testing.T) {
 	}
 }
 
-// TestEventsPanel looks for an event of which a stranger chose all words.
-func TestEventsPanel(t *testing.T) {
+func TestSubjectOfFilter(t *testing.T) {
+	p := &Pages{deps: Deps{Fleet: someHosts{{ID: "web-1", Group: "web"}, {ID: "web-2", Group: "web"}, {ID: "db-1", Group: "db"}}}}
+	for _, c := range []struct {
+		filter string
+		want   *subject
+	}{
+		{"", newSubject()},
+		{"severity<=err app:nginx -noise", newSubject()},
+		{"host:web-1 failed", newSubject().about("web", "web-1")},
+		{"host:WEB* app:nginx", newSubject().about("web", "web-1").about("web", "web-2").about("", "WEB*")},
+		{"-host:db-1", newSubject().about("web", "web-1").about("web", "web-2")},
+		{"host:(web-1 or db-1) -(host:db-1 severity=debug)", newSubject().about("web", "web-1").about("db", "db-1")},
+		{"host:db-1 or oops", newSubject().about("web", "web-1").about("web", "web-2").about("db", "db-1")},
+		{"host=router", newSubject().about("", "router")},
+	} {
+		f, err := filter.Parse(c.filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(c.want, p.subjectOfFilter(f), cmp.AllowUnexported(subject{})); d != "" {
+			t.Errorf("%s (-want +got)\n%s", c.filter, d)
+		}
+	}
+}
+
+// aLog has a line of a while ago, whatever is asked for.
+type aLog struct{ Logs }
+
+func (aLog) Search(context.Context, syslogd.Query) iter.Seq2[syslog.Message, error] {
+	return func(func(syslog.Message, error) bool) {}
+}
+
+func (aLog) Count(context.Context, syslogd.Query, []string, time.Duration) ([]syslogd.Group, error) {
+	return []syslogd.Group{{Values: []string{"info"}, Start: time.Now().Add(-20 * time.Minute), Count: 1}}, nil
+}
+
+// TestMarksOfTheHistogram looks at the log pages for the marks of what lines are
+// about.
+func TestMarksOfTheHistogram(t *testing.T) {
+	now := time.Now()
+	p, err := New(Deps{
+		Logs: aLog{}, Fleet: someHosts{{ID: "web-1", Group: "web"}, {ID: "db-1", Group: "db"}},
+		Events: storeOf(t, now,
+			event.Event{Title: "deploy <1>", At: now.Add(-30 * time.Minute), End: now.Add(-25 * time.Minute), Tags: []string{"deploy"}, Labels: map[string]string{"group": "web"}},
+			event.Event{Title: "tables moved", At: now.Add(-15 * time.Minute), Tags: []string{"config"}, Labels: map[string]string{"host": "db-1"}},
+		),
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		page          http.HandlerFunc
+		query         string
+		deploy, moved bool
+	}{
+		{p.logs, "/logs", true, true},
+		{p.overview, "/", true, true},
+		{p.logs, "/logs?q=host:web-1", true, false},
+		{p.logs, "/logs?q=host:db-1", false, true},
+		{p.logs, "/logs?marks=config", false, true},
+		{p.logs, "/logs?marks=none", false, false},
+		{p.overview, "/?marks=none", false, false},
+	} {
+		w := httptest.NewRecorder()
+		c.page(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.query, nil))
+		_, hist, _ := strings.Cut(w.Body.String(), `<div class="hist"`)
+		hist, _, ok := strings.Cut(hist, `<div class="ticks"`)
+		deploy, moved := strings.Contains(hist, `deploy &lt;1&gt;</title>`), strings.Contains(hist, `tables moved</title>`)
+		if !ok || deploy != c.deploy || moved != c.moved || strings.Contains(hist, `class="over"`) != (c.deploy || c.moved) {
+			t.Errorf("%s: deploy %v, moved %v\n%s", c.query, deploy, moved, hist)
+		}
+		around := fmt.Sprintf("&amp;from=%d&amp;to=%d", now.Add(-45*time.Minute).Unix(), now.Add(-10*time.Minute).Unix())
+		if c.deploy && !strings.Contains(hist, around) {
+			t.Errorf("%s: no link with %s\n%s", c.query, around, hist)
+		}
+	}
+}
+
+func storeOf(t *testing.T, now time.Time, es ...event.Event) *event.Store {
+	t.Helper()
 	store, err := event.Open(state.NewMemory(), event.Options{Config: event.DefaultConfig(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	for _, e := range []event.Event{
-		{Title: `deploy <script>alert(1)</script>`, At: now.Add(-20 * time.Minute), End: now.Add(-10 * time.Minute), Tags: []string{"deploy", `"><b>`}, Who: "ann", Link: `https://ci.example/?a="><b>`, Source: "api"},
-		{Title: "another", At: now.Add(-time.Minute), Source: "api"},
-		{Title: "of last year", At: now.AddDate(-1, 0, 0), Source: "api"},
-	} {
+	for _, e := range es {
+		e.Source = "api"
 		if _, _, err := store.Add(t.Context(), e, now); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return store
+}
+
+// TestEventsPanel looks for an event of which a stranger chose all words.
+func TestEventsPanel(t *testing.T) {
+	now := time.Now()
+	store := storeOf(t, now,
+		event.Event{Title: `deploy <script>alert(1)</script>`, At: now.Add(-20 * time.Minute), End: now.Add(-10 * time.Minute), Tags: []string{"deploy", `"><b>`}, Who: "ann", Link: `https://ci.example/?a="><b>`},
+		event.Event{Title: "another", At: now.Add(-time.Minute)},
+		event.Event{Title: "of last year", At: now.AddDate(-1, 0, 0)},
+	)
 	p, err := New(Deps{Events: store}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

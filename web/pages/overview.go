@@ -35,6 +35,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 		Hist:   p.histogram(r.Context(), nil, "", f.Range, histBins),
 		Lane:   newLane(happened[:min(len(happened), maxDots)], f.Range),
 	}
+	v.Hist.Marks = marks(marked(all, choose(r.URL.Query(), quietOnPictures()), nil), f.Range)
 	v.Happened = p.eventList(r, f, happened)
 	for i := range v.Groups[:min(len(v.Groups), maxGroups)] {
 		fig, err := p.metricFigure(r.Context(), v.Groups[i].View, f.Range)

@@ -61,6 +61,7 @@ func funcs() template.FuncMap {
 		"num": number, "fixed": fixed, "bytes": bytes, "count": count, "ago": ago, "clock": clock, "span": span,
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"svg":   drawFigure,
+		"marks": drawMarks,
 		"meter": meter,
 	}
 }

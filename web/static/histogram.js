@@ -9,7 +9,7 @@ export function enhanceHistograms() {
   };
   document.addEventListener("pointerdown", (event) => {
     const hist = event.target.closest(".hist");
-    area = hist?.querySelector(":scope > svg");
+    area = hist?.querySelector(".bars");
     if (!area?.contains(event.target) || event.button !== 0) { area = null; return; }
     from = at(event);
     dragged = false;
@@ -19,7 +19,7 @@ export function enhanceHistograms() {
     const to = at(event);
     if (Math.abs(to - from) < 0.01 && !box) return;
     dragged = true;
-    box ??= area.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "rect"));
+    box ??= area.firstElementChild.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "rect"));
     box.setAttribute("class", "selected");
     box.setAttribute("x", 1000 * Math.min(from, to));
     box.setAttribute("width", 1000 * Math.abs(to - from));
@@ -27,7 +27,7 @@ export function enhanceHistograms() {
   });
   document.addEventListener("pointerup", (event) => {
     if (!area) return;
-    const { start, end } = area.parentElement.dataset;
+    const { start, end } = area.closest(".hist").dataset;
     const to = at(event);
     box?.remove();
     if (dragged) zoomTo(+start + from * (end - start), +start + to * (end - start));
