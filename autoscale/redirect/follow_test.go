@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -95,13 +96,23 @@ func TestAgentCheck(t *testing.T) {
 	w.readings["cpu_free_percent / 100"] = map[string]float64{"web-1": 0.42, "web-5": 0}
 	conf := site()
 	conf.Groups = append(conf.Groups, Group{Group: "batch"})
-	r := newRedirector(t, w, conf, nil)
+	aliases := map[string]string{"i-1": "shop-1", "i-2": "shop-2", "i-5": "web-1"} // the last is another's own name
+	r, err := New(t.Context(), Options{
+		Config: conf, Books: newBooks(t, state.NewMemory(), false), Metrics: w, Hosts: w, Log: slog.New(slog.DiscardHandler),
+		Aliases: func(group string) map[string]string { return map[string]map[string]string{"web": aliases}[group] },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.look(t.Context(), w.members, time.Now())
 	for question, want := range map[string]string{
 		"web/web-1\n":         "up ready 42%",
 		"web/i-1\r\n":         "up ready 42%",
 		"web/10.0.0.1:8080\n": "up ready 42%",
 		"web/WEB-1":           "up ready 42%",
 		"web/web-5\n":         "up ready 1%",
+		"web/shop-1\n":        "up ready 42%",
+		"web/shop-2\n":        "up drain",
 		"web/web-2\n":         "up drain",
 		"web/web-3\n":         "up drain",
 		"web/web-4\n":         "maint",

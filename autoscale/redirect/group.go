@@ -16,7 +16,8 @@ type servers struct {
 	url   Template
 	width time.Duration // of a slot
 	books *ledger
-	known chan struct{} // closed as soon as somebody has said who is in the group
+	names func() map[string]string // the instances' aliases, by ID
+	known chan struct{}            // closed as soon as somebody has said who is in the group
 
 	// What follows is guarded by books.mu.
 	at      time.Time // of the list of members; zero: nobody has said who is in the group
@@ -29,16 +30,20 @@ type servers struct {
 	seen    sight
 }
 
-func newServers(conf Group, b *ledger) (*servers, error) {
+func newServers(conf Group, b *ledger, aliases func(group string) map[string]string) (*servers, error) {
 	t, err := ParseTemplate(conf.URL)
 	if err != nil {
 		return nil, fmt.Errorf("autoscale: redirect: group %q: url: %w", conf.Group, err)
 	}
-	return &servers{conf: conf, url: t, width: conf.Session / slots, books: b, known: make(chan struct{})}, nil
+	return &servers{
+		conf: conf, url: t, width: conf.Session / slots, books: b, known: make(chan struct{}),
+		names: func() map[string]string { return aliases(conf.Group) },
+	}, nil
 }
 
 // update takes who is in the group, and what is known of them.
 func (g *servers) update(m autoscale.Membership, s sight) {
+	aliases := g.names() // before the lock: who knows them has one of his own
 	g.books.mu.Lock()
 	defer g.books.mu.Unlock()
 	if g.at.IsZero() {
@@ -47,6 +52,11 @@ func (g *servers) update(m autoscale.Membership, s sight) {
 	g.at, g.members, g.seen = m.At, m.Instances, s
 	g.books.members = m
 	g.byID, g.byName, g.bases = make(map[string]int), make(map[string]int), make([]*url.URL, len(m.Instances))
+	for k, i := range m.Instances { // a name of somebody's own goes before an alias
+		if alias := aliases[i.ID]; alias != "" {
+			g.byName[strings.ToLower(alias)] = k
+		}
+	}
 	g.table, g.full = weigh(m.Instances, s, g.conf.Stale)
 	g.table.Cost = g.conf.Cost
 	if g.table.Cost == 0 {

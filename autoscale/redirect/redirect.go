@@ -22,6 +22,7 @@ type Options struct {
 	Books   *Books
 	Metrics rrd.Evaluator
 	Hosts   Hosts
+	Aliases func(group string) map[string]string // by instance: names under which a balancer may ask too; nil: there are none
 	Log     *slog.Logger
 }
 
@@ -55,6 +56,9 @@ func New(ctx context.Context, o Options) (*Redirector, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
+	if o.Aliases == nil {
+		o.Aliases = func(string) map[string]string { return nil }
+	}
 	r := &Redirector{
 		conf: o.Config, books: o.Books, metrics: o.Metrics, hosts: o.Hosts, log: o.Log,
 		groups: make(map[string]*servers), said: make(map[string]string),
@@ -69,7 +73,7 @@ func New(ctx context.Context, o Options) (*Redirector, error) {
 		if err != nil {
 			return nil, err
 		}
-		g, err := newServers(conf, l)
+		g, err := newServers(conf, l, o.Aliases)
 		if err != nil {
 			return nil, err
 		}

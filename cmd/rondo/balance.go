@@ -18,7 +18,7 @@ func (s *server) buildRedirect(ctx context.Context, conf *config, p *parts) (err
 		return nil
 	}
 	p.redirect, err = redirect.New(ctx, redirect.Options{
-		Config: c, Books: s.books, Metrics: s.judge, Hosts: s.fleet, Log: s.log.With("component", "redirect"),
+		Config: c, Books: s.books, Metrics: s.judge, Hosts: s.fleet, Aliases: s.aliases, Log: s.log.With("component", "redirect"),
 	})
 	if err != nil {
 		return err

@@ -36,16 +36,6 @@ func (s *server) followInAWS(ctx context.Context, conf *config, p *parts) error 
 	return nil
 }
 
-// rank is an instance's rank in its group; 0 where it has none.
-func (s *server) rank(group, instance string) int {
-	for _, m := range s.roster.View().Members {
-		if m.Group == group && m.ID == instance {
-			return m.Rank
-		}
-	}
-	return 0
-}
-
 // runInAWS makes what runs commands on instances by AWS, where there are such
 // commands.
 func (s *server) runInAWS(ctx context.Context, conf *config, p *parts) (map[string]fanout.Runner, error) {

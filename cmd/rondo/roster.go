@@ -154,3 +154,24 @@ func (s *server) rosterFigures(p *parts) map[string]uint64 {
 	}
 	return m
 }
+
+// rank is an instance's rank in its group; 0 where it has none.
+func (s *server) rank(group, instance string) int {
+	for _, m := range s.roster.View().Members {
+		if m.Group == group && m.ID == instance {
+			return m.Rank
+		}
+	}
+	return 0
+}
+
+// aliases are those of a group's instances, by their IDs.
+func (s *server) aliases(group string) map[string]string {
+	out := make(map[string]string)
+	for _, m := range s.roster.View().Members {
+		if m.Group == group {
+			out[m.ID] = m.Alias
+		}
+	}
+	return out
+}
