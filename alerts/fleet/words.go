@@ -25,9 +25,9 @@ const (
 //
 // An agent says itself how much it holds that we have not. A host without one
 // has said its last when no line came for some seconds. One that seldom logs, or
-// never, is not waited for; but after a start of ours its silence says nothing for
-// a while, for what it sent may have gone nowhere. Of a host that nobody has
-// heard of nothing can come.
+// never, is not waited for; but after a start of ours the silence of one that
+// did log says nothing for a while, for what it sent may have gone nowhere. Of a
+// host that nobody has heard of nothing can come.
 func (f *Fleet) LastWords(host string, since time.Time) string {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -41,7 +41,7 @@ func (f *Fleet) LastWords(host string, since time.Time) string {
 	}
 	last := e.view().LastLog
 	switch quiet := now.Sub(later(last, since)); {
-	case !last.After(f.started) && now.Sub(f.started) < seldom:
+	case !last.IsZero() && !last.After(f.started) && now.Sub(f.started) < seldom:
 		return fmt.Sprintf("no line of its log came since rondo's start %v ago", now.Sub(f.started).Round(time.Second))
 	case last.Before(since.Add(-seldom)):
 		return ""

@@ -159,6 +159,10 @@ func (s Source) Run(ctx context.Context, groups autoscale.Groups) error {
 	}
 }
 
+// Clear says that there are no groups any more, as after a reload that has taken
+// the last one away.
+func (r *Roster) Clear(ctx context.Context) { r.update(ctx, Source{}, nil) }
+
 // update makes a new version where somebody or something is different. It is
 // written before anybody sees it.
 func (r *Roster) update(ctx context.Context, s Source, now []autoscale.Membership) {

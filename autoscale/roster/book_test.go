@@ -187,6 +187,9 @@ func TestGroupComesBack(t *testing.T) {
 	if r.Knows(both) {
 		t.Error("db is taken to be empty, and nobody was asked")
 	}
+	if r.Clear(t.Context()); len(r.View().Members) != 0 {
+		t.Errorf("without any group there is %v", r.View().Members)
+	}
 }
 
 func TestDamaged(t *testing.T) {

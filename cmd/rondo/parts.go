@@ -100,6 +100,7 @@ func (s *server) buildController(ctx context.Context, conf *config, p *parts) er
 	s.crew.keep(conf.Autoscale.Groups.Groups)
 	if len(conf.Autoscale.Groups.Groups) == 0 {
 		s.books.Sockets.Close()
+		s.roster.Clear(ctx)
 		return nil
 	}
 	clouds, err := p.buildClouds(ctx, conf.Autoscale)
