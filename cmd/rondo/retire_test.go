@@ -46,6 +46,7 @@ autoscale:
 
 // machine is the life of an instance: an agent, and a program that logs to a
 // file and, when it is told to end, at the same time as the agent, says its last.
+// It does not outlive the emulator.
 const machine = `
 mkdir -p $LIFE/$INSTANCE_HOST && cd $LIFE/$INSTANCE_HOST && touch app.log
 cat > agent.yml <<EOF
@@ -61,7 +62,8 @@ $RONDO agent --config=agent.yml 2> agent.log &
 agent=$!
 trap 'sleep 0.2; echo "last line of $INSTANCE_HOST" >> app.log; wait $agent; exit' TERM
 n=0
-while :; do echo "line $n" >> app.log; n=$((n+1)); sleep 0.2; done
+while kill -0 $PPID; do echo "line $n" >> app.log; n=$((n+1)); sleep 0.2; done
+kill $agent
 `
 
 // TestRetired: instances with real agents are launched and retired. Each one's
