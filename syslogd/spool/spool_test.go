@@ -389,10 +389,10 @@ func TestDropOldest(t *testing.T) {
 	s = openAt(t, dir)
 	defer s.Close()
 	queues = queuesOf(t, s, Limits{Bytes: minBytes}, "a", "rare")
-	d := newMemory()
-	stop := run(t, queues[0], d)
 	// What was dropped after the cursors were written last is still there.
 	waiting := int(check(t, queues[0]).Waiting)
+	d := newMemory()
+	stop := run(t, queues[0], d)
 	got := d.wait(t, waiting)
 	stop()
 	if !slices.Equal(got, texts(n-waiting, n)) {
