@@ -158,7 +158,8 @@ func TestSSH(t *testing.T) {
 	f(d.config(t, "true"), "is not in "+known+": add it under i-0")
 
 	write(t, known, knownhosts.Line([]string{net.JoinHostPort("127.0.0.1", strconv.Itoa(d.port))}, d.host)+"\n")
-	f(d.config(t, "sh", "-c", `echo "$RONDO_ALIAS"; cat; echo "$1" >&2; exit 3`, "sh", "$HOME;'"), "i-0 3 it's i-0\n{}$HOME;'\n")
+	f(d.config(t, "sh", "-c", `echo "$RONDO_ALIAS"; cat; exit 3`), "i-0 3 it's i-0\n{}\n")
+	f(d.config(t, "sh", "-c", `echo "$1" >&2; exit 3`, "sh", "$HOME;'"), "i-0 3 $HOME;'\n")
 	f(d.config(t, "/nonexistent"), "i-0 127 ")
 
 	other := newKey(t, filepath.Join(d.dir, "other"))
