@@ -29,6 +29,7 @@ import (
 
 // A receiver is the other side, which can be cut, down and stalled.
 type receiver struct {
+	serving  sync.Mutex // one request at a time
 	handler  http.Handler
 	mu       sync.Mutex
 	arrivals []outtest.Arrival
@@ -74,10 +75,18 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if cut {
 		w = httptest.NewRecorder() // the answer is lost
 	}
-	r.handler.ServeHTTP(w, req)
+	r.serve(w, req)
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// serve takes one request after the other: one whose session has ended is not
+// mixed with what the next session sends.
+func (r *receiver) serve(w http.ResponseWriter, req *http.Request) {
+	r.serving.Lock()
+	defer r.serving.Unlock()
+	r.handler.ServeHTTP(w, req)
 }
 
 // subject makes a destination and its other side.
